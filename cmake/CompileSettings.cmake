@@ -1,0 +1,33 @@
+# What every target of ours is compiled with. It is an INTERFACE target and not CMAKE_CXX_FLAGS, so that presets,
+# packagers (hardening flags) and users can set those without losing the warnings.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(compile_settings INTERFACE)
+target_compile_options(compile_settings INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wcast-align -Wnull-dereference -Wimplicit-fallthrough -Wformat=2)
+target_include_directories(compile_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports null dereferences and uninitialised optionals inside libstdc++ and fmt once it inlines them.
+  target_compile_options(compile_settings INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized -Wduplicated-cond
+                         -Wlogical-op)
+endif()
+
+if(ECMP_SANITIZE)
+  target_compile_options(compile_settings INTERFACE -fsanitize=${ECMP_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+  target_link_options(compile_settings INTERFACE -fsanitize=${ECMP_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD AND NOT ECMP_SANITIZE)
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/time.hpp"
+#include "packet/five_tuple.hpp"
+
+namespace ecmp::config {
+
+enum class FamilyChoice : std::uint8_t { any, ipv4, ipv6 };
+
+/// One destination with every [probe] default filled in.
+struct Destination {
+  std::string name;
+  std::string host;                  ///< an address or a name
+  std::optional<IpAddress> address;  ///< set when host is an address
+  bool all = false;                  ///< trace every address of the name, each as a destination "name/address"
+  std::vector<std::pair<std::string, std::string>> labels;  ///< sorted by name
+
+  Protocol protocol = Protocol::udp;
+  FamilyChoice family = FamilyChoice::any;
+  std::uint16_t port = 33434;  ///< 0 for ICMP
+  std::uint16_t flows = 16;
+  std::uint16_t source_port = 50000;
+  std::optional<IpAddress> source_address;
+  std::string interface;
+  Duration interval = std::chrono::seconds(10);
+  Duration timeout = std::chrono::seconds(2);
+  std::uint8_t max_ttl = 30;
+  std::uint16_t packet_size = 60;
+  std::uint8_t dscp = 0;
+  std::uint32_t confirm_rounds = 2;
+
+  friend bool operator==(const Destination&, const Destination&) = default;
+};
+
+struct Limits {
+  double probes_per_second = 50000;
+  double probes_per_second_per_responder = 500;
+  std::uint32_t max_destinations = 10000;
+  std::uint32_t max_flows_per_destination = 512;
+  std::uint32_t max_paths_per_destination = 128;
+  std::uint64_t max_series = 500000;
+};
+
+struct Dns {
+  bool names = true;
+  std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
+};
+
+struct Config {
+  std::vector<std::string> listen_addresses = {":10815"};
+  std::string web_config_file;
+  Limits limits;
+  Duration window = std::chrono::minutes(5);
+  std::uint64_t history_memory = 64ull << 20;  ///< bytes
+  Dns dns;
+  std::vector<Destination> destinations;
+};
+
+/// One thing wrong in a configuration. Lines and columns count from 1.
+struct Problem {
+  std::uint32_t line = 1;
+  std::uint32_t column = 1;
+  std::string message;  ///< one line, with the offending text quoted
+};
+
+/// "file:line:column: message"
+std::string format_problem(std::string_view file, const Problem& problem);
+
+/// All that is wrong with a file, in its order, never empty; or the configuration.
+using ParseOutcome = std::variant<Config, std::vector<Problem>>;
+
+/// Parses and checks a whole configuration. Pure: the text is given, `file` is only for messages of the TOML parser.
+ParseOutcome parse(std::string_view text, std::string_view file);
+
+/// "500ms", "10s", "1m30s", "5m", "24h": a sum of numbers with units ns us ms s m h d, no sign.
+std::optional<Duration> parse_duration(std::string_view text);
+
+}  // namespace ecmp::config

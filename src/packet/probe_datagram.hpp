@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bytes.hpp"
+#include "packet/five_tuple.hpp"
+
+namespace ecmp::packet {
+
+/// Every header value we choose for one probe. What routers hash (tuple, dscp, flow_label, for ICMP the checksum) and
+/// total_size are the same for all probes of a flow; ttl, ip_id, sequence, for UDP the checksum, and the tag tell
+/// probes apart: no router hashes those.
+struct ProbeDatagram {
+  FiveTuple tuple;
+  std::uint8_t ttl = 1;
+  std::uint8_t dscp = 0;         ///< 0..63; the ECN bits are always 0
+  std::uint32_t flow_label = 0;  ///< IPv6 only, 20 bits
+  std::uint16_t ip_id = 0;       ///< IPv4 only; DF is always set, so the field is free for us (RFC 6864 section 4.1)
+  std::uint16_t total_size = 0;  ///< of the IP datagram in bytes, at least minimum_size()
+  /// UDP and ICMP: the checksum this datagram shall carry and be valid with, steered by two payload bytes. UDP: never
+  /// 0 (that means "no checksum", RFC 768). Ignored for TCP, whose checksum is computed.
+  std::uint16_t checksum = 0;
+  std::uint32_t sequence = 0;         ///< TCP sequence number; ICMP echo: low 16 bits, the sequence
+  std::array<std::uint8_t, 8> tag{};  ///< UDP and ICMP: payload bytes 2..9, after the two steering bytes
+};
+
+/// Largest probe we build.
+inline constexpr std::size_t kMaximumProbeSize = 9000;
+
+/// The least total_size: headers, and for UDP and ICMP the steering bytes and the tag. TCP: 60 on IPv4 and 80 on
+/// IPv6, since the SYN carries the options of a real one (MSS, window scale, timestamps, SACK permitted).
+std::size_t minimum_size(Family family, Protocol protocol);
+
+/// Writes the datagram, IP header first, into `out` (which holds at least total_size bytes) and returns its view.
+/// All checksums are right. Bytes after the tag are zero.
+ByteView write_probe(const ProbeDatagram& probe, MutableBytes out);
+
+}  // namespace ecmp::packet

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/time.hpp"
+#include "path/snapshot.hpp"
+#include "probe/round.hpp"
+
+namespace ecmp {
+
+struct ModelOptions {
+  std::uint32_t confirm_rounds = 2;                    ///< a change must be seen in so many rounds in a row
+  std::uint32_t max_paths = 128;                       ///< per destination
+  Duration path_retention = std::chrono::minutes(10);  ///< a path that no flow uses is told for so long
+};
+
+/// What a round says about the path of its flow.
+struct PathVerdict {
+  std::uint32_t path = 0;  ///< id; 0 if nobody has answered yet
+  std::uint32_t ordinal = 0;
+  ChangeKind changed = ChangeKind::none;  ///< confirmed with this round
+  std::uint32_t previous = 0;             ///< id of the path before, when changed
+  std::vector<IpAddress> responders;      ///< of the path, TTL 1 first; unspecified where nobody ever answered
+};
+
+/// The paths of one destination: what its flows' rounds say about them, and what is counted. Pure.
+class DestinationModel {
+ public:
+  DestinationModel(std::shared_ptr<const DestinationFacts> facts, const ModelOptions& options);
+  ~DestinationModel();
+  DestinationModel(const DestinationModel&) = delete;
+  DestinationModel& operator=(const DestinationModel&) = delete;
+
+  /// New facts of the same destination: other labels, another address after its name changed. When address, protocol or
+  /// port differ, the flows forget their paths (no change is counted); counters live on.
+  void set_facts(std::shared_ptr<const DestinationFacts> facts);
+
+  void set_source(std::uint32_t flow_index, const IpAddress& source);
+
+  /// Takes in a finished round of flow `flow_index` (0 for the first source port).
+  PathVerdict on_round(std::uint32_t flow_index, const Round& round);
+
+  /// Drops what has outlived its retention and tells the rest.
+  std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ecmp

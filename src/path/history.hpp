@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "path/round_record.hpp"
+
+namespace ecmp {
+
+/// Which rounds somebody asks for. Empty fields match everything.
+struct RoundFilter {
+  std::optional<std::string> destination;  ///< name
+  std::optional<std::uint16_t> flow;       ///< source port
+  std::optional<std::uint32_t> path;       ///< id
+  std::optional<WallTime> since;           ///< rounds that began at or after
+
+  [[nodiscard]] bool matches(const RoundRecord& record) const;
+};
+
+/// The newest rounds, oldest first, within a budget of bytes. Not thread-safe: its owner locks.
+class History {
+ public:
+  using Record = std::shared_ptr<const RoundRecord>;
+
+  explicit History(std::size_t budget_bytes);
+
+  void add(Record record);
+
+  /// The newest round of every flow that matches, by destination name and then flow index.
+  [[nodiscard]] std::vector<Record> newest(const RoundFilter& filter) const;
+
+  /// Rounds that match with a sequence number of at least `from`, oldest first, at most `limit`, looking at no more
+  /// than `scan` records. `next` is the sequence number to go on from.
+  struct Page {
+    std::vector<Record> records;
+    std::uint64_t next = 0;
+  };
+  [[nodiscard]] Page read(const RoundFilter& filter, std::uint64_t from, std::size_t limit, std::size_t scan) const;
+
+  /// Sequence number of the oldest round kept, and the one the next added round will get.
+  [[nodiscard]] std::uint64_t first() const;
+  [[nodiscard]] std::uint64_t end() const;
+
+  [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::uint64_t forgotten() const;  ///< rounds dropped for the budget
+
+  /// Forgets the newest rounds of a destination that is no longer configured (its rounds in the ring stay).
+  void drop_destination(const std::string& name);
+};
+
+}  // namespace ecmp

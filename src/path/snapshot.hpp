@@ -1,0 +1,96 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/time.hpp"
+#include "packet/five_tuple.hpp"
+#include "packet/message.hpp"
+#include "path/change.hpp"
+
+namespace ecmp {
+
+/// What the configuration says of a destination, shared by everything that tells of it.
+struct DestinationFacts {
+  std::string name;
+  std::string host;  ///< as configured: an address or a name
+  IpAddress address;
+  Protocol protocol = Protocol::udp;
+  std::uint16_t port = 0;  ///< 0 for ICMP
+  std::uint16_t first_source_port = 0;
+  std::uint16_t flows = 0;
+  Duration interval{};
+  std::vector<std::pair<std::string, std::string>> labels;  ///< the user's, sorted by name
+};
+
+/// Probes finished and how they ended; only ever grows.
+struct HopCounters {
+  std::uint64_t probes = 0;  ///< answered or timed out; those that never left this host are not in
+  std::uint64_t replies = 0;
+  std::uint64_t losses = 0;
+  std::uint64_t silences = 0;
+};
+
+struct HopSnapshot {
+  std::uint8_t ttl = 0;
+  IpAddress responder;
+  HopCounters counters;
+  packet::MplsStack mpls;  ///< of its newest reply
+};
+
+struct PathSnapshot {
+  std::uint32_t id = 0;       ///< written as 8 hex digits
+  std::uint32_t ordinal = 0;  ///< small number, from 1, given in the order of appearance within the destination
+  std::uint8_t length = 0;    ///< hops, the destination included
+  bool complete = false;      ///< the destination has been reached over it
+  std::uint32_t flows = 0;    ///< on it now
+  std::uint64_t probes = 0;   ///< end to end
+  std::uint64_t replies = 0;
+  std::vector<HopSnapshot>
+      hops;  ///< those whose responder is known, by TTL; more than one for a TTL balanced per packet
+};
+
+struct FlowSnapshot {
+  std::uint16_t source_port = 0;
+  IpAddress source;          ///< unspecified while there is no route
+  std::uint64_t probes = 0;  ///< end to end
+  std::uint64_t replies = 0;
+  std::uint32_t path = 0;     ///< 0: none yet
+  std::uint32_t ordinal = 0;  ///< 0: none yet
+  std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
+};
+
+/// Two consecutive responders and the flows between them now.
+struct LinkSnapshot {
+  std::uint8_t ttl = 0;  ///< of `to`
+  IpAddress from;
+  IpAddress to;
+  std::uint32_t flows = 0;
+};
+
+/// Refusals by routers on the way, or by the destination other than "port unreachable".
+struct UnreachableSnapshot {
+  packet::ReplyKind reply = packet::ReplyKind::none;
+  IpAddress from;
+  std::uint64_t count = 0;
+};
+
+/// Everything told about one destination, at one moment. Never changes once it is made: readers share it.
+struct DestinationSnapshot {
+  std::shared_ptr<const DestinationFacts> facts;
+  bool measured = false;  ///< at least one round is over
+  bool up = false;        ///< any flow reached it in its newest round
+  std::vector<FlowSnapshot> flows;
+  std::vector<PathSnapshot> paths;
+  std::vector<LinkSnapshot> links;
+  std::vector<UnreachableSnapshot> unreachables;
+  std::uint32_t paths_in_use = 0;
+  std::uint64_t paths_refused = 0;  ///< times a path was not told, since max_paths was reached
+};
+
+}  // namespace ecmp

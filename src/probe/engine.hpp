@@ -1,0 +1,113 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/siphash.hpp"
+#include "base/time.hpp"
+#include "packet/five_tuple.hpp"
+#include "probe/round.hpp"
+#include "probe/transport.hpp"
+
+namespace ecmp {
+
+/// What the engine has to know of a destination. Ranges are those of the configuration, checked there.
+struct DestinationPlan {
+  IpAddress address;
+  Protocol protocol = Protocol::udp;
+  std::uint16_t port = 33434;               ///< ignored for ICMP
+  std::uint16_t first_source_port = 50000;  ///< flow i has first_source_port + i
+  std::uint16_t flows = 16;
+  Duration interval{};
+  Duration timeout{};
+  std::uint8_t max_ttl = 30;
+  std::uint16_t packet_size = 60;  ///< raised to the protocol's least
+  std::uint8_t dscp = 0;
+  std::optional<Duration> ttl_gap;  ///< between two TTLs of a round; left out: a share of the interval
+  Duration start_spread{};          ///< first rounds of the flows are spread over this; zero: over the interval
+  std::uint64_t phase = 0;          ///< any number; destinations with different ones do not start together
+};
+
+/// Why a captured datagram was not counted as a reply.
+enum class Ignored : std::uint8_t {
+  malformed,     ///< could not be parsed, or a bad checksum
+  unknown_flow,  ///< no flow of ours has these addresses and ports
+  bad_identity,  ///< our flow, but not our secret: forged, stray, or rewritten on the way
+  late,          ///< its probe had timed out
+  duplicate,     ///< its probe had been answered
+  count_
+};
+std::string_view to_string(Ignored reason);
+
+struct EngineCounters {
+  std::array<std::uint64_t, 3> probes_sent{};  ///< by Protocol
+  std::array<std::uint64_t, 7> send_errors{};  ///< by SendError; [0] unused
+  std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};
+  std::uint64_t rounds_skipped = 0;     ///< not begun, since earlier ones of the flow were not over or time ran out
+  std::uint64_t rate_limited = 0;       ///< probes that waited for the global limit
+  std::uint64_t responder_delayed = 0;  ///< probes that waited for the limit of their responder
+  /// How much later than due probes left: [i] counts those in (bound(i-1), bound(i)], see schedule_lag_bounds().
+  std::array<std::uint64_t, 16> schedule_lag{};
+  Duration schedule_lag_sum{};
+};
+
+/// Upper bounds of EngineCounters::schedule_lag but the last, which is open.
+std::span<const Duration> schedule_lag_bounds();
+
+struct EngineOptions {
+  SipKey secret{};  ///< random per process in production; fixed in tests
+  double probes_per_second = 50000;
+  double probes_per_second_per_responder = 500;
+};
+
+/// The heart: decides which probe leaves when, takes in what was captured, closes probes, finishes rounds. Pure state
+/// machine in the manner of sans-IO protocol code: the caller owns clock and transport, see `drive()`.
+class Engine {
+ public:
+  explicit Engine(const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Begins to trace. Returns the number of its first flow; its flows are numbered consecutively. Numbers of removed
+  /// destinations are not used again. nullopt if one of its flows has the destination address, protocol, destination
+  /// port and source port of a flow that is there already: two such flows could not tell their replies apart.
+  std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
+
+  /// Ends tracing of the destination whose first flow has this number. Unfinished rounds are dropped, uncounted.
+  void remove(std::uint32_t first_flow);
+
+  /// The source address of a flow, from its route. A flow without one fails each probe with SendError::no_route.
+  void set_source(std::uint32_t flow, const IpAddress& source);
+
+  /// The header values of a flow: routes are looked up with them.
+  [[nodiscard]] FiveTuple tuple(std::uint32_t flow) const;
+
+  /// When poll() has work next.
+  [[nodiscard]] Instant next_due() const;
+
+  /// Expires what timed out, begins what is due, and returns the datagrams to send now, at most `maximum`. They are
+  /// valid until the next call of poll(); hand the same span, filled in by the transport, to on_sent().
+  std::span<Outgoing> poll(Instant now, std::size_t maximum, RoundSink& rounds);
+  void on_sent(std::span<const Outgoing> batch);
+
+  /// Takes in a datagram that was seen at an interface.
+  void on_captured(const Captured& datagram, RoundSink& rounds);
+
+  [[nodiscard]] const EngineCounters& counters() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+/// Runs the engine on a transport until `end`, or until `stop` (asked between two steps) says so.
+void drive(Engine& engine, Transport& transport, RoundSink& rounds, Instant end);
+
+}  // namespace ecmp

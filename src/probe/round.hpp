@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/time.hpp"
+#include "packet/message.hpp"
+
+namespace ecmp {
+
+/// The fate of the probe of one hop in one round.
+enum class HopOutcome : std::uint8_t {
+  replied,      ///< answered within the timeout
+  silent,       ///< not answered, but a later hop of the same round was: the router keeps quiet (often an ICMP limit)
+  lost,         ///< nothing at this hop or beyond answered
+  unreachable,  ///< somebody refused to forward it (the responder and the reply's kind say who and why); counts as lost
+  send_failed,  ///< it never left this host: says nothing about the network
+};
+
+struct HopResult {
+  std::uint8_t ttl = 0;
+  HopOutcome outcome = HopOutcome::lost;
+  packet::ReplyKind reply = packet::ReplyKind::none;
+  std::uint8_t icmp_type = 0;  ///< of replies that are ICMP, else 0
+  std::uint8_t icmp_code = 0;
+  std::uint8_t reply_ttl = 0;   ///< TTL the reply arrived with; 0 if there was none
+  std::uint8_t quoted_ttl = 0;  ///< TTL inside the quote; 0 if there was none
+  IpAddress responder;          ///< who answered (or refused); unspecified if nobody did
+  Duration rtt{};               ///< wire time; only when there was an answer
+  Instant received{};           ///< only when there was an answer
+  packet::MplsStack mpls;
+};
+
+/// The fate of a round at its destination.
+enum class EndToEnd : std::uint8_t {
+  reached,      ///< the destination answered
+  lost,         ///< it did not, nor does a change of distance explain it
+  send_failed,  ///< the probe that should have reached it never left this host: not counted
+};
+
+/// One finished sweep of TTLs over one flow. `hops` runs without gaps from TTL 1 to `distance`, or, when the
+/// destination has never been reached over this flow, to the last TTL where anybody answered.
+struct Round {
+  std::uint32_t flow = 0;    ///< Engine's number of the flow
+  std::uint32_t number = 0;  ///< counts from 0 for each flow; a skipped round leaves a gap
+  Instant started{};         ///< when its first probe was due
+  Instant finished{};
+  EndToEnd end_to_end = EndToEnd::lost;
+  std::uint8_t distance = 0;  ///< TTL of the destination: seen in this round, or the last known; 0 if never reached
+  std::vector<HopResult> hops;
+
+  [[nodiscard]] bool reached() const { return end_to_end == EndToEnd::reached; }
+};
+
+/// Receives rounds as they finish, in the order of their end.
+class RoundSink {
+ public:
+  virtual ~RoundSink() = default;
+  virtual void on_round(const Round& round) = 0;
+};
+
+}  // namespace ecmp
