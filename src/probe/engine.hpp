@@ -76,7 +76,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Begins to trace. Returns the number of its first flow; its flows are numbered consecutively. Numbers of removed
-  /// destinations are not used again. nullopt if one of its flows has the destination address, protocol, destination
+  /// destinations may be used again. nullopt if one of its flows has the destination address, protocol, destination
   /// port and source port of a flow that is there already: two such flows could not tell their replies apart.
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
 
@@ -107,7 +107,11 @@ class Engine {
   std::unique_ptr<State> state_;
 };
 
-/// Runs the engine on a transport until `end`, or until `stop` (asked between two steps) says so.
+/// One turn of the loop: sends what is due, then takes in what arrives, waiting for it at most until something is due
+/// or `until`. It waits at least `quantum` if nothing arrives, so that a busy schedule is served in batches.
+void drive_once(Engine& engine, Transport& transport, RoundSink& rounds, Instant until, Duration quantum);
+
+/// Turns the loop until the transport's clock says `end`.
 void drive(Engine& engine, Transport& transport, RoundSink& rounds, Instant end);
 
 }  // namespace ecmp
