@@ -46,7 +46,8 @@ struct Outcome {
   int attempts = 0;
   [[nodiscard]] std::string hops() const {  // one letter per hop: (r)eplied (s)ilent (l)ost (u)nreachable (f)ailed
     std::string letters;
-    for (const HopResult& hop : round.hops) letters += "rsluf"[static_cast<int>(hop.outcome)];
+    for (const HopResult& hop : round.hops)
+      letters += "rsluf"[static_cast<int>(hop.outcome)];
     return letters;
   }
 };
@@ -90,7 +91,9 @@ Outcome run(const RoundTerms& terms, const Network& network) {
 RoundTerms known(std::uint8_t distance) {
   return {.distance = distance, .max_ttl = 30, .timeout = 1s, .gap = 10ms};
 }
-RoundTerms unknown() { return {.max_ttl = 30, .first = true, .timeout = 1s, .gap = 10ms}; }
+RoundTerms unknown() {
+  return {.max_ttl = 30, .first = true, .timeout = 1s, .gap = 10ms};
+}
 
 }  // namespace
 
@@ -108,9 +111,8 @@ TEST_CASE("a first round asks unanswered hops twice again, then calls them silen
   CHECK(outcome.attempts == 3);
   CHECK(outcome.probes == 7);
 
-  const Outcome once = run(unknown(), [](int ttl, int attempt) {
-    return ttl == 3 && attempt == 0 ? kSilence : straight(5)(ttl, 0);
-  });
+  const Outcome once =
+      run(unknown(), [](int ttl, int attempt) { return ttl == 3 && attempt == 0 ? kSilence : straight(5)(ttl, 0); });
   CHECK(once.hops() == "rrrrr");
 }
 
@@ -164,8 +166,7 @@ TEST_CASE("a path that grows is followed at once, without loss", "[probe][round]
 TEST_CASE("a path that grows behind a silent router is no loss", "[probe][round]") {
   for (const bool udp : {true, false}) {
     CAPTURE(udp);
-    const Outcome outcome =
-        run(known(5), [=](int ttl, int) { return ttl == 5 ? kSilence : straight(6, udp)(ttl, 0); });
+    const Outcome outcome = run(known(5), [=](int ttl, int) { return ttl == 5 ? kSilence : straight(6, udp)(ttl, 0); });
     CHECK(outcome.round.reached());
     CHECK(outcome.round.distance == 6);
     CHECK(outcome.hops() == "rrrrsr");
@@ -189,7 +190,9 @@ TEST_CASE("a dead path is lost and keeps its distance", "[probe][round]") {
 
 TEST_CASE("a path that stays dark is searched to its full depth now and then", "[probe][round]") {
   RoundTerms terms = known(5);
-  const auto grown_silently = [](int ttl, int) { return ttl <= 4 ? kRouter : ttl < 20 ? kSilence : destination(ttl - 19); };
+  const auto grown_silently = [](int ttl, int) {
+    return ttl <= 4 ? kRouter : ttl < 20 ? kSilence : destination(ttl - 19);
+  };
   terms.lost_streak = 0;
   CHECK(run(terms, grown_silently).round.end_to_end == EndToEnd::lost);
   terms.lost_streak = 2;
