@@ -103,7 +103,7 @@ class Walk {
   }
 
   void structure(char32_t point) {
-    if (point > 0x7f) fail(fmt::format("{} outside of a string", quoted(character())));
+    if (point > 0x7f) fail(fmt::format("U+{:04X} outside of a string", static_cast<std::uint32_t>(point)));
     if (point == '.') {
       if (++dots_ >= kDeepestKey) fail(fmt::format("a key of more than {} dotted parts", kDeepestKey));
     } else if (point == '[' || point == '{') {
@@ -115,14 +115,6 @@ class Walk {
     } else if (point == '\n' || point == '=' || point == ',') {
       dots_ = 0;
     }
-  }
-
-  /// The code point that next() has just read.
-  [[nodiscard]] std::string_view character() const {
-    std::size_t begin = at_ - 1;
-    while (begin > 0 && (static_cast<unsigned char>(text_[begin]) & 0xc0) == 0x80)
-      --begin;
-    return text_.substr(begin, at_ - begin);
   }
 
   std::string_view text_;

@@ -38,7 +38,7 @@ std::optional<Setting<std::int64_t>> read_flows(TableReader& reader, const Limit
   if (entry != nullptr) {
     const auto* word = std::get_if<std::string>(&entry->node.value);
     if (word != nullptr && *word == "auto") {
-      reader.refuse("flows", Setting<int>{0, entry->node.where, entry->node.text}, kNotSupported);
+      reader.refuse_unsupported("flows", Setting<int>{0, entry->node.where, entry->node.text});
       return std::nullopt;
     }
   }

@@ -36,6 +36,10 @@ void Problems::add_value(std::string_view key, Position where, std::string_view 
   add(where, fmt::format("{} = {}: {}", key, shown(text), what));
 }
 
+void Problems::add_unsupported(std::string_view key, Position where, std::string_view text) {
+  add(where, fmt::format("{} = {} is not supported by this version", key, shown(text)));
+}
+
 std::vector<Problem> Problems::sorted() && {
   std::ranges::stable_sort(problems_, {},
                            [](const Problem& problem) { return Position{problem.line, problem.column}; });

@@ -18,6 +18,7 @@ class Problems {
   void add(Position where, std::string message);
   /// `key = text: what`, the usual form: the offending text as it was written.
   void add_value(std::string_view key, Position where, std::string_view text, std::string_view what);
+  void add_unsupported(std::string_view key, Position where, std::string_view text);
 
   [[nodiscard]] bool empty() const { return problems_.empty(); }
   [[nodiscard]] bool full() const { return problems_.size() >= 1000; }
@@ -88,6 +89,12 @@ class TableReader {
     broken_.push_back(key);
     problems_.add_value(key, setting.where, setting.text, what);
   }
+  /// The same for a value that is right, but asks for a feature that is not there yet.
+  template <typename T>
+  void refuse_unsupported(std::string_view key, const Setting<T>& setting) {
+    broken_.push_back(key);
+    problems_.add_unsupported(key, setting.where, setting.text);
+  }
   /// Whether the key was given, but with something that cannot be used.
   [[nodiscard]] bool broken(std::string_view key) const { return std::ranges::find(broken_, key) != broken_.end(); }
 
@@ -120,7 +127,5 @@ std::optional<Setting<T>> TableReader::choice(std::string_view key, std::span<co
 
 /// `"udp", "tcp" or "icmp"`
 std::string list_choices(std::span<const std::string_view> names);
-
-inline constexpr std::string_view kNotSupported = "is not supported by this version";
 
 }  // namespace ecmp::config

@@ -18,7 +18,7 @@ using std::chrono::seconds;
 constexpr std::uint64_t kKiB = std::uint64_t{1} << 10;
 constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
 
-constexpr Range<double> kRate{0.001, 1e9, "a number above 0 and at most 1e9"};
+constexpr Range<double> kRate{0.001, 1e9, "a number from 0.001 to 1e9"};
 constexpr Range<std::int64_t> kDestinations{1, 1'000'000, "a whole number from 1 to 1000000"};
 constexpr Range<std::int64_t> kPerDestination{1, 65535, "a whole number from 1 to 65535"};
 constexpr Range<std::int64_t> kSeries{1, 1'000'000'000, "a whole number from 1 to 1000000000"};
@@ -42,7 +42,7 @@ constexpr std::string_view kRatios = "a list of ratios, above 0, rising and at m
 template <typename T>
 void support_only(TableReader& reader, std::string_view key, const std::optional<Setting<T>>& setting,
                   const T& standard) {
-  if (setting && setting->value != standard) reader.refuse(key, *setting, kNotSupported);
+  if (setting && setting->value != standard) reader.refuse_unsupported(key, *setting);
 }
 
 }  // namespace
@@ -146,15 +146,22 @@ void read_discovery(TableReader& root) {
 
   const auto files = reader.strings("files", "a list of file name patterns such as \"destinations.d/*.toml\"");
   if (files) {
-    for (const Setting<std::string>& file : files->value)
-      reader.refuse("files", file, file.value.empty() ? "expected a file name pattern" : kNotSupported);
+    for (const Setting<std::string>& file : files->value) {
+      if (file.value.empty())
+        reader.refuse("files", file, "expected a file name pattern");
+      else
+        reader.refuse_unsupported("files", file);
+    }
   }
   constexpr std::string_view kUrls = "a list of URLs such as \"http://127.0.0.1:8080/targets\"";
   const auto urls = reader.strings("http", kUrls);
   if (urls) {
     for (const Setting<std::string>& url : urls->value) {
       const bool fits = url.value.starts_with("http://") || url.value.starts_with("https://");
-      reader.refuse("http", url, fits ? std::string(kNotSupported) : fmt::format("expected {}", kUrls));
+      if (fits)
+        reader.refuse_unsupported("http", url);
+      else
+        reader.refuse("http", url, fmt::format("expected {}", kUrls));
     }
   }
   reader.refuse_unknown_keys();
