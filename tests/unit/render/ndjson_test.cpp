@@ -1,29 +1,17 @@
 #include "render/ndjson.hpp"
 
-#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "catch.hpp"
+#include "snapshots.hpp"
 
 using namespace ecmp;
 using namespace ecmp::render;
+using namespace ecmp::render::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-class NamesOfTest final : public HopNames {
- public:
-  std::map<IpAddress, std::string> names;
-  [[nodiscard]] std::string_view name(const IpAddress& address) const override {
-    const auto found = names.find(address);
-    return found == names.end() ? std::string_view{} : std::string_view{found->second};
-  }
-};
-
-IpAddress ip(const char* text) {
-  return *IpAddress::parse(text);
-}
 
 HopResult hop(std::uint8_t ttl, HopOutcome outcome) {
   HopResult result;
