@@ -16,10 +16,9 @@ std::size_t heap_bytes(const std::vector<T>& items) {
   return items.capacity() == 0 ? 0 : items.capacity() * sizeof(T) + kAllocationBytes;
 }
 
-/// The destination's facts are not in: all its rounds, its model and its snapshots share them.
+/// The destination's facts and the path's responders are not in: all rounds of a destination and a path share them.
 std::size_t record_bytes(const RoundRecord& record) {
-  return sizeof(RoundRecord) + kControlBlockBytes + kAllocationBytes + heap_bytes(record.round.hops) +
-         heap_bytes(record.verdict.responders);
+  return sizeof(RoundRecord) + kControlBlockBytes + kAllocationBytes + heap_bytes(record.round.hops);
 }
 
 }  // namespace

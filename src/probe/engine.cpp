@@ -146,6 +146,7 @@ Instant Engine::State::next_due() const {
 void Engine::State::schedule(Flow& flow) {
   Instant next = flow.next_round;
   for (const auto& round : flow.live) {
+    if (round->over()) continue;
     const auto due = round->due();
     next = std::min(next, due ? due->at : round->deadline());
   }
@@ -175,16 +176,16 @@ std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundS
 
 void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
   if (flow.next_round <= now) begin_round(flow, now);
-  for (std::size_t i = 0; i < flow.live.size();) {
-    LiveRound& round = *flow.live[i];
-    const std::uint32_t number = round.number();
+  for (const auto& live : flow.live) {
+    LiveRound& round = *live;
+    if (round.over()) continue;
     if (const auto due = round.due()) {
       if (due->at <= now && batch_.size() < maximum_ && may_send(flow, round, *due, now)) send(flow, round, *due, now);
     } else if (round.quiet() || round.deadline() <= now) {
-      settle(flow, round, now, rounds);
+      round.settle(now);
     }
-    if (i < flow.live.size() && flow.live[i]->number() == number) ++i;
   }
+  hand_over(flow, now, rounds);
 }
 
 void Engine::State::begin_round(Flow& flow, Instant now) {
@@ -294,28 +295,28 @@ void Engine::State::on_sent(std::span<const Outgoing> batch) {
   }
 }
 
-void Engine::State::settle(Flow& flow, LiveRound& round, Instant now, RoundSink& rounds) {
-  if (round.settle(now)) end_round(flow, round, now, rounds);
-}
-
-void Engine::State::end_round(Flow& flow, LiveRound& round, Instant now, RoundSink& rounds) {
-  report_.flow = flow.number;
-  round.report(now, report_);
-  flow.first_round_over = flow.first_round_over || round.end_to_end() != EndToEnd::send_failed;
-  if (round.distance() != 0) flow.distance = round.distance();
-  if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
-  if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
-  flow.last_over = round.number();
-  flow.last_answered.reset();
-  for (const HopResult& hop : report_.hops) {
-    if (hop.responder.is_unspecified()) continue;
-    flow.last_answered.set(hop.ttl);
-    flow.responders[hop.ttl - 1u] = responder(hop.responder);
+/// Tells the rounds that are over, in the order of their numbers: one that ended early waits for those before it, since
+/// whoever follows a path or computes jitter needs them in sequence.
+void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
+  while (!flow.live.empty() && flow.live.front()->over()) {
+    const LiveRound& round = *flow.live.front();
+    report_.flow = flow.number;
+    round.report(now, report_);
+    flow.first_round_over = flow.first_round_over || round.end_to_end() != EndToEnd::send_failed;
+    if (round.distance() != 0) flow.distance = round.distance();
+    if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
+    if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
+    flow.last_over = round.number();
+    flow.last_answered.reset();
+    for (const HopResult& hop : report_.hops) {
+      if (hop.responder.is_unspecified()) continue;
+      flow.last_answered.set(hop.ttl);
+      flow.responders[hop.ttl - 1u] = responder(hop.responder);
+    }
+    spare_rounds_.push_back(std::move(flow.live.front()));
+    flow.live.erase(flow.live.begin());
+    rounds.on_round(report_);
   }
-  const auto place = std::ranges::find_if(flow.live, [&](const auto& live) { return live.get() == &round; });
-  spare_rounds_.push_back(std::move(*place));
-  flow.live.erase(place);
-  rounds.on_round(report_);
 }
 
 /// The number under which a responder's limit is kept. The table is bounded by the network: only answers that carried a

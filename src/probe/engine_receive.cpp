@@ -174,7 +174,8 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   // A router that is asked for its own address is the destination as well: time exceeded is never its last word.
   probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
   round.on_answer(probe);
-  if (round.quiet()) settle(flow, round, answer.at, rounds);
+  if (round.quiet()) round.settle(answer.at);
+  hand_over(flow, answer.at, rounds);
   schedule(flow);
 }
 

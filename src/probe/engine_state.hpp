@@ -84,8 +84,7 @@ class Engine::State {
 
   void step(Flow& flow, Instant now, RoundSink& rounds);
   void begin_round(Flow& flow, Instant now);
-  void settle(Flow& flow, LiveRound& round, Instant now, RoundSink& rounds);
-  void end_round(Flow& flow, LiveRound& round, Instant now, RoundSink& rounds);
+  void hand_over(Flow& flow, Instant now, RoundSink& rounds);
   bool may_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
   void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
   void schedule(Flow& flow);

@@ -43,6 +43,7 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   next_ttl_ = 1;
   limit_ = terms.distance != 0 ? terms.distance : terms.max_ttl;
   verifying_ = false;
+  over_ = false;
 }
 
 bool LiveRound::one_by_one() const {
@@ -272,6 +273,7 @@ bool LiveRound::plan_sweep(std::uint8_t from, Instant now) {
 bool LiveRound::finish(EndToEnd end_to_end, std::uint8_t distance) {
   end_to_end_ = end_to_end;
   distance_ = distance;
+  over_ = true;
   return true;
 }
 

@@ -91,7 +91,10 @@ class LiveRound {
   /// Nothing more can come of the probes sent so far. Plans another attempt, or returns true: the round is over.
   bool settle(Instant now);
 
-  /// Only once settle() has returned true.
+  /// settle() has returned true.
+  [[nodiscard]] bool over() const { return over_; }
+
+  /// Only once it is over.
   [[nodiscard]] EndToEnd end_to_end() const { return end_to_end_; }
   [[nodiscard]] std::uint8_t distance() const { return distance_; }
   /// Writes what was found into `round` (whose flow the caller knows).
@@ -127,6 +130,7 @@ class LiveRound {
   int next_ttl_ = 1;  ///< of the sweep
   int limit_ = 0;     ///< last TTL of the sweep
   bool verifying_ = false;
+  bool over_ = false;
   EndToEnd end_to_end_ = EndToEnd::lost;
   std::uint8_t distance_ = 0;
 };

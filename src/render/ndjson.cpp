@@ -74,7 +74,8 @@ void append_flow(std::string& out, const RoundRecord& record, const HopNames& na
   out.append(R"(,"probe_num":)");
   append_number(out, record.round.number);
   out.append(R"(,"path_hash":")");
-  append_hex8(out, path_hash(record.verdict.responders));
+  const auto& responders = record.verdict.responders;
+  append_hex8(out, responders == nullptr ? 0 : path_hash(*responders));
   out.append(R"(","source_ip":")");
   append_known(out, record.source);
   out.append(R"(","source_port":)");

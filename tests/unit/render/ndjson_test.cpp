@@ -63,7 +63,8 @@ RoundRecord example_round() {
   record.verdict.ordinal = 2;
   record.verdict.changed = ChangeKind::remap;
   record.verdict.previous = 1;
-  record.verdict.responders = {ip("198.51.100.254"), ip("203.0.113.7"), IpAddress{}, ip("192.0.2.1")};
+  record.verdict.responders = std::make_shared<const std::vector<IpAddress>>(
+      std::vector<IpAddress>{ip("198.51.100.254"), ip("203.0.113.7"), IpAddress{}, ip("192.0.2.1")});
   return record;
 }
 
