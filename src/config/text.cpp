@@ -9,7 +9,6 @@ namespace ecmp::config {
 
 namespace {
 
-constexpr std::size_t kLongestPrinted = 80;
 constexpr std::size_t kLongestKey = 40;  // longer ones are not worth a suggestion, and distance() is quadratic
 
 /// Number of insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
@@ -68,11 +67,11 @@ bool has_control(std::string_view text) {
   return false;
 }
 
-std::string printable(std::string_view text) {
+std::string printable(std::string_view text, std::size_t longest) {
   std::string out;
   std::size_t printed = 0;
   for (std::size_t at = 0; at < text.size(); ++printed) {
-    if (printed == kLongestPrinted) return out + "...";
+    if (printed == longest) return out + "...";
     const std::size_t begin = at;
     const auto point = decode_utf8(text, at);
     if (!point)

@@ -21,8 +21,8 @@ std::optional<char32_t> decode_utf8(std::string_view text, std::size_t& at);
 [[nodiscard]] bool has_control(std::string_view text);
 
 /// Text for a message: one line, without control characters (they become \n, \t or \u{1b}; bytes that are not UTF-8
-/// become \xff), cut with "..." after about 80 characters.
-[[nodiscard]] std::string printable(std::string_view text);
+/// become \xff), cut with "..." after so many characters.
+[[nodiscard]] std::string printable(std::string_view text, std::size_t longest = 80);
 
 /// printable() in double quotes.
 [[nodiscard]] std::string quoted(std::string_view text);
