@@ -23,9 +23,10 @@ T& start(Message& message, const IpView& view) {
 
 bool has_right_checksum(const IpView& view) {
   std::uint16_t sum = 0;
-  if (view.family == Family::ipv6)
-    sum = pseudo_header_sum(view.source(), view.destination(), wire::kIcmpV6,
-                            static_cast<std::uint32_t>(view.payload.size()));
+  if (view.family == Family::ipv6) {
+    const auto length = static_cast<std::uint32_t>(view.payload.size());
+    sum = pseudo_header_sum(view.source(), view.destination(), wire::kIcmpV6, length);
+  }
   return ones_complement_sum(view.payload, sum) == 0xffff;
 }
 
@@ -123,26 +124,28 @@ void parse_udp(const IpView& view, Message& message) {
 Message parse(ByteView datagram) {
   Message message;
   IpView view;
-  if (const auto wrong = view.look_at(datagram, Origin::received))
+  if (const auto wrong = view.look_at(datagram, Origin::received)) {
     message = *wrong;
-  else if (view.protocol == wire::icmp(view.family))
+  } else if (view.protocol == wire::icmp(view.family)) {
     parse_icmp(view, message);
-  else if (view.protocol == wire::kTcp)
+  } else if (view.protocol == wire::kTcp) {
     parse_tcp(view, message);
-  else if (view.protocol == wire::kUdp)
+  } else if (view.protocol == wire::kUdp) {
     parse_udp(view, message);
-  else
+  } else {
     message = ParseError::irrelevant;
+  }
   return message;
 }
 
 std::variant<ParseError, Quote> parse_probe(ByteView datagram) {
   std::variant<ParseError, Quote> result;
   IpView view;
-  if (const auto wrong = view.look_at(datagram, Origin::sent))
+  if (const auto wrong = view.look_at(datagram, Origin::sent)) {
     result = *wrong;
-  else if (const auto unknown = read_quote(view, result.emplace<Quote>()))
+  } else if (const auto unknown = read_quote(view, result.emplace<Quote>())) {
     result = *unknown;
+  }
   return result;
 }
 
