@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <array>
 #include <numeric>
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 #include "path/destination_model.hpp"
@@ -106,6 +108,63 @@ TEST_CASE("under silence a rerouted branch is reported by exactly its flows, onc
     CHECK(changes(told->flows.at(flow)) == (flow % 4 == 1 ? 1 : 0));
   }
   CHECK(told->paths_in_use == 4);
+}
+
+TEST_CASE("through changes under silence no path is told that never existed", "[path]") {
+  const std::uint32_t seed = GENERATE(range(21u, 41u));
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  std::bernoulli_distribution silent(0.2);
+  std::bernoulli_distribution longer(0.3);
+  std::uniform_int_distribution<std::uint32_t> pick(0, 5);
+  constexpr std::uint32_t kFlows = 12;
+  using Hops = std::vector<std::string>;
+  std::set<std::vector<IpAddress>> real;
+  std::vector<Hops> now(kFlows);
+  Measured net(kFlows);
+  std::uint64_t moves = 0;
+  for (int epoch = 0; epoch < 20; ++epoch) {
+    for (std::uint32_t flow = 0; flow < kFlows; ++flow) {
+      if (epoch > 0 && pick(random) > 1) continue;
+      const std::string where = std::to_string(pick(random));
+      Hops hops{"a", "b" + where, "c" + where, "d" + where, "e"};
+      if (longer(random)) hops.push_back("f" + where);
+      hops.push_back("D");
+      if (epoch > 0 && hops != now[flow]) ++moves;
+      now[flow] = hops;
+      std::vector<IpAddress> path;
+      for (const std::string& hop : hops)
+        path.push_back(round_builder::address(hop));
+      real.insert(path);
+    }
+    for (int i = 0; i < 40; ++i) {
+      const auto verdicts = net.sweep([&](std::uint32_t flow) {
+        std::string seen;
+        for (std::size_t at = 0; at < now[flow].size(); ++at)
+          seen += at + 1 < now[flow].size() && silent(random) ? " *" : " " + now[flow][at];
+        return seen;
+      });
+      for (const PathVerdict& verdict : verdicts) {
+        const std::vector<IpAddress>& told = *verdict.responders;
+        const bool exists = std::any_of(real.begin(), real.end(), [&](const std::vector<IpAddress>& path) {
+          return path.size() == told.size() &&
+                 std::equal(path.begin(), path.end(), told.begin(), [](const IpAddress& is, const IpAddress& said) {
+                   return said.is_unspecified() || said == is;
+                 });
+        });
+        if (!exists) {
+          std::string text;
+          for (const IpAddress& responder : told)
+            text += " " + responder.to_string();
+          FAIL_CHECK("epoch " << epoch << " round " << i << " told" << text);
+        }
+      }
+    }
+  }
+  std::uint64_t told_changes = 0;
+  for (const FlowSnapshot& flow : net.told()->flows)
+    told_changes += changes(flow);
+  CHECK(told_changes == moves);
 }
 
 TEST_CASE("random per-packet balancing is found out once and is quiet then", "[path]") {
