@@ -28,18 +28,23 @@ KnownPath* PathRegistry::place(const PathContent& view, KnownPath* current, Inst
   if (stays_possible && !adds(view, current->content)) return current;
   KnownPath* target = match(view, current, stays_possible);
   if (target == nullptr && stays_possible) {
-    // Whatever a flow of a path knows, the path knows; so no other flow on it can contradict what is filled in now.
-    take_in(*current, view);
-    return current;
+    // Only a flow that knows all of the path may add to it: what several flows know in part may be of several paths.
+    // No other flow on it can contradict, since whatever a flow knows its path knows.
+    if (refines(view, current->content)) {
+      take_in(*current, view);
+      return current;
+    }
+    target = match(view, current, false);
   }
 
   // The only flow of a path learned more and finds it is another, or a longer one: then the path it leaves was never
   // more than a rough sketch, which must not be told beside the real one.
   std::unique_ptr<KnownPath> sketch;
   if (current != nullptr) {
+    PathContent becomes = view;
+    if (target != nullptr) unite(becomes, target->content);
     leave(*current, now);
-    if (current->flows == 0 && refines(target != nullptr ? target->content : view, current->content))
-      sketch = extract(current);
+    if (current->flows == 0 && refines(becomes, current->content)) sketch = extract(current);
   }
   if (target == nullptr) target = create(view, sketch ? sketch->ordinal : 0, now);
   if (target == nullptr) return nullptr;
@@ -73,15 +78,12 @@ KnownPath* PathRegistry::match(const PathContent& view, const KnownPath* current
   KnownPath* alike = nullptr;
   int used_count = 0;
   int unused_count = 0;
-  PathContent united;
-  if (filling) {
-    united = current->content;
-    unite(united, view);
-  }
   for (const std::unique_ptr<KnownPath>& path : paths_) {
     if (path.get() == current || !compatible(view, path->content)) continue;
+    // Of two that each know what the other does not, a mixture would arise that nobody has seen.
+    if (!refines(path->content, view) && !refines(view, path->content)) continue;
     if (filling && !fills(path->content, view, current->content)) continue;
-    if (path->content == (filling ? united : view)) return path.get();
+    if (path->content == view) return path.get();
     if (alike == nullptr && same_knowledge(view, path->content)) alike = path.get();
     (path->flows > 0 ? used : unused) = path.get();
     ++(path->flows > 0 ? used_count : unused_count);
