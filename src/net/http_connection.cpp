@@ -15,9 +15,9 @@ namespace ecmp::net {
 
 namespace {
 
-constexpr std::size_t kGatherBytes = std::size_t{16} << 10;  // written at once, so that headers do not go out alone
-constexpr std::size_t kSmallestCompressed = 256;             // below, one packet carries it anyway
-constexpr Duration kStreamTurn = std::chrono::milliseconds(100);  // how soon a stream sees stop and lost readers
+constexpr std::size_t kGatherBytes = std::size_t{16} << 10;      // written at once, so that headers do not go out alone
+constexpr std::size_t kSmallestCompressed = 256;                 // below, one packet carries it anyway
+constexpr Duration kStreamTurn = std::chrono::milliseconds(50);  // how soon a stream sees stop and lost readers
 constexpr Duration kFarewell = std::chrono::seconds(1);
 
 /// What httplib reads a request from and writes its answer to: a head that is complete already, and the wire.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -85,13 +86,9 @@ bool RawClient::send(std::string_view bytes) {
   return true;
 }
 
-std::size_t RawClient::send_some(std::string_view bytes) {
-  const ssize_t size = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  return size < 0 ? 0 : static_cast<std::size_t>(size);
-}
-
-void RawClient::finish_sending() {
-  shutdown(socket_, SHUT_WR);
+bool RawClient::readable(std::chrono::milliseconds patience) {
+  pollfd waiting{socket_, POLLIN, 0};
+  return poll(&waiting, 1, static_cast<int>(patience.count())) > 0;
 }
 
 bool RawClient::read_more() {

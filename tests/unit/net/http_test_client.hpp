@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -36,9 +37,8 @@ class RawClient {
 
   /// False when the server has closed.
   bool send(std::string_view bytes);
-  /// As much as fits at once; the number of bytes.
-  std::size_t send_some(std::string_view bytes);
-  void finish_sending();
+  /// Waits for something to read, or the server's closing.
+  bool readable(std::chrono::milliseconds patience);
 
   /// Reads one answer; bytes behind it are kept for the next call. `to_head`: of a HEAD request, without body.
   Answer answer(bool to_head = false);
