@@ -124,7 +124,8 @@ void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
   }
   const std::uint32_t first = *traced.first_flow;
   if (by_flow_.size() < first + destination.flows) by_flow_.resize(first + destination.flows);
-  const RouteWish wish{.source_address = destination.source_address, .interface = destination.interface};
+  const RouteWish wish{.source_address = destination.source_address, .interface = destination.interface,
+                       .dscp = destination.dscp};
   for (std::uint32_t flow = first; flow < first + destination.flows; ++flow) {
     by_flow_[flow] = &traced;
     on_source(flow, routes_.add_flow(flow, engine_.tuple(flow), wish));
@@ -182,7 +183,7 @@ void Tracing::on_round(const Round& round) {
   outputs_.round(std::move(record));
 }
 
-void Tracing::on_names(const NameAnswer& answer, Instant now) {
+void Tracing::on_names(const HostAnswer& answer, Instant now) {
   for (const auto& name : names_) {
     const config::Destination& destination = *name->destination;
     if (destination.host != answer.host || destination.family != answer.family || !name->asked) continue;
@@ -211,7 +212,7 @@ void Tracing::on_names(const NameAnswer& answer, Instant now) {
   }
 }
 
-void Tracing::apply(Name& name, const NameAnswer& answer, Instant now) {
+void Tracing::apply(Name& name, const HostAnswer& answer, Instant now) {
   Traced& traced = *name.traced.front();
   // As long as the address in use is still one of the name's it is kept: answers often come in changing order.
   if (traced.first_flow && std::ranges::find(answer.addresses, traced.facts->address) != answer.addresses.end()) return;
@@ -219,7 +220,7 @@ void Tracing::apply(Name& name, const NameAnswer& answer, Instant now) {
   begin(traced, answer.addresses.front(), now);
 }
 
-void Tracing::apply_all(Name& name, const NameAnswer& answer, Instant now) {
+void Tracing::apply_all(Name& name, const HostAnswer& answer, Instant now) {
   std::erase_if(name.traced, [&](Traced* traced) {
     if (std::ranges::find(answer.addresses, traced->facts->address) != answer.addresses.end()) return false;
     end(*traced);

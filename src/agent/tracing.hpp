@@ -19,7 +19,7 @@
 namespace ecmp {
 
 /// What the addresses of a name were found to be.
-struct NameAnswer {
+struct HostAnswer {
   std::string host;
   config::FamilyChoice family = config::FamilyChoice::any;
   std::vector<IpAddress> addresses;  ///< best first; empty when the look-up failed
@@ -55,7 +55,7 @@ class Tracing : public RoundSink {
 
   void on_round(const Round& round) override;
   void on_source(std::uint32_t flow, const std::optional<IpAddress>& source);
-  void on_names(const NameAnswer& answer, Instant now);
+  void on_names(const HostAnswer& answer, Instant now);
 
   /// Asks again for names that are due and publishes snapshots, a slice of the work at a time.
   void maintain(Instant now);
@@ -73,8 +73,8 @@ class Tracing : public RoundSink {
   void begin(Traced& traced, const IpAddress& address, Instant now);
   void end(Traced& traced);
   void settle(Traced& traced);
-  void apply(Name& name, const NameAnswer& answer, Instant now);
-  void apply_all(Name& name, const NameAnswer& answer, Instant now);
+  void apply(Name& name, const HostAnswer& answer, Instant now);
+  void apply_all(Name& name, const HostAnswer& answer, Instant now);
   void publish(Instant now);
 
   const config::Config config_;

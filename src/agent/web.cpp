@@ -95,8 +95,8 @@ std::shared_ptr<const std::string> Web::render(const render::FamilyFilter& filte
   auto text = std::make_shared<std::string>();
   const auto outcome = render::append_text(*text, *snapshots, *sources_.names(),
                                            {.families = filter, .max_series = sources_.max_series});
-  *text += sources_.own_metrics(outcome, filter);
-  sources_.scraped(SteadyClock::now() - start);
+  sources_.scraped(outcome, SteadyClock::now() - start);
+  *text += sources_.own_metrics(filter);
   return text;
 }
 

@@ -24,9 +24,8 @@ class Web {
     const RoundLog* log = nullptr;
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<bool()> ready;
-    /// The exporter's own families as text, given what this scrape rendered of the network's.
-    std::function<std::string(const render::RenderOutcome&, const render::FamilyFilter&)> own_metrics;
-    std::function<void(Duration)> scraped;  ///< how long a scrape took to render
+    std::function<std::string(const render::FamilyFilter&)> own_metrics;  ///< the exporter's own families, as text
+    std::function<void(const render::RenderOutcome&, Duration took)> scraped;
     std::uint64_t max_series = 0;
   };
 
