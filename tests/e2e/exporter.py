@@ -80,7 +80,8 @@ class Metrics:
 class Exporter:
     """Runs the program on a configuration, in a namespace or (None) in the caller's, at a free port of 127.0.0.1."""
 
-    def __init__(self, config, namespace=None, command_prefix=(), arguments=(), port=None, ready_seconds=10):
+    def __init__(self, config, namespace=None, command_prefix=(), arguments=(), port=None, ready_seconds=10,
+                 binary=BINARY):
         self.namespace = namespace
         self.directory = tempfile.TemporaryDirectory(prefix="ecmp-e2e-")
         os.chmod(self.directory.name, 0o755)  # also for an exporter that is another user
@@ -91,7 +92,7 @@ class Exporter:
         inside = ["ip", "netns", "exec", namespace] if namespace else []
         self.log = open(os.path.join(self.directory.name, "log"), "w+")
         self.process = subprocess.Popen(
-            [*inside, *command_prefix, BINARY, f"--config.file={self.config_path}",
+            [*inside, *command_prefix, str(binary), f"--config.file={self.config_path}",
              f"--web.listen-address=127.0.0.1:{self.port}", *arguments],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         try:
@@ -191,8 +192,14 @@ def now():
 
 def config(destinations, probe=None, limits=None):
     """A configuration with short intervals. `destinations`: [{key: value}]."""
+    def toml(value):  # strings and numbers are written as in JSON
+        if isinstance(value, dict):
+            return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
+        return json.dumps(value)
+
     def table(values):
-        return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+        return "".join(f"{key} = {toml(value)}\n" for key, value in values.items())
+
     fast = {"interval": "500ms", "timeout": "300ms", "max_ttl": 12, **(probe or {})}
     # The lab's first router answers all flows of all destinations within half a second.
     wide = {"probes_per_second_per_responder": 20000, **(limits or {})}

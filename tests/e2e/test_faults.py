@@ -1,6 +1,5 @@
 """What the exporter says when a branch loses, a router keeps quiet, a path changes: the fault, and nothing else."""
 import contextlib
-import re
 
 import pytest
 
@@ -58,11 +57,11 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(flows=FLOWS, probe=None, **fan_options):
+def scene(**fan_options):
     with Fan(width=4, **fan_options) as fan:
-        destinations = [{"name": name, "host": DESTINATION[family], "flows": flows, "source_port": PORTS[0],
+        destinations = [{"name": name, "host": DESTINATION[family], "flows": FLOWS, "source_port": PORTS[0],
                          "confirm_rounds": CONFIRM_ROUNDS} for family, name in NAMES.items()]
-        with Exporter(config(destinations, probe), fan.network.ns("agent")) as exporter:
+        with Exporter(config(destinations), fan.network.ns("agent")) as exporter:
             made = Scene(fan, exporter)
             made.await_paths()
             yield made
@@ -129,12 +128,14 @@ def test_a_router_that_answers_little_is_silent_and_not_lossy(quiet):
         assert not losses(after) and not flow_losses(after) and not changes(after)
 
 
-def test_the_kernels_default_icmp_limits_cause_neither_loss_nor_changes():
-    with scene(flows=5, icmp="kernel") as s:
-        eventually(
-            lambda: min(s.exporter.metrics().values("ecmp_flow_probes_total", ("destination", "flow")).values()) >= 8,
-            30, "8 rounds of each flow")
-        assert not changes(s.exporter.metrics())
+def test_the_kernels_default_icmp_limits_cause_no_changes():
+    # One ICMP error a second to each host: most probes of a round stay unanswered, the destination's too.
+    with Fan(width=4, icmp="kernel") as fan:
+        destination = {"name": "four", "host": DESTINATION[4], "flows": 5}
+        with Exporter(config([destination]), fan.network.ns("agent")) as exporter:
+            eventually(lambda: min(exporter.metrics().values("ecmp_flow_probes_total", "flow").values(), default=0) >= 10,
+                       30, "10 rounds of each flow")
+            assert not changes(exporter.metrics())
 
 
 def test_exactly_the_flows_of_a_changed_branch_report_it_within_the_confirming_rounds():
@@ -269,5 +270,6 @@ def test_a_narrower_fan_is_a_change_of_width():
         metrics = s.exporter.metrics()
         assert {(NAMES[family], port) for family, port in hurt} <= set(changes(metrics))
         kinds = {kind for (kind,), count in metrics.values("ecmp_flow_path_changes_total", ("kind",)).items() if count}
-        assert "width" in kinds and not re.search("reroute|per_packet", " ".join(kinds)), kinds
+        # The flows of the branch that is gone, and some of the others: the kernel deals the whole hash range out anew.
+        assert "width" in kinds and kinds <= {"width", "remap"}
         assert set(metrics.values("ecmp_paths", "destination").values()) == {3}
