@@ -11,9 +11,9 @@ build_packages=(
   libssl-dev libbrotli-dev # what the pkg-config file of libcpp-httplib-dev asks for
 )
 # The program links its libraries dynamically; the -dev packages bring them. What is here is for the lab around it.
-run_packages=(iproute2 nftables ethtool procps python3 curl)
+run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
 test_packages=(
-  catch2 binutils util-linux libcap2-bin
+  catch2 binutils libcap2-bin
   python3-pytest tcpdump scamper prometheus iputils-ping
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
 )
@@ -34,7 +34,8 @@ forbid_services() {
 apt() {
   local attempt
   for attempt in 1 2 3; do
-    if DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@" </dev/null; then
+    # Not over a pseudo-terminal, which a bare root may not have.
+    if DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null; then
       return 0
     fi
     echo "dependencies.sh: apt-get $1 failed (attempt $attempt of 3)" >&2

@@ -166,7 +166,8 @@ build
 say "making the lab: a namespace for the exporter, two routers, four branches between them, a destination"
 lab_made=yes
 /usr/bin/python3 tests/e2e/lab.py --name "$name" up --width 4 > /dev/null || fail "the lab could not be made"
-start ip netns exec "$name-agent" "$exporter" --config.file="$config" --web.listen-address="127.0.0.1:$port"
+start nsenter --net="/run/netns/$name-agent" -- "$exporter" --config.file="$config" \
+  --web.listen-address="127.0.0.1:$port"
 running=$child
 start /usr/bin/python3 tests/e2e/lab.py --name "$name" forward --listen "127.0.0.1:$port" --to "127.0.0.1:$port" \
   > /dev/null

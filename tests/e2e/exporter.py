@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.parse
 
-from netns import NETNS_DIRECTORY, entered
+from netns import NETNS_DIRECTORY, entered, inside
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("ECMP_EXPORTER") or os.path.join(ROOT, "build/dev/src/ecmp_exporter")
@@ -89,10 +89,9 @@ class Exporter:
         with open(self.config_path, "w") as file:
             file.write(config)
         self.port = port or free_port(namespace)
-        inside = ["ip", "netns", "exec", namespace] if namespace else []
         self.log = open(os.path.join(self.directory.name, "log"), "w+")
         self.process = subprocess.Popen(
-            [*inside, *command_prefix, str(binary), f"--config.file={self.config_path}",
+            [*(inside(namespace) if namespace else []), *command_prefix, str(binary), f"--config.file={self.config_path}",
              f"--web.listen-address=127.0.0.1:{self.port}", *arguments],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         try:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from lab import MAXIMUM_WIDTH, Fan
-from netns import NETNS_DIRECTORY, LabError, close_on_exit, entered, run
+from netns import NETNS_DIRECTORY, LabError, close_on_exit, entered, inside, run
 
 STATE_DIRECTORY = "/run/ecmp-lab"
 FAULTS = {  # name: (method of Fan, types of its arguments, help)
@@ -68,7 +68,7 @@ def execute(options):
         raise LabError(f"{options.node!r} is none of: {' '.join(fan.addresses)}")
     if not options.command:
         raise LabError("exec what? lab.py exec NODE COMMAND [ARGUMENTS]")
-    arguments = ["ip", "netns", "exec", fan.network.ns(options.node), *options.command]
+    arguments = [*inside(fan.network.ns(options.node)), *options.command]
     sys.stdout.flush()
     os.execvp(arguments[0], arguments)
 

@@ -36,10 +36,16 @@ def missing_requirements():
     reasons = []
     if os.geteuid() != 0:
         reasons.append("not root (network namespaces need it)")
-    for tool in ("ip", "nft", "ethtool"):
+    for tool in ("ip", "nft", "ethtool", "nsenter"):
         if not any(os.access(os.path.join(d, tool), os.X_OK) for d in ("/usr/sbin", "/sbin", "/usr/bin", "/bin")):
             reasons.append(f"{tool} is not installed")
     return reasons
+
+
+def inside(namespace):
+    """What a command line begins with to run in a namespace: as `ip netns exec`, which however mounts things and so
+    fails in a chroot."""
+    return ["nsenter", f"--net={os.path.join(NETNS_DIRECTORY, namespace)}", "--"]
 
 
 @contextlib.contextmanager
@@ -104,25 +110,25 @@ class Network:
         """Runs lines of `ip` in one process; in the namespace of a node, or outside for commands that name theirs."""
         if not lines:
             return ""
-        where = ["-n", self.ns(node)] if node is not None else []
+        where = inside(self.ns(node)) if node is not None else []
         flags = ([family] if family else []) + (["-force"] if force else [])
         with tempfile.NamedTemporaryFile("w", prefix="ecmplab") as file:
             file.write("\n".join(lines) + "\n")
             file.flush()
-            return run(["ip", *flags, *where, "-batch", file.name], check=not force)
+            return run([*where, "ip", *flags, "-batch", file.name], check=not force)
 
     def ip_json(self, node, *arguments):
-        return json.loads(run(["ip", "-j", "-n", self.ns(node), *arguments]) or "[]")
+        return json.loads(self.run_in(node, ["ip", "-j", *arguments]) or "[]")
 
     def nft(self, node, text):
         self.run_in(node, ["nft", "-f", "-"], text=text)
 
     def run_in(self, node, arguments, text=None, check=True):
-        return run(["ip", "netns", "exec", self.ns(node), *arguments], text=text, check=check)
+        return run([*inside(self.ns(node)), *arguments], text=text, check=check)
 
     def popen(self, node, arguments, **options):
         """Starts a program in a node; it is ended with the network if it has not ended by then."""
-        process = subprocess.Popen(["ip", "netns", "exec", self.ns(node), *arguments], **options)
+        process = subprocess.Popen([*inside(self.ns(node)), *arguments], **options)
         self.processes.append(process)
         return process
 

@@ -109,7 +109,7 @@ def test_a_configuration_of_ones_own_runs_without_the_lab(release, tmp_path):
 
 def test_a_bad_configuration_is_said_and_leaves_nothing(release, tmp_path):
     path = tmp_path / "bad.toml"
-    path.write_text("[probe]\nflows = 'many'\n")
+    path.write_text("[probe]\nflows = -4\n")
     with Quickstart(tmp_path / "log", "--no-lab", str(path)) as started:
         assert started.process.wait(60) == 1
         assert f"{path}:2:" in started.text()
