@@ -75,10 +75,10 @@ void check_source_ports(const std::vector<PlacedDestination>& destinations, Prob
         groups[{each.destination.protocol, same_host(each.destination)}].push_back(&each);
     }
     for (auto& [host, group] : groups) {
-      std::ranges::stable_sort(group, {}, [](const auto* each) { return each->destination.source_port; });
+      // Pointers into one vector, so their order is the order of the file.
+      std::ranges::sort(group, {}, [](const auto* each) { return std::pair(each->destination.source_port, each); });
       const PlacedDestination* widest = group.front();
       for (std::size_t i = 1; i < group.size(); ++i) {
-        // Pointers into one vector, so their order is the order of the file.
         if (group[i]->destination.source_port <= last_port(widest->destination) &&
             told.insert(std::minmax(widest, group[i])).second)
           report_overlap(std::minmax(widest, group[i]), problems);

@@ -1,9 +1,11 @@
 #include "config/document.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <exception>
 #include <fmt/format.h>
 #include <toml++/toml.h>
+#include <vector>
 
 #include "config/lexical_check.hpp"
 #include "config/text.hpp"
@@ -15,13 +17,22 @@ namespace {
 // No key of ours is nested deeper; it bounds the recursion of everything that walks the tree.
 constexpr int kDeepestTree = 8;
 
-/// Finds the text of a region: toml++ tells places by line and by column in code points, not by offset.
+/// Finds the text of a region: toml++ tells places by line and by column in code points, not by offset. The text must
+/// be UTF-8.
 class Source {
  public:
   explicit Source(std::string_view text) : text_(text) {
-    lines_.push_back(0);
-    for (std::size_t at = 0; at < text.size(); ++at)
-      if (text[at] == '\n') lines_.push_back(at + 1);
+    begin_line(0);
+    std::size_t column = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      const bool continues = (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+      if (text[at] == '\n') {
+        begin_line(at + 1);
+        column = 0;
+      } else if (!continues && column++ % kMarkEvery == 0 && column > 1) {
+        marks_.push_back(at);
+      }
+    }
   }
 
   [[nodiscard]] std::string_view between(const toml::source_region& region) const {
@@ -32,21 +43,34 @@ class Source {
 
   [[nodiscard]] std::string_view line(std::uint32_t number) const {
     if (number == 0 || number > lines_.size()) return {};
-    const std::size_t begin = lines_[number - 1];
+    const std::size_t begin = marks_[lines_[number - 1]];
     return text_.substr(begin, std::min(text_.find('\n', begin), text_.size()) - begin);
   }
 
  private:
+  // A place is found by walking from the mark before it: a line of a million values costs no more than as many lines.
+  static constexpr std::size_t kMarkEvery = 64;
+
+  void begin_line(std::size_t at) {
+    lines_.push_back(marks_.size());
+    marks_.push_back(at);
+  }
+
   [[nodiscard]] std::size_t offset(const toml::source_position& position) const {
-    if (position.line == 0 || position.line > lines_.size()) return text_.size();
-    std::size_t at = lines_[position.line - 1];
-    for (std::uint32_t column = 1; column < position.column && at < text_.size(); ++column)
+    if (position.line == 0 || position.line > lines_.size() || position.column == 0) return text_.size();
+    const std::size_t beyond = position.line < lines_.size() ? lines_[position.line] : marks_.size();
+    const std::size_t columns = position.column - 1;
+    const std::size_t mark = std::min(lines_[position.line - 1] + columns / kMarkEvery, beyond - 1);
+    std::size_t at = marks_[mark];
+    for (std::size_t left = columns - (mark - lines_[position.line - 1]) * kMarkEvery; left > 0 && at < text_.size();
+         --left)
       decode_utf8(text_, at);
     return at;
   }
 
   std::string_view text_;
-  std::vector<std::size_t> lines_;
+  std::vector<std::size_t> marks_;  ///< offsets of every kMarkEvery-th code point of each line, from its first
+  std::vector<std::size_t> lines_;  ///< where the marks of each line begin
 };
 
 Position position_of(const toml::source_region& region) {

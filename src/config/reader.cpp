@@ -1,7 +1,7 @@
 #include "config/reader.hpp"
 
-#include <cmath>
 #include <fmt/format.h>
+#include <tuple>
 
 #include "config/quantity.hpp"
 #include "config/text.hpp"
@@ -41,8 +41,9 @@ void Problems::add_unsupported(std::string_view key, Position where, std::string
 }
 
 std::vector<Problem> Problems::sorted() && {
-  std::ranges::stable_sort(problems_, {},
-                           [](const Problem& problem) { return Position{problem.line, problem.column}; });
+  std::ranges::sort(problems_, {}, [](const Problem& problem) {
+    return std::tuple(problem.line, problem.column, std::string_view(problem.message));
+  });
   if (untold_ > 0) {
     const Problem& last = problems_.back();
     problems_.push_back({last.line, last.column, fmt::format("... and more: {} problems are not listed", untold_)});

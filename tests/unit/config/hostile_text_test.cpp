@@ -206,3 +206,17 @@ TEST_CASE("a long file is read in a time that grows with its length", "[config]"
   CHECK(problems_of(std::string((64u << 20) + 1, '#')) ==
         "test.toml:1:1: the file has 67108865 bytes, more than 67108864\n");
 }
+
+TEST_CASE("a value is quoted from wherever it stands in a long line", "[config]") {
+  // Two bytes a character, so that columns and bytes part ways.
+  for (const std::size_t before : {0u, 1u, 40u, 41u, 42u, 43u, 44u, 45u, 62u, 63u, 64u, 65u, 127u, 128u, 129u, 1000u}) {
+    CAPTURE(before);
+    const std::string text = "probe = { family = \"" + repeated("\xc3\xa9", before) + "\", flows = 70000 }\n";
+    CHECK_THAT(problems_of(text), Catch::Contains("test.toml:1:" + std::to_string(before + 32) +
+                                                  ": flows = 70000: expected a whole number"));
+  }
+}
+
+TEST_CASE("a line of many values costs no more than as many lines", "[config]") {
+  CHECK(problems_of("a = [" + repeated("1,", 500'000) + "]") == "test.toml:1:1: unknown key \"a\"\n");
+}
