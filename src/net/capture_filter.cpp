@@ -90,11 +90,12 @@ std::string build_filter(const PortRanges& ranges) {
                    one("ip6[54] = 58", v6_quote_field(4), icmp)})),
   });
   if (v4_transport.empty() && v4_echo.empty()) return "";
-  // Extension headers, of the datagram or of its quote: let pass, but for fragments that are not the first.
+  // Extension headers, of the datagram or of its quote: let pass, but for fragments that are not the first, and for
+  // multicast (byte 24 begins the destination), since every host sends listener reports with a hop-by-hop header.
   const std::string extended =
-      "(ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 60 or (ip6[6] = 44 and ip6[42:2] & 0xfff8 = 0) or "
+      "(ip6[24] != 0xff and (ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 60 or (ip6[6] = 44 and ip6[42:2] & 0xfff8 = 0) or "
       "(ip6[6] = 58 and ip6[40] >= 1 and ip6[40] <= 4 and "
-      "(ip6[54] = 0 or ip6[54] = 43 or ip6[54] = 44 or ip6[54] = 60)))";
+      "(ip6[54] = 0 or ip6[54] = 43 or ip6[54] = 44 or ip6[54] = 60))))";
 
   return any_of({when("ip", any_of({v4_transport, v4_echo, v4_error})), when("ip6", any_of({v6, extended}))});
 }

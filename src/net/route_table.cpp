@@ -9,7 +9,7 @@ namespace {
 constexpr Duration kCoalesce = std::chrono::milliseconds(100);
 /// Not every change is announced (sysctls of the multipath hash, some policy rules).
 constexpr Duration kFullPassEvery = std::chrono::seconds(30);
-/// Between two slices: 100 look-ups every 5 ms are 20,000/s, a tenth of a core.
+/// Between two slices: 100 look-ups of 7 us every 5 ms are 14 % of a core, until the pass is over.
 constexpr Duration kSliceGap = std::chrono::milliseconds(5);
 
 bool in_prefix(const IpAddress& address, const IpAddress& prefix, std::uint8_t length) {

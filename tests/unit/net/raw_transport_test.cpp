@@ -1,7 +1,9 @@
 #include "net/raw_transport.hpp"
 
 #include <functional>
+#include <linux/capability.h>
 #include <sstream>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -328,6 +330,108 @@ TEST_CASE("other traffic does not get through the capture's filter", "[root]") {
   REQUIRE(receive_until(*transport, collector, [&] { return first_error_from(collector).has_value(); }));
   CHECK(collector.seen.size() == 2);
   CHECK(transport->counters().captured == 2);
+}
+
+/// Leaves this process no capability but `kept` (a mask of the first 32).
+bool keep_only(std::uint32_t kept) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  sets[0].effective = sets[0].permitted = kept;
+  return ::syscall(SYS_capset, &header, sets.data()) == 0;
+}
+
+/// Runs `body` in a child process; what it says has to be "".
+void in_child(const std::function<std::string()>& body) {
+  std::array<int, 2> pipe{};
+  REQUIRE(::pipe(pipe.data()) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::string said;
+    try {
+      said = body();
+    } catch (const std::exception& error) {
+      said = error.what();
+    }
+    said += '.';
+    ::_exit(::write(pipe[1], said.data(), said.size()) == static_cast<ssize_t>(said.size()) ? 0 : 1);
+  }
+  ::close(pipe[1]);
+  std::string said;
+  std::array<char, 512> part{};
+  for (ssize_t size = 0; (size = ::read(pipe[0], part.data(), part.size())) > 0;)
+    said.append(part.data(), static_cast<std::size_t>(size));
+  ::close(pipe[0]);
+  ::waitpid(child, nullptr, 0);
+  CHECK(said == ".");
+}
+
+TEST_CASE("CAP_NET_RAW is all it takes", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  in_child([]() -> std::string {
+    if (!keep_only(1u << CAP_NET_RAW)) return "cannot drop capabilities";
+    const auto transport = open_transport();
+    for (const char* destination : {"127.0.0.1", "::1", "10.9.9.9", "fd09::9"}) {
+      const FlowSpec spec = udp_flow(destination, 50006);
+      const auto source = transport->add_flow(1, spec);
+      if (!source) return std::string("no route to ") + destination;
+      for (int turn = 0; turn < 2; ++turn) {  // unresolved, then resolved
+        std::vector<std::uint8_t> storage;
+        std::array batch = {probe(1, spec, *source, 9, storage)};
+        transport->send(batch);
+        Collector collector;
+        const auto answered = [&] { return first_error_from(collector) == address(destination); };
+        if (!receive_until(*transport, collector, answered)) return std::string("no answer from ") + destination;
+      }
+    }
+    return transport->counters().sent_raw == 6 ? "" : "not sent by packet sockets";
+  });
+}
+
+TEST_CASE("without CAP_NET_RAW the error says what to do", "[root]") {
+  ECMP_NEEDS_ROOT();
+  in_child([]() -> std::string {
+    if (!keep_only(0)) return "cannot drop capabilities";
+    const auto transport = RawTransport::open();
+    if (transport) return "opened";
+    return transport.error().find("needs CAP_NET_RAW: run as root, or `setcap cap_net_raw+ep /") != std::string::npos
+               ? ""
+               : transport.error();
+  });
+}
+
+TEST_CASE("what cannot be sent says why, and does not keep the others from leaving", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  run("ip neigh replace 10.0.0.2 lladdr 02:00:00:00:00:01 nud permanent dev v0");
+  run("ip link set v0 mtu 1280");
+  const auto transport = open_transport();
+  const FlowSpec spec = udp_flow("10.9.9.9", 50007);
+  REQUIRE(transport->add_flow(1, spec).has_value());
+  std::vector<std::uint8_t> small, small_too;
+  const std::vector<std::uint8_t> large = [] {
+    std::vector<std::uint8_t> bytes(1400);
+    bytes[0] = 0x45;
+    return bytes;
+  }();
+  Outgoing too_big;
+  too_big.bytes = large;
+  too_big.flow = 1;
+  Outgoing unknown = too_big;
+  unknown.flow = 99;
+  std::array batch = {too_big, probe(1, spec, address("10.0.0.1"), 9, small), too_big, unknown,
+                      probe(1, spec, address("10.0.0.1"), 9, small_too)};
+  transport->send(batch);
+  CHECK(batch[0].error == SendError::too_big);
+  CHECK(batch[1].error == SendError::none);
+  CHECK(batch[2].error == SendError::too_big);
+  CHECK(batch[3].error == SendError::no_route);
+  CHECK(batch[4].error == SendError::none);
+
+  // The interface goes down: until that has been heard of, sending over it fails.
+  run("ip link set v0 down");
+  transport->send(batch);
+  CHECK(batch[1].error == SendError::link_down);
 }
 
 TEST_CASE("wake() ends a receive that waits", "[root]") {
