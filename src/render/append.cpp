@@ -1,6 +1,7 @@
 #include "render/append.hpp"
 
 #include <array>
+#include <span>
 
 namespace ecmp::render {
 
@@ -77,16 +78,24 @@ constexpr auto kControls = [] {
   return texts;
 }();
 
-void append_two_digits(std::string& out, unsigned value) {
-  out.push_back(static_cast<char>('0' + value / 10));
-  out.push_back(static_cast<char>('0' + value % 10));
+/// The last digits of `value`, as many as fill `out`.
+void fill_digits(std::span<char> out, std::uint32_t value) {
+  for (std::size_t i = out.size(); i-- > 0; value /= 10) {
+    out[i] = static_cast<char>('0' + value % 10);
+  }
 }
 
 void append_v4(std::string& out, ByteView bytes) {
+  std::array<char, 15> text{};
+  char* end = text.data();
   for (std::size_t i = 0; i < 4; ++i) {
-    if (i > 0) out.push_back('.');
-    append_number(out, static_cast<unsigned>(bytes[i]));
+    if (i > 0) *end++ = '.';
+    const unsigned byte = bytes[i];
+    if (byte >= 100) *end++ = static_cast<char>('0' + byte / 100);
+    if (byte >= 10) *end++ = static_cast<char>('0' + byte / 10 % 10);
+    *end++ = static_cast<char>('0' + byte % 10);
   }
+  out.append(text.data(), end);
 }
 
 void append_v6(std::string& out, const IpAddress& address) {
@@ -141,30 +150,29 @@ void append_address(std::string& out, const IpAddress& address) {
 
 void append_time(std::string& out, WallTime time) {
   using namespace std::chrono;
-  const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const Duration in_day = time - day;
-  const auto second = static_cast<unsigned>(duration_cast<seconds>(in_day).count());
-  // 64 bits of nanoseconds reach from 1677 to 2262: a year has always four digits.
-  append_number(out, static_cast<int>(date.year()));
-  out.push_back('-');
-  append_two_digits(out, static_cast<unsigned>(date.month()));
-  out.push_back('-');
-  append_two_digits(out, static_cast<unsigned>(date.day()));
-  out.push_back('T');
-  append_two_digits(out, second / 3600);
-  out.push_back(':');
-  append_two_digits(out, second / 60 % 60);
-  out.push_back(':');
-  append_two_digits(out, second % 60);
-  out.push_back('.');
-  auto nanosecond = static_cast<unsigned>((in_day % seconds(1)).count());
-  std::array<char, 9> digits{};
-  for (std::size_t i = digits.size(); i-- > 0; nanosecond /= 10) {
-    digits[i] = static_cast<char>('0' + nanosecond % 10);
-  }
-  out.append(digits.data(), digits.size());
-  out.push_back('Z');
+  // Divided by hand: the start of the first second or day that 64 bits of nanoseconds reach does not fit in them.
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  constexpr std::int64_t kDay = 86400;
+  const std::int64_t count = time.time_since_epoch().count();
+  const std::int64_t nanosecond = (count % kNanoseconds + kNanoseconds) % kNanoseconds;
+  const std::int64_t second = count / kNanoseconds - (count % kNanoseconds < 0 ? 1 : 0);
+  const std::int64_t in_day = (second % kDay + kDay) % kDay;
+  const year_month_day date(sys_days(days((second - in_day) / kDay)));
+
+  // From 1677 to 2262, so a year has always four digits.
+  std::array<char, 30> text{"0000-00-00T00:00:00.00000000"};
+  text.back() = 'Z';
+  const auto put = [&text](std::size_t at, std::size_t size, std::int64_t value) {
+    fill_digits(std::span(text).subspan(at, size), static_cast<std::uint32_t>(value));
+  };
+  put(0, 4, static_cast<int>(date.year()));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, in_day / 3600);
+  put(14, 2, in_day / 60 % 60);
+  put(17, 2, in_day % 60);
+  put(20, 9, nanosecond);
+  out.append(text.data(), text.size());
 }
 
 void append_label_value(std::string& out, std::string_view text) {

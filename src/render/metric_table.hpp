@@ -34,9 +34,8 @@ enum class Metric : std::uint8_t {
   hop_probes,
   hop_silences,
   hop_replies,
-  network_count_,
   // The exporter's own.
-  build_info = network_count_,
+  build_info,
   config_last_reload_successful,
   config_last_reload_success_timestamp,
   probes_sent,
@@ -62,11 +61,10 @@ enum class Metric : std::uint8_t {
   process_virtual_memory_bytes,
   process_resident_memory_bytes,
   process_start_time_seconds,
-  count_
 };
 
-inline constexpr std::size_t kNetworkMetrics = static_cast<std::size_t>(Metric::network_count_);
-inline constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::count_);
+inline constexpr std::size_t kNetworkMetrics = static_cast<std::size_t>(Metric::build_info);
+inline constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::process_start_time_seconds) + 1;
 
 struct MetricRow {
   Metric metric{};
