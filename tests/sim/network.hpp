@@ -35,6 +35,7 @@ struct NodeCounts {
   std::uint64_t silent = 0;      ///< not sent, since the node never answers
   std::uint64_t lost = 0;        ///< replies of its own that it lost
   std::uint64_t filtered = 0;    ///< probes dropped by a filter
+  std::uint64_t while_down = 0;  ///< probes and replies that came while it was down
   std::uint64_t bad_checksum = 0;
 };
 

@@ -30,6 +30,11 @@ void SimulatedNetwork::travel(PacketId id) {
       queue_.push(packet.time, id);
       return;
     }
+    if (topology_.nodes[packet.node].down) {
+      ++node_counts_[packet.node].while_down;
+      release(id);
+      return;
+    }
     const bool goes_on = packet.reply ? go_back(id, packet) : forward(id, packet);
     if (!goes_on) return;
   }
@@ -93,7 +98,7 @@ bool SimulatedNetwork::cross(PacketId id, Packet& packet, LinkId link) {
     }
     packet.trail[packet.crossings++] = link;
   }
-  if (cable.down || topology_.nodes[cable.to].down || random_.happens(cable.loss)) {
+  if (cable.down || random_.happens(cable.loss)) {
     ++counts.dropped;
     release(id);
     return false;

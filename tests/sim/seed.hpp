@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "base/ip_address.hpp"
 #include "catch.hpp"
 
 namespace ecmp::sim {
@@ -30,3 +31,9 @@ class Seed {
 };
 
 }  // namespace ecmp::sim
+
+/// So that Catch tells addresses.
+template <>
+struct Catch::StringMaker<ecmp::IpAddress> {
+  static std::string convert(const ecmp::IpAddress& address) { return address.to_string(); }
+};
