@@ -111,10 +111,10 @@ TEST_CASE("under silence a rerouted branch is reported by exactly its flows, onc
 }
 
 TEST_CASE("through changes under silence no path is told that never existed", "[path]") {
-  const std::uint32_t seed = GENERATE(range(21u, 41u));
+  const std::uint32_t seed = GENERATE(range(21u, 61u));
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  std::bernoulli_distribution silent(0.2);
+  std::bernoulli_distribution silent(0.4);
   std::bernoulli_distribution longer(0.3);
   std::uniform_int_distribution<std::uint32_t> pick(0, 5);
   constexpr std::uint32_t kFlows = 12;
