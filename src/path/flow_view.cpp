@@ -236,6 +236,9 @@ void FlowView::switch_over(Instant not_older, ViewStep& step) {
     const std::size_t nearer = std::min<std::size_t>(distance_.candidate(), old_distance);
     if (distance_.known()) differing = std::min(differing, nearer - 1);
     distance_.take_candidate();
+  } else if (distance_.last_heard() < episode) {
+    // The destination has not answered since: nobody knows how long the new path is.
+    distance_.clear();
   }
   step.ttl = differing + 1;
   step.first_seen = episode;
@@ -249,9 +252,6 @@ void FlowView::switch_over(Instant not_older, ViewStep& step) {
   for (std::size_t i = 0; i < slots_.size(); ++i)
     switch_slot(i, episode, not_older, step);
   if (differing < slots_.size() && differing < range()) step.after = slots_[differing].responder.value();
-  // Without an answer of the destination the new path is known only in part.
-  const std::size_t distance = distance_.value();
-  if (distance > 0 && (distance > slots_.size() || !slots_[distance - 1].responder.known())) distance_.clear();
 }
 
 /// The part of a switch that concerns one slot.

@@ -113,6 +113,18 @@ TEST_CASE("a change under which the destination is lost gives a path that is not
   CHECK(told->paths[1].id == back.path);
 }
 
+TEST_CASE("a longer path whose destination is lost at first is one change, not two", "[path]") {
+  Measured net(1);
+  net.one("a b D");
+  net.one("a x y *");
+  const PathVerdict away = net.one("a x y *");
+  CHECK(away.changed != ChangeKind::none);
+  CHECK(*away.responders == std::vector{address("a"), address("x"), address("y")});
+  CHECK(net.one("a x y D").changed == ChangeKind::none);
+  CHECK(net.one("a x y D").changed == ChangeKind::none);
+  CHECK(net.told()->paths.back().complete);
+}
+
 TEST_CASE("a branch rerouted: exactly its flows report reroute", "[path]") {
   Measured net(16);
   warm_up(net, 4);
