@@ -236,6 +236,9 @@ void FlowView::switch_over(Instant not_older, ViewStep& step) {
     const std::size_t nearer = std::min<std::size_t>(distance_.candidate(), old_distance);
     if (distance_.known()) differing = std::min(differing, nearer - 1);
     distance_.take_candidate();
+  } else if (distance_.last_heard() < episode) {
+    // The destination has not answered since: nobody knows how long the new path is.
+    distance_.clear();
   }
   step.ttl = differing + 1;
   step.first_seen = episode;
@@ -244,21 +247,15 @@ void FlowView::switch_over(Instant not_older, ViewStep& step) {
     if (slots_[differing].responder.has_candidate(not_older))
       step.first_seen = slots_[differing].responder.candidate_first();
   }
-  // Whoever answered as before stands before the fork, and so does all before him. Between him and the first hop seen
-  // to differ nobody has answered since: the fork may be anywhere there.
-  std::size_t kept = differing;
-  while (kept > 0 && (slots_[kept - 1].responder.has_candidate() || slots_[kept - 1].responder.last_heard() < episode))
-    --kept;
+  // Whoever has not answered since the change began may have been left as well, wherever he stands: paths part, meet
+  // and part again, and the first hop seen to differ need not be the first that does.
   for (std::size_t i = 0; i < slots_.size(); ++i)
-    switch_slot(i, kept, episode, not_older, step);
+    switch_slot(i, episode, not_older, step);
   if (differing < slots_.size() && differing < range()) step.after = slots_[differing].responder.value();
-  // Without an answer of the destination the new path is known only in part.
-  const std::size_t distance = distance_.value();
-  if (distance > 0 && (distance > slots_.size() || !slots_[distance - 1].responder.known())) distance_.clear();
 }
 
-/// The part of a switch that concerns one slot; the first `kept` slots stay as they are.
-void FlowView::switch_slot(std::size_t index, std::size_t kept, Instant episode, Instant not_older, ViewStep& step) {
+/// The part of a switch that concerns one slot.
+void FlowView::switch_slot(std::size_t index, Instant episode, Instant not_older, ViewStep& step) {
   Slot& slot = slots_[index];
   Sticky<IpAddress>& responder = slot.responder;
   const std::size_t ttl = index + 1;
@@ -268,7 +265,7 @@ void FlowView::switch_slot(std::size_t index, std::size_t kept, Instant episode,
     responder.take_candidate();
     slot.by_refusal = false;
     slot.losses = slot.silences = 0;
-  } else if (beyond || (index >= kept && (responder.has_candidate() || responder.last_heard() < episode))) {
+  } else if (beyond || responder.has_candidate() || responder.last_heard() < episode) {
     for (const IpAddress& member : responder.members())
       if (member != before) step.left.push_back({ttl, member});
     clear(slot);

@@ -90,7 +90,7 @@ class FlowView {
   [[nodiscard]] bool unsettled(Instant not_older) const;
   [[nodiscard]] bool confirmed(std::uint32_t confirm_rounds, Instant not_older) const;
   void switch_over(Instant not_older, ViewStep& step);
-  void switch_slot(std::size_t index, std::size_t kept, Instant episode, Instant not_older, ViewStep& step);
+  void switch_slot(std::size_t index, Instant episode, Instant not_older, ViewStep& step);
   void set_distance(std::uint8_t distance, Instant at);
   static void clear(Slot& slot) { slot = Slot(); }
 

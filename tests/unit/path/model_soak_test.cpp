@@ -111,11 +111,12 @@ TEST_CASE("under silence a rerouted branch is reported by exactly its flows, onc
 }
 
 TEST_CASE("through changes under silence no path is told that never existed", "[path]") {
-  const std::uint32_t seed = GENERATE(range(21u, 41u));
+  const std::uint32_t seed = GENERATE(range(21u, 61u));
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  std::bernoulli_distribution silent(0.2);
+  std::bernoulli_distribution silent(0.4);
   std::bernoulli_distribution longer(0.3);
+  std::bernoulli_distribution lost(0.1);
   std::uniform_int_distribution<std::uint32_t> pick(0, 5);
   constexpr std::uint32_t kFlows = 12;
   using Hops = std::vector<std::string>;
@@ -141,14 +142,15 @@ TEST_CASE("through changes under silence no path is told that never existed", "[
       const auto verdicts = net.sweep([&](std::uint32_t flow) {
         std::string seen;
         for (std::size_t at = 0; at < now[flow].size(); ++at)
-          seen += at + 1 < now[flow].size() && silent(random) ? " *" : " " + now[flow][at];
+          seen += (at + 1 < now[flow].size() ? silent(random) : lost(random)) ? " *" : " " + now[flow][at];
         return seen;
       });
       for (const PathVerdict& verdict : verdicts) {
         const std::vector<IpAddress>& told = *verdict.responders;
         const bool exists = std::any_of(real.begin(), real.end(), [&](const std::vector<IpAddress>& path) {
-          return path.size() == told.size() &&
-                 std::equal(path.begin(), path.end(), told.begin(), [](const IpAddress& is, const IpAddress& said) {
+          const bool complete = !told.empty() && told.back() == path.back();
+          return told.size() <= path.size() && (!complete || told.size() == path.size()) &&
+                 std::equal(told.begin(), told.end(), path.begin(), [](const IpAddress& said, const IpAddress& is) {
                    return said.is_unspecified() || said == is;
                  });
         });
@@ -162,7 +164,8 @@ TEST_CASE("through changes under silence no path is told that never existed", "[
     }
   }
   std::uint64_t told_changes = 0;
-  for (const FlowSnapshot& flow : net.told()->flows)
+  const auto final_told = net.told();
+  for (const FlowSnapshot& flow : final_told->flows)
     told_changes += changes(flow);
   CHECK(told_changes == moves);
 }
@@ -182,7 +185,8 @@ TEST_CASE("random per-packet balancing is found out once and is quiet then", "[p
   };
   sweep(40);
   std::vector<std::uint64_t> early;
-  for (const FlowSnapshot& flow : net.told()->flows) {
+  const auto final_told = net.told();
+  for (const FlowSnapshot& flow : final_told->flows) {
     CHECK(flow.changes.at(static_cast<std::size_t>(ChangeKind::per_packet)) == 1);
     early.push_back(changes(flow));
   }
