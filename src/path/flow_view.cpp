@@ -23,10 +23,11 @@ void for_each_answer(const Round& round, bool distance_known, const std::vector<
   for (const HopResult& hop : round.hops) {
     const IpAddress* responder = responder_of(hop, may_end, before);
     if (hop.outcome == HopOutcome::unreachable) may_end = false;
-    if (responder != nullptr)
+    if (responder != nullptr) {
       before = *responder;
-    else
+    } else {
       before = hop.ttl > 0 && hop.ttl <= slots.size() ? slots[hop.ttl - 1].responder.value() : IpAddress();
+    }
     if (responder != nullptr) visit(std::size_t{hop.ttl}, *responder, hop.outcome != HopOutcome::replied);
   }
 }

@@ -31,7 +31,7 @@ struct ViewStep {
   std::size_t ttl = 0;
   IpAddress before;
   IpAddress after;
-  Instant first_seen{};      ///< start of the round in which the new one answered first
+  Instant first_seen;        ///< start of the round in which the new one answered first
   std::vector<Sight> heard;  ///< who answered that was not the known responder of its slot
   std::vector<Sight> left;   ///< whom the flow used before the switch and does not use now
 

@@ -133,9 +133,10 @@ bool PathRegistry::id_taken(std::uint32_t id) const {
 void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
   unite(path.content, view);
   path.hops.resize(path.content.slots.size());
-  for (std::size_t i = 0; i < path.hops.size(); ++i)
+  for (std::size_t i = 0; i < path.hops.size(); ++i) {
     for (const IpAddress& responder : path.content.slots[i].responders)
       if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, {}});
+  }
   path.responders = responder_list(path.content);
 }
 
@@ -143,7 +144,7 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
 void PathRegistry::absorb(const KnownPath& rough, KnownPath& fine) {
   fine.probes += rough.probes;
   fine.replies += rough.replies;
-  for (std::size_t i = 0; i < rough.hops.size(); ++i)
+  for (std::size_t i = 0; i < rough.hops.size(); ++i) {
     for (const KnownPath::Member& from : rough.hops[i]) {
       KnownPath::Member* to = fine.member(i + 1, from.responder);
       if (to == nullptr) continue;
@@ -153,6 +154,7 @@ void PathRegistry::absorb(const KnownPath& rough, KnownPath& fine) {
       to->counters.silences += from.counters.silences;
       if (to->mpls.depth == 0) to->mpls = from.mpls;
     }
+  }
 }
 
 std::unique_ptr<KnownPath> PathRegistry::extract(const KnownPath* path) {

@@ -26,7 +26,7 @@ struct KnownPath {
   std::uint32_t joined = 0;  ///< times a flow came
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
-  Instant last_used{};  ///< when the last flow left; means nothing while there are flows
+  Instant last_used;  ///< when the last flow left; means nothing while there are flows
   PathContent content;
   std::vector<std::vector<Member>> hops;  ///< as many as content.slots, with the same responders
   std::shared_ptr<const std::vector<IpAddress>> responders;

@@ -117,8 +117,8 @@ class Sticky {
   struct Unrest {
     Value candidate{};
     std::uint32_t count = 0;  ///< of the candidate in a row; 0: there is none
-    Instant candidate_first{};
-    Instant candidate_last{};
+    Instant candidate_first;
+    Instant candidate_last;
     std::array<Value, kHistory> history{};  ///< newest last
     std::array<Value, kMembers> members{};  ///< newest first
     std::uint32_t run = 0;                  ///< newest answers that are the same
@@ -127,10 +127,11 @@ class Sticky {
 
     void push(const Value& value) {
       run = heard > 0 && history[heard - 1] == value ? run + 1 : 1;
-      if (heard == kHistory)
+      if (heard == kHistory) {
         std::shift_left(history.begin(), history.end(), 1);
-      else
+      } else {
         ++heard;
+      }
       history[heard - 1] = value;
     }
 
@@ -185,7 +186,7 @@ class Sticky {
   }
 
   Value value_{};
-  Instant last_heard_{};
+  Instant last_heard_;
   std::unique_ptr<Unrest> unrest_;
 };
 
