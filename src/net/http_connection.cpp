@@ -390,7 +390,7 @@ void serve_http_connection(HttpService& service, OwnedSocket socket, const Socke
   try {
     Connection(service, std::move(socket), peer).serve();
   } catch (...) {
-    // Out of memory: this connection is dropped, the others go on.
+    ++service.tally.failed;  // out of memory: this connection is dropped, the others go on
   }
 }
 

@@ -13,10 +13,10 @@
 namespace ecmp::net {
 
 struct HttpLimits {
-  std::size_t max_connections = 128;            ///< in total; one thread each
-  std::size_t max_connections_per_address = 0;  ///< of one peer address; 0: no limit of its own
-  std::size_t max_head_bytes = 16 * 1024;       ///< request line and headers
-  std::size_t max_body_bytes = 64 * 1024;
+  std::size_t max_connections = 128;                   ///< in total; one thread each
+  std::size_t max_connections_per_address = 0;         ///< of one peer address; 0: no limit of its own
+  std::size_t max_head_bytes = std::size_t{16} << 10;  ///< request line and headers
+  std::size_t max_body_bytes = std::size_t{64} << 10;
   Duration head_timeout = std::chrono::seconds(5);    ///< for the whole head, from its first byte (or the accept)
   Duration body_timeout = std::chrono::seconds(10);   ///< for the whole body of a request
   Duration write_timeout = std::chrono::seconds(10);  ///< without a byte of progress
@@ -40,6 +40,7 @@ class HttpTally {
   std::atomic<std::uint64_t> refused_full = 0;
   std::atomic<std::uint64_t> refused_address = 0;
   std::atomic<std::uint64_t> accept_failures = 0;
+  std::atomic<std::uint64_t> failed = 0;          ///< connections dropped for want of memory
   std::atomic<std::uint64_t> read_timeouts = 0;   ///< heads and bodies that did not come in time
   std::atomic<std::uint64_t> write_timeouts = 0;  ///< readers that did not read
 

@@ -103,16 +103,17 @@ class HttpServer::Acceptor {
     reap();
     Served& served = served_.emplace_back();
     served.peer = peer.address;
-    ++service_.tally.open;
+    ++service_.tally.open;  // both before the thread may look, or answer somebody who does
+    ++service_.tally.accepted;
     try {
       served.thread = std::thread([this, &served, peer, owned = std::move(socket)]() mutable {
         serve_http_connection(service_, std::move(owned), peer);
         served.over = true;
         --service_.tally.open;
       });
-      ++service_.tally.accepted;
     } catch (const std::system_error&) {
       ++service_.tally.accept_failures;
+      --service_.tally.accepted;
       --service_.tally.open;
       served_.pop_back();
     }
@@ -202,6 +203,7 @@ HttpCounters HttpServer::counters() const {
   counters.accept_failures = service_.tally.accept_failures;
   counters.read_timeouts = service_.tally.read_timeouts;
   counters.write_timeouts = service_.tally.write_timeouts;
+  counters.connections_failed = service_.tally.failed;
   counters.requests = service_.tally.by_status();
   return counters;
 }

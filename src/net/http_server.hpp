@@ -26,6 +26,7 @@ struct HttpCounters {
   std::uint64_t accept_failures = 0;       ///< no descriptor or no thread left
   std::uint64_t read_timeouts = 0;
   std::uint64_t write_timeouts = 0;
+  std::uint64_t connections_failed = 0;   ///< dropped for want of memory
   std::map<int, std::uint64_t> requests;  ///< by status, refused connections left out
 };
 

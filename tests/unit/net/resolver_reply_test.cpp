@@ -46,13 +46,13 @@ TEST_CASE("a PTR reply cut off anywhere is not a reply", "[resolver]") {
     CHECK_FALSE(parse_ptr_reply(view(reply.substr(0, size))));
 }
 
-TEST_CASE("a million mutated PTR replies are survived, and every name read is clean", "[resolver]") {
+TEST_CASE("100,000 mutated PTR replies are survived, and every name read is clean", "[resolver]") {
   constexpr unsigned kSeed = 20260101;
   INFO("seed " << kSeed);
   std::mt19937 random(kSeed);
   const std::string reply = good_reply();
   int read = 0;
-  for (int count = 0; count < 1000000; ++count) {
+  for (int count = 0; count < 100000; ++count) {
     std::string mutated = reply;
     for (unsigned times = 1 + random() % 4; times > 0; --times)
       mutated[random() % mutated.size()] = static_cast<char>(random());
@@ -63,7 +63,7 @@ TEST_CASE("a million mutated PTR replies are survived, and every name read is cl
       }
     }
   }
-  CHECK(read > 1000);
+  CHECK(read > 100);
 }
 
 TEST_CASE("names are cleaned of what is no text, hides or reorders it", "[resolver]") {
