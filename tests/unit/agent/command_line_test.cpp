@@ -71,7 +71,7 @@ TEST_CASE("bad usage is told on standard error, with exit status 2", "[agent]") 
   }
 }
 
-TEST_CASE("options --version and --help answer on standard output", "[agent]") {
+TEST_CASE("the options --version and --help answer on standard output", "[agent]") {
   const auto version = std::get<EarlyExit>(parse({"--version"}));
   CHECK(version.code == 0);
   CHECK(version.out ==
