@@ -1,9 +1,13 @@
 #include "net/raw_transport.hpp"
 
+#include <arpa/inet.h>
 #include <functional>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sstream>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -279,6 +283,133 @@ TEST_CASE("flows take the next hop of several that the kernel hashes their ports
   }));
   CHECK(transport->counters().sent_raw == 0);
   CHECK(transport->counters().neighbour_checks > 0);
+}
+
+/// Packets sent so far over an interface, by the kernel's count.
+long sent_over(const std::string& interface) {
+  return std::stol(output_of("awk '$1 == \"" + interface + ":\" {print $11}' /proc/net/dev"));
+}
+
+/// Sends `packets` empty datagrams by a connected UDP socket bound to 10.255.0.1 and `port`, to 10.9.9.9.
+void send_as_everybody_does(std::uint16_t port, int packets) {
+  const int descriptor = ::socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in own{}, other{};
+  own.sin_family = other.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(0x0aff0001);
+  own.sin_port = htons(port);
+  other.sin_addr.s_addr = htonl(0x0a090909);
+  other.sin_port = htons(33434);
+  REQUIRE(::bind(descriptor, reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
+  REQUIRE(::connect(descriptor, reinterpret_cast<const sockaddr*>(&other), sizeof other) == 0);
+  // A send that reports the port unreachable of an earlier one sends nothing.
+  for (int sent = 0, tries = 0; sent < packets && tries < 10 * packets; ++tries)
+    sent += ::send(descriptor, "", 0, 0) == 0 ? 1 : 0;
+  ::close(descriptor);
+}
+
+TEST_CASE("flows leave by the uplink that other programs' packets with their ports leave by", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  network.add_wire("1");
+  run("sysctl -qw net.ipv4.fib_multipath_hash_policy=1; ip addr add 10.255.0.1/32 dev lo");
+  network.gateway.run("sysctl -qw net.ipv4.icmp_ratelimit=0; ip route add 10.255.0.1/32 via 10.0.0.1");
+  run("ip route replace 10.9.0.0/16 src 10.255.0.1 nexthop via 10.0.0.2 dev v0 nexthop via 10.0.1.2 dev v1");
+  run("ping -q -c 1 10.0.0.2 >/dev/null; ping -q -c 1 10.0.1.2 >/dev/null");
+  const auto transport = open_transport();
+  std::map<std::string, int> flows_by_uplink;
+  for (std::uint16_t i = 0; i < 16; ++i) {
+    const auto port = static_cast<std::uint16_t>(50000 + i);
+    REQUIRE(transport->add_flow(i, udp_flow("10.9.9.9", port)) == address("10.255.0.1"));
+    const std::string uplink = transport->interface_name(transport->route(i).value().interface);
+    const long before = sent_over(uplink);
+    send_as_everybody_does(port, 50);
+    CHECK(sent_over(uplink) - before >= 50);
+    ++flows_by_uplink[uplink];
+  }
+  CHECK(flows_by_uplink.size() == 2);
+}
+
+TEST_CASE("an IPv4 route over an IPv6 gateway is followed", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  run("ip route replace 10.9.0.0/16 via inet6 fd00::2 dev v0");
+  const auto transport = open_transport();
+  const FlowSpec spec = udp_flow("10.9.9.9", 50008);
+  REQUIRE(transport->add_flow(1, spec) == address("10.0.0.1"));
+  CHECK(transport->route(1).value().gateway == address("fd00::2"));
+  std::vector<std::uint8_t> storage;
+  std::array batch = {probe(1, spec, address("10.0.0.1"), 9, storage)};
+  for (int turn = 0; turn < 2; ++turn) {
+    Collector collector;
+    transport->send(batch);
+    REQUIRE(receive_until(*transport, collector, [&] { return first_error_from(collector).has_value(); }));
+  }
+  CHECK(transport->counters().sent_raw == 1);
+}
+
+TEST_CASE("the flow label of IPv6 probes takes part in the choice of the next hop", "[root]") {
+  ECMP_NEEDS_ROOT();
+  utsname kernel{};
+  ::uname(&kernel);
+  int major = 0, minor = 0;
+  if (std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2 || major < 6 || (major == 6 && minor < 14)) {
+    WARN("skipped: needs root and Linux 6.14, which looks at flow labels in route look-ups");
+    return;
+  }
+  const GatewayNetwork network;
+  network.gateway.run("ip -6 addr add fd00::3/64 dev p0 nodad");
+  run("ip -6 route replace fd09::/64 nexthop via fd00::2 nexthop via fd00::3");
+  const auto transport = open_transport();
+  const FlowSpec spec = udp_flow("fd09::9", 50009);
+  REQUIRE(transport->add_flow(1, spec).has_value());
+  std::vector<std::uint8_t> storage;
+  std::array batch = {probe(1, spec, address("fd00::1"), 9, storage)};
+  std::map<std::string, int> labels_by_gateway;
+  for (std::uint8_t label = 1; label <= 32; ++label) {
+    storage[3] = label;
+    transport->send(batch);
+    ++labels_by_gateway[transport->route(1).value().gateway.to_string()];
+  }
+  CHECK(labels_by_gateway.size() == 2);
+}
+
+TEST_CASE("a reply that is seen at a bridge and at its port is handed over once", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  run("ip link add br0 type bridge; ip addr flush dev v0; ip link set v0 master br0; ip link set br0 up");
+  run("ip addr add 10.0.0.1/24 dev br0; ip route replace 10.9.0.0/16 via 10.0.0.2");
+  const auto transport = open_transport();
+  const FlowSpec spec = udp_flow("10.9.9.9", 50010);
+  REQUIRE(transport->add_flow(1, spec).has_value());
+  std::vector<std::uint8_t> storage;
+  std::array batch = {probe(1, spec, address("10.0.0.1"), 9, storage)};
+  Collector collector;
+  transport->send(batch);
+  // The probe at the bridge and at its port, the reply at both.
+  REQUIRE(receive_until(*transport, collector, [&] { return transport->counters().captured >= 4; }));
+  REQUIRE(receive_until(*transport, collector, [&] { return collector.seen.size() >= 3; }));
+  CHECK(collector.seen.size() == 3);
+  CHECK(std::ranges::count(collector.seen, Direction::incoming, &Seen::direction) == 1);
+}
+
+TEST_CASE("when notifications are lost, routes are looked up all the same", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  network.add_wire("1");
+  const auto transport = open_transport();
+  REQUIRE(transport->add_flow(1, udp_flow("10.9.9.9", 50011)) == address("10.0.0.1"));
+  run("for i in $(seq 0 200); do for j in $(seq 0 99); do echo route add 10.$((20 + i)).$j.0/24 via 10.0.0.2; done; "
+      "done | ip -batch -");
+  run("ip route replace 10.9.0.0/16 via 10.0.1.2");
+  Collector collector;
+  std::vector<SourceChange> changes;
+  REQUIRE(receive_until(*transport, collector, [&] {
+    for (const SourceChange& change : transport->take_source_changes())
+      changes.push_back(change);
+    return !changes.empty();
+  }));
+  CHECK(changes[0] == SourceChange{1, address("10.0.1.1")});
+  CHECK(transport->counters().netlink_overflows > 0);
 }
 
 TEST_CASE("a gateway whose link address changes is noticed", "[root]") {
