@@ -1,7 +1,6 @@
 #include "packet/ip_view.hpp"
 
 #include <algorithm>
-#include <optional>
 
 #include "packet/checksum.hpp"
 #include "packet/wire.hpp"
@@ -91,27 +90,32 @@ std::optional<ParseError> read_ipv6(IpView& view, Header& header) {
 
 }  // namespace
 
-std::variant<ParseError, IpView> IpView::of(ByteView bytes, Origin origin) {
-  std::variant<ParseError, IpView> result(std::in_place_type<IpView>);
-  IpView& view = *std::get_if<IpView>(&result);
-  view.bytes = bytes;
-  if (bytes.empty()) return ParseError::truncated;
+std::optional<ParseError> IpView::look_at(ByteView datagram, Origin origin) {
+  if (datagram.empty()) return ParseError::truncated;
+  bytes = datagram;
 
   Header header;
-  const int version = bytes[0] >> 4;
-  const std::optional<ParseError> error = version == 4   ? read_ipv4(view, origin, header)
-                                          : version == 6 ? read_ipv6(view, header)
-                                                         : ParseError::malformed;
-  if (error) return *error;
+  std::optional<ParseError> error;
+  switch (bytes[0] >> 4) {
+    case 4:
+      error = read_ipv4(*this, origin, header);
+      break;
+    case 6:
+      error = read_ipv6(*this, header);
+      break;
+    default:
+      error = ParseError::malformed;
+  }
+  if (error) return error;
 
   std::size_t end = bytes.size();
   if (origin != Origin::quoted) {
-    if (view.total_size < header.size) return ParseError::malformed;
-    end = std::min<std::size_t>(end, view.total_size);
+    if (total_size < header.size) return ParseError::malformed;
+    end = std::min<std::size_t>(end, total_size);
   }
-  view.payload = bytes.subspan(header.size, end - header.size);
-  view.complete = !header.fragment && origin != Origin::quoted && view.total_size <= bytes.size();
-  return result;
+  payload = bytes.subspan(header.size, end - header.size);
+  complete = !header.fragment && origin != Origin::quoted && total_size <= bytes.size();
+  return std::nullopt;
 }
 
 IpAddress IpView::source() const {

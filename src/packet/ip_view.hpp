@@ -1,6 +1,6 @@
 #pragma once
 
-#include <variant>
+#include <optional>
 
 #include "packet/message.hpp"
 
@@ -27,7 +27,8 @@ struct IpView {
   ByteView payload;              ///< what is there of it; bytes behind the IP length are cut off, except when quoted
   bool complete = false;         ///< the whole payload is there: neither cut off nor a first fragment
 
-  static std::variant<ParseError, IpView> of(ByteView bytes, Origin origin);
+  /// Fills in this view, or says what is wrong. In place and not by value: a copy would cost as much as the look.
+  std::optional<ParseError> look_at(ByteView datagram, Origin origin);
 
   [[nodiscard]] IpAddress source() const;
   [[nodiscard]] IpAddress destination() const;

@@ -23,9 +23,10 @@ T& start(Message& message, const IpView& view) {
 
 bool has_right_checksum(const IpView& view) {
   std::uint16_t sum = 0;
-  if (view.family == Family::ipv6)
-    sum = pseudo_header_sum(view.source(), view.destination(), wire::kIcmpV6,
-                            static_cast<std::uint32_t>(view.payload.size()));
+  if (view.family == Family::ipv6) {
+    const auto length = static_cast<std::uint32_t>(view.payload.size());
+    sum = pseudo_header_sum(view.source(), view.destination(), wire::kIcmpV6, length);
+  }
   return ones_complement_sum(view.payload, sum) == 0xffff;
 }
 
@@ -36,13 +37,12 @@ std::uint32_t mtu_of(Family family, ByteView message) {
 
 void parse_icmp_error(const IpView& view, Message& message) {
   const IcmpErrorBody body = split_icmp_error(view.family, view.payload);
-  const auto quoted = IpView::of(body.quote, Origin::quoted);
-  const IpView* inside = std::get_if<IpView>(&quoted);
-  if (inside == nullptr) {
-    message = *std::get_if<ParseError>(&quoted);
+  IpView inside;
+  if (const auto wrong = inside.look_at(body.quote, Origin::quoted)) {
+    message = *wrong;
     return;
   }
-  if (inside->family != view.family) {
+  if (inside.family != view.family) {
     message = ParseError::malformed;
     return;
   }
@@ -51,8 +51,7 @@ void parse_icmp_error(const IpView& view, Message& message) {
   error.code = view.payload[1];
   error.mtu = mtu_of(view.family, view.payload);
   error.mpls = body.mpls;
-  ParseError reason{};
-  if (!read_quote(*inside, error.quote, reason)) message = reason;
+  if (const auto wrong = read_quote(inside, error.quote)) message = *wrong;
 }
 
 void parse_icmp(const IpView& view, Message& message) {
@@ -124,28 +123,29 @@ void parse_udp(const IpView& view, Message& message) {
 
 Message parse(ByteView datagram) {
   Message message;
-  const auto ip = IpView::of(datagram, Origin::received);
-  const IpView* view = std::get_if<IpView>(&ip);
-  if (view == nullptr)
-    message = *std::get_if<ParseError>(&ip);
-  else if (view->protocol == wire::icmp(view->family))
-    parse_icmp(*view, message);
-  else if (view->protocol == wire::kTcp)
-    parse_tcp(*view, message);
-  else if (view->protocol == wire::kUdp)
-    parse_udp(*view, message);
-  else
+  IpView view;
+  if (const auto wrong = view.look_at(datagram, Origin::received)) {
+    message = *wrong;
+  } else if (view.protocol == wire::icmp(view.family)) {
+    parse_icmp(view, message);
+  } else if (view.protocol == wire::kTcp) {
+    parse_tcp(view, message);
+  } else if (view.protocol == wire::kUdp) {
+    parse_udp(view, message);
+  } else {
     message = ParseError::irrelevant;
+  }
   return message;
 }
 
 std::variant<ParseError, Quote> parse_probe(ByteView datagram) {
   std::variant<ParseError, Quote> result;
-  const auto ip = IpView::of(datagram, Origin::sent);
-  const IpView* view = std::get_if<IpView>(&ip);
-  if (view == nullptr) return *std::get_if<ParseError>(&ip);
-  ParseError error{};
-  if (!read_quote(*view, result.emplace<Quote>(), error)) result = error;
+  IpView view;
+  if (const auto wrong = view.look_at(datagram, Origin::sent)) {
+    result = *wrong;
+  } else if (const auto unknown = read_quote(view, result.emplace<Quote>())) {
+    result = *unknown;
+  }
   return result;
 }
 

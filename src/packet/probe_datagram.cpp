@@ -119,10 +119,11 @@ ByteView write_probe(const ProbeDatagram& probe, MutableBytes out) {
 
   const MutableBytes datagram = out.first(probe.total_size);
   std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
-  if (family == Family::ipv4)
+  if (family == Family::ipv4) {
     write_ipv4(probe, datagram);
-  else
+  } else {
     write_ipv6(probe, datagram);
+  }
 
   const MutableBytes transport = datagram.subspan(wire::ip_header(family));
   switch (tuple.protocol) {

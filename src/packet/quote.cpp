@@ -7,25 +7,16 @@
 
 namespace ecmp::packet {
 
-bool read_quote(const IpView& view, Quote& quote, ParseError& error) {
+std::optional<ParseError> read_quote(const IpView& view, Quote& quote) {
   // All that RFC 792 obliges a router to quote.
   constexpr std::size_t kSmallestTransport = 8;
   const ByteView transport = view.payload;
   const bool echo = view.protocol == wire::icmp(view.family);
-  if (view.protocol != wire::kUdp && view.protocol != wire::kTcp && !echo) {
-    error = ParseError::irrelevant;
-    return false;
-  }
-  if (transport.size() < kSmallestTransport) {
-    error = ParseError::truncated;
-    return false;
-  }
+  if (view.protocol != wire::kUdp && view.protocol != wire::kTcp && !echo) return ParseError::irrelevant;
+  if (transport.size() < kSmallestTransport) return ParseError::truncated;
 
   if (echo) {
-    if (transport[0] != wire::echo_request(view.family) || transport[1] != 0) {
-      error = ParseError::irrelevant;
-      return false;
-    }
+    if (transport[0] != wire::echo_request(view.family) || transport[1] != 0) return ParseError::irrelevant;
     quote.tuple.protocol = Protocol::icmp;
     quote.checksum = load16(transport, 2);
     quote.tuple.source_port = load16(transport, 4);
@@ -51,7 +42,7 @@ bool read_quote(const IpView& view, Quote& quote, ParseError& error) {
   quote.ip_id = view.ip_id;
   // IPv6 can say 40 more than the field holds; no probe is as long.
   quote.total_size = static_cast<std::uint16_t>(std::min<std::uint32_t>(view.total_size, 0xffff));
-  return true;
+  return std::nullopt;
 }
 
 }  // namespace ecmp::packet

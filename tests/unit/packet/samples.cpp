@@ -19,8 +19,16 @@ Bytes hex(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   Bytes bytes;
   int half = -1;
-  for (const char c : text) {
-    if (c == ' ' || c == '\n') continue;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == ' ') continue;
+    if (c == '*') {
+      std::size_t count = 0;
+      while (at + 1 < text.size() && text[at + 1] >= '0' && text[at + 1] <= '9')
+        count = count * 10 + static_cast<std::size_t>(text[++at] - '0');
+      bytes.insert(bytes.end(), count - 1, bytes.back());
+      continue;
+    }
     const std::size_t digit = kDigits.find(c);
     if (digit == std::string_view::npos) throw std::invalid_argument("not hexadecimal");
     if (half < 0) {

@@ -17,7 +17,7 @@ using Bytes = std::vector<std::uint8_t>;
 inline constexpr Family kFamilies[] = {Family::ipv4, Family::ipv6};
 inline constexpr Protocol kProtocols[] = {Protocol::udp, Protocol::tcp, Protocol::icmp};
 
-/// "45 00 003c": white space is only for the eye.
+/// "4500 003c 00*4": spaces are only for the eye, *4 stands behind a byte that comes four times.
 Bytes hex(std::string_view text);
 Bytes operator+(Bytes a, const Bytes& b);
 

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# The one list of the Debian 12 packages that this project needs. Installs those that are missing:
+#   packaging/dependencies.sh build | run | test      (test includes build and run)
+# A second run finds everything there, asks nobody and needs neither root nor a network.
+set -euo pipefail
+
+build_packages=(
+  g++ cmake ninja-build pkgconf git ca-certificates ccache mold
+  libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev prometheus-cpp-dev libcpp-httplib-dev libtomlplusplus-dev
+  libpcap-dev libc-ares-dev zlib1g-dev
+  libssl-dev libbrotli-dev # what the pkg-config file of libcpp-httplib-dev asks for
+)
+# The program links its libraries dynamically; the -dev packages bring them. What is here is for the lab around it.
+run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
+test_packages=(
+  catch2 binutils libcap2-bin
+  python3-pytest tcpdump scamper prometheus iputils-ping
+  clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
+)
+
+usage() {
+  echo "usage: packaging/dependencies.sh build|run|test..." >&2
+  exit 2
+}
+
+# Installing a package of a service (prometheus) would start it. Debian asks policy-rc.d first, where there is one.
+forbid_services() {
+  [ -e /usr/sbin/policy-rc.d ] && return
+  printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+}
+
+apt() {
+  local attempt
+  for attempt in 1 2 3; do
+    # Not over a pseudo-terminal, which a bare root may not have.
+    if DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null; then
+      return 0
+    fi
+    echo "dependencies.sh: apt-get $1 failed (attempt $attempt of 3)" >&2
+    sleep $((attempt * 2))
+  done
+  return 1
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+wanted=()
+[ $# -gt 0 ] || usage
+for kind in "$@"; do
+  case $kind in
+    build) wanted+=("${build_packages[@]}") ;;
+    run) wanted+=("${run_packages[@]}") ;;
+    test) wanted+=("${build_packages[@]}" "${run_packages[@]}" "${test_packages[@]}") ;;
+    *) usage ;;
+  esac
+done
+
+if ! command -v dpkg-query > /dev/null; then
+  echo "dependencies.sh: this is not a Debian system; install by hand: ${wanted[*]}" >&2
+  exit 1
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+  installed "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+  echo "dependencies.sh: not root, cannot install: ${missing[*]}" >&2
+  exit 1
+fi
+echo "dependencies.sh: installing ${missing[*]}"
+prometheus_was_there=$(installed prometheus && echo yes || echo no)
+forbid_services
+apt update
+apt install --yes --no-install-recommends "${missing[@]}" > /dev/null
+if [ "$prometheus_was_there" = no ] && installed prometheus && command -v systemctl > /dev/null; then
+  systemctl disable prometheus > /dev/null 2>&1 || true # nor at the next boot: the tests start their own
+fi

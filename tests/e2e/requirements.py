@@ -1,0 +1,35 @@
+"""What the end-to-end tests need of the machine. As a program it tells what will be skipped, and why."""
+import importlib.util
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from netns import missing_requirements  # noqa: E402
+
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def missing_tools(*tools):
+    return [f"{tool} is not installed" for tool in tools if not shutil.which(tool, path=PATH)]
+
+
+def reasons():
+    """{test file: why it cannot run here}"""
+    lab = missing_requirements()
+    if importlib.util.find_spec("pytest") is None:
+        lab = lab + ["python3-pytest is not installed"]
+    needs = {
+        "test_lab.py": missing_tools("scamper"),
+        "test_paths.py": missing_tools("tcpdump"),
+        "test_faults.py": [],
+        "test_etr.py": [],
+        "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
+        "test_quickstart.py": missing_tools("curl"),
+    }
+    return {name: lab + more for name, more in needs.items() if lab + more}
+
+
+if __name__ == "__main__":
+    for name, why in reasons().items():
+        print(f"skipped (e2e: {name[5:-3]}): {'; '.join(why)}")
