@@ -15,6 +15,7 @@
 #include "net/neighbour_table.hpp"
 #include "net/packet_sender.hpp"
 #include "net/raw_sender.hpp"
+#include "net/repeated_frames.hpp"
 #include "net/send_failure.hpp"
 
 namespace ecmp::net {
@@ -96,6 +97,7 @@ class RawTransport::State {
   PortRanges filtered_;  ///< what the installed filter lets pass
   bool filter_outdated_ = false;
   bool unread_ = false;  ///< the capture had more than kCapturesPerCall
+  RepeatedFrames repeated_;
   Instant capture_pause_{};
   Instant next_forget_{};
   RawTransportCounters counters_;
@@ -281,6 +283,7 @@ void RawTransport::State::take_notifications() {
 }
 
 void RawTransport::State::hand_over(const CapturedFrame& frame, CaptureSink& sink) {
+  if (!frame.outgoing && !frame.loopback && repeated_.is_repeat(frame)) return;
   Captured captured{frame.datagram, clock.to_instant(frame.stamp), Direction::incoming};
   LoopbackRole role{frame.outgoing, !frame.outgoing};
   if (frame.loopback) role = loopback_role(frame.datagram, ports_);

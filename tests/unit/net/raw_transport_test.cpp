@@ -1,93 +1,27 @@
 #include "net/raw_transport.hpp"
 
-#include <functional>
 #include <linux/capability.h>
-#include <sstream>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "catch.hpp"
-#include "network_namespace.hpp"
-#include "packet/message.hpp"
-#include "packet/probe_datagram.hpp"
+#include "transport_probes.hpp"
 
 namespace ecmp::net {
 namespace {
 
+using test::address;
+using test::Collector;
 using test::enter_new_network;
-using test::output_of;
-using test::PeerNetwork;
+using test::first_error_from;
+using test::GatewayNetwork;
+using test::open_transport;
+using test::probe;
+using test::receive_until;
 using test::run;
-
-struct Seen {
-  std::vector<std::uint8_t> bytes;
-  Instant at{};
-  Direction direction = Direction::incoming;
-};
-
-class Collector : public CaptureSink {
- public:
-  void on_captured(const Captured& datagram) override {
-    seen.push_back({{datagram.bytes.begin(), datagram.bytes.end()}, datagram.at, datagram.direction});
-  }
-  std::vector<Seen> seen;
-};
-
-IpAddress address(const char* text) {
-  return IpAddress::parse(text).value();
-}
-
-FlowSpec udp_flow(const char* destination, std::uint16_t source_port) {
-  FlowSpec spec;
-  spec.tuple.destination = address(destination);
-  spec.tuple.source_port = source_port;
-  spec.tuple.destination_port = 33434;
-  return spec;
-}
-
-/// A probe of `spec` from `source`, in `storage`.
-Outgoing probe(std::uint32_t flow, const FlowSpec& spec, const IpAddress& source, std::uint8_t ttl,
-               std::vector<std::uint8_t>& storage) {
-  packet::ProbeDatagram fields;
-  fields.tuple = spec.tuple;
-  fields.tuple.source = source;
-  fields.ttl = ttl;
-  fields.ip_id = 7;
-  fields.total_size = 80;
-  fields.checksum = 0x1234;
-  storage.resize(fields.total_size);
-  Outgoing outgoing;
-  outgoing.bytes = packet::write_probe(fields, storage);
-  outgoing.flow = flow;
-  return outgoing;
-}
-
-std::unique_ptr<RawTransport> open_transport() {
-  auto transport = RawTransport::open();
-  if (!transport) throw std::runtime_error(transport.error());
-  return std::move(*transport);
-}
-
-/// Receives until `enough`, ten seconds at most.
-bool receive_until(RawTransport& transport, Collector& collector, const std::function<bool()>& enough) {
-  const Instant deadline = transport.now() + std::chrono::seconds(10);
-  while (!enough()) {
-    if (transport.now() >= deadline) return false;
-    transport.receive(transport.now() + std::chrono::milliseconds(50), collector);
-  }
-  return true;
-}
-
-/// The first ICMP error among what came in.
-std::optional<IpAddress> first_error_from(const Collector& collector) {
-  for (const Seen& seen : collector.seen) {
-    if (seen.direction != Direction::incoming) continue;
-    const packet::Message message = packet::parse(seen.bytes);
-    if (const auto* error = std::get_if<packet::IcmpError>(&message)) return error->from;
-  }
-  return std::nullopt;
-}
+using test::Seen;
+using test::udp_flow;
 
 void probe_loopback(const char* destination) {
   enter_new_network();
@@ -128,32 +62,6 @@ TEST_CASE("a probe to ::1 and its port unreachable are captured in order", "[roo
   ECMP_NEEDS_ROOT();
   probe_loopback("::1");
 }
-
-/// This host with 10.0.0.1 and fd00::1, a gateway 10.0.0.2 and fd00::2 with 10.9.9.9 and fd09::9 behind it.
-class GatewayNetwork {
- public:
-  GatewayNetwork() {
-    enter_new_network();
-    run("sysctl -qw net.ipv6.conf.default.accept_dad=0");
-    gateway.run("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
-    add_wire("0");
-    gateway.run("ip addr add 10.9.9.9/32 dev lo; ip -6 addr add fd09::9/128 dev lo nodad");
-    run("ip route add 10.9.0.0/16 via 10.0.0.2; ip -6 route add fd09::/64 via fd00::2");
-  }
-
-  /// A link with 10.0.N.0/24 and fd00:0:0:N::/64, hosts 1 and 2.
-  void add_wire(const std::string& n) const {
-    run("ip link add v" + n + " type veth peer name p" + n + " netns " + gateway.name());
-    run("ip link set v" + n + " up; ip addr add 10.0." + n + ".1/24 dev v" + n);
-    gateway.run("ip link set p" + n + " up; ip addr add 10.0." + n + ".2/24 dev p" + n);
-    const std::string prefix = n == "0" ? "fd00::" : "fd00:0:0:" + n + "::";
-    run("ip -6 addr add " + prefix + "1/64 dev v" + n + " nodad");
-    gateway.run("ip -6 addr add " + prefix + "2/64 dev p" + n + " nodad");
-  }
-
-  PeerNetwork gateway;
-};
-
 void probe_through_gateway(const char* destination, const char* own, const char* gateway) {
   const GatewayNetwork network;
   const auto transport = open_transport();
@@ -194,127 +102,24 @@ TEST_CASE("the first probe over an unknown IPv6 gateway is answered, the next le
   ECMP_NEEDS_ROOT();
   probe_through_gateway("fd09::9", "fd00::1", "fd00::2");
 }
-
-TEST_CASE("a route that changes is followed, and its new source address told", "[root]") {
+TEST_CASE("a reply that is seen at a bridge and at its port is handed over once", "[root]") {
   ECMP_NEEDS_ROOT();
   const GatewayNetwork network;
-  network.add_wire("1");
+  run("ip link add br0 type bridge; ip addr flush dev v0; ip link set v0 master br0; ip link set br0 up");
+  run("ip addr add 10.0.0.1/24 dev br0; ip route replace 10.9.0.0/16 via 10.0.0.2");
   const auto transport = open_transport();
-  REQUIRE(transport->add_flow(1, udp_flow("10.9.9.9", 50002)) == address("10.0.0.1"));
-  REQUIRE(transport->add_flow(2, udp_flow("fd09::9", 50002)) == address("fd00::1"));
-  REQUIRE(transport->add_flow(3, udp_flow("10.77.0.1", 50002)) == std::nullopt);
-  CHECK(transport->take_source_changes().empty());
-
-  run("ip route replace 10.9.0.0/16 via 10.0.1.2; ip -6 route replace fd09::/64 via fd00:0:0:1::2");
-  run("ip route add 10.77.0.0/16 via 10.0.0.2");
-  Collector collector;
-  std::vector<SourceChange> changes;
-  REQUIRE(receive_until(*transport, collector, [&] {
-    for (const SourceChange& change : transport->take_source_changes())
-      changes.push_back(change);
-    return changes.size() >= 3;
-  }));
-  std::ranges::sort(changes, {}, &SourceChange::flow);
-  CHECK(changes ==
-        std::vector<SourceChange>{{1, address("10.0.1.1")}, {2, address("fd00:0:0:1::1")}, {3, address("10.0.0.1")}});
-
-  // A link that goes takes the route with it.
-  run("ip link del v1");
-  changes.clear();
-  REQUIRE(receive_until(*transport, collector, [&] {
-    for (const SourceChange& change : transport->take_source_changes())
-      changes.push_back(change);
-    return changes.size() >= 2;
-  }));
-  std::ranges::sort(changes, {}, &SourceChange::flow);
-  CHECK(changes[0] == SourceChange{1, IpAddress()});
-  CHECK_FALSE(transport->route(1).has_value());
-  std::vector<std::uint8_t> storage;
-  std::array batch = {probe(1, udp_flow("10.9.9.9", 50002), address("10.0.1.1"), 9, storage)};
-  transport->send(batch);
-  CHECK(batch[0].error == SendError::no_route);
-}
-
-/// The gateway that `ip route get` prints.
-std::string gateway_by_ip(const std::string& destination, const std::string& source, std::uint16_t port) {
-  std::istringstream words(output_of("ip route get " + destination + " from " + source + " ipproto udp sport " +
-                                     std::to_string(port) + " dport 33434"));
-  for (std::string word; words >> word;)
-    if (word == "via" && words >> word) return word;
-  return "";
-}
-
-TEST_CASE("flows take the next hop of several that the kernel hashes their ports to", "[root]") {
-  ECMP_NEEDS_ROOT();
-  const GatewayNetwork network;
-  network.gateway.run("ip addr add 10.0.0.3/24 dev p0; ip -6 addr add fd00::3/64 dev p0 nodad");
-  run("sysctl -qw net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1");
-  run("ip route replace 10.9.0.0/16 nexthop via 10.0.0.2 nexthop via 10.0.0.3");
-  run("ip -6 route replace fd09::/64 nexthop via fd00::2 nexthop via fd00::3");
-  const auto transport = open_transport();
-  std::map<std::string, int> flows_by_gateway;
-  for (std::uint16_t i = 0; i < 32; ++i) {
-    const bool v4 = i < 16;
-    const char* destination = v4 ? "10.9.9.9" : "fd09::9";
-    const auto port = static_cast<std::uint16_t>(50000 + i);
-    const auto source = transport->add_flow(i, udp_flow(destination, port));
-    REQUIRE(source.has_value());
-    const std::string chosen = transport->route(i).value().gateway.to_string();
-    CHECK(chosen == gateway_by_ip(destination, source->to_string(), port));
-    ++flows_by_gateway[chosen];
-  }
-  CHECK(flows_by_gateway.size() == 4);
-
-  // While the gateways are not resolved, a raw socket could send a flow over the wrong one: no probe then.
-  std::vector<std::uint8_t> storage;
-  std::array batch = {probe(0, udp_flow("10.9.9.9", 50000), address("10.0.0.1"), 9, storage)};
-  run("ip neigh flush dev v0");
-  Collector collector;
-  const auto answered = [&] { return first_error_from(collector).has_value(); };
-  REQUIRE(receive_until(*transport, collector, [&] {
-    transport->send(batch);
-    CHECK((batch[0].error == SendError::none || batch[0].error == SendError::no_route));
-    if (!answered()) transport->receive(transport->now() + std::chrono::milliseconds(50), collector);
-    return answered();
-  }));
-  CHECK(transport->counters().sent_raw == 0);
-  CHECK(transport->counters().neighbour_checks > 0);
-}
-
-TEST_CASE("a gateway whose link address changes is noticed", "[root]") {
-  ECMP_NEEDS_ROOT();
-  const GatewayNetwork network;
-  const auto transport = open_transport();
-  const FlowSpec spec = udp_flow("10.9.9.9", 50003);
+  const FlowSpec spec = udp_flow("10.9.9.9", 50010);
   REQUIRE(transport->add_flow(1, spec).has_value());
   std::vector<std::uint8_t> storage;
   std::array batch = {probe(1, spec, address("10.0.0.1"), 9, storage)};
   Collector collector;
   transport->send(batch);
-  REQUIRE(receive_until(*transport, collector, [&] { return first_error_from(collector).has_value(); }));
-  // The kernel learns of the new address by itself only if it is made to use the neighbour.
-  run("ip neigh replace 10.0.0.2 lladdr 02:00:00:00:00:99 nud stale dev v0");
-  collector.seen.clear();
-  REQUIRE(receive_until(*transport, collector, [&] {
-    transport->send(batch);
-    return first_error_from(collector).has_value();
-  }));
-  CHECK(transport->counters().neighbour_checks > 0);
+  // The probe at the bridge and at its port, the reply at both.
+  REQUIRE(receive_until(*transport, collector, [&] { return transport->counters().captured >= 4; }));
+  REQUIRE(receive_until(*transport, collector, [&] { return collector.seen.size() >= 3; }));
+  CHECK(collector.seen.size() == 3);
+  CHECK(std::ranges::count(collector.seen, Direction::incoming, &Seen::direction) == 1);
 }
-
-TEST_CASE("an interface without link addresses needs no neighbour", "[root]") {
-  ECMP_NEEDS_ROOT();
-  enter_new_network();
-  run("ip tuntap add dev t0 mode tun; ip link set t0 up; ip addr add 10.5.0.1/24 dev t0");
-  const auto transport = open_transport();
-  const FlowSpec spec = udp_flow("10.5.0.9", 50004);
-  REQUIRE(transport->add_flow(1, spec).has_value());
-  std::vector<std::uint8_t> storage;
-  std::array batch = {probe(1, spec, address("10.5.0.1"), 9, storage)};
-  transport->send(batch);
-  CHECK(transport->counters().sent_unresolved == 0);
-}
-
 TEST_CASE("other traffic does not get through the capture's filter", "[root]") {
   ECMP_NEEDS_ROOT();
   const GatewayNetwork network;
