@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ip_address.hpp"
+#include "base/result.hpp"
 #include "base/time.hpp"
 #include "packet/five_tuple.hpp"
 
@@ -55,6 +56,13 @@ struct Dns {
   std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
 };
 
+/// Upper bounds of classic histogram buckets, in seconds, loss as a ratio; the open last one is not listed.
+struct HistogramBuckets {
+  std::vector<double> rtt = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
+  std::vector<double> jitter = {0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5};
+  std::vector<double> loss = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+};
+
 struct Config {
   std::vector<std::string> listen_addresses = {":10815"};
   std::string web_config_file;
@@ -80,6 +88,16 @@ using ParseOutcome = std::variant<Config, std::vector<Problem>>;
 
 /// Parses and checks a whole configuration. Pure: the text is given, `file` is only for messages of the TOML parser.
 ParseOutcome parse(std::string_view text, std::string_view file);
+
+/// Where to listen: an address or a name, or an empty host for all addresses of both families; port 0 lets the kernel
+/// choose.
+struct ListenAddress {
+  std::string host;  ///< without brackets
+  std::uint16_t port = 0;
+};
+
+/// ":10815", "127.0.0.1:9", "[::1]:9", "host:port".
+Result<ListenAddress> parse_listen_address(std::string_view text);
 
 /// "500ms", "10s", "1m30s", "5m", "24h": a sum of numbers with units ns us ms s m h d, no sign.
 std::optional<Duration> parse_duration(std::string_view text);

@@ -34,7 +34,8 @@ inline constexpr std::size_t kMaximumProbeSize = 9000;
 std::size_t minimum_size(Family family, Protocol protocol);
 
 /// Writes the datagram, IP header first, into `out` (which holds at least total_size bytes) and returns its view.
-/// All checksums are right. Bytes after the tag are zero.
+/// All checksums are right. Bytes after the tag are zero. Writes nothing and returns an empty view if the addresses
+/// are not of one family, or total_size is below minimum_size(), above kMaximumProbeSize or larger than `out`.
 ByteView write_probe(const ProbeDatagram& probe, MutableBytes out);
 
 }  // namespace ecmp::packet

@@ -18,11 +18,13 @@ struct ModelOptions {
 
 /// What a round says about the path of its flow.
 struct PathVerdict {
-  std::uint32_t path = 0;  ///< id; 0 if nobody has answered yet
+  std::uint32_t path = 0;  ///< id; 0 if nobody has answered yet, or if max_paths was reached
   std::uint32_t ordinal = 0;
   ChangeKind changed = ChangeKind::none;  ///< confirmed with this round
   std::uint32_t previous = 0;             ///< id of the path before, when changed
-  std::vector<IpAddress> responders;      ///< of the path, TTL 1 first; unspecified where nobody ever answered
+  /// Of the path (or, when the path is not told, of the flow), TTL 1 first; unspecified where nobody ever answered, the
+  /// lowest address where a balancer alternates. Shared by all rounds of the path. Made by on_round() it is never null.
+  std::shared_ptr<const std::vector<IpAddress>> responders;
 };
 
 /// The paths of one destination: what its flows' rounds say about them, and what is counted. Pure.
@@ -34,12 +36,14 @@ class DestinationModel {
   DestinationModel& operator=(const DestinationModel&) = delete;
 
   /// New facts of the same destination: other labels, another address after its name changed. When address, protocol or
-  /// port differ, the flows forget their paths (no change is counted); counters live on.
+  /// port differ, the flows forget their paths (no change is counted); counters live on. Another first source port
+  /// makes other flows: their counters start anew.
   void set_facts(std::shared_ptr<const DestinationFacts> facts);
 
   void set_source(std::uint32_t flow_index, const IpAddress& source);
 
-  /// Takes in a finished round of flow `flow_index` (0 for the first source port).
+  /// Takes in a finished round of flow `flow_index` (0 for the first source port). Rounds of a flow come in order.
+  /// Those of a flow that the facts do not know are ignored.
   PathVerdict on_round(std::uint32_t flow_index, const Round& round);
 
   /// Drops what has outlived its retention and tells the rest.

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,7 +23,9 @@ struct RoundFilter {
   [[nodiscard]] bool matches(const RoundRecord& record) const;
 };
 
-/// The newest rounds, oldest first, within a budget of bytes. Not thread-safe: its owner locks.
+/// The newest rounds, oldest first, within a budget of bytes. Beside them the newest round of every flow is kept, also
+/// when the budget made the ring forget it; those are in the budget too, so that many flows shorten the ring. Not
+/// thread-safe: its owner locks.
 class History {
  public:
   using Record = std::shared_ptr<const RoundRecord>;
@@ -50,6 +54,27 @@ class History {
 
   /// Forgets the newest rounds of a destination that is no longer configured (its rounds in the ring stay).
   void drop_destination(const std::string& name);
+
+ private:
+  struct Kept {
+    Record record;
+    std::size_t bytes = 0;
+    std::uint64_t sequence = 0;
+  };
+  using NewestByFlow = std::map<std::uint32_t, Kept>;
+
+  [[nodiscard]] bool in_ring(const Kept& kept) const { return kept.sequence >= first_; }
+  [[nodiscard]] bool is_newest(const Kept& kept) const;
+  void release(const Kept& kept);
+  void note_newest(const Kept& kept);
+  void forget_oldest();
+
+  std::size_t budget_;
+  std::deque<Kept> ring_;
+  std::uint64_t first_ = 0;
+  std::map<std::string, NewestByFlow, std::less<>> newest_;
+  std::size_t bytes_ = 0;
+  std::uint64_t forgotten_ = 0;
 };
 
 }  // namespace ecmp

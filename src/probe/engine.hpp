@@ -29,7 +29,7 @@ struct DestinationPlan {
   std::uint8_t max_ttl = 30;
   std::uint16_t packet_size = 60;  ///< raised to the protocol's least
   std::uint8_t dscp = 0;
-  std::optional<Duration> ttl_gap;  ///< between two TTLs of a round; left out: a share of the interval
+  std::optional<Duration> ttl_gap = std::nullopt;  ///< between two TTLs of a round; left out: a share of the interval
   Duration start_spread{};          ///< first rounds of the flows are spread over this; zero: over the interval
   std::uint64_t phase = 0;          ///< any number; destinations with different ones do not start together
 };
@@ -76,7 +76,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Begins to trace. Returns the number of its first flow; its flows are numbered consecutively. Numbers of removed
-  /// destinations are not used again. nullopt if one of its flows has the destination address, protocol, destination
+  /// destinations may be used again. nullopt if one of its flows has the destination address, protocol, destination
   /// port and source port of a flow that is there already: two such flows could not tell their replies apart.
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
 
@@ -107,7 +107,11 @@ class Engine {
   std::unique_ptr<State> state_;
 };
 
-/// Runs the engine on a transport until `end`, or until `stop` (asked between two steps) says so.
+/// One turn of the loop: sends what is due, then takes in what arrives, waiting for it at most until something is due
+/// or `until`. It waits at least `quantum` if nothing arrives, so that a busy schedule is served in batches.
+void drive_once(Engine& engine, Transport& transport, RoundSink& rounds, Instant until, Duration quantum);
+
+/// Turns the loop until the transport's clock says `end`.
 void drive(Engine& engine, Transport& transport, RoundSink& rounds, Instant end);
 
 }  // namespace ecmp

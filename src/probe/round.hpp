@@ -54,7 +54,7 @@ struct Round {
   [[nodiscard]] bool reached() const { return end_to_end == EndToEnd::reached; }
 };
 
-/// Receives rounds as they finish, in the order of their end.
+/// Receives rounds as they finish; those of one flow in the order of their numbers.
 class RoundSink {
  public:
   virtual ~RoundSink() = default;

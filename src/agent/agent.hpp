@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "config/config.hpp"
+
+namespace ecmp {
+
+/// The exporter, wired: one probing loop on the calling thread, HTTP connections and the resolver on threads of their own.
+class Agent {
+ public:
+  /// Opens what needs privileges (capture, sockets) and listens. The error is one line for the user.
+  static Result<std::unique_ptr<Agent>> open(const config::Config& config);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  /// Probes until stop() is called, then takes everything down.
+  void run();
+
+  /// Ends run(). May be called by any thread and by a signal handler.
+  void stop();
+
+ private:
+  class State;
+  explicit Agent(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ecmp

@@ -1,0 +1,100 @@
+#include "agent/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "agent/version.hpp"
+#include "config/config.hpp"
+#include "config/text.hpp"
+
+namespace ecmp {
+
+namespace {
+
+constexpr int kBadUsage = 2;
+
+constexpr std::string_view kHelp =
+    R"(Usage: ecmp_exporter [OPTION]...
+Watches the parallel paths to the destinations of a configuration file, and serves what it sees to Prometheus.
+
+  --config.file=PATH          configuration (default /etc/ecmp_exporter/ecmp_exporter.toml)
+  --config.check              check the configuration, tell all that is wrong with it, and exit: 0 good, 1 not
+  --web.listen-address=ADDR   where to serve, such as :10815, 127.0.0.1:10815 or [::1]:10815; may be given more than
+                              once (default: web.listen_addresses of the configuration, and without those :10815)
+  --web.config.file=PATH      TLS and basic auth (not supported by this version)
+  --log.level=LEVEL           least severe messages to log: debug, info, warn or error (default info)
+  --log.format=FORMAT         logfmt or json (default logfmt)
+  --version                   print the version and exit
+  --help                      print this text and exit
+
+SIGHUP reloads the configuration, SIGTERM and SIGINT stop the program.
+Exit status: 0 after a clean stop, 1 after a failure, 2 after bad usage.
+)";
+
+EarlyExit bad_usage(std::string_view what) {
+  return {kBadUsage, "", fmt::format("ecmp_exporter: {}\nTry 'ecmp_exporter --help'.\n", config::printable(what, 400))};
+}
+
+/// The values as they were given.
+struct Given {
+  std::string config_file;
+  std::string web_config_file;
+  std::string log_level = "info";
+  std::string log_format = "logfmt";
+  std::vector<std::string> listen_addresses;
+  bool check_only = false;
+  bool version = false;
+  bool help = false;
+};
+
+/// The words of what is wrong, or none.
+std::string read(int argc, const char* const* argv, Given& given) {
+  CLI::App app;
+  app.set_help_flag();
+  app.add_option("--config.file", given.config_file);
+  app.add_flag("--config.check", given.check_only)->disable_flag_override();
+  app.add_option("--web.listen-address", given.listen_addresses)->allow_extra_args(false);
+  app.add_option("--web.config.file", given.web_config_file);
+  app.add_option("--log.level", given.log_level);
+  app.add_option("--log.format", given.log_format);
+  app.add_flag("--version", given.version)->disable_flag_override();
+  app.add_flag("--help", given.help)->disable_flag_override();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* const* argv) {
+  Given given;
+  CommandLine line;
+  given.config_file = line.config_file;
+  if (const std::string wrong = read(argc, argv, given); !wrong.empty()) return bad_usage(wrong);
+  if (given.help) return EarlyExit{0, std::string(kHelp), ""};
+  if (given.version) return EarlyExit{0, fmt::format("ecmp_exporter {} (commit: {})\n", version(), revision()), ""};
+
+  if (given.config_file.empty()) return bad_usage("--config.file: expected the path of a file");
+  if (!given.web_config_file.empty())
+    return bad_usage(fmt::format("--web.config.file={} is not supported by this version", given.web_config_file));
+  for (const std::string& address : given.listen_addresses) {
+    if (const auto listen = config::parse_listen_address(address); !listen)
+      return bad_usage(fmt::format("--web.listen-address={}: {}", address, listen.error()));
+  }
+  const auto level = log::parse_level(given.log_level);
+  if (!level) return bad_usage(fmt::format("--log.level={}: expected debug, info, warn or error", given.log_level));
+  const auto format = log::parse_format(given.log_format);
+  if (!format) return bad_usage(fmt::format("--log.format={}: expected logfmt or json", given.log_format));
+
+  line.config_file = given.config_file;
+  line.check_only = given.check_only;
+  line.listen_addresses = given.listen_addresses;
+  line.log_level = *level;
+  line.log_format = *format;
+  return line;
+}
+
+}  // namespace ecmp

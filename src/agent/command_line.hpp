@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/log.hpp"
+
+namespace ecmp {
+
+/// What ecmp_exporter was asked to do.
+struct CommandLine {
+  std::string config_file = "/etc/ecmp_exporter/ecmp_exporter.toml";
+  bool check_only = false;
+  std::vector<std::string> listen_addresses;  ///< checked; none: those of the configuration
+  log::Level log_level = log::Level::info;
+  log::Format log_format = log::Format::logfmt;
+};
+
+/// The program ends at once: 0 after --help and --version, 2 after bad usage.
+struct EarlyExit {
+  int code = 0;
+  std::string out;    ///< for standard output
+  std::string error;  ///< for standard error
+};
+
+/// Reads the arguments of ecmp_exporter, argv[0] being its name.
+std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* const* argv);
+
+}  // namespace ecmp

@@ -1,0 +1,39 @@
+#include "agent/config_file.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <system_error>
+
+namespace ecmp {
+namespace {
+
+/// More than ten thousand destinations with everything written out need.
+constexpr std::size_t kLargest = 64u << 20;
+
+LoadOutcome failed(const std::string& path, const std::string& why) {
+  return std::vector<std::string>{path + ": " + why};
+}
+
+}  // namespace
+
+LoadOutcome load_config(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (file == nullptr) return failed(path, std::generic_category().message(errno));
+  std::string text;
+  std::string block(64u << 10, '\0');
+  while (const std::size_t got = std::fread(block.data(), 1, block.size(), file.get())) {
+    text.append(block, 0, got);
+    if (text.size() > kLargest) return failed(path, "larger than 64 MiB");
+  }
+  if (std::ferror(file.get()) != 0) return failed(path, std::generic_category().message(errno));
+  auto parsed = config::parse(text, path);
+  if (auto* config = std::get_if<config::Config>(&parsed)) return std::move(*config);
+  std::vector<std::string> lines;
+  for (const auto& problem : std::get<std::vector<config::Problem>>(parsed)) {
+    lines.push_back(config::format_problem(path, problem));
+  }
+  return lines;
+}
+
+}  // namespace ecmp

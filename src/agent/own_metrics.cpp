@@ -1,0 +1,203 @@
+#include "agent/own_metrics.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+#include <span>
+#include <utility>
+
+#include "packet/five_tuple.hpp"
+#include "render/append.hpp"
+#include "render/metric_table.hpp"
+
+namespace ecmp {
+
+namespace {
+
+using render::Metric;
+
+constexpr std::array<Duration, 11> kScrapeBounds = {
+    std::chrono::microseconds(1000), std::chrono::microseconds(2500), std::chrono::milliseconds(5),
+    std::chrono::milliseconds(10),   std::chrono::milliseconds(25),   std::chrono::milliseconds(50),
+    std::chrono::milliseconds(100),  std::chrono::milliseconds(250),  std::chrono::milliseconds(500),
+    std::chrono::milliseconds(1000), std::chrono::milliseconds(2500)};
+
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+prometheus::MetricType type_of(render::MetricType type) {
+  switch (type) {
+    case render::MetricType::counter:
+      return prometheus::MetricType::Counter;
+    case render::MetricType::gauge:
+      return prometheus::MetricType::Gauge;
+    case render::MetricType::histogram:
+      return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
+}
+
+/// Makes families of values; what they are called and what they mean stands in the metric table.
+class Families {
+ public:
+  explicit Families(const render::FamilyFilter& wanted) : wanted_(wanted) {}
+
+  /// One sample without labels.
+  void add(Metric metric, double value) {
+    if (prometheus::MetricFamily* const family = begin(metric)) add_sample(*family, value);
+  }
+  void add(Metric metric, std::uint64_t value) { add(metric, static_cast<double>(value)); }
+
+  /// A sample for each value of the family's one label.
+  void add(Metric metric, std::span<const std::pair<std::string_view, std::uint64_t>> samples) {
+    prometheus::MetricFamily* const family = begin(metric);
+    if (family == nullptr) return;
+    for (const auto& [label_value, count] : samples) {
+      auto& sample = add_sample(*family, static_cast<double>(count));
+      sample.label.push_back({std::string(render::row(metric).labels), std::string(label_value)});
+    }
+    if (samples.empty()) made_.pop_back();
+  }
+
+  /// `counts` has one more than `bounds`: what lies above the last bound.
+  void add_histogram(Metric metric, std::span<const Duration> bounds, std::span<const std::uint64_t> counts,
+                     Duration sum) {
+    prometheus::MetricFamily* const family = begin(metric);
+    if (family == nullptr) return;
+    prometheus::ClientMetric::Histogram& histogram = family->metric.emplace_back().histogram;
+    const std::size_t closed = std::min(bounds.size(), counts.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      histogram.sample_count += counts[i];
+      if (i < closed) histogram.bucket.push_back({histogram.sample_count, seconds(bounds[i])});
+    }
+    histogram.bucket.push_back({histogram.sample_count, std::numeric_limits<double>::infinity()});
+    histogram.sample_sum = seconds(sum);
+  }
+
+  void add_build_info(const OwnMetricsInput& input) {
+    prometheus::MetricFamily* const family = begin(Metric::build_info);
+    if (family == nullptr) return;
+    add_sample(*family, 1).label = {{"version", std::string(input.version)}, {"revision", std::string(input.revision)}};
+  }
+
+  [[nodiscard]] const std::vector<prometheus::MetricFamily>& made() const { return made_; }
+
+ private:
+  prometheus::MetricFamily* begin(Metric metric) {
+    const render::MetricRow& row = render::row(metric);
+    if (!wanted_.empty() && !wanted_.contains(row.name)) return nullptr;
+    return &made_.emplace_back(
+        prometheus::MetricFamily{std::string(row.name), std::string(row.help), type_of(row.type), {}});
+  }
+
+  static prometheus::ClientMetric& add_sample(prometheus::MetricFamily& family, double value) {
+    prometheus::ClientMetric& sample = family.metric.emplace_back();
+    if (family.type == prometheus::MetricType::Counter) {
+      sample.counter.value = value;
+    } else {
+      sample.gauge.value = value;
+    }
+    return sample;
+  }
+
+  const render::FamilyFilter& wanted_;
+  std::vector<prometheus::MetricFamily> made_;
+};
+
+using Samples = std::vector<std::pair<std::string_view, std::uint64_t>>;
+
+void add_engine(Families& families, const EngineCounters& counters) {
+  Samples sent;
+  for (std::size_t i = 0; i < counters.probes_sent.size(); ++i) {
+    sent.emplace_back(render::lower_case(static_cast<Protocol>(i)), counters.probes_sent[i]);
+  }
+  families.add(Metric::probes_sent, sent);
+  Samples errors;
+  for (std::size_t i = 1; i < counters.send_errors.size(); ++i) {  // 0 is SendError::none
+    errors.emplace_back(to_string(static_cast<SendError>(i)), counters.send_errors[i]);
+  }
+  families.add(Metric::send_errors, errors);
+  Samples ignored;
+  for (std::size_t i = 0; i < counters.ignored.size(); ++i) {
+    ignored.emplace_back(to_string(static_cast<Ignored>(i)), counters.ignored[i]);
+  }
+  families.add(Metric::replies_ignored, ignored);
+  families.add_histogram(Metric::schedule_lag, schedule_lag_bounds(), counters.schedule_lag, counters.schedule_lag_sum);
+  families.add(Metric::rounds_skipped, counters.rounds_skipped);
+  families.add(Metric::rate_limited, counters.rate_limited);
+  families.add(Metric::responder_delayed, counters.responder_delayed);
+}
+
+void add_process(Families& families, const ProcessUsage& usage) {
+  families.add(Metric::process_cpu_seconds, usage.cpu_seconds);
+  families.add(Metric::process_open_fds, usage.open_fds);
+  families.add(Metric::process_max_fds, usage.max_fds);
+  families.add(Metric::process_virtual_memory_bytes, usage.virtual_bytes);
+  families.add(Metric::process_resident_memory_bytes, usage.resident_bytes);
+  families.add(Metric::process_start_time_seconds, usage.start_time_seconds);
+}
+
+/// The serializer writes le="1" where the canonical form of OpenMetrics, which we write in every format, is "1.0":
+/// series must not change their labels with the format a server happens to negotiate.
+std::string with_canonical_bounds(std::string text) {
+  constexpr std::string_view kBound = "le=\"";
+  for (std::size_t at = text.find(kBound); at != std::string::npos; at = text.find(kBound, at)) {
+    at += kBound.size();
+    const std::size_t end = text.find_first_not_of("0123456789", at);
+    if (end != at && end != std::string::npos && text[end] == '"') text.insert(end, ".0");
+  }
+  return text;
+}
+
+}  // namespace
+
+void OwnMetrics::on_scrape(const render::RenderOutcome& outcome, Duration took) {
+  const auto bucket = std::lower_bound(kScrapeBounds.begin(), kScrapeBounds.end(), took) - kScrapeBounds.begin();
+  static_assert(kScrapeBuckets == kScrapeBounds.size() + 1);
+  const std::lock_guard lock(mutex_);
+  scrapes_.series = outcome.series;
+  for (const render::DroppedFamily& dropped : outcome.dropped) {
+    scrapes_.dropped[dropped.family] += dropped.series;
+  }
+  ++scrapes_.durations[static_cast<std::size_t>(bucket)];
+  scrapes_.duration_sum += took;
+}
+
+std::string OwnMetrics::text(const OwnMetricsInput& input, const render::FamilyFilter& wanted) const {
+  const Scrapes scrapes = [this] {
+    const std::lock_guard lock(mutex_);
+    return scrapes_;
+  }();
+  Families families(wanted);
+  families.add_build_info(input);
+  families.add(Metric::config_last_reload_successful, input.config_reload_successful ? 1.0 : 0.0);
+  if (input.config_reload_success) {
+    families.add(Metric::config_last_reload_success_timestamp,
+                 seconds(input.config_reload_success->time_since_epoch()));
+  }
+  add_engine(families, input.engine);
+  families.add(Metric::capture_dropped, input.capture_dropped);
+  families.add(Metric::series, scrapes.series);
+  Samples dropped;
+  for (const render::MetricRow& family : render::metric_table().first(render::kNetworkMetrics)) {
+    const auto found = scrapes.dropped.find(family.name);
+    dropped.emplace_back(family.name, found == scrapes.dropped.end() ? 0 : found->second);
+  }
+  families.add(Metric::series_dropped, dropped);
+  families.add(Metric::dns_errors, input.dns_errors);
+  families.add_histogram(Metric::scrape_duration, kScrapeBounds, scrapes.durations, scrapes.duration_sum);
+  families.add(Metric::history_rounds, input.history_rounds);
+  families.add(Metric::history_bytes, input.history_bytes);
+  families.add(Metric::history_forgotten, input.history_forgotten);
+  Samples refused;
+  for (const ReasonCount& one : input.http_connections_refused) {
+    refused.emplace_back(one.reason, one.count);
+  }
+  families.add(Metric::http_connections_refused, refused);
+  if (input.process) add_process(families, *input.process);
+  return with_canonical_bounds(prometheus::TextSerializer().Serialize(families.made()));
+}
+
+}  // namespace ecmp

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/process_usage.hpp"
+#include "base/time.hpp"
+#include "probe/engine.hpp"
+#include "render/text.hpp"
+
+namespace ecmp {
+
+struct ReasonCount {
+  std::string reason;
+  std::uint64_t count = 0;
+};
+
+/// Everything the exporter tells of itself, at one moment. Counters are totals since the start.
+struct OwnMetricsInput {
+  std::string_view version;
+  std::string_view revision;
+  bool config_reload_successful = false;          ///< of the last attempt
+  std::optional<WallTime> config_reload_success;  ///< when it last succeeded
+  EngineCounters engine;
+  std::uint64_t capture_dropped = 0;
+  std::uint64_t dns_errors = 0;
+  std::uint64_t history_rounds = 0;
+  std::uint64_t history_bytes = 0;
+  std::uint64_t history_forgotten = 0;
+  std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0
+  std::optional<ProcessUsage> process;
+};
+
+/// The families ecmp_exporter_* and process_*. Current values become families when they are asked for: nothing is
+/// counted twice. May be called from several threads.
+class OwnMetrics {
+ public:
+  /// A scrape was rendered: what came of the families about the network, and how long all of it took.
+  void on_scrape(const render::RenderOutcome& outcome, Duration took);
+
+  /// Prometheus text 0.0.4 of the families the filter names (all, if it names none).
+  [[nodiscard]] std::string text(const OwnMetricsInput& input, const render::FamilyFilter& families) const;
+
+ private:
+  static constexpr std::size_t kScrapeBuckets = 12;  ///< the last one is open
+
+  struct Scrapes {
+    std::uint64_t series = 0;  ///< of the newest
+    std::map<std::string_view, std::uint64_t> dropped;
+    std::array<std::uint64_t, kScrapeBuckets> durations{};
+    Duration duration_sum{};
+  };
+
+  mutable std::mutex mutex_;
+  Scrapes scrapes_;
+};
+
+}  // namespace ecmp

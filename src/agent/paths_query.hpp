@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "path/history.hpp"
+
+namespace ecmp {
+
+/// What a request for /paths asks for.
+struct PathsQuery {
+  RoundFilter filter;
+  std::optional<std::size_t> limit;  ///< lines
+  bool follow = false;
+};
+
+using QueryParameters = std::vector<std::pair<std::string, std::string>>;
+
+/// Understands the parameters destination, flow, path, since, limit and follow, each at most once. `now` is what a
+/// `since` given as a duration counts back from. The error is one line that names the parameter and what is wrong with
+/// it.
+Result<PathsQuery> parse_paths_query(const QueryParameters& parameters, WallTime now);
+
+/// RFC 3339 section 5.6, with any number of fractional digits and any offset; nothing else.
+std::optional<WallTime> parse_time(std::string_view text);
+
+}  // namespace ecmp

@@ -1,0 +1,98 @@
+#include "agent/process_usage.hpp"
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <sys/resource.h>
+#include <system_error>
+#include <unistd.h>
+#include <vector>
+
+namespace ecmp {
+
+namespace {
+
+std::string read_file(const char* path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::vector<std::string_view> words(std::string_view text) {
+  constexpr std::string_view kBlanks = " \n";
+  std::vector<std::string_view> found;
+  while (true) {
+    const std::size_t begin = text.find_first_not_of(kBlanks);
+    if (begin == std::string_view::npos) return found;
+    text.remove_prefix(begin);
+    const std::size_t size = std::min(text.find_first_of(kBlanks), text.size());
+    found.push_back(text.substr(0, size));
+    text.remove_prefix(size);
+  }
+}
+
+std::uint64_t count_open_fds() {
+  std::error_code error;
+  std::uint64_t count = 0;
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end;
+       entry.increment(error)) {
+    ++count;
+  }
+  return count > 0 ? count - 1 : 0;  // one is the directory that is being read
+}
+
+}  // namespace
+
+std::optional<ProcessStat> parse_process_stat(std::string_view text) {
+  // The second field is the program's name in parentheses, and may hold blanks and parentheses itself.
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string_view::npos) return std::nullopt;
+  const auto fields = words(text.substr(name_end + 1));
+  constexpr std::size_t kFirst = 3;  // proc(5) counts from 1, and these follow the second
+  constexpr std::size_t kResident = 24;
+  if (fields.size() <= kResident - kFirst) return std::nullopt;
+  const auto field = [&](std::size_t index) { return number(fields[index - kFirst]); };
+  const auto user = field(14);
+  const auto system = field(15);
+  const auto start = field(22);
+  const auto virtual_bytes = field(23);
+  const auto resident = field(kResident);
+  if (!user || !system || !start || !virtual_bytes || !resident) return std::nullopt;
+  return ProcessStat{*user + *system, *start, *virtual_bytes, *resident};
+}
+
+std::optional<std::uint64_t> parse_boot_time(std::string_view text) {
+  constexpr std::string_view kKey = "\nbtime ";
+  const std::size_t at = text.find(kKey);
+  if (at == std::string_view::npos) return std::nullopt;
+  text.remove_prefix(at + kKey.size());
+  return number(text.substr(0, text.find('\n')));
+}
+
+ProcessReader::ProcessReader() : boot_time_(parse_boot_time(read_file("/proc/stat"))) {}
+
+std::optional<ProcessUsage> ProcessReader::read() const {
+  const auto stat = parse_process_stat(read_file("/proc/self/stat"));
+  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  rlimit limit{};
+  if (!stat || !boot_time_ || getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::nullopt;
+  ProcessUsage usage;
+  usage.cpu_seconds = static_cast<double>(stat->cpu_ticks) / ticks;
+  usage.start_time_seconds = static_cast<double>(*boot_time_) + static_cast<double>(stat->start_ticks) / ticks;
+  usage.virtual_bytes = stat->virtual_bytes;
+  usage.resident_bytes = stat->resident_pages * page;
+  usage.open_fds = count_open_fds();
+  usage.max_fds = limit.rlim_cur;
+  return usage;
+}
+
+}  // namespace ecmp

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ecmp {
+
+/// What the standard process metrics of Prometheus tell.
+struct ProcessUsage {
+  double cpu_seconds = 0;
+  double start_time_seconds = 0;  ///< since 1970
+  std::uint64_t virtual_bytes = 0;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+};
+
+/// The fields of /proc/PID/stat (proc(5)) that are told, in the kernel's units.
+struct ProcessStat {
+  std::uint64_t cpu_ticks = 0;    ///< user and system
+  std::uint64_t start_ticks = 0;  ///< after boot
+  std::uint64_t virtual_bytes = 0;
+  std::uint64_t resident_pages = 0;
+};
+std::optional<ProcessStat> parse_process_stat(std::string_view text);
+
+/// "btime" of /proc/stat: when the host booted, in seconds since 1970.
+std::optional<std::uint64_t> parse_boot_time(std::string_view text);
+
+/// Reads about this process from /proc.
+class ProcessReader {
+ public:
+  ProcessReader();
+
+  /// nullopt if /proc is not there or not understood.
+  [[nodiscard]] std::optional<ProcessUsage> read() const;
+
+ private:
+  std::optional<std::uint64_t> boot_time_;  ///< /proc/stat is slow to read on large hosts: once is enough
+};
+
+}  // namespace ecmp

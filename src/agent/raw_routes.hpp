@@ -1,0 +1,23 @@
+#pragma once
+
+#include "agent/routes.hpp"
+#include "net/raw_transport.hpp"
+
+namespace ecmp {
+
+/// The routes of the host, as the raw transport follows them.
+class RawRoutes : public Routes {
+ public:
+  explicit RawRoutes(net::RawTransport& transport) : transport_(transport) {}
+
+  std::optional<IpAddress> add_flow(std::uint32_t flow, const FiveTuple& tuple, const RouteWish& wish) override {
+    return transport_.add_flow(
+        flow, {.tuple = tuple, .source = wish.source_address, .interface = wish.interface, .dscp = wish.dscp});
+  }
+  void remove_flow(std::uint32_t flow) override { transport_.remove_flow(flow); }
+
+ private:
+  net::RawTransport& transport_;
+};
+
+}  // namespace ecmp

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/ip_address.hpp"
+#include "packet/five_tuple.hpp"
+
+namespace ecmp {
+
+/// Which way a flow shall leave the host, as far as the user cares.
+struct RouteWish {
+  std::optional<IpAddress> source_address;
+  std::string interface;   ///< empty: the route decides
+  std::uint8_t dscp = 0;  ///< policy routing may look at it
+};
+
+/// Whoever knows the host's routes. Kept apart from the transport, so that what uses it runs on a simulated one.
+class Routes {
+ public:
+  virtual ~Routes() = default;
+
+  /// Begins to follow the route of a flow. Returns its source address, or none while there is no route; later changes
+  /// come to the engine by whoever owns both.
+  virtual std::optional<IpAddress> add_flow(std::uint32_t flow, const FiveTuple& tuple, const RouteWish& wish) = 0;
+  virtual void remove_flow(std::uint32_t flow) = 0;
+};
+
+}  // namespace ecmp

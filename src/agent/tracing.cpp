@@ -1,0 +1,291 @@
+#include "agent/tracing.hpp"
+
+#include <algorithm>
+
+#include "base/siphash.hpp"
+
+namespace ecmp {
+namespace {
+
+constexpr Duration kPublishEvery = std::chrono::seconds(1);
+/// A destination where nothing happens is published now and then all the same: its old paths run out.
+constexpr Duration kRepublishAfter = std::chrono::seconds(30);
+/// Snapshots made in one turn of the probing loop: some tens of microseconds, so that no probe waits for them.
+constexpr std::size_t kPublishSlice = 4;
+
+constexpr Duration kLeastRefresh = std::chrono::seconds(5);
+constexpr Duration kMostRefresh = std::chrono::hours(1);
+constexpr Duration kRetry = std::chrono::seconds(15);
+/// Flows begin within this time after the start, however long the interval is.
+constexpr Duration kStartSpread = std::chrono::seconds(10);
+
+/// Any number that differs between names and is the same after a restart.
+std::uint64_t phase_of(std::string_view name) {
+  constexpr SipKey kKey{0x65636d705f706861u, 0x73655f6f665f6e61u};
+  return siphash(kKey, ByteView(reinterpret_cast<const std::uint8_t*>(name.data()), name.size()));
+}
+
+}  // namespace
+
+/// One destination as it is traced: a configured one, or one of the addresses of one with `all = true`.
+struct Tracing::Traced {
+  Traced(const config::Destination& destination_, std::shared_ptr<const DestinationFacts> facts_,
+         const ModelOptions& options)
+      : destination(destination_), facts(std::move(facts_)), model(facts, options) {}
+
+  const config::Destination& destination;
+  std::shared_ptr<const DestinationFacts> facts;
+  DestinationModel model;
+  std::vector<IpAddress> sources;           ///< by flow index
+  std::optional<std::uint32_t> first_flow;  ///< engine's number, while traced
+  bool settled = false;                     ///< has finished a round, or cannot have one
+  bool unknown = false;                     ///< its name has no address: told as down
+  bool changed = true;
+  Instant published{};
+  std::shared_ptr<const DestinationSnapshot> snapshot;
+};
+
+/// A host name of the configuration.
+struct Tracing::Name {
+  const config::Destination* destination = nullptr;
+  std::vector<Traced*> traced;  ///< one, or with `all` one per address
+  bool asked = false;           ///< an answer is awaited
+  bool failing = false;
+  Instant ask_at{};
+};
+
+Tracing::Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs)
+    : config_(config), engine_(engine), routes_(routes), outputs_(std::move(outputs)) {}
+
+Tracing::~Tracing() = default;
+
+Tracing::Traced& Tracing::make(const config::Destination& destination, std::string name) {
+  auto facts = std::make_shared<DestinationFacts>();
+  facts->name = std::move(name);
+  facts->host = destination.host;
+  facts->protocol = destination.protocol;
+  facts->port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
+  facts->first_source_port = destination.source_port;
+  facts->flows = destination.flows;
+  facts->interval = destination.interval;
+  facts->labels = destination.labels;
+  const ModelOptions options{.confirm_rounds = destination.confirm_rounds,
+                             .max_paths = config_.limits.max_paths_per_destination};
+  auto traced = std::make_unique<Traced>(destination, std::move(facts), options);
+  traced->sources.resize(destination.flows);
+  ++unsettled_;
+  const auto place = std::ranges::lower_bound(
+      traced_, traced->facts->name, {}, [](const auto& other) -> const std::string& { return other->facts->name; });
+  return **traced_.insert(place, std::move(traced));
+}
+
+void Tracing::start(Instant now) {
+  for (const config::Destination& destination : config_.destinations) {
+    if (destination.address) {
+      begin(make(destination, destination.name), *destination.address, now);
+      continue;
+    }
+    auto name = std::make_unique<Name>();
+    name->destination = &destination;
+    name->ask_at = now;
+    if (!destination.all) name->traced.push_back(&make(destination, destination.name));
+    names_.push_back(std::move(name));
+  }
+  publish_at_ = resolve_at_ = now;
+}
+
+void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
+  const config::Destination& destination = traced.destination;
+  auto facts = std::make_shared<DestinationFacts>(*traced.facts);
+  facts->address = address;
+  traced.facts = std::move(facts);
+  traced.model.set_facts(traced.facts);
+  traced.unknown = false;
+  traced.changed = true;
+  traced.first_flow = engine_.add({.address = address,
+                                   .protocol = destination.protocol,
+                                   .port = destination.port,
+                                   .first_source_port = destination.source_port,
+                                   .flows = destination.flows,
+                                   .interval = destination.interval,
+                                   .timeout = destination.timeout,
+                                   .max_ttl = destination.max_ttl,
+                                   .packet_size = destination.packet_size,
+                                   .dscp = destination.dscp,
+                                   .start_spread = kStartSpread,
+                                   .phase = phase_of(traced.facts->name)},
+                                  now);
+  if (!traced.first_flow) {
+    traced.unknown = true;
+    settle(traced);
+    outputs_.warn(traced.facts->name, "not traced: another destination has address " + address.to_string() +
+                                          " with the same protocol and source ports");
+    return;
+  }
+  const std::uint32_t first = *traced.first_flow;
+  if (by_flow_.size() < first + destination.flows) by_flow_.resize(first + destination.flows);
+  const RouteWish wish{.source_address = destination.source_address, .interface = destination.interface,
+                       .dscp = destination.dscp};
+  for (std::uint32_t flow = first; flow < first + destination.flows; ++flow) {
+    by_flow_[flow] = &traced;
+    on_source(flow, routes_.add_flow(flow, engine_.tuple(flow), wish));
+  }
+  if (traced.sources.front().is_unspecified()) {
+    outputs_.warn(traced.facts->name, "there is no route to " + address.to_string());
+  }
+}
+
+void Tracing::end(Traced& traced) {
+  if (!traced.first_flow) return;
+  engine_.remove(*traced.first_flow);
+  for (std::uint32_t i = 0; i < traced.destination.flows; ++i) {
+    routes_.remove_flow(*traced.first_flow + i);
+    by_flow_[*traced.first_flow + i] = nullptr;
+  }
+  traced.first_flow.reset();
+}
+
+void Tracing::settle(Traced& traced) {
+  if (traced.settled) return;
+  traced.settled = true;
+  --unsettled_;
+}
+
+void Tracing::on_source(std::uint32_t flow, const std::optional<IpAddress>& source) {
+  Traced* traced = by_flow_[flow];
+  if (traced == nullptr) return;
+  const IpAddress address = source.value_or(IpAddress{});
+  const std::uint32_t index = flow - *traced->first_flow;
+  traced->sources[index] = address;
+  engine_.set_source(flow, address);
+  traced->model.set_source(index, address);
+  traced->changed = true;
+}
+
+void Tracing::on_round(const Round& round) {
+  Traced& traced = *by_flow_[round.flow];
+  const std::uint32_t index = round.flow - *traced.first_flow;
+  auto record = std::make_shared<RoundRecord>();
+  record->destination = traced.facts;
+  record->flow_index = index;
+  record->source_port = static_cast<std::uint16_t>(traced.facts->first_source_port + index);
+  record->source = traced.sources[index];
+  record->round = round;
+  record->wall_offset = wall_offset_;
+  record->verdict = traced.model.on_round(index, round);
+  traced.changed = true;
+  settle(traced);
+  if (outputs_.responder) {
+    for (const HopResult& hop : round.hops) {
+      if (!hop.responder.is_unspecified()) outputs_.responder(hop.responder);
+    }
+  }
+  outputs_.round(std::move(record));
+}
+
+void Tracing::on_names(const HostAnswer& answer, Instant now) {
+  for (const auto& name : names_) {
+    const config::Destination& destination = *name->destination;
+    if (destination.host != answer.host || destination.family != answer.family || !name->asked) continue;
+    name->asked = false;
+    if (answer.addresses.empty()) {
+      ++dns_errors_;
+      name->ask_at = now + kRetry;
+      // The last address stays: a name server that is down must not end the measuring.
+      if (!name->failing) outputs_.warn(destination.name, "cannot resolve " + answer.host + ": " + answer.error);
+      name->failing = true;
+      for (Traced* traced : name->traced) {
+        if (traced->first_flow) continue;
+        traced->unknown = traced->changed = true;
+        settle(*traced);
+      }
+      continue;
+    }
+    name->failing = false;
+    const Duration refresh = config_.dns.refresh.value_or(answer.ttl.value_or(kMostRefresh));
+    name->ask_at = now + std::clamp(refresh, kLeastRefresh, kMostRefresh);
+    if (destination.all) {
+      apply_all(*name, answer, now);
+    } else {
+      apply(*name, answer, now);
+    }
+  }
+}
+
+void Tracing::apply(Name& name, const HostAnswer& answer, Instant now) {
+  Traced& traced = *name.traced.front();
+  // As long as the address in use is still one of the name's it is kept: answers often come in changing order.
+  if (traced.first_flow && std::ranges::find(answer.addresses, traced.facts->address) != answer.addresses.end()) return;
+  end(traced);
+  begin(traced, answer.addresses.front(), now);
+}
+
+void Tracing::apply_all(Name& name, const HostAnswer& answer, Instant now) {
+  std::erase_if(name.traced, [&](Traced* traced) {
+    if (std::ranges::find(answer.addresses, traced->facts->address) != answer.addresses.end()) return false;
+    end(*traced);
+    settle(*traced);
+    outputs_.gone(traced->facts->name);
+    std::erase_if(traced_, [&](const auto& owned) { return owned.get() == traced; });
+    publish_changed_ = true;
+    return true;
+  });
+  for (const IpAddress& address : answer.addresses) {
+    const bool known =
+        std::ranges::any_of(name.traced, [&](const Traced* traced) { return traced->facts->address == address; });
+    if (known) continue;
+    if (traced_.size() >= config_.limits.max_destinations) {
+      outputs_.warn(name.destination->name,
+                    "limits.max_destinations is reached: " + address.to_string() + " is left out");
+      continue;
+    }
+    Traced& traced = make(*name.destination, name.destination->name + "/" + address.to_string());
+    name.traced.push_back(&traced);
+    begin(traced, address, now);
+  }
+}
+
+void Tracing::maintain(Instant now) {
+  if (now >= resolve_at_) {
+    resolve_at_ = now + std::chrono::milliseconds(200);
+    for (const auto& name : names_) {
+      if (name->asked || name->ask_at > now) continue;
+      name->asked = true;
+      outputs_.resolve(name->destination->host, name->destination->family);
+    }
+  }
+  if (now >= publish_at_) publish(now);
+}
+
+void Tracing::publish(Instant now) {
+  const std::size_t size = traced_.size();
+  std::size_t made = 0;
+  while (publish_next_ < size && made < kPublishSlice) {
+    Traced& traced = *traced_[publish_next_++];
+    if (!traced.changed && traced.snapshot != nullptr && now - traced.published < kRepublishAfter) continue;
+    traced.snapshot = traced.model.snapshot(now);
+    if (traced.unknown) {
+      auto down = std::make_shared<DestinationSnapshot>(*traced.snapshot);
+      down->measured = true;
+      down->up = false;
+      traced.snapshot = std::move(down);
+    }
+    traced.changed = false;
+    traced.published = now;
+    publish_changed_ = true;
+    ++made;
+  }
+  if (publish_next_ < size) return;
+  publish_next_ = 0;
+  publish_at_ = now + kPublishEvery;
+  if (!publish_changed_) return;
+  publish_changed_ = false;
+  auto snapshots = std::make_shared<Snapshots>();
+  snapshots->reserve(size);
+  for (const auto& traced : traced_) {
+    if (traced->snapshot != nullptr) snapshots->push_back(traced->snapshot);
+  }
+  outputs_.snapshots(std::move(snapshots));
+}
+
+}  // namespace ecmp

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/board.hpp"
+#include "agent/routes.hpp"
+#include "config/config.hpp"
+#include "path/destination_model.hpp"
+#include "path/round_record.hpp"
+#include "probe/engine.hpp"
+
+namespace ecmp {
+
+/// What the addresses of a name were found to be.
+struct HostAnswer {
+  std::string host;
+  config::FamilyChoice family = config::FamilyChoice::any;
+  std::vector<IpAddress> addresses;  ///< best first; empty when the look-up failed
+  std::string error;                 ///< one line, when it failed
+  std::optional<Duration> ttl;
+};
+
+/// The destinations being traced: gives them to the engine, finds and re-finds the addresses of their names, feeds
+/// their models and publishes their snapshots. Lives on the probing loop's thread; takes no lock and reads no clock.
+class Tracing : public RoundSink {
+ public:
+  struct Outputs {
+    std::function<void(std::shared_ptr<const RoundRecord>)> round;
+    std::function<void(std::shared_ptr<const Snapshots>)> snapshots;
+    /// Asks for the addresses of a name; the answer comes to on_names().
+    std::function<void(const std::string& host, config::FamilyChoice family)> resolve;
+    /// A destination cannot be traced, or can again: one line for the log.
+    std::function<void(std::string_view destination, std::string_view message)> warn;
+    std::function<void(const IpAddress& responder)> responder;  ///< seen in a round: its name may be wanted
+    std::function<void(const std::string& destination)> gone;   ///< no longer traced
+  };
+
+  Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs);
+  ~Tracing() override;
+  Tracing(const Tracing&) = delete;
+  Tracing& operator=(const Tracing&) = delete;
+
+  /// Begins with all destinations whose address is known, and asks for the others'.
+  void start(Instant now);
+
+  /// Civil time minus monotonic time, for the records of rounds.
+  void set_wall_offset(Duration offset) { wall_offset_ = offset; }
+
+  void on_round(const Round& round) override;
+  void on_source(std::uint32_t flow, const std::optional<IpAddress>& source);
+  void on_names(const HostAnswer& answer, Instant now);
+
+  /// Asks again for names that are due and publishes snapshots, a slice of the work at a time.
+  void maintain(Instant now);
+
+  [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
+
+  /// True once every destination has finished a round, or cannot have one.
+  [[nodiscard]] bool settled() const { return unsettled_ == 0; }
+
+ private:
+  struct Traced;
+  struct Name;
+
+  Traced& make(const config::Destination& destination, std::string name);
+  void begin(Traced& traced, const IpAddress& address, Instant now);
+  void end(Traced& traced);
+  void settle(Traced& traced);
+  void apply(Name& name, const HostAnswer& answer, Instant now);
+  void apply_all(Name& name, const HostAnswer& answer, Instant now);
+  void publish(Instant now);
+
+  const config::Config config_;
+  Engine& engine_;
+  Routes& routes_;
+  Outputs outputs_;
+  std::vector<std::unique_ptr<Traced>> traced_;
+  std::vector<std::unique_ptr<Name>> names_;
+  std::vector<Traced*> by_flow_;
+  Duration wall_offset_{};
+  std::uint64_t dns_errors_ = 0;
+  std::size_t unsettled_ = 0;
+
+  std::size_t publish_next_ = 0;  ///< next of traced_ in the pass under way
+  bool publish_changed_ = false;
+  Instant publish_at_{};
+  Instant resolve_at_{};
+};
+
+}  // namespace ecmp

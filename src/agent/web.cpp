@@ -1,0 +1,150 @@
+#include "agent/web.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "agent/paths_query.hpp"
+#include "agent/version.hpp"
+#include "render/ndjson.hpp"
+#include "render/page.hpp"
+
+namespace ecmp {
+namespace {
+
+using net::BodyStream;
+using net::HttpRequest;
+using net::HttpResponse;
+using SteadyClock = std::chrono::steady_clock;
+
+/// Two scrapes within this time get the same text: a pair of Prometheus servers costs no more than one.
+constexpr auto kShareScrape = std::chrono::milliseconds(250);
+
+constexpr std::size_t kPageRounds = 64;
+
+/// The rounds that a query asks for, line by line.
+class RoundStream : public BodyStream {
+ public:
+  using Names = std::function<std::shared_ptr<const render::HopNames>()>;
+
+  RoundStream(const RoundLog& log, Names names, PathsQuery query)
+      : log_(log), names_(std::move(names)), query_(std::move(query)) {
+    left_ = query_.limit.value_or(std::numeric_limits<std::size_t>::max());
+    if (query_.filter.since) return;
+    // From here on `follow` goes on: first the mark, then the newest rounds, so that none falls in between.
+    next_ = log_.end();
+    newest_ = log_.newest(query_.filter);
+  }
+
+  Next next(std::string& out, Instant deadline) override {
+    if (left_ == 0) return Next::end;
+    const auto names = names_();
+    if (newest_next_ < newest_.size()) {
+      const std::size_t count = std::min({kPageRounds, newest_.size() - newest_next_, left_});
+      for (std::size_t i = 0; i < count; ++i)
+        append(out, *newest_[newest_next_++], *names);
+      return newest_next_ < newest_.size() || query_.follow ? Next::more : Next::end;
+    }
+    if (!query_.follow && !query_.filter.since) return Next::end;
+    if (next_ >= log_.end()) {
+      if (!query_.follow) return Next::end;
+      log_.wait(next_, deadline);
+    }
+    const History::Page page = log_.read(query_.filter, next_, std::min(kPageRounds, left_));
+    next_ = page.next;
+    for (const auto& record : page.records)
+      append(out, *record, *names);
+    if (next_ < log_.end()) return Next::more;
+    return query_.follow ? Next::idle : Next::end;
+  }
+
+ private:
+  void append(std::string& out, const RoundRecord& record, const render::HopNames& names) {
+    render::append_round(out, record, names);
+    --left_;
+  }
+
+  const RoundLog& log_;
+  Names names_;
+  PathsQuery query_;
+  std::size_t left_ = 0;
+  std::vector<History::Record> newest_;
+  std::size_t newest_next_ = 0;
+  std::uint64_t next_ = 0;
+};
+
+WallTime wall_now() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+}
+
+}  // namespace
+
+void Web::add_routes(net::HttpServer& server) {
+  server.route("GET", "/", [this](const HttpRequest& request) { return page(request); });
+  server.route("GET", "/metrics", [this](const HttpRequest& request) { return metrics(request); });
+  server.route("GET", "/paths", [this](const HttpRequest& request) { return paths(request); });
+  server.route("GET", "/-/healthy", [](const HttpRequest&) { return HttpResponse::text(200, "healthy"); });
+  server.route("GET", "/-/ready", [this](const HttpRequest&) {
+    return sources_.ready() ? HttpResponse::text(200, "ready")
+                            : HttpResponse::text(503, "not ready: the first rounds are not over");
+  });
+}
+
+std::shared_ptr<const std::string> Web::render(const render::FamilyFilter& filter) const {
+  const auto start = SteadyClock::now();
+  const auto snapshots = sources_.board->get();
+  auto text = std::make_shared<std::string>();
+  const auto outcome = render::append_text(*text, *snapshots, *sources_.names(),
+                                           {.families = filter, .max_series = sources_.max_series});
+  sources_.scraped(outcome, SteadyClock::now() - start);
+  *text += sources_.own_metrics(filter);
+  return text;
+}
+
+HttpResponse Web::metrics(const HttpRequest& request) {
+  render::FamilyFilter filter;
+  for (const auto& [name, value] : request.query) {
+    if (name != "name[]") return HttpResponse::text(400, "parameter \"" + name + "\" is unknown: name[] is there");
+    filter.insert(value);
+  }
+  HttpResponse response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  if (!filter.empty()) {
+    response.shared_body = render(filter);
+    return response;
+  }
+  // Who comes while another scrape is rendered waits for it and takes its text.
+  const std::lock_guard lock(scrape_mutex_);
+  if (scrape_ == nullptr || SteadyClock::now() - scrape_time_ > kShareScrape) {
+    scrape_ = render(filter);
+    scrape_time_ = SteadyClock::now();
+  }
+  response.shared_body = scrape_;
+  return response;
+}
+
+HttpResponse Web::paths(const HttpRequest& request) const {
+  const auto query = parse_paths_query(request.query, wall_now());
+  if (!query.ok()) return HttpResponse::text(400, query.error());
+  if (const auto& wanted = query->filter.destination) {
+    const auto snapshots = sources_.board->get();
+    const bool known =
+        std::ranges::any_of(*snapshots, [&](const auto& snapshot) { return snapshot->facts->name == *wanted; });
+    if (!known) return HttpResponse::text(400, "parameter destination: no such destination is configured");
+  }
+  HttpResponse response;
+  response.content_type = "application/x-ndjson";
+  response.stream = std::make_unique<RoundStream>(*sources_.log, sources_.names, *query);
+  return response;
+}
+
+HttpResponse Web::page(const HttpRequest&) const {
+  HttpResponse response;
+  response.content_type = "text/html; charset=utf-8";
+  response.body = render::page(*sources_.board->get(), version());
+  // Nothing from elsewhere, whatever a name may hold.
+  response.headers.emplace_back("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  return response;
+}
+
+}  // namespace ecmp

@@ -1,0 +1,53 @@
+#include "config/config.hpp"
+
+#include <fmt/format.h>
+
+#include "config/destinations.hpp"
+#include "config/document.hpp"
+#include "config/sections.hpp"
+
+namespace ecmp::config {
+
+namespace {
+
+ProbeKeys read_probe(TableReader& root, const Limits& limits) {
+  const Node* table = root.table("probe");
+  if (table == nullptr) return {};
+  TableReader reader(*table, root.problems());
+  const ProbeKeys keys = read_probe_keys(reader, limits);
+  reader.refuse_unknown_keys();
+  check_combinations(keys, {}, root.problems());
+  return keys;
+}
+
+}  // namespace
+
+std::string format_problem(std::string_view file, const Problem& problem) {
+  return fmt::format("{}:{}:{}: {}", file, problem.line, problem.column, problem.message);
+}
+
+ParseOutcome parse(std::string_view text, std::string_view file) {
+  // Windows editors put a byte order mark there.
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  auto document = read_document(text, file);
+  if (auto* problem = std::get_if<Problem>(&document)) return std::vector{std::move(*problem)};
+
+  Problems problems;
+  Config config;
+  TableReader root(std::get<Node>(document), problems);
+  read_web(root, config);
+  read_limits(root, config);
+  const ProbeKeys probe = read_probe(root, config.limits);
+  read_window(root, config);
+  read_histograms(root);
+  read_history(root, config);
+  read_dns(root, config);
+  config.destinations = read_destinations(root, probe, config.limits);
+  read_discovery(root);
+  root.refuse_unknown_keys();
+
+  if (!problems.empty()) return std::move(problems).sorted();
+  return config;
+}
+
+}  // namespace ecmp::config

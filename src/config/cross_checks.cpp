@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "config/destinations.hpp"
+#include "config/text.hpp"
+
+namespace ecmp::config {
+
+namespace {
+
+/// Names are the values of the label "destination": two of one name would write the same series.
+void check_names(const std::vector<PlacedDestination>& destinations, Problems& problems) {
+  std::unordered_map<std::string_view, const PlacedDestination*> seen;
+  for (const PlacedDestination& each : destinations) {
+    if (each.destination.name.empty()) continue;  // told already
+    const auto [first, is_new] = seen.emplace(each.destination.name, &each);
+    if (is_new) continue;
+    problems.add_value(each.named ? "name" : "host", each.name_where, each.name_text,
+                       fmt::format("the destination of line {} has this name already{}", first->second->name_where.line,
+                                   each.named ? "" : "; set a name"));
+  }
+}
+
+/// What both of two destinations must have for their flows to be mistaken for each other's. A host name is compared as
+/// DNS does: without regard to case and to a final dot.
+std::string same_host(const Destination& destination) {
+  if (destination.address) return destination.address->to_string();
+  std::string host = destination.host;
+  if (host.ends_with('.')) host.pop_back();
+  std::ranges::transform(host, host.begin(), [](char byte) {
+    return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
+  });
+  return host;
+}
+
+bool may_be(const Destination& destination, Family family) {
+  if (destination.address) return destination.address->family() == family;
+  return destination.family == FamilyChoice::any ||
+         destination.family == (family == Family::ipv4 ? FamilyChoice::ipv4 : FamilyChoice::ipv6);
+}
+
+std::uint32_t last_port(const Destination& destination) {
+  return std::uint32_t{destination.source_port} + destination.flows - 1;
+}
+
+using Pair = std::pair<const PlacedDestination*, const PlacedDestination*>;
+
+void report_overlap(Pair pair, Problems& problems) {
+  // In a file read from the top, the second of the two is the one in the way.
+  auto [first, second] = pair;
+  const auto& a = first->destination;
+  const auto& b = second->destination;
+  const std::uint32_t from = std::max(a.source_port, b.source_port);
+  const std::uint32_t to = std::min(last_port(a), last_port(b));
+  const std::string_view noun = b.protocol == Protocol::icmp ? "identifiers" : "source ports";
+  problems.add(second->ports_where,
+               fmt::format("{} {} to {} of {} overlap with those of {} (line {}): same host {}, both {}; set another "
+                           "source_port",
+                           noun, from, to, quoted(b.name), quoted(a.name), first->name_where.line, quoted(b.host),
+                           protocol_name(b.protocol)));
+}
+
+/// Sweeps over source ports: whoever begins before the end of all that began earlier, overlaps. Each destination is
+/// told at most once for a family, however many are in its way.
+void check_source_ports(const std::vector<PlacedDestination>& destinations, Problems& problems) {
+  std::set<Pair> told;
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    std::map<std::pair<Protocol, std::string>, std::vector<const PlacedDestination*>> groups;
+    for (const PlacedDestination& each : destinations) {
+      if (each.identity_known && may_be(each.destination, family))
+        groups[{each.destination.protocol, same_host(each.destination)}].push_back(&each);
+    }
+    for (auto& [host, group] : groups) {
+      // Pointers into one vector, so their order is the order of the file.
+      std::ranges::sort(group, {}, [](const auto* each) { return std::pair(each->destination.source_port, each); });
+      const PlacedDestination* widest = group.front();
+      for (std::size_t i = 1; i < group.size(); ++i) {
+        if (group[i]->destination.source_port <= last_port(widest->destination) &&
+            told.insert(std::minmax(widest, group[i])).second)
+          report_overlap(std::minmax(widest, group[i]), problems);
+        if (last_port(group[i]->destination) > last_port(widest->destination)) widest = group[i];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void check_against_each_other(const std::vector<PlacedDestination>& destinations, Problems& problems) {
+  check_names(destinations, problems);
+  check_source_ports(destinations, problems);
+}
+
+}  // namespace ecmp::config

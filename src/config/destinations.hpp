@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "config/probe_keys.hpp"
+
+namespace ecmp::config {
+
+/// A destination with what the checks across destinations must know beside its values.
+struct PlacedDestination {
+  Destination destination;
+  Position name_where;          ///< of the name, or of the host that stands for it
+  std::string_view name_text;   ///< as written
+  bool named = false;           ///< has a name of its own
+  Position ports_where;         ///< what to point at when its source ports are in the way
+  bool identity_known = false;  ///< host, protocol, flows and source_port are all right
+};
+
+/// Reads every [[destination]], fills in the defaults of [probe], and checks each by itself and all against each other.
+std::vector<Destination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits);
+
+/// Duplicate names, and flows that could not tell their replies apart.
+void check_against_each_other(const std::vector<PlacedDestination>& destinations, Problems& problems);
+
+}  // namespace ecmp::config

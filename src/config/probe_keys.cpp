@@ -1,0 +1,151 @@
+#include "config/probe_keys.hpp"
+
+#include <array>
+#include <fmt/format.h>
+
+#include "config/text.hpp"
+
+namespace ecmp::config {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::array kProtocols = {Choice<Protocol>{"udp", Protocol::udp}, Choice<Protocol>{"tcp", Protocol::tcp},
+                                   Choice<Protocol>{"icmp", Protocol::icmp}};
+constexpr std::array kFamilies = {Choice<FamilyChoice>{"any", FamilyChoice::any},
+                                  Choice<FamilyChoice>{"ipv4", FamilyChoice::ipv4},
+                                  Choice<FamilyChoice>{"ipv6", FamilyChoice::ipv6}};
+
+constexpr Range<std::int64_t> kPort{1, 65535, "a whole number from 1 to 65535"};
+constexpr Range<std::int64_t> kFlows{1, 65535, "a whole number from 1 to 65535, or \"auto\""};
+constexpr Range<Duration> kInterval{milliseconds(10), hours(24), "a duration from \"10ms\" to \"24h\""};
+constexpr Range<Duration> kTimeout{milliseconds(1), seconds(60), "a duration from \"1ms\" to \"60s\""};
+constexpr Range<std::int64_t> kMaxTtl{1, 255, "a whole number from 1 to 255"};
+constexpr Range<std::int64_t> kPacketSize{38, 9000, "a whole number of bytes from 38 to 9000"};
+constexpr Range<std::int64_t> kDscp{0, 63, "a whole number from 0 to 63"};
+constexpr Range<std::int64_t> kConfirmRounds{1, 100, "a whole number from 1 to 100"};
+constexpr std::string_view kSourceAddress = "an IPv4 or IPv6 address of this host, or \"\"";
+constexpr std::string_view kInterface = "the name of a network interface, of at most 15 characters, or \"\"";
+
+// How many intervals a probe may be waited for: rounds of a flow run beside each other until then.
+constexpr int kMostIntervalsWaited = 10;
+
+std::optional<Setting<std::int64_t>> read_flows(TableReader& reader, const Limits& limits) {
+  const Entry* entry = reader.entry("flows");
+  if (entry != nullptr) {
+    const auto* word = std::get_if<std::string>(&entry->node.value);
+    if (word != nullptr && *word == "auto") {
+      reader.refuse_unsupported("flows", Setting<int>{0, entry->node.where, entry->node.text});
+      return std::nullopt;
+    }
+  }
+  auto flows = reader.integer("flows", kFlows);
+  if (flows && flows->value > limits.max_flows_per_destination) {
+    reader.refuse("flows", *flows,
+                  fmt::format("more than max_flows_per_destination of [limits], {}", limits.max_flows_per_destination));
+    return std::nullopt;
+  }
+  return flows;
+}
+
+std::optional<Setting<std::optional<IpAddress>>> read_source_address(TableReader& reader) {
+  const auto text = reader.string("source_address", kSourceAddress);
+  if (!text) return std::nullopt;
+  const Setting<std::optional<IpAddress>> none{std::nullopt, text->where, text->text};
+  if (text->value.empty()) return none;
+  const auto address = IpAddress::parse(text->value);
+  if (!address) {
+    reader.refuse("source_address", *text, fmt::format("expected {}", kSourceAddress));
+  } else if (address->is_unspecified() || address->is_multicast()) {
+    reader.refuse("source_address", *text, "nothing can be sent from this address");
+  } else {
+    return Setting<std::optional<IpAddress>>{address, text->where, text->text};
+  }
+  return std::nullopt;
+}
+
+/// What Linux takes for an interface name (dev_valid_name() of the kernel).
+bool is_interface_name(std::string_view name) {
+  constexpr std::string_view kForbidden = "/: \t\n\v\f\r";
+  return name.size() <= 15 && name != "." && name != ".." && name.find_first_of(kForbidden) == std::string_view::npos &&
+         !has_control(name);
+}
+
+std::optional<Setting<std::string>> read_interface(TableReader& reader) {
+  auto name = reader.string("interface", kInterface);
+  if (name && !name->value.empty() && !is_interface_name(name->value)) {
+    reader.refuse("interface", *name, fmt::format("expected {}", kInterface));
+    return std::nullopt;
+  }
+  return name;
+}
+
+}  // namespace
+
+std::string_view protocol_name(Protocol protocol) {
+  return kProtocols[static_cast<std::size_t>(protocol)].name;
+}
+
+std::uint16_t least_packet_size(Family family, Protocol protocol) {
+  const bool tcp = protocol == Protocol::tcp;
+  if (family == Family::ipv4) return tcp ? 60 : 38;
+  return tcp ? 80 : 58;
+}
+
+ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
+  ProbeKeys keys;
+  keys.protocol = reader.choice<Protocol>("protocol", kProtocols);
+  keys.family = reader.choice<FamilyChoice>("family", kFamilies);
+  keys.port = reader.integer("port", kPort);
+  keys.flows = read_flows(reader, limits);
+  keys.source_port = reader.integer("source_port", kPort);
+  keys.source_address = read_source_address(reader);
+  keys.interface = read_interface(reader);
+  keys.interval = reader.duration("interval", kInterval);
+  keys.timeout = reader.duration("timeout", kTimeout);
+  keys.max_ttl = reader.integer("max_ttl", kMaxTtl);
+  keys.packet_size = reader.integer("packet_size", kPacketSize);
+  keys.dscp = reader.integer("dscp", kDscp);
+  keys.confirm_rounds = reader.integer("confirm_rounds", kConfirmRounds);
+  keys.identity_broken = reader.broken("protocol") || reader.broken("flows") || reader.broken("source_port");
+  return keys;
+}
+
+void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, Problems& problems) {
+  if (own.source_address && own.source_address->value && own.interface && !own.interface->value.empty()) {
+    const auto& later = std::max(own.source_address->where, own.interface->where);
+    problems.add(later, fmt::format("source_address = {} and interface = {}: only one of them can be set",
+                                    own.source_address->text, own.interface->text));
+  }
+
+  const Destination standard;
+  if (own.source_port || own.flows) {
+    const auto first = own.source_port ? own.source_port : defaults.source_port;
+    const auto count = own.flows ? own.flows : defaults.flows;
+    const std::int64_t last =
+        (first ? first->value : standard.source_port) + (count ? count->value : standard.flows) - 1;
+    if (last > 65535 && !own.identity_broken && !defaults.identity_broken) {
+      const auto& guilty = own.source_port ? own.source_port : own.flows;
+      problems.add_value(own.source_port ? "source_port" : "flows", guilty->where, guilty->text,
+                         fmt::format("the source ports of the flows run up to {}, past 65535", last));
+    }
+  }
+
+  if (own.timeout || own.interval) {
+    const auto interval = own.interval ? own.interval : defaults.interval;
+    const auto timeout = own.timeout ? own.timeout : defaults.timeout;
+    const Duration most = kMostIntervalsWaited * (interval ? interval->value : standard.interval);
+    if ((timeout ? timeout->value : standard.timeout) > most) {
+      const auto& guilty = own.timeout ? own.timeout : own.interval;
+      problems.add_value(
+          own.timeout ? "timeout" : "interval", guilty->where, guilty->text,
+          fmt::format("timeout {} is more than {} times the interval {}", timeout ? timeout->text : "\"2s\"",
+                      kMostIntervalsWaited, interval ? interval->text : "\"10s\""));
+    }
+  }
+}
+
+}  // namespace ecmp::config

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/reader.hpp"
+
+namespace ecmp::config {
+
+/// The keys that [probe] and [[destination]] share; what is not set was not written, or was wrong and is told already.
+struct ProbeKeys {
+  std::optional<Setting<Protocol>> protocol;
+  std::optional<Setting<FamilyChoice>> family;
+  std::optional<Setting<std::int64_t>> port;
+  std::optional<Setting<std::int64_t>> flows;
+  std::optional<Setting<std::int64_t>> source_port;
+  std::optional<Setting<std::optional<IpAddress>>> source_address;  ///< of nullopt: written as ""
+  std::optional<Setting<std::string>> interface;
+  std::optional<Setting<Duration>> interval;
+  std::optional<Setting<Duration>> timeout;
+  std::optional<Setting<std::int64_t>> max_ttl;
+  std::optional<Setting<std::int64_t>> packet_size;
+  std::optional<Setting<std::int64_t>> dscp;
+  std::optional<Setting<std::int64_t>> confirm_rounds;
+  bool identity_broken = false;  ///< protocol, flows or source_port was wrong: do not judge overlaps by the default
+};
+
+/// Reads and checks them one by one. The keys of the table that are not among them are left to the caller.
+ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits);
+
+/// Checks of one key against another, given the defaults they are combined with. Told only if one of the keys stands
+/// in `own` itself, so that a mistake in [probe] is told once and not for each destination.
+void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, Problems& problems);
+
+/// The least packet_size: headers and what tells probes apart, see packet/probe_datagram.hpp.
+std::uint16_t least_packet_size(Family family, Protocol protocol);
+
+std::string_view protocol_name(Protocol protocol);
+
+}  // namespace ecmp::config

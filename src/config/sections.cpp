@@ -1,0 +1,170 @@
+#include "config/sections.hpp"
+
+#include <array>
+#include <fmt/format.h>
+#include <limits>
+
+#include "config/quantity.hpp"
+#include "config/text.hpp"
+
+namespace ecmp::config {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kKiB = std::uint64_t{1} << 10;
+constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
+
+constexpr Range<double> kRate{0.001, 1e9, "a number from 0.001 to 1e9"};
+constexpr Range<std::int64_t> kDestinations{1, 1'000'000, "a whole number from 1 to 1000000"};
+constexpr Range<std::int64_t> kPerDestination{1, 65535, "a whole number from 1 to 65535"};
+constexpr Range<std::int64_t> kSeries{1, 1'000'000'000, "a whole number from 1 to 1000000000"};
+constexpr Range<Duration> kWindow{seconds(1), hours(24), "a duration from \"1s\" to \"24h\""};
+constexpr Range<std::uint64_t> kMemory{64 * kKiB, kTiB, "a size from \"64KiB\" to \"1TiB\""};
+constexpr Range<Duration> kRetention{minutes(1), hours(24) * 3650, "a duration from \"1m\" to \"3650d\""};
+constexpr Range<Duration> kRefresh{seconds(1), hours(24) * 7, "\"ttl\" or a duration from \"1s\" to \"7d\""};
+constexpr Duration kDefaultRetention = hours(24);
+
+enum class HistogramForm : std::uint8_t { classic, native, both, off };
+constexpr std::array kPathForms = {Choice<HistogramForm>{"classic", HistogramForm::classic},
+                                   Choice<HistogramForm>{"native", HistogramForm::native},
+                                   Choice<HistogramForm>{"both", HistogramForm::both}};
+constexpr std::array kHopForms = {kPathForms[0], kPathForms[1], kPathForms[2],
+                                  Choice<HistogramForm>{"off", HistogramForm::off}};
+
+constexpr std::string_view kSeconds = "a list of numbers of seconds, above 0 and rising";
+constexpr std::string_view kRatios = "a list of ratios, above 0, rising and at most 1";
+
+/// A key whose feature is not there yet may be written with its default, or left out.
+template <typename T>
+void support_only(TableReader& reader, std::string_view key, const std::optional<Setting<T>>& setting,
+                  const T& standard) {
+  if (setting && setting->value != standard) reader.refuse_unsupported(key, *setting);
+}
+
+}  // namespace
+
+void read_web(TableReader& root, Config& config) {
+  const Node* table = root.table("web");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+
+  constexpr std::string_view kAddresses =
+      "a list of addresses such as \":10815\", \"127.0.0.1:10815\", \"[::1]:10815\"";
+  if (const auto given = reader.strings("listen_addresses", kAddresses)) {
+    config.listen_addresses.clear();
+    if (given->value.empty() && !reader.broken("listen_addresses"))
+      reader.refuse("listen_addresses", *given, "expected at least one address");
+    for (const Setting<std::string>& address : given->value) {
+      if (const auto listen = parse_listen_address(address.value); !listen)
+        reader.refuse("listen_addresses", address, listen.error());
+      else if (std::ranges::find(config.listen_addresses, address.value) != config.listen_addresses.end())
+        reader.refuse("listen_addresses", address, "given twice");
+      else
+        config.listen_addresses.push_back(address.value);
+    }
+  }
+  support_only(reader, "config_file", reader.string("config_file", "the path of a file, or \"\""), std::string());
+  reader.refuse_unknown_keys();
+}
+
+void read_limits(TableReader& root, Config& config) {
+  const Node* table = root.table("limits");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  Limits& limits = config.limits;
+
+  const auto rate = [&reader](std::string_view key, double& limit) {
+    if (const auto given = reader.positive_number(key, kRate)) limit = given->value;
+  };
+  const auto count = [&reader](std::string_view key, auto& limit, const Range<std::int64_t>& range) {
+    if (const auto given = reader.integer(key, range))
+      limit = static_cast<std::remove_reference_t<decltype(limit)>>(given->value);
+  };
+  rate("probes_per_second", limits.probes_per_second);
+  rate("probes_per_second_per_responder", limits.probes_per_second_per_responder);
+  count("max_destinations", limits.max_destinations, kDestinations);
+  count("max_flows_per_destination", limits.max_flows_per_destination, kPerDestination);
+  count("max_paths_per_destination", limits.max_paths_per_destination, kPerDestination);
+  count("max_series", limits.max_series, kSeries);
+  reader.refuse_unknown_keys();
+}
+
+void read_window(TableReader& root, Config& config) {
+  const Node* table = root.table("window");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  support_only(reader, "duration", reader.duration("duration", kWindow), config.window);
+  reader.refuse_unknown_keys();
+}
+
+void read_histograms(TableReader& root) {
+  const Node* table = root.table("histograms");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  support_only(reader, "format", reader.choice<HistogramForm>("format", kPathForms), HistogramForm::both);
+  support_only(reader, "hops", reader.choice<HistogramForm>("hops", kHopForms), HistogramForm::both);
+
+  constexpr double kAny = std::numeric_limits<double>::max();
+  const HistogramBuckets standard;
+  support_only(reader, "rtt_buckets", reader.rising_numbers("rtt_buckets", kAny, kSeconds), standard.rtt);
+  support_only(reader, "jitter_buckets", reader.rising_numbers("jitter_buckets", kAny, kSeconds), standard.jitter);
+  support_only(reader, "loss_buckets", reader.rising_numbers("loss_buckets", 1, kRatios), standard.loss);
+  reader.refuse_unknown_keys();
+}
+
+void read_history(TableReader& root, Config& config) {
+  const Node* table = root.table("history");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  if (const auto memory = reader.size("memory", kMemory)) config.history_memory = memory->value;
+  support_only(reader, "directory", reader.string("directory", "the path of a directory, or \"\""), std::string());
+  support_only(reader, "retention", reader.duration("retention", kRetention), kDefaultRetention);
+  reader.refuse_unknown_keys();
+}
+
+void read_dns(TableReader& root, Config& config) {
+  const Node* table = root.table("dns");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  if (const auto names = reader.boolean("names")) config.dns.names = names->value;
+  const Entry* refresh = reader.entry("refresh");
+  const auto* word = refresh != nullptr ? std::get_if<std::string>(&refresh->node.value) : nullptr;
+  if (word == nullptr || *word != "ttl") {
+    if (const auto period = reader.duration("refresh", kRefresh)) config.dns.refresh = period->value;
+  }
+  reader.refuse_unknown_keys();
+}
+
+void read_discovery(TableReader& root) {
+  const Node* table = root.table("discovery");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+
+  const auto files = reader.strings("files", "a list of file name patterns such as \"destinations.d/*.toml\"");
+  if (files) {
+    for (const Setting<std::string>& file : files->value) {
+      if (file.value.empty())
+        reader.refuse("files", file, "expected a file name pattern");
+      else
+        reader.refuse_unsupported("files", file);
+    }
+  }
+  constexpr std::string_view kUrls = "a list of URLs such as \"http://127.0.0.1:8080/targets\"";
+  const auto urls = reader.strings("http", kUrls);
+  if (urls) {
+    for (const Setting<std::string>& url : urls->value) {
+      const bool fits = url.value.starts_with("http://") || url.value.starts_with("https://");
+      if (fits)
+        reader.refuse_unsupported("http", url);
+      else
+        reader.refuse("http", url, fmt::format("expected {}", kUrls));
+    }
+  }
+  reader.refuse_unknown_keys();
+}
+
+}  // namespace ecmp::config

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "config/config.hpp"
+#include "config/reader.hpp"
+
+namespace ecmp::config {
+
+// One function for each table of the file but [probe] and [[destination]]. They take the root's reader, for the table
+// may be missing, and write into `config` what is right; what is wrong goes to the reader's problems.
+
+void read_web(TableReader& root, Config& config);
+void read_limits(TableReader& root, Config& config);
+void read_window(TableReader& root, Config& config);
+void read_histograms(TableReader& root);
+void read_history(TableReader& root, Config& config);
+void read_dns(TableReader& root, Config& config);
+void read_discovery(TableReader& root);
+
+}  // namespace ecmp::config

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ecmp::config {
+
+/// Reads one code point at `at` and moves `at` past it. nullopt, with `at` moved by one byte, when the bytes there are
+/// not UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). `at` must lie inside `text`.
+std::optional<char32_t> decode_utf8(std::string_view text, std::size_t& at);
+
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+/// Whether a terminal or a log reader may take this code point for an instruction: C0 and C1 controls, DEL, line and
+/// paragraph separators, and the marks that turn the direction of text.
+[[nodiscard]] bool is_control(char32_t point);
+
+[[nodiscard]] bool has_control(std::string_view text);
+
+/// Text for a message: one line, without control characters (they become \n, \t or \u{1b}; bytes that are not UTF-8
+/// become \xff), cut with "..." after so many characters.
+[[nodiscard]] std::string printable(std::string_view text, std::size_t longest = 80);
+
+/// printable() in double quotes.
+[[nodiscard]] std::string quoted(std::string_view text);
+
+/// The candidate that `word` was probably meant to be; empty if none is near.
+[[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+}  // namespace ecmp::config

@@ -1,0 +1,68 @@
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "agent/agent.hpp"
+#include "agent/command_line.hpp"
+#include "agent/config_file.hpp"
+#include "agent/log.hpp"
+#include "agent/version.hpp"
+
+namespace {
+
+constexpr int kRuntimeFailure = 1;
+
+// A signal handler has no other way to what it acts upon. Set before the handlers are, gone after them.
+ecmp::Agent* running = nullptr;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+void on_stop_signal(int) { running->stop(); }
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  sigaction(signal, &action, nullptr);
+}
+
+int run(const ecmp::CommandLine& command_line) {
+  auto loaded = ecmp::load_config(command_line.config_file);
+  if (const auto* problems = std::get_if<std::vector<std::string>>(&loaded)) {
+    for (const std::string& problem : *problems) std::fprintf(stderr, "%s\n", problem.c_str());
+    return kRuntimeFailure;
+  }
+  if (command_line.check_only) return 0;
+  auto& config = std::get<ecmp::config::Config>(loaded);
+  if (!command_line.listen_addresses.empty()) config.listen_addresses = command_line.listen_addresses;
+
+  ecmp::log::configure(command_line.log_level, command_line.log_format);
+  ecmp::log::info("starting", {{"version", ecmp::version()},
+                               {"revision", ecmp::revision()},
+                               {"config", command_line.config_file},
+                               {"destinations", config.destinations.size()}});
+  const auto agent = ecmp::Agent::open(config);
+  if (!agent.ok()) {
+    std::fprintf(stderr, "ecmp_exporter: %s\n", agent.error().c_str());
+    return kRuntimeFailure;
+  }
+  running = agent->get();
+  handle(SIGTERM, on_stop_signal);
+  handle(SIGINT, on_stop_signal);
+  handle(SIGPIPE, SIG_IGN);
+  // A reload is not built yet, and a configuration that was edited must not end the measuring.
+  handle(SIGHUP, SIG_IGN);
+  running->run();
+  handle(SIGTERM, SIG_DFL);
+  handle(SIGINT, SIG_DFL);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto command_line = ecmp::parse_command_line(argc, argv);
+  if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) {
+    std::fputs(exit->out.c_str(), stdout);
+    std::fputs(exit->error.c_str(), stderr);
+    return exit->code;
+  }
+  return run(std::get<ecmp::CommandLine>(command_line));
+}

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/result.hpp"
+#include "net/http_connection.hpp"
+#include "net/http_message.hpp"
+#include "net/http_socket.hpp"
+#include "net/listen_address.hpp"
+
+namespace ecmp::net {
+
+/// What has happened since the server was made. All but `connections_open` only grow.
+struct HttpCounters {
+  std::uint64_t connections_accepted = 0;  ///< and served
+  std::uint64_t connections_open = 0;      ///< now
+  std::uint64_t refused_full = 0;          ///< max_connections were open
+  std::uint64_t refused_address = 0;       ///< max_connections_per_address were open
+  std::uint64_t accept_failures = 0;       ///< no descriptor or no thread left
+  std::uint64_t read_timeouts = 0;
+  std::uint64_t write_timeouts = 0;
+  std::map<int, std::uint64_t> requests;  ///< by status, refused connections left out
+};
+
+/// An HTTP/1.1 server for a network that means no good: every wait has a deadline, every buffer a size, and a slow or
+/// silent client costs its own connection and nothing else (ADR 0005). One thread accepts, one thread per connection.
+///
+/// Making one sets SIGPIPE to be ignored in this process: httplib does.
+class HttpServer {
+ public:
+  explicit HttpServer(HttpLimits limits = {});
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  /// Stops it.
+  ~HttpServer();
+
+  /// Opens the listening sockets of one address; may be called several times, before start(). Nullopt, or one line
+  /// such as `cannot listen on :10815: Address already in use`.
+  std::optional<Error> listen(const ListenAddress& address);
+
+  /// All addresses listened on, with the ports the kernel chose.
+  [[nodiscard]] const std::vector<SocketAddress>& bound() const { return bound_; }
+
+  /// Before start(). Routes are called from many threads at once.
+  void route(std::string method, std::string path, HttpRoute route);
+
+  /// From now on connections are served.
+  void start();
+
+  /// Returns when every thread of the server has ended: soon, whatever the clients do, but a route that is at work is
+  /// waited for. Further calls do nothing.
+  void stop();
+
+  [[nodiscard]] HttpCounters counters() const;
+
+ private:
+  class Acceptor;
+
+  HttpService service_;
+  std::vector<Listener> listeners_;
+  std::vector<SocketAddress> bound_;
+  std::unique_ptr<Acceptor> acceptor_;
+};
+
+}  // namespace ecmp::net

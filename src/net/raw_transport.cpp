@@ -1,0 +1,413 @@
+#include "net/raw_transport.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <linux/rtnetlink.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include "net/capture_filter.hpp"
+#include "net/clock_mapping.hpp"
+#include "net/link_table.hpp"
+#include "net/loopback_direction.hpp"
+#include "net/neighbour_table.hpp"
+#include "net/packet_sender.hpp"
+#include "net/raw_sender.hpp"
+#include "net/send_failure.hpp"
+
+namespace ecmp::net {
+namespace {
+
+/// Work of one call of receive(): everything beyond waits for the next.
+constexpr std::size_t kCapturesPerCall = 4096;
+constexpr std::size_t kNotificationsPerCall = 256;
+constexpr std::size_t kChecksPerCall = 16;
+
+/// While there are flows, receive() returns at least this often, so that their neighbours are looked after.
+constexpr Duration kLongestWait = std::chrono::seconds(1);
+constexpr Duration kForgetEvery = std::chrono::seconds(60);
+/// How long a capture that reports errors is left alone: its descriptor stays readable.
+constexpr Duration kCapturePause = std::chrono::seconds(1);
+
+constexpr std::array<unsigned, 9> kGroups = {RTNLGRP_LINK,        RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
+                                             RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+                                             RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP};
+
+Duration read_clock(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+Instant monotonic_now() {
+  return Instant(read_clock(CLOCK_MONOTONIC));
+}
+
+ClockSample sample_clocks() {
+  ClockSample sample;
+  sample.before = monotonic_now();
+  sample.wall = WallTime(read_clock(CLOCK_REALTIME));
+  sample.after = monotonic_now();
+  return sample;
+}
+
+}  // namespace
+
+class RawTransport::State {
+ public:
+  State(Capture capture, PacketSender packets, RawSender raw, std::array<NetlinkSocket, 4> sockets,
+        FileDescriptor wake);
+
+  std::optional<IpAddress> add_flow(std::uint32_t flow, const FlowSpec& spec);
+  void remove_flow(std::uint32_t flow);
+  void send(std::span<Outgoing> batch);
+  void receive(Instant deadline, CaptureSink& sink);
+  void wake();
+  RawTransportCounters counters();
+
+  RouteTable routes;
+  LinkTable links;
+  ClockMapping clock;
+
+ private:
+  std::optional<RouteQuery> query_of(const FlowSpec& spec, std::uint32_t flow_label) const;
+  void send_one(Outgoing& datagram);
+  void send_raw(Outgoing& datagram, std::uint32_t interface);
+  void send_unresolved(Outgoing& datagram, FlowRoute& flow);
+  void resolve(FlowRoute& flow);
+  void check_neighbours(Instant now);
+  void take_notification(const NetlinkMessage& message);
+  void take_notifications();
+  void read_capture(CaptureSink& sink);
+  void hand_over(const CapturedFrame& frame, CaptureSink& sink);
+  void install_filter();
+
+  Capture capture_;
+  PacketSender packets_;
+  RawSender raw_;
+  NetlinkSocket notifications_, requests_;
+  RouteLookup lookup_;
+  NeighbourTable neighbours_;
+  FileDescriptor wake_;
+
+  PortCensus ports_;
+  PortRanges filtered_;  ///< what the installed filter lets pass
+  bool filter_outdated_ = false;
+  bool unread_ = false;  ///< the capture had more than kCapturesPerCall
+  Instant capture_pause_{};
+  Instant next_forget_{};
+  RawTransportCounters counters_;
+};
+
+RawTransport::State::State(Capture capture, PacketSender packets, RawSender raw, std::array<NetlinkSocket, 4> sockets,
+                           FileDescriptor wake)
+    : routes([this](const FlowSpec& spec, std::uint32_t label) -> RouteAnswer {
+        ++counters_.route_lookups;
+        const auto query = query_of(spec, label);
+        if (!query) return SendError::link_down;
+        return lookup_.find(*query);
+      }),
+      clock(sample_clocks()),
+      capture_(std::move(capture)),
+      packets_(std::move(packets)),
+      raw_(std::move(raw)),
+      notifications_(std::move(sockets[0])),
+      requests_(std::move(sockets[1])),
+      lookup_(std::move(sockets[2])),
+      neighbours_(std::move(sockets[3])),
+      wake_(std::move(wake)) {
+  links.load(requests_);
+}
+
+std::optional<RouteQuery> RawTransport::State::query_of(const FlowSpec& spec, std::uint32_t flow_label) const {
+  RouteQuery query;
+  query.tuple = spec.tuple;
+  query.tuple.source = spec.source.value_or(IpAddress());
+  query.dscp = spec.dscp;
+  query.flow_label = flow_label;
+  if (!spec.interface.empty()) {
+    const auto index = links.index_of(spec.interface);
+    if (!index) return std::nullopt;
+    query.interface = *index;
+  }
+  return query;
+}
+
+std::optional<IpAddress> RawTransport::State::add_flow(std::uint32_t flow, const FlowSpec& spec) {
+  remove_flow(flow);
+  ports_.add(spec.tuple.protocol, spec.tuple.source_port);
+  filter_outdated_ = true;
+  FlowRoute& added = routes.add(flow, spec);
+  if (added.error != SendError::none) return std::nullopt;
+  // Already now: the kernel has the neighbour's address when the first probe is due.
+  if (!added.route.local) resolve(added);
+  return added.route.source;
+}
+
+void RawTransport::State::remove_flow(std::uint32_t flow) {
+  const auto removed = routes.remove(flow);
+  if (!removed) return;
+  ports_.remove(removed->tuple.protocol, removed->tuple.source_port);
+  filter_outdated_ = true;
+}
+
+void RawTransport::State::install_filter() {
+  if (!filter_outdated_) return;
+  filter_outdated_ = false;
+  PortRanges ranges = ports_.ranges();
+  if (ranges == filtered_) return;
+  if (!capture_.set_filter(build_filter(ranges))) {
+    ++counters_.filter_failures;
+    return;
+  }
+  filtered_ = std::move(ranges);
+}
+
+void RawTransport::State::send(std::span<Outgoing> batch) {
+  install_filter();
+  for (Outgoing& datagram : batch) {
+    send_one(datagram);
+    if (packets_.full()) packets_.flush(monotonic_now());
+  }
+  if (!packets_.empty()) packets_.flush(monotonic_now());
+}
+
+void RawTransport::State::send_one(Outgoing& datagram) {
+  FlowRoute* flow = datagram.bytes.size() < 20 ? nullptr : routes.find(datagram.flow);
+  if (flow && (datagram.bytes[0] >> 4) == 6) {
+    // Hosts hash the flow label (RFC 6438), and the datagram is where we learn it.
+    const std::uint32_t label = load32(datagram.bytes, 0) & 0xfffff;
+    if (label != flow->flow_label) {
+      flow->flow_label = label;
+      routes.look_up(*flow);
+    }
+  }
+  if (!flow || flow->error != SendError::none) {
+    datagram.error = flow ? flow->error : SendError::no_route;
+    datagram.at = monotonic_now();
+    return;
+  }
+  if (flow->route.local) {
+    send_raw(datagram, 0);
+    return;
+  }
+  if (flow->neighbour_generation != neighbours_.generation()) resolve(*flow);
+  if (flow->deliverable) {
+    packets_.add(datagram, flow->route.interface, flow->link_address);
+  } else {
+    send_unresolved(datagram, *flow);
+  }
+}
+
+void RawTransport::State::send_raw(Outgoing& datagram, std::uint32_t interface) {
+  ++counters_.sent_raw;
+  datagram.at = monotonic_now();
+  datagram.error = send_failure(raw_.send(datagram.bytes, interface));
+}
+
+void RawTransport::State::send_unresolved(Outgoing& datagram, FlowRoute& flow) {
+  ++counters_.sent_unresolved;
+  check_neighbours(monotonic_now());
+  if (!flow.raw_agrees) {
+    const auto query = query_of(flow.spec, flow.flow_label);
+    flow.raw_agrees = query && lookup_.single_gateway(*query, flow.route.interface);
+  }
+  if (*flow.raw_agrees) {
+    send_raw(datagram, flow.route.interface);
+    return;
+  }
+  // Of several gateways on this interface the kernel may take another one for a raw socket: rather no probe than one
+  // that shows a path which is not the flow's.
+  datagram.at = monotonic_now();
+  datagram.error = SendError::no_route;
+}
+
+void RawTransport::State::resolve(FlowRoute& flow) {
+  flow.link_address = LinkAddress{};
+  const Link* link = links.find(flow.route.interface);
+  if (link && !link->has_neighbours) {
+    flow.deliverable = true;
+  } else {
+    flow.link_address = neighbours_.resolve({flow.route.interface, flow.route.gateway});
+    flow.deliverable = flow.link_address.size != 0;
+  }
+  flow.neighbour_generation = neighbours_.generation();
+}
+
+void RawTransport::State::check_neighbours(Instant now) {
+  for (const NeighbourKey& key : neighbours_.due_checks(now, kChecksPerCall)) {
+    ++counters_.neighbour_checks;
+    (void)raw_.check_neighbour(key);  // tried again when it is due again
+  }
+}
+
+void RawTransport::State::take_notification(const NetlinkMessage& message) {
+  switch (message.type) {
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+      neighbours_.take(message);
+      return;
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+      if (!links.take(message)) return;
+      neighbours_.invalidate();
+      break;
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      const auto body = netlink_body<rtmsg>(message);
+      if (!body) return;
+      IpAddress prefix = body->rtm_family == AF_INET6 ? IpAddress::v6(std::array<std::uint8_t, 16>{}) : IpAddress();
+      each_attribute(message, sizeof(rtmsg), [&](std::uint16_t type, ByteView value) {
+        if (type == RTA_DST) prefix = attribute_address(value).value_or(prefix);
+      });
+      routes.prefix_changed(prefix, body->rtm_dst_len);
+      return;
+    }
+    default:
+      break;
+  }
+  routes.everything_changed();
+}
+
+void RawTransport::State::take_notifications() {
+  const auto take = [this](const NetlinkMessage& message) { take_notification(message); };
+  if (notifications_.drain(take, kNotificationsPerCall)) return;
+  ++counters_.netlink_overflows;
+  links.load(requests_);
+  neighbours_.reload();
+  routes.everything_changed();
+}
+
+void RawTransport::State::hand_over(const CapturedFrame& frame, CaptureSink& sink) {
+  Captured captured{frame.datagram, clock.to_instant(frame.stamp), Direction::incoming};
+  LoopbackRole role{frame.outgoing, !frame.outgoing};
+  if (frame.loopback) role = loopback_role(frame.datagram, ports_);
+  if (role.probe) {
+    captured.direction = Direction::outgoing;
+    sink.on_captured(captured);
+  }
+  if (role.reply) {
+    captured.direction = Direction::incoming;
+    sink.on_captured(captured);
+  }
+}
+
+void RawTransport::State::read_capture(CaptureSink& sink) {
+  clock.update(sample_clocks());
+  const auto count = capture_.read(kCapturesPerCall, [&](const CapturedFrame& frame) { hand_over(frame, sink); });
+  if (!count) capture_pause_ = monotonic_now() + kCapturePause;
+  unread_ = count == kCapturesPerCall;
+}
+
+void RawTransport::State::receive(Instant deadline, CaptureSink& sink) {
+  install_filter();
+  const Instant now = monotonic_now();
+  routes.refresh(now);
+  check_neighbours(now);
+  if (now >= next_forget_) {
+    neighbours_.forget_unused();
+    next_forget_ = now + kForgetEvery;
+  }
+
+  const bool listening = now >= capture_pause_;
+  std::array<pollfd, 3> ready = {pollfd{notifications_.descriptor(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0},
+                                 pollfd{listening ? capture_.descriptor() : -1, POLLIN, 0}};
+  Instant until = std::min(deadline, routes.next_refresh());
+  if (routes.size() != 0) until = std::min(until, now + kLongestWait);
+  if (unread_) until = now;
+  const Duration wait = std::max(until - now, Duration{});
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wait);
+  const timespec timeout{seconds.count(), (wait - seconds).count()};
+  if (::ppoll(ready.data(), ready.size(), &timeout, nullptr) < 0) return;  // a signal
+  if (ready[1].revents != 0) {
+    std::uint64_t times = 0;
+    (void)!::read(wake_.get(), &times, sizeof times);
+  }
+  if (ready[0].revents != 0) take_notifications();
+  if (ready[2].revents != 0 || (unread_ && listening)) read_capture(sink);
+}
+
+void RawTransport::State::wake() {
+  const std::uint64_t once = 1;
+  (void)!::write(wake_.get(), &once, sizeof once);
+}
+
+RawTransportCounters RawTransport::State::counters() {
+  const CaptureStatistics statistics = capture_.statistics();
+  counters_.captured = statistics.received;
+  counters_.capture_dropped = statistics.dropped;
+  return counters_;
+}
+
+RawTransport::RawTransport(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RawTransport::~RawTransport() = default;
+
+Result<std::unique_ptr<RawTransport>> RawTransport::open(const CaptureOptions& options) {
+  auto packets = PacketSender::open();
+  if (!packets) return Error{packets.error()};
+  auto raw = RawSender::open();
+  if (!raw) return Error{raw.error()};
+  auto capture = Capture::open(options);
+  if (!capture) return Error{capture.error()};
+  auto notifications = NetlinkSocket::open(kGroups);
+  auto links = NetlinkSocket::open(), routes = NetlinkSocket::open(), neighbours = NetlinkSocket::open();
+  for (const auto* socket : {&notifications, &links, &routes, &neighbours})
+    if (!*socket) return Error{socket->error()};
+  FileDescriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake.valid()) return Error{std::string("cannot open an eventfd: ") + strerror(errno)};
+  return std::unique_ptr<RawTransport>(new RawTransport(std::make_unique<State>(
+      std::move(*capture), std::move(*packets), std::move(*raw),
+      std::array{std::move(*notifications), std::move(*links), std::move(*routes), std::move(*neighbours)},
+      std::move(wake))));
+}
+
+std::optional<IpAddress> RawTransport::add_flow(std::uint32_t flow, const FlowSpec& spec) {
+  return state_->add_flow(flow, spec);
+}
+
+void RawTransport::remove_flow(std::uint32_t flow) {
+  state_->remove_flow(flow);
+}
+
+std::vector<SourceChange> RawTransport::take_source_changes() {
+  return state_->routes.take_source_changes();
+}
+
+std::optional<Route> RawTransport::route(std::uint32_t flow) const {
+  const FlowRoute* found = state_->routes.find(flow);
+  if (!found || found->error != SendError::none) return std::nullopt;
+  return found->route;
+}
+
+std::string RawTransport::interface_name(std::uint32_t index) const {
+  const Link* link = state_->links.find(index);
+  return link ? link->name : std::string();
+}
+
+Instant RawTransport::now() {
+  return monotonic_now();
+}
+
+void RawTransport::send(std::span<Outgoing> batch) {
+  state_->send(batch);
+}
+
+void RawTransport::receive(Instant deadline, CaptureSink& sink) {
+  state_->receive(deadline, sink);
+}
+
+void RawTransport::wake() {
+  state_->wake();
+}
+
+Duration RawTransport::wall_offset() const {
+  return state_->clock.wall_offset();
+}
+
+RawTransportCounters RawTransport::counters() {
+  return state_->counters();
+}
+
+}  // namespace ecmp::net

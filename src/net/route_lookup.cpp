@@ -1,0 +1,139 @@
+#include "net/route_lookup.hpp"
+
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "net/send_failure.hpp"
+
+namespace ecmp::net {
+namespace {
+
+// Linux 6.14. Kernels that do not know it pass over it, as over every attribute beyond their last.
+constexpr std::uint16_t kRtaFlowLabel = 31;
+
+std::uint8_t protocol_number(const FiveTuple& tuple) {
+  switch (tuple.protocol) {
+    case Protocol::udp:
+      return IPPROTO_UDP;
+    case Protocol::tcp:
+      return IPPROTO_TCP;
+    case Protocol::icmp:
+      break;
+  }
+  if (tuple.destination.is_v4()) return IPPROTO_ICMP;
+  return IPPROTO_ICMPV6;
+}
+
+void append_port(NetlinkRequest& request, std::uint16_t type, std::uint16_t port) {
+  std::array<std::uint8_t, 2> bytes{};
+  store16(bytes, 0, port);
+  request.attribute(type, bytes);
+}
+
+/// RTA_VIA: a gateway of another family than the destination (RFC 8950, RFC 5549): family, then the address.
+std::optional<IpAddress> read_via(ByteView value) {
+  if (value.size() < sizeof(rtvia)) return std::nullopt;
+  return attribute_address(value.subspan(sizeof(rtvia)));
+}
+
+}  // namespace
+
+NetlinkRequest route_request(const RouteQuery& query, bool fib_match) {
+  const FiveTuple& tuple = query.tuple;
+  rtmsg body{};
+  body.rtm_family = tuple.destination.is_v4() ? AF_INET : AF_INET6;
+  body.rtm_dst_len = tuple.destination.is_v4() ? 32 : 128;
+  body.rtm_tos = static_cast<unsigned char>(query.dscp << 2);
+  if (fib_match) body.rtm_flags = RTM_F_FIB_MATCH;
+  NetlinkRequest request(RTM_GETROUTE, 0);
+  if (!tuple.source.is_unspecified()) body.rtm_src_len = body.rtm_dst_len;
+  request.body(body);
+  request.attribute(RTA_DST, tuple.destination.bytes());
+  if (!tuple.source.is_unspecified()) request.attribute(RTA_SRC, tuple.source.bytes());
+  if (query.interface != 0) request.number(RTA_OIF, query.interface);
+  request.number(RTA_IP_PROTO, protocol_number(tuple));
+  if (tuple.protocol != Protocol::icmp) {
+    append_port(request, RTA_SPORT, tuple.source_port);
+    append_port(request, RTA_DPORT, tuple.destination_port);
+  }
+  if (!tuple.destination.is_v4() && query.flow_label != 0) {
+    std::array<std::uint8_t, 4> label{};
+    store32(label, 0, query.flow_label);
+    request.attribute(kRtaFlowLabel, label);
+  }
+  return request;
+}
+
+RouteAnswer read_route(const NetlinkMessage& message, const RouteQuery& query) {
+  const auto body = netlink_body<rtmsg>(message);
+  if (!body || message.type != RTM_NEWROUTE) return SendError::no_route;
+  Route route;
+  route.local = body->rtm_type == RTN_LOCAL;
+  // Nobody traces a multicast group; the rest (unreachable, black hole, prohibit) are ways of saying no.
+  if (body->rtm_type != RTN_UNICAST && !route.local) return SendError::no_route;
+  std::optional<IpAddress> gateway;
+  each_attribute(message, sizeof(rtmsg), [&](std::uint16_t type, ByteView value) {
+    if (type == RTA_OIF) {
+      route.interface = attribute_number(value).value_or(0);
+    } else if (type == RTA_GATEWAY) {
+      gateway = attribute_address(value);
+    } else if (type == RTA_VIA) {
+      gateway = read_via(value);
+    } else if (type == RTA_PREFSRC) {
+      route.source = attribute_address(value).value_or(IpAddress());
+    }
+  });
+  if (route.interface == 0) return SendError::no_route;
+  route.gateway = gateway.value_or(query.tuple.destination);
+  // IPv4 leaves the source out when the query named it.
+  if (!query.tuple.source.is_unspecified()) route.source = query.tuple.source;
+  if (route.source.is_unspecified() || route.source.family() != query.tuple.destination.family())
+    return SendError::no_route;
+  return route;
+}
+
+std::size_t next_hops_on(const NetlinkMessage& message, std::uint32_t interface) {
+  std::size_t single = 0, multiple = 0;
+  each_attribute(message, sizeof(rtmsg), [&](std::uint16_t type, ByteView value) {
+    if (type == RTA_OIF && attribute_number(value) == interface) single = 1;
+    if (type != RTA_MULTIPATH) return;
+    while (value.size() >= sizeof(rtnexthop)) {
+      rtnexthop hop;
+      std::memcpy(&hop, value.data(), sizeof hop);
+      if (hop.rtnh_len < sizeof hop || hop.rtnh_len > value.size()) return;
+      if (static_cast<std::uint32_t>(hop.rtnh_ifindex) == interface) ++multiple;
+      value = value.subspan(std::min<std::size_t>((hop.rtnh_len + 3u) & ~3u, value.size()));
+    }
+  });
+  return multiple != 0 ? multiple : single;
+}
+
+RouteAnswer RouteLookup::ask(const RouteQuery& query) {
+  NetlinkRequest request = route_request(query);
+  RouteAnswer answer = SendError::no_route;
+  const int error =
+      socket_.request(request, [&](const NetlinkMessage& message) { answer = read_route(message, query); });
+  if (error != 0) return send_failure(error);
+  return answer;
+}
+
+RouteAnswer RouteLookup::find(const RouteQuery& query) {
+  if (!query.tuple.source.is_unspecified()) return ask(query);
+  const RouteAnswer first = ask(query);
+  const Route* route = std::get_if<Route>(&first);
+  if (!route) return first;
+  RouteQuery again = query;
+  again.tuple.source = route->source;
+  return ask(again);
+}
+
+bool RouteLookup::single_gateway(const RouteQuery& query, std::uint32_t interface) {
+  NetlinkRequest request = route_request(query, true);
+  std::size_t next_hops = 0;
+  const int error =
+      socket_.request(request, [&](const NetlinkMessage& message) { next_hops = next_hops_on(message, interface); });
+  return error == 0 && next_hops == 1;
+}
+
+}  // namespace ecmp::net

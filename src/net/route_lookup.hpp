@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+#include "net/netlink_socket.hpp"
+#include "packet/five_tuple.hpp"
+#include "probe/transport.hpp"
+
+namespace ecmp::net {
+
+/// What the kernel is asked: which way would a datagram with these header values leave?
+struct RouteQuery {
+  FiveTuple tuple;              ///< an unspecified source lets the kernel choose one
+  std::uint32_t interface = 0;  ///< index of the interface it must leave by, 0: any
+  std::uint8_t dscp = 0;
+  std::uint32_t flow_label = 0;  ///< IPv6; kernels before 6.14 do not look at it
+};
+
+struct Route {
+  bool local = false;           ///< the destination is an address of this host
+  std::uint32_t interface = 0;  ///< index
+  IpAddress gateway;            ///< the neighbour to hand the datagram to: a router, or the destination itself
+  IpAddress source;             ///< the address the kernel would send from
+
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
+using RouteAnswer = std::variant<Route, SendError>;
+
+/// The RTM_GETROUTE message for a query. `fib_match`: ask for the whole routing entry, not for its use.
+NetlinkRequest route_request(const RouteQuery& query, bool fib_match = false);
+
+/// Reads the answer (RTM_NEWROUTE) to a query.
+RouteAnswer read_route(const NetlinkMessage& message, const RouteQuery& query);
+
+/// How many next hops of a routing entry (the answer to a fib_match) leave by `interface`.
+std::size_t next_hops_on(const NetlinkMessage& message, std::uint32_t interface);
+
+/// Asks the kernel for routes. Multipath routes answer with the one next hop the kernel's own hash selects for the
+/// query's 5-tuple.
+class RouteLookup {
+ public:
+  explicit RouteLookup(NetlinkSocket socket) : socket_(std::move(socket)) {}
+
+  /// What the kernel does for a connected socket (ip_route_connect()): first the source, then, with the source
+  /// filled in, the next hop. A query that has a source skips the first step.
+  RouteAnswer find(const RouteQuery& query);
+
+  /// Whether `interface` leads to the destination by one gateway only. If so, then also a raw socket, for which the
+  /// kernel hashes no ports, takes the way of the flow.
+  bool single_gateway(const RouteQuery& query, std::uint32_t interface);
+
+ private:
+  RouteAnswer ask(const RouteQuery& query);
+
+  NetlinkSocket socket_;
+};
+
+}  // namespace ecmp::net

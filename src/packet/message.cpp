@@ -1,0 +1,152 @@
+#include "packet/message.hpp"
+
+#include <algorithm>
+
+#include "packet/checksum.hpp"
+#include "packet/icmp_extension.hpp"
+#include "packet/ip_view.hpp"
+#include "packet/quote.hpp"
+#include "packet/wire.hpp"
+
+namespace ecmp::packet {
+namespace {
+
+/// Makes the wanted message in place (they are large) and fills in what all of them have.
+template <typename T>
+T& start(Message& message, const IpView& view) {
+  T& value = message.emplace<T>();
+  value.from = view.source();
+  value.to = view.destination();
+  value.reply_ttl = view.ttl;
+  return value;
+}
+
+bool has_right_checksum(const IpView& view) {
+  std::uint16_t sum = 0;
+  if (view.family == Family::ipv6) {
+    const auto length = static_cast<std::uint32_t>(view.payload.size());
+    sum = pseudo_header_sum(view.source(), view.destination(), wire::kIcmpV6, length);
+  }
+  return ones_complement_sum(view.payload, sum) == 0xffff;
+}
+
+std::uint32_t mtu_of(Family family, ByteView message) {
+  if (family == Family::ipv4) return message[0] == 3 && message[1] == 4 ? load16(message, 6) : 0;
+  return message[0] == 2 ? load32(message, 4) : 0;
+}
+
+void parse_icmp_error(const IpView& view, Message& message) {
+  const IcmpErrorBody body = split_icmp_error(view.family, view.payload);
+  IpView inside;
+  if (const auto wrong = inside.look_at(body.quote, Origin::quoted)) {
+    message = *wrong;
+    return;
+  }
+  if (inside.family != view.family) {
+    message = ParseError::malformed;
+    return;
+  }
+  auto& error = start<IcmpError>(message, view);
+  error.type = view.payload[0];
+  error.code = view.payload[1];
+  error.mtu = mtu_of(view.family, view.payload);
+  error.mpls = body.mpls;
+  if (const auto wrong = read_quote(inside, error.quote)) message = *wrong;
+}
+
+void parse_icmp(const IpView& view, Message& message) {
+  const ByteView icmp = view.payload;
+  if (icmp.size() < wire::kIcmpHeader) {
+    message = ParseError::truncated;
+    return;
+  }
+  const bool echo_reply = icmp[0] == wire::echo_reply(view.family) && icmp[1] == 0;
+  if (!echo_reply && reply_kind(view.family, icmp[0], icmp[1]) == ReplyKind::none) {
+    message = ParseError::irrelevant;
+    return;
+  }
+  if (view.complete && !has_right_checksum(view)) {
+    message = ParseError::bad_checksum;
+    return;
+  }
+  if (!echo_reply) {
+    parse_icmp_error(view, message);
+    return;
+  }
+  auto& reply = start<EchoReply>(message, view);
+  reply.identifier = load16(icmp, 4);
+  reply.sequence = load16(icmp, 6);
+  reply.payload = icmp.subspan(wire::kIcmpHeader);
+}
+
+void parse_tcp(const IpView& view, Message& message) {
+  const ByteView tcp = view.payload;
+  if (tcp.size() < wire::kTcpHeader) {
+    message = ParseError::truncated;
+    return;
+  }
+  const std::size_t header = std::size_t{static_cast<std::uint8_t>(tcp[12] >> 4)} * 4;
+  if (header < wire::kTcpHeader || header > tcp.size()) {
+    message = header > tcp.size() && !view.complete ? ParseError::truncated : ParseError::malformed;
+    return;
+  }
+  auto& segment = start<TcpSegment>(message, view);
+  segment.source_port = load16(tcp, 0);
+  segment.destination_port = load16(tcp, 2);
+  segment.sequence = load32(tcp, 4);
+  segment.acknowledgement = load32(tcp, 8);
+  const std::uint8_t flags = tcp[13];
+  segment.fin = (flags & 0x01u) != 0;
+  segment.syn = (flags & 0x02u) != 0;
+  segment.rst = (flags & 0x04u) != 0;
+  segment.ack = (flags & 0x10u) != 0;
+}
+
+void parse_udp(const IpView& view, Message& message) {
+  const ByteView udp = view.payload;
+  if (udp.size() < wire::kUdpHeader) {
+    message = ParseError::truncated;
+    return;
+  }
+  const std::size_t length = load16(udp, 4);
+  if (length < wire::kUdpHeader || (view.complete && length > udp.size())) {
+    message = ParseError::malformed;
+    return;
+  }
+  auto& datagram = start<UdpDatagram>(message, view);
+  datagram.source_port = load16(udp, 0);
+  datagram.destination_port = load16(udp, 2);
+  datagram.payload = udp.first(std::min(length, udp.size())).subspan(wire::kUdpHeader);
+}
+
+}  // namespace
+
+Message parse(ByteView datagram) {
+  Message message;
+  IpView view;
+  if (const auto wrong = view.look_at(datagram, Origin::received)) {
+    message = *wrong;
+  } else if (view.protocol == wire::icmp(view.family)) {
+    parse_icmp(view, message);
+  } else if (view.protocol == wire::kTcp) {
+    parse_tcp(view, message);
+  } else if (view.protocol == wire::kUdp) {
+    parse_udp(view, message);
+  } else {
+    message = ParseError::irrelevant;
+  }
+  return message;
+}
+
+std::variant<ParseError, Quote> parse_probe(ByteView datagram) {
+  std::variant<ParseError, Quote> result;
+  IpView view;
+  if (const auto wrong = view.look_at(datagram, Origin::sent)) {
+    result = *wrong;
+  } else if (const auto unknown = read_quote(view, result.emplace<Quote>())) {
+    result = *unknown;
+  }
+  return result;
+}
+
+}  // namespace ecmp::packet

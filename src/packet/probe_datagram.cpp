@@ -1,0 +1,143 @@
+#include "packet/probe_datagram.hpp"
+
+#include <algorithm>
+
+#include "packet/checksum.hpp"
+#include "packet/wire.hpp"
+
+namespace ecmp::packet {
+namespace {
+
+constexpr std::size_t kSteering = 2;
+constexpr std::size_t kTag = 8;
+
+// The options of a SYN as Linux sends it (RFC 9293 section 3.2, RFC 7323, RFC 2018), so that no firewall finds ours
+// odd. The timestamp must be the same in every probe of a flow, and not 0: some stacks take that for "no timestamps".
+constexpr std::array<std::uint8_t, 20> kSynOptions = {
+    2, 4,  0, 0,                    // maximum segment size, filled in per IP version
+    4, 2,                           // SACK permitted
+    8, 10, 0, 0, 0, 1, 0, 0, 0, 0,  // timestamp 1, echo 0
+    1,                              // no operation
+    3, 3,  7,                       // window scale
+};
+constexpr std::size_t kSynHeader = wire::kTcpHeader + kSynOptions.size();
+constexpr std::uint8_t kSyn = 0x02;
+constexpr std::uint16_t kEthernetMtu = 1500;
+
+void copy_address(const IpAddress& address, MutableBytes out, std::size_t at) {
+  const ByteView bytes = address.bytes();
+  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+void write_ipv4(const ProbeDatagram& probe, MutableBytes out) {
+  out[0] = 0x45;
+  out[1] = static_cast<std::uint8_t>(probe.dscp << 2);
+  store16(out, 2, probe.total_size);
+  store16(out, 4, probe.ip_id);
+  store16(out, 6, wire::kDontFragment);
+  out[8] = probe.ttl;
+  out[9] = wire::number(Family::ipv4, probe.tuple.protocol);
+  copy_address(probe.tuple.source, out, 12);
+  copy_address(probe.tuple.destination, out, 16);
+  store16(out, 10, static_cast<std::uint16_t>(~ones_complement_sum(out.first(wire::kIpv4Header))));
+}
+
+void write_ipv6(const ProbeDatagram& probe, MutableBytes out) {
+  const std::uint32_t traffic_class = static_cast<std::uint8_t>(probe.dscp << 2);
+  store32(out, 0, (6u << 28) | (traffic_class << 20) | (probe.flow_label & 0xfffffu));
+  store16(out, 4, static_cast<std::uint16_t>(probe.total_size - wire::kIpv6Header));
+  out[6] = wire::number(Family::ipv6, probe.tuple.protocol);
+  out[7] = probe.ttl;
+  copy_address(probe.tuple.source, out, 8);
+  copy_address(probe.tuple.destination, out, 24);
+}
+
+/// Of the whole transport part, which is zero behind its first `filled` bytes. ICMPv4 alone has no pseudo header.
+std::uint16_t transport_sum(const ProbeDatagram& probe, MutableBytes transport, std::size_t filled) {
+  const FiveTuple& tuple = probe.tuple;
+  const Family family = tuple.source.family();
+  const bool bare = tuple.protocol == Protocol::icmp && family == Family::ipv4;
+  const std::uint16_t pseudo =
+      bare ? std::uint16_t{0}
+           : pseudo_header_sum(tuple.source, tuple.destination, wire::number(family, tuple.protocol),
+                               static_cast<std::uint32_t>(transport.size()));
+  return ones_complement_sum(transport.first(filled), pseudo);
+}
+
+/// Behind the 8 bytes of UDP or ICMP: the tag, and before it the two bytes that bring the sum of all to 0xffff with
+/// the wanted checksum in place. That makes any checksum a right one.
+void write_steered_payload(const ProbeDatagram& probe, MutableBytes transport) {
+  static_assert(wire::kUdpHeader == wire::kIcmpHeader);
+  constexpr std::size_t kPayload = wire::kUdpHeader;
+  std::copy(probe.tag.begin(), probe.tag.end(), transport.begin() + kPayload + kSteering);
+  const std::uint16_t sum = transport_sum(probe, transport, kPayload + kSteering + kTag);
+  store16(transport, kPayload, static_cast<std::uint16_t>(~sum));
+}
+
+void write_udp(const ProbeDatagram& probe, MutableBytes transport) {
+  store16(transport, 0, probe.tuple.source_port);
+  store16(transport, 2, probe.tuple.destination_port);
+  store16(transport, 4, static_cast<std::uint16_t>(transport.size()));
+  store16(transport, 6, probe.checksum);
+  write_steered_payload(probe, transport);
+}
+
+void write_echo(const ProbeDatagram& probe, MutableBytes transport) {
+  transport[0] = wire::echo_request(probe.tuple.source.family());
+  store16(transport, 2, probe.checksum);
+  store16(transport, 4, probe.tuple.source_port);
+  store16(transport, 6, static_cast<std::uint16_t>(probe.sequence));
+  write_steered_payload(probe, transport);
+}
+
+void write_syn(const ProbeDatagram& probe, MutableBytes transport) {
+  store16(transport, 0, probe.tuple.source_port);
+  store16(transport, 2, probe.tuple.destination_port);
+  store32(transport, 4, probe.sequence);
+  transport[12] = static_cast<std::uint8_t>((kSynHeader / 4) << 4);
+  transport[13] = kSyn;
+  store16(transport, 14, 0xffff);
+  std::copy(kSynOptions.begin(), kSynOptions.end(), transport.begin() + wire::kTcpHeader);
+  const std::size_t headers = wire::ip_header(probe.tuple.source.family()) + wire::kTcpHeader;
+  store16(transport, wire::kTcpHeader + 2, static_cast<std::uint16_t>(kEthernetMtu - headers));
+  store16(transport, 16, static_cast<std::uint16_t>(~transport_sum(probe, transport, kSynHeader)));
+}
+
+}  // namespace
+
+std::size_t minimum_size(Family family, Protocol protocol) {
+  const std::size_t transport = protocol == Protocol::tcp ? kSynHeader : wire::kUdpHeader + kSteering + kTag;
+  return wire::ip_header(family) + transport;
+}
+
+ByteView write_probe(const ProbeDatagram& probe, MutableBytes out) {
+  const FiveTuple& tuple = probe.tuple;
+  const Family family = tuple.source.family();
+  if (tuple.destination.family() != family || probe.total_size < minimum_size(family, tuple.protocol) ||
+      probe.total_size > kMaximumProbeSize || out.size() < probe.total_size)
+    return {};
+
+  const MutableBytes datagram = out.first(probe.total_size);
+  std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
+  if (family == Family::ipv4) {
+    write_ipv4(probe, datagram);
+  } else {
+    write_ipv6(probe, datagram);
+  }
+
+  const MutableBytes transport = datagram.subspan(wire::ip_header(family));
+  switch (tuple.protocol) {
+    case Protocol::udp:
+      write_udp(probe, transport);
+      break;
+    case Protocol::tcp:
+      write_syn(probe, transport);
+      break;
+    case Protocol::icmp:
+      write_echo(probe, transport);
+      break;
+  }
+  return datagram;
+}
+
+}  // namespace ecmp::packet

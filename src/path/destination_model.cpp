@@ -1,0 +1,331 @@
+#include "path/destination_model.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "path/flow_view.hpp"
+#include "path/path_registry.hpp"
+#include "path/sightings.hpp"
+
+namespace ecmp {
+namespace {
+
+struct Flow {
+  FlowView view;
+  KnownPath* path = nullptr;  ///< null: nobody answered yet, or there was no room for its path
+  IpAddress source;
+  std::uint64_t probes = 0;
+  std::uint64_t replies = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
+  bool reached = false;                                  ///< in its newest round
+  bool refused = false;                                  ///< its path is not told
+  std::uint32_t vacancies = 0;                           ///< of the registry when it was refused
+  std::shared_ptr<const std::vector<IpAddress>> untold;  ///< the responders of a path that is not told
+};
+
+/// Reads of a responder's slot whom an unanswered probe counts for.
+const IpAddress& expected(const Sticky<IpAddress>& responder) {
+  return responder.balanced() ? responder.latest() : responder.value();
+}
+
+std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
+  std::vector<LinkSnapshot> links;
+  for (const Flow& flow : flows)
+    for (std::size_t ttl = 2; ttl <= flow.view.length(); ++ttl) {
+      const FlowView::Slot* const from = flow.view.slot(ttl - 1);
+      const FlowView::Slot* const to = flow.view.slot(ttl);
+      if (from == nullptr || to == nullptr || !from->responder.known() || !to->responder.known()) continue;
+      links.push_back({static_cast<std::uint8_t>(ttl), expected(from->responder), expected(to->responder), 1});
+    }
+  std::ranges::sort(links, {}, [](const LinkSnapshot& link) { return std::tie(link.ttl, link.from, link.to); });
+  std::size_t kept = 0;
+  for (const LinkSnapshot& link : links) {
+    LinkSnapshot* const last = kept > 0 ? &links[kept - 1] : nullptr;
+    if (last != nullptr && last->ttl == link.ttl && last->from == link.from && last->to == link.to)
+      ++last->flows;
+    else
+      links[kept++] = link;
+  }
+  links.resize(kept);
+  return links;
+}
+
+PathSnapshot tell(const KnownPath& path) {
+  PathSnapshot told;
+  told.id = path.id;
+  told.ordinal = path.ordinal;
+  told.length = static_cast<std::uint8_t>(path.content.slots.size());
+  told.complete = path.content.complete;
+  told.flows = path.flows;
+  told.probes = path.probes;
+  told.replies = path.replies;
+  for (std::size_t i = 0; i < path.hops.size(); ++i)
+    for (const KnownPath::Member& member : path.hops[i])
+      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls});
+  return told;
+}
+
+bool same_flows(const DestinationFacts& a, const DestinationFacts& b) {
+  return a.address == b.address && a.protocol == b.protocol && a.port == b.port &&
+         a.first_source_port == b.first_source_port;
+}
+
+}  // namespace
+
+class DestinationModel::State {
+ public:
+  State(std::shared_ptr<const DestinationFacts> facts, const ModelOptions& options)
+      : options_(options), registry_(options.max_paths, options.path_retention), facts_(std::move(facts)) {
+    options_.confirm_rounds = std::max<std::uint32_t>(1, options_.confirm_rounds);
+    flows_.resize(facts_->flows);
+  }
+
+  void set_facts(std::shared_ptr<const DestinationFacts> facts);
+  void set_source(std::uint32_t flow_index, const IpAddress& source) {
+    if (flow_index < flows_.size()) flows_[flow_index].source = source;
+  }
+  PathVerdict on_round(std::uint32_t flow_index, const Round& round);
+  std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
+
+ private:
+  void place(Flow& flow, Instant now);
+  void settle_tallies(Flow& flow);
+  void note_sightings(Instant started);
+  [[nodiscard]] ChangeKind judge(const Flow& flow) const;
+  [[nodiscard]] bool in_use(std::size_t ttl, const IpAddress& responder) const;
+  void count_refusals(const Round& round);
+  static void count_end_to_end(Flow& flow, const Round& round);
+  static void count_hops(Flow& flow, const Round& round);
+
+  ModelOptions options_;
+  PathRegistry registry_;
+  Sightings sightings_;
+  std::shared_ptr<const DestinationFacts> facts_;
+  std::vector<Flow> flows_;
+  std::vector<UnreachableSnapshot> unreachables_;
+  ViewStep step_;
+  bool measured_ = false;
+  Instant last_round_{};                     ///< end of the newest
+  Instant measured_since_ = Instant::max();  ///< begin of the first round to this address
+  std::shared_ptr<const std::vector<IpAddress>> nobody_ = std::make_shared<const std::vector<IpAddress>>();
+};
+
+void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> facts) {
+  if (!same_flows(*facts_, *facts)) {
+    const bool other_ports = facts_->first_source_port != facts->first_source_port;
+    for (Flow& flow : flows_) {
+      if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
+      flow.path = nullptr;
+      flow.refused = false;
+      flow.untold = nullptr;
+      flow.view = FlowView();
+      if (other_ports) flow = Flow();
+    }
+    sightings_.clear();
+    measured_since_ = Instant::max();
+  }
+  for (std::size_t i = facts->flows; i < flows_.size(); ++i)
+    if (flows_[i].path != nullptr) registry_.leave(*flows_[i].path, last_round_);
+  flows_.resize(facts->flows);
+  facts_ = std::move(facts);
+}
+
+PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Round& round) {
+  PathVerdict verdict;
+  verdict.responders = nobody_;
+  if (flow_index >= flows_.size()) return verdict;
+  Flow& flow = flows_[flow_index];
+  measured_ = true;
+  measured_since_ = std::min(measured_since_, round.started);
+  last_round_ = std::max(last_round_, round.finished);
+
+  const std::uint32_t before = flow.path != nullptr ? flow.path->id : 0;
+  if (!flow.view.agrees(round)) {
+    // Candidates are evidence for a while only: what was heard before must not be mixed into a later change.
+    const Duration interval = std::max<Duration>(facts_->interval, std::chrono::seconds(1));
+    const FlowView::Rules rules{options_.confirm_rounds, (8 + 2 * std::int64_t{options_.confirm_rounds}) * interval};
+    flow.view.follow(round, rules, step_);
+    note_sightings(round.started);
+    if (step_.change == ViewStep::Change::per_packet) verdict.changed = ChangeKind::per_packet;
+    if (step_.change == ViewStep::Change::switched) verdict.changed = judge(flow);
+    if (step_.moved) place(flow, round.finished);
+    if (verdict.changed != ChangeKind::none) {
+      ++flow.changes[static_cast<std::size_t>(verdict.changed)];
+      verdict.previous = before;
+    }
+    for (const Sight& left : step_.left)
+      if (!in_use(left.ttl, left.responder)) sightings_.forget(left.ttl, left.responder);
+  }
+  if (flow.refused && flow.vacancies != registry_.vacancies()) place(flow, round.finished);
+
+  flow.reached = round.reached();
+  count_end_to_end(flow, round);
+  count_hops(flow, round);
+  count_refusals(round);
+  if (flow.path != nullptr) {
+    verdict.path = flow.path->id;
+    verdict.ordinal = flow.path->ordinal;
+    verdict.responders = flow.path->responders;
+  } else if (flow.untold != nullptr) {
+    verdict.responders = flow.untold;
+  }
+  return verdict;
+}
+
+/// Finds the path of a flow whose view is not what it was.
+void DestinationModel::State::place(Flow& flow, Instant now) {
+  const PathContent view = flow.view.content();
+  flow.path = registry_.place(view, flow.path, now);
+  flow.refused = flow.path == nullptr && !view.slots.empty();
+  flow.vacancies = registry_.vacancies();
+  flow.untold = flow.refused ? responder_list(view) : nullptr;
+  settle_tallies(flow);
+}
+
+/// What was counted while nobody was known at a slot belongs to whoever turned out to be there.
+void DestinationModel::State::settle_tallies(Flow& flow) {
+  if (flow.path == nullptr) return;
+  for (std::size_t ttl = 1; ttl <= flow.view.length(); ++ttl) {
+    const FlowView::Slot* const known = flow.view.slot(ttl);
+    if (known == nullptr) return;
+    if ((known->losses | known->silences) == 0 || !known->responder.known()) continue;
+    FlowView::Slot& slot = flow.view.tally(ttl);
+    if (KnownPath::Member* const member = flow.path->member(ttl, expected(slot.responder))) {
+      member->counters.probes += std::uint64_t{slot.losses} + slot.silences;
+      member->counters.losses += slot.losses;
+      member->counters.silences += slot.silences;
+    }
+    slot.losses = slot.silences = 0;
+  }
+}
+
+void DestinationModel::State::note_sightings(Instant started) {
+  const Duration memory = (std::int64_t{options_.confirm_rounds} + 1) * facts_->interval + std::chrono::seconds(5);
+  for (const Sight& sight : step_.heard)
+    sightings_.note(sight.ttl, sight.responder, started, memory,
+                    [this](std::size_t ttl, const IpAddress& responder) { return in_use(ttl, responder); });
+}
+
+/// What a switch is, by what happened to the two responders at the first hop that differs.
+ChangeKind DestinationModel::State::judge(const Flow& flow) const {
+  if (step_.before.is_unspecified() || step_.after.is_unspecified()) return ChangeKind::reroute;
+  // All flows that move at once see the new responder within one round of each other; a hop that is silent now and then
+  // delays some. Counted back from where this flow saw it first, not from now: silence may have delayed it as well.
+  const Instant begin = step_.first_seen - (2 * facts_->interval + std::chrono::seconds(5));
+  const bool fresh = measured_since_ < begin && sightings_.since(step_.ttl, step_.after) >= begin;
+  // Only who has been seen at the old responder since then still uses it: the others may just not have noticed yet.
+  const bool gone = std::ranges::none_of(flows_, [&](const Flow& other) {
+    return &other != &flow && other.view.seen_since(step_.ttl, step_.before, step_.first_seen);
+  });
+  if (fresh) return gone ? ChangeKind::reroute : ChangeKind::width;
+  return gone ? ChangeKind::width : ChangeKind::remap;
+}
+
+bool DestinationModel::State::in_use(std::size_t ttl, const IpAddress& responder) const {
+  return std::ranges::any_of(flows_, [&](const Flow& flow) { return flow.view.uses(ttl, responder); });
+}
+
+void DestinationModel::State::count_refusals(const Round& round) {
+  constexpr std::size_t kMaximum = 64;
+  for (const HopResult& hop : round.hops) {
+    if (hop.outcome != HopOutcome::unreachable) continue;
+    const auto find = [&](const IpAddress& from) {
+      return std::ranges::find_if(unreachables_, [&](const UnreachableSnapshot& known) {
+        return known.reply == hop.reply && known.from == from;
+      });
+    };
+    auto at = find(hop.responder);
+    const bool full = unreachables_.size() >= kMaximum;
+    if (at == unreachables_.end() && full) at = find(IpAddress());
+    if (at == unreachables_.end()) at = unreachables_.insert(at, {hop.reply, full ? IpAddress() : hop.responder, 0});
+    ++at->count;
+  }
+}
+
+void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round) {
+  if (round.end_to_end == EndToEnd::send_failed) return;
+  const std::uint64_t reply = round.reached() ? 1 : 0;
+  ++flow.probes;
+  flow.replies += reply;
+  if (flow.path == nullptr) return;
+  ++flow.path->probes;
+  flow.path->replies += reply;
+}
+
+void DestinationModel::State::count_hops(Flow& flow, const Round& round) {
+  if (flow.path == nullptr) return;
+  const std::size_t length = flow.path->content.slots.size();
+  // A path that may be growing or shrinking: what is not answered says nothing about the hops known so far.
+  const bool other_length = round.distance != 0 && flow.view.distance() != 0 && round.distance != flow.view.distance();
+  for (const HopResult& hop : round.hops) {
+    if (hop.ttl == 0 || hop.ttl > length || hop.outcome == HopOutcome::send_failed) continue;
+    if (hop.outcome == HopOutcome::replied) {
+      // Whoever does not belong to the path answered a probe that went another way: not counted at all.
+      KnownPath::Member* const member = flow.path->member(hop.ttl, hop.responder);
+      if (member == nullptr) continue;
+      ++member->counters.probes;
+      ++member->counters.replies;
+      if (hop.mpls.depth != 0 || member->mpls.depth != 0) member->mpls = hop.mpls;
+      continue;
+    }
+    if (other_length) continue;
+    const bool silent = hop.outcome == HopOutcome::silent;
+    FlowView::Slot& slot = flow.view.tally(hop.ttl);
+    if (!slot.responder.known()) {
+      ++(silent ? slot.silences : slot.losses);
+      continue;
+    }
+    KnownPath::Member* const member = flow.path->member(hop.ttl, expected(slot.responder));
+    if (member == nullptr) continue;
+    ++member->counters.probes;
+    ++(silent ? member->counters.silences : member->counters.losses);
+  }
+}
+
+std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Instant now) {
+  registry_.expire(now);
+  auto told = std::make_shared<DestinationSnapshot>();
+  told->facts = facts_;
+  told->measured = measured_;
+  told->up = std::ranges::any_of(flows_, &Flow::reached);
+  told->flows.reserve(flows_.size());
+  std::uint16_t source_port = facts_->first_source_port;
+  for (const Flow& flow : flows_)
+    told->flows.push_back({source_port++, flow.source, flow.probes, flow.replies,
+                           flow.path != nullptr ? flow.path->id : 0, flow.path != nullptr ? flow.path->ordinal : 0,
+                           flow.changes});
+  told->paths.reserve(registry_.paths().size());
+  for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
+    told->paths.push_back(tell(*path));
+    told->paths_in_use += path->flows > 0 ? 1u : 0u;
+  }
+  std::ranges::sort(told->paths, {}, &PathSnapshot::ordinal);
+  told->links = links_of(flows_);
+  told->unreachables = unreachables_;
+  told->paths_refused = registry_.refused();
+  return told;
+}
+
+DestinationModel::DestinationModel(std::shared_ptr<const DestinationFacts> facts, const ModelOptions& options)
+    : state_(std::make_unique<State>(std::move(facts), options)) {}
+
+DestinationModel::~DestinationModel() = default;
+
+void DestinationModel::set_facts(std::shared_ptr<const DestinationFacts> facts) {
+  state_->set_facts(std::move(facts));
+}
+
+void DestinationModel::set_source(std::uint32_t flow_index, const IpAddress& source) {
+  state_->set_source(flow_index, source);
+}
+
+PathVerdict DestinationModel::on_round(std::uint32_t flow_index, const Round& round) {
+  return state_->on_round(flow_index, round);
+}
+
+std::shared_ptr<const DestinationSnapshot> DestinationModel::snapshot(Instant now) {
+  return state_->snapshot(now);
+}
+
+}  // namespace ecmp

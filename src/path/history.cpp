@@ -1,0 +1,133 @@
+#include "path/history.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ecmp {
+
+namespace {
+
+/// What malloc adds to an allocation, and make_shared to an object. Not exact: the budget is for a person's eyes.
+constexpr std::size_t kAllocationBytes = 16;
+constexpr std::size_t kControlBlockBytes = 16;
+
+template <typename T>
+std::size_t heap_bytes(const std::vector<T>& items) {
+  return items.capacity() == 0 ? 0 : items.capacity() * sizeof(T) + kAllocationBytes;
+}
+
+/// The destination's facts and the path's responders are not in: all rounds of a destination and a path share them.
+std::size_t record_bytes(const RoundRecord& record) {
+  return sizeof(RoundRecord) + kControlBlockBytes + kAllocationBytes + heap_bytes(record.round.hops);
+}
+
+}  // namespace
+
+bool RoundFilter::matches(const RoundRecord& record) const {
+  if (destination && record.destination->name != *destination) return false;
+  if (flow && record.source_port != *flow) return false;
+  if (path && record.verdict.path != *path) return false;
+  return !since || record.wall(record.round.started) >= *since;
+}
+
+History::History(std::size_t budget_bytes) : budget_(budget_bytes) {}
+
+void History::add(Record record) {
+  const std::size_t bytes = record_bytes(*record) + sizeof(Kept);
+  const Kept& kept = ring_.emplace_back(Kept{std::move(record), bytes, end()});
+  bytes_ += bytes;
+  note_newest(kept);
+  while (bytes_ > budget_ && !ring_.empty()) {
+    forget_oldest();
+  }
+}
+
+/// Bytes of a record stop to count only when neither the ring nor the index holds it.
+void History::release(const Kept& kept) {
+  if (!in_ring(kept)) bytes_ -= kept.bytes;
+}
+
+void History::note_newest(const Kept& kept) {
+  const DestinationFacts& facts = *kept.record->destination;
+  NewestByFlow& flows = newest_[facts.name];
+  Kept& newest = flows[kept.record->flow_index];
+  if (newest.record) release(newest);
+  newest = kept;
+  // A destination may come back from a reload with fewer flows: those that are no more have no newest round.
+  const std::uint32_t flow_count = std::max<std::uint32_t>(facts.flows, kept.record->flow_index + 1);
+  const auto gone = flows.lower_bound(flow_count);
+  for (auto it = gone; it != flows.end(); ++it) {
+    release(it->second);
+  }
+  flows.erase(gone, flows.end());
+}
+
+bool History::is_newest(const Kept& kept) const {
+  const auto flows = newest_.find(kept.record->destination->name);
+  if (flows == newest_.end()) return false;
+  const auto newest = flows->second.find(kept.record->flow_index);
+  return newest != flows->second.end() && newest->second.sequence == kept.sequence;
+}
+
+void History::forget_oldest() {
+  const Kept& oldest = ring_.front();
+  if (!is_newest(oldest)) bytes_ -= oldest.bytes;
+  ring_.pop_front();
+  ++first_;
+  ++forgotten_;
+}
+
+std::vector<History::Record> History::newest(const RoundFilter& filter) const {
+  std::vector<Record> records;
+  const auto take = [&](const NewestByFlow& flows) {
+    for (const auto& [index, kept] : flows) {
+      if (filter.matches(*kept.record)) records.push_back(kept.record);
+    }
+  };
+  if (filter.destination) {
+    const auto flows = newest_.find(*filter.destination);
+    if (flows != newest_.end()) take(flows->second);
+    return records;
+  }
+  for (const auto& [name, flows] : newest_) {
+    take(flows);
+  }
+  return records;
+}
+
+History::Page History::read(const RoundFilter& filter, std::uint64_t from, std::size_t limit, std::size_t scan) const {
+  Page page;
+  page.next = std::clamp(from, first(), end());
+  for (; page.next < end() && page.records.size() < limit && scan > 0; ++page.next, --scan) {
+    const Record& record = ring_[static_cast<std::size_t>(page.next - first_)].record;
+    if (filter.matches(*record)) page.records.push_back(record);
+  }
+  return page;
+}
+
+std::uint64_t History::first() const {
+  return first_;
+}
+
+std::uint64_t History::end() const {
+  return first_ + ring_.size();
+}
+
+std::size_t History::bytes() const {
+  return bytes_;
+}
+
+std::uint64_t History::forgotten() const {
+  return forgotten_;
+}
+
+void History::drop_destination(const std::string& name) {
+  const auto flows = newest_.find(name);
+  if (flows == newest_.end()) return;
+  for (const auto& [index, kept] : flows->second) {
+    release(kept);
+  }
+  newest_.erase(flows);
+}
+
+}  // namespace ecmp

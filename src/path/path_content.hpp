@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ip_address.hpp"
+
+namespace ecmp {
+
+/// Who is at one TTL: nobody known, one responder, or the set a per-packet balancer alternates over.
+struct ContentSlot {
+  std::vector<IpAddress> responders;  ///< sorted, no doubles; empty: unknown
+  bool balanced = false;
+
+  [[nodiscard]] bool known() const { return !responders.empty(); }
+  /// Takes in a responder; true if it is a new one.
+  bool add(const IpAddress& responder);
+
+  friend bool operator==(const ContentSlot&, const ContentSlot&) = default;
+};
+
+/// What is known of a path, TTL 1 first. Of an incomplete one, which has not reached the destination, everything behind
+/// the last slot is unknown; its last slot is known.
+struct PathContent {
+  std::vector<ContentSlot> slots;
+  bool complete = false;
+
+  friend bool operator==(const PathContent&, const PathContent&) = default;
+};
+
+/// Both can be the same path: equal wherever both are known, and of the same length if they are complete. A balanced
+/// slot is compatible with a balanced one that shares a responder, never with a single responder: otherwise the flows
+/// of an ordinary fan would gather on the path of one odd flow.
+bool compatible(const PathContent& a, const PathContent& b);
+
+/// Whether `view` knows a responder which `path` does not. They are compatible.
+bool adds(const PathContent& view, const PathContent& path);
+
+/// Whether `path` knows every slot that `view` knows and `than` does not.
+bool fills(const PathContent& path, const PathContent& view, const PathContent& than);
+
+/// Whether exactly the same slots are known.
+bool same_knowledge(const PathContent& a, const PathContent& b);
+
+/// Whether `rough` is `fine` with less known: unknown slots, or an end before the destination.
+bool refines(const PathContent& fine, const PathContent& rough);
+
+/// Adds to `path` what only `view` knows. They are compatible.
+void unite(PathContent& path, const PathContent& view);
+
+/// The same for the same content in every process and version: path ids are made of it. Of a balanced set only the
+/// lowest address counts, since the set may still grow.
+std::uint64_t content_hash(const PathContent& content, std::uint64_t salt);
+
+}  // namespace ecmp

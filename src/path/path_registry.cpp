@@ -1,0 +1,179 @@
+#include "path/path_registry.hpp"
+
+#include <algorithm>
+
+namespace ecmp {
+
+KnownPath::Member* KnownPath::member(std::size_t ttl, const IpAddress& responder) {
+  if (ttl == 0 || ttl > hops.size()) return nullptr;
+  for (Member& member : hops[ttl - 1])
+    if (member.responder == responder) return &member;
+  return nullptr;
+}
+
+std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& content) {
+  auto list = std::make_shared<std::vector<IpAddress>>();
+  list->reserve(content.slots.size());
+  for (const ContentSlot& slot : content.slots)
+    list->push_back(slot.known() ? slot.responders.front() : IpAddress());
+  return list;
+}
+
+KnownPath* PathRegistry::place(const PathContent& view, KnownPath* current, Instant now) {
+  if (view.slots.empty()) {
+    if (current != nullptr) leave(*current, now);
+    return nullptr;
+  }
+  const bool stays_possible = current != nullptr && compatible(view, current->content);
+  if (stays_possible && !adds(view, current->content)) return current;
+  KnownPath* target = match(view, current, stays_possible);
+  if (target == nullptr && stays_possible) {
+    // Only a flow that knows all of the path may add to it: what several flows know in part may be of several paths.
+    // No other flow on it can contradict, since whatever a flow knows its path knows.
+    if (refines(view, current->content)) {
+      take_in(*current, view);
+      return current;
+    }
+    target = match(view, current, false);
+  }
+
+  // The only flow of a path learned more and finds it is another, or a longer one: then the path it leaves was never
+  // more than a rough sketch, which must not be told beside the real one.
+  std::unique_ptr<KnownPath> sketch;
+  if (current != nullptr) {
+    PathContent becomes = view;
+    if (target != nullptr) unite(becomes, target->content);
+    leave(*current, now);
+    if (current->flows == 0 && refines(becomes, current->content)) sketch = extract(current);
+  }
+  if (target == nullptr) target = create(view, sketch ? sketch->ordinal : 0, now);
+  if (target == nullptr) return nullptr;
+  if (adds(view, target->content)) take_in(*target, view);
+  ++target->flows;
+  ++target->joined;
+  if (sketch && sketch->joined == 1) absorb(*sketch, *target);
+  return target;
+}
+
+void PathRegistry::leave(KnownPath& path, Instant now) {
+  --path.flows;
+  path.last_used = now;
+}
+
+void PathRegistry::expire(Instant now) {
+  const auto gone = std::stable_partition(paths_.begin(), paths_.end(), [&](const std::unique_ptr<KnownPath>& path) {
+    return path->flows > 0 || now - path->last_used < retention_;
+  });
+  if (gone == paths_.end()) return;
+  std::for_each(gone, paths_.end(), [this](const std::unique_ptr<KnownPath>& path) { remember(*path); });
+  paths_.erase(gone, paths_.end());
+  ++vacancies_;
+}
+
+/// The other path a view belongs to, if that is beyond doubt. While `filling`, only paths that know what the view knows
+/// beyond `current` come into question.
+KnownPath* PathRegistry::match(const PathContent& view, const KnownPath* current, bool filling) const {
+  KnownPath* used = nullptr;
+  KnownPath* unused = nullptr;
+  KnownPath* alike = nullptr;
+  int used_count = 0;
+  int unused_count = 0;
+  for (const std::unique_ptr<KnownPath>& path : paths_) {
+    if (path.get() == current || !compatible(view, path->content)) continue;
+    // Of two that each know what the other does not, a mixture would arise that nobody has seen.
+    if (!refines(path->content, view) && !refines(view, path->content)) continue;
+    if (filling && !fills(path->content, view, current->content)) continue;
+    if (path->content == view) return path.get();
+    if (alike == nullptr && same_knowledge(view, path->content)) alike = path.get();
+    (path->flows > 0 ? used : unused) = path.get();
+    ++(path->flows > 0 ? used_count : unused_count);
+  }
+  // A path that is in use explains a view better than one that was left.
+  if (used_count == 1) return used;
+  if (!filling && alike != nullptr) return alike;
+  return used_count == 0 && unused_count == 1 ? unused : nullptr;
+}
+
+KnownPath* PathRegistry::create(const PathContent& view, std::uint32_t ordinal, Instant now) {
+  if (paths_.size() >= max_paths_) expire(now);
+  if (paths_.size() >= max_paths_) {
+    ++refused_;
+    return nullptr;
+  }
+  auto path = std::make_unique<KnownPath>();
+  take_in(*path, view);
+  path->content.complete = view.complete;
+  assign_name(*path, ordinal);
+  paths_.push_back(std::move(path));
+  return paths_.back().get();
+}
+
+void PathRegistry::assign_name(KnownPath& path, std::uint32_t ordinal) {
+  const std::uint64_t content = content_hash(path.content, 0);
+  const auto known = std::ranges::find(names_, content, &Name::content);
+  if (known != names_.end()) {
+    const bool free = std::ranges::none_of(paths_, [&](const auto& other) { return other->id == known->id; });
+    if (free) {
+      path.id = known->id;
+      path.ordinal = known->ordinal;
+      return;
+    }
+  }
+  path.ordinal = ordinal != 0 ? ordinal : ++last_ordinal_;
+  path.id = static_cast<std::uint32_t>(content);
+  for (std::uint64_t salt = 1; path.id == 0 || id_taken(path.id); ++salt)
+    path.id = static_cast<std::uint32_t>(content_hash(path.content, salt));
+}
+
+bool PathRegistry::id_taken(std::uint32_t id) const {
+  return std::ranges::any_of(paths_, [&](const auto& path) { return path->id == id; }) ||
+         std::ranges::find(names_, id, &Name::id) != names_.end();
+}
+
+void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
+  unite(path.content, view);
+  path.hops.resize(path.content.slots.size());
+  for (std::size_t i = 0; i < path.hops.size(); ++i)
+    for (const IpAddress& responder : path.content.slots[i].responders)
+      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, {}});
+  path.responders = responder_list(path.content);
+}
+
+/// Nothing that was counted on the sketch of a path is lost: it was counted for the same responders.
+void PathRegistry::absorb(const KnownPath& rough, KnownPath& fine) {
+  fine.probes += rough.probes;
+  fine.replies += rough.replies;
+  for (std::size_t i = 0; i < rough.hops.size(); ++i)
+    for (const KnownPath::Member& from : rough.hops[i]) {
+      KnownPath::Member* to = fine.member(i + 1, from.responder);
+      if (to == nullptr) continue;
+      to->counters.probes += from.counters.probes;
+      to->counters.replies += from.counters.replies;
+      to->counters.losses += from.counters.losses;
+      to->counters.silences += from.counters.silences;
+      if (to->mpls.depth == 0) to->mpls = from.mpls;
+    }
+}
+
+std::unique_ptr<KnownPath> PathRegistry::extract(const KnownPath* path) {
+  const auto at = std::ranges::find_if(paths_, [path](const auto& candidate) { return candidate.get() == path; });
+  std::unique_ptr<KnownPath> taken = std::move(*at);
+  paths_.erase(at);
+  ++vacancies_;
+  return taken;
+}
+
+void PathRegistry::remember(const KnownPath& path) {
+  const Name name{content_hash(path.content, 0), path.id, path.ordinal};
+  const auto same = std::ranges::find(names_, name.content, &Name::content);
+  if (same != names_.end()) {
+    *same = name;
+  } else if (names_.size() < kNames) {
+    names_.push_back(name);
+  } else {
+    names_[oldest_name_] = name;
+    oldest_name_ = (oldest_name_ + 1) % kNames;
+  }
+}
+
+}  // namespace ecmp

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/time.hpp"
+#include "packet/message.hpp"
+#include "path/path_content.hpp"
+#include "path/snapshot.hpp"
+
+namespace ecmp {
+
+/// A path that is told, and what is counted on it.
+struct KnownPath {
+  struct Member {
+    IpAddress responder;
+    HopCounters counters;
+    packet::MplsStack mpls;
+  };
+
+  std::uint32_t id = 0;
+  std::uint32_t ordinal = 0;
+  std::uint32_t flows = 0;   ///< on it now
+  std::uint32_t joined = 0;  ///< times a flow came
+  std::uint64_t probes = 0;
+  std::uint64_t replies = 0;
+  Instant last_used{};  ///< when the last flow left; means nothing while there are flows
+  PathContent content;
+  std::vector<std::vector<Member>> hops;  ///< as many as content.slots, with the same responders
+  std::shared_ptr<const std::vector<IpAddress>> responders;
+
+  /// Null if the responder does not belong to the path at this TTL.
+  Member* member(std::size_t ttl, const IpAddress& responder);
+};
+
+/// One address a hop; of a balanced set the lowest.
+std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& content);
+
+/// The paths of one destination: which of them a flow's view belongs to, and how they are called.
+class PathRegistry {
+ public:
+  PathRegistry(std::uint32_t max_paths, Duration retention) : max_paths_(max_paths), retention_(retention) {}
+
+  /// Moves a flow from `current` (null: from none) to the path that its view belongs to, which is made if there is none
+  /// yet. Null if the view knows nobody, or if max_paths is reached: that is counted in refused().
+  KnownPath* place(const PathContent& view, KnownPath* current, Instant now);
+
+  /// A flow leaves its path for none.
+  void leave(KnownPath& path, Instant now);
+
+  /// Drops the paths that no flow has used for the retention.
+  void expire(Instant now);
+
+  [[nodiscard]] const std::vector<std::unique_ptr<KnownPath>>& paths() const { return paths_; }
+  [[nodiscard]] std::uint64_t refused() const { return refused_; }
+  /// Another number whenever there is room that was not there before.
+  [[nodiscard]] std::uint32_t vacancies() const { return vacancies_; }
+
+ private:
+  /// What a dropped path was called: it gets its name back when it comes back.
+  struct Name {
+    std::uint64_t content = 0;
+    std::uint32_t id = 0;
+    std::uint32_t ordinal = 0;
+  };
+  static constexpr std::size_t kNames = 4096;
+
+  [[nodiscard]] KnownPath* match(const PathContent& view, const KnownPath* current, bool filling) const;
+  KnownPath* create(const PathContent& view, std::uint32_t ordinal, Instant now);
+  void assign_name(KnownPath& path, std::uint32_t ordinal);
+  [[nodiscard]] bool id_taken(std::uint32_t id) const;
+  static void take_in(KnownPath& path, const PathContent& view);
+  static void absorb(const KnownPath& rough, KnownPath& fine);
+  std::unique_ptr<KnownPath> extract(const KnownPath* path);
+  void remember(const KnownPath& path);
+
+  std::uint32_t max_paths_;
+  Duration retention_;
+  std::vector<std::unique_ptr<KnownPath>> paths_;
+  std::vector<Name> names_;  ///< a ring once it is full
+  std::size_t oldest_name_ = 0;
+  std::uint32_t last_ordinal_ = 0;
+  std::uint32_t vacancies_ = 0;
+  std::uint64_t refused_ = 0;
+};
+
+}  // namespace ecmp

@@ -1,0 +1,150 @@
+#include "probe/codec.hpp"
+
+#include <algorithm>
+
+namespace ecmp {
+namespace {
+
+constexpr std::size_t kSteeringBytes = 2;
+constexpr std::size_t kTagEnd = kSteeringBytes + 8;
+
+std::uint16_t pack(const ProbeIdentity& identity) {
+  return static_cast<std::uint16_t>((identity.ttl << 8) | (identity.round << 2) | identity.attempt);
+}
+
+std::optional<ProbeIdentity> unpack(std::uint16_t packed) {
+  const ProbeIdentity identity{.ttl = static_cast<std::uint8_t>(packed >> 8),
+                               .round = static_cast<std::uint8_t>((packed >> 2) & 0x3f),
+                               .attempt = static_cast<std::uint8_t>(packed & 0x3)};
+  if (identity.ttl == 0 || identity.round >= ProbeIdentity::kRounds) return std::nullopt;
+  return identity;
+}
+
+constexpr bool outside(std::uint16_t number) {
+  return number == 0 || number == 0xffff;
+}
+
+}  // namespace
+
+std::uint16_t Permutation16::feistel(std::uint16_t number, bool backward) const {
+  std::uint32_t left = number >> 8;
+  std::uint32_t right = number & 0xff;
+  for (int i = 0; i < 4; ++i) {
+    const int turn = backward ? 3 - i : i;
+    const auto subkey = static_cast<std::uint32_t>((key_ >> (16 * turn)) & 0xffff);
+    const std::uint32_t half = backward ? left : right;
+    // Murmur3's finaliser: it need not withstand who sees our packets (they can forge anyway), only spread the key.
+    std::uint32_t mixed = (half << 16 | subkey) * 0x85ebca6bu;
+    mixed = (mixed ^ (mixed >> 13)) * 0xc2b2ae35u;
+    mixed >>= 24;
+    if (backward) {
+      left = right ^ mixed;
+      right = half;
+    } else {
+      right = left ^ mixed;
+      left = half;
+    }
+  }
+  return static_cast<std::uint16_t>(left << 8 | right);
+}
+
+std::uint16_t Permutation16::forward(std::uint16_t number) const {
+  // Cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002): on till it lands inside.
+  do {
+    number = feistel(number, false);
+  } while (outside(number));
+  return number;
+}
+
+std::uint16_t Permutation16::backward(std::uint16_t number) const {
+  do {
+    number = feistel(number, true);
+  } while (outside(number));
+  return number;
+}
+
+FlowCodec::FlowCodec(Protocol protocol, const SipKey& flow_secret)
+    : protocol_(protocol),
+      secret_(flow_secret),
+      primary_(siphash(flow_secret, 1)),
+      secondary_(siphash(flow_secret, 2)),
+      flow_label_(static_cast<std::uint32_t>(siphash(flow_secret, 3) % 0xfffff) + 1),
+      icmp_checksum_(static_cast<std::uint16_t>(siphash(flow_secret, 4) % 0xfffe + 1)) {}
+
+std::uint64_t FlowCodec::tag(const ProbeIdentity& identity) const {
+  return siphash(secret_, 5, pack(identity));
+}
+
+bool FlowCodec::tag_matches(const ProbeIdentity& identity, ByteView payload) const {
+  const std::uint64_t quoted =
+      (std::uint64_t{load32(payload, kSteeringBytes)} << 32) | load32(payload, kSteeringBytes + 4);
+  return quoted == tag(identity);
+}
+
+void FlowCodec::encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const {
+  const std::uint16_t word = primary_.forward(pack(identity));
+  const std::uint64_t tag_value = tag(identity);
+  probe.ttl = identity.ttl;
+  probe.flow_label = flow_label_;
+  probe.ip_id = secondary_.forward(pack(identity));
+  probe.checksum = protocol_ == Protocol::icmp ? icmp_checksum_ : word;
+  probe.sequence =
+      protocol_ == Protocol::tcp ? std::uint32_t{word} << 16 | static_cast<std::uint16_t>(tag_value) : word;
+  store32(probe.tag, 0, static_cast<std::uint32_t>(tag_value >> 32));
+  store32(probe.tag, 4, static_cast<std::uint32_t>(tag_value));
+}
+
+FlowCodec::Decoded FlowCodec::decode(const packet::Quote& quote) const {
+  Decoded decoded;
+  const bool v4 = quote.tuple.destination.is_v4();
+  if (protocol_ == Protocol::tcp) {
+    decoded.primary = decode_sequence(quote.sequence);
+    decoded.full = decoded.primary.has_value();
+  } else {
+    const auto word = protocol_ == Protocol::udp ? quote.checksum : static_cast<std::uint16_t>(quote.sequence);
+    if (!outside(word)) decoded.primary = unpack(primary_.backward(word));
+  }
+  if (decoded.full) return decoded;
+  if (v4 && !outside(quote.ip_id)) decoded.secondary = unpack(secondary_.backward(quote.ip_id));
+
+  if (protocol_ != Protocol::tcp && quote.payload.size() >= kTagEnd) {
+    // Where the tag is quoted it decides: nobody on the way has a reason to rewrite a payload.
+    for (const auto& candidate : {decoded.primary, decoded.secondary}) {
+      if (candidate && tag_matches(*candidate, quote.payload)) return {true, candidate, candidate};
+    }
+    return {};
+  }
+  decoded.full = decoded.primary && (v4 ? decoded.primary == decoded.secondary : quote.flow_label == flow_label_);
+  return decoded;
+}
+
+std::optional<ProbeIdentity> FlowCodec::decode_echo(const packet::EchoReply& reply) const {
+  if (outside(reply.sequence) || reply.payload.size() < kTagEnd) return std::nullopt;
+  const auto identity = unpack(primary_.backward(reply.sequence));
+  if (!identity || !tag_matches(*identity, reply.payload)) return std::nullopt;
+  return identity;
+}
+
+std::optional<ProbeIdentity> FlowCodec::decode_sequence(std::uint32_t sequence) const {
+  const auto word = static_cast<std::uint16_t>(sequence >> 16);
+  if (outside(word)) return std::nullopt;
+  const auto identity = unpack(primary_.backward(word));
+  if (!identity || static_cast<std::uint16_t>(sequence) != static_cast<std::uint16_t>(tag(*identity))) {
+    return std::nullopt;
+  }
+  return identity;
+}
+
+SipKey derive_flow_secret(const SipKey& process_secret, const FiveTuple& tuple) {
+  // The source address is left out: it may change under a flow whose probes are on the way.
+  std::array<std::uint8_t, 24> name{};
+  std::ranges::copy(tuple.destination.bytes(), name.begin());
+  store16(name, 16, tuple.source_port);
+  store16(name, 18, tuple.destination_port);
+  name[20] = static_cast<std::uint8_t>(tuple.protocol);
+  const std::uint64_t first = siphash(process_secret, name);
+  name[21] = 1;
+  return {first, siphash(process_secret, name)};
+}
+
+}  // namespace ecmp

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/siphash.hpp"
+#include "packet/message.hpp"
+#include "packet/probe_datagram.hpp"
+
+namespace ecmp {
+
+/// Which probe of a flow a datagram is.
+struct ProbeIdentity {
+  /// Rounds are told apart modulo this: far more than can be under way at once.
+  static constexpr std::uint32_t kRounds = 63;
+  static constexpr std::uint8_t kAttempts = 4;
+
+  std::uint8_t ttl = 0;      ///< 1..255
+  std::uint8_t round = 0;    ///< round number modulo kRounds
+  std::uint8_t attempt = 0;  ///< below kAttempts: a TTL may be probed again within its round
+
+  friend bool operator==(const ProbeIdentity&, const ProbeIdentity&) = default;
+};
+
+/// A key-dependent permutation of the numbers 1..65534: what goes into 16-bit header fields. 0 and 65535 are left out,
+/// since a UDP checksum of 0 means "none" and one's complement arithmetic cannot tell the two apart (RFC 768, RFC
+/// 1071).
+class Permutation16 {
+ public:
+  explicit Permutation16(std::uint64_t key) : key_(key) {}
+  [[nodiscard]] std::uint16_t forward(std::uint16_t number) const;
+  [[nodiscard]] std::uint16_t backward(std::uint16_t number) const;
+
+ private:
+  [[nodiscard]] std::uint16_t feistel(std::uint16_t number, bool backward) const;
+  std::uint64_t key_;
+};
+
+/// Where the identity of a flow's probes hides. Three places, none of which routers hash, each of them keyed with the
+/// process' secret, so that who cannot see our packets cannot forge an answer to one (docs/adr/0006):
+///
+///   16 bits  UDP: the checksum, made true by two payload bytes. ICMP: the sequence (the checksum, which routers do
+///   hash,
+///            stays constant by the same two bytes). TCP: the upper half of the sequence number. In the 8 bytes of
+///            transport header that every quote has (RFC 792).
+///   16 bits  IPv4: IP-ID, the same identity under another permutation. IPv6 has the flow label instead: constant, as
+///            routers do hash it, but secret all the same.
+///   64 bits  the tag: payload bytes of UDP and ICMP, which longer quotes (RFC 1812 section 4.3.2.3, RFC 4443) carry;
+///            16 bits of it are the lower half of the TCP sequence number.
+class FlowCodec {
+ public:
+  /// `flow_secret` must differ between flows; see derive_flow_secret().
+  FlowCodec(Protocol protocol, const SipKey& flow_secret);
+
+  /// Flow label that all probes of the flow carry, 20 bits, never 0 (RFC 6437 section 3).
+  [[nodiscard]] std::uint32_t flow_label() const { return flow_label_; }
+
+  /// Fills in checksum, sequence, ip_id, flow_label, tag and ttl.
+  void encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const;
+
+  /// What a quote says. `full`: two independent places agree. Else only `primary` (the transport header's word) or
+  /// `secondary` (IP-ID) can be right: something on the way, a NAT as a rule, has rewritten the other; a lone forged
+  /// packet is right here once in 65,534 tries, so the caller wants to see it again before it believes it.
+  struct Decoded {
+    bool full = false;
+    std::optional<ProbeIdentity> primary;
+    std::optional<ProbeIdentity> secondary;
+  };
+  [[nodiscard]] Decoded decode(const packet::Quote& quote) const;
+
+  /// Identity in an echo reply, which returns the whole payload: nullopt unless the tag is right.
+  [[nodiscard]] std::optional<ProbeIdentity> decode_echo(const packet::EchoReply& reply) const;
+
+  /// Identity in what a TCP segment acknowledges, minus one: nullopt unless the tag's 16 bits are right.
+  [[nodiscard]] std::optional<ProbeIdentity> decode_sequence(std::uint32_t sequence) const;
+
+ private:
+  [[nodiscard]] std::uint64_t tag(const ProbeIdentity& identity) const;
+  [[nodiscard]] bool tag_matches(const ProbeIdentity& identity, ByteView payload) const;
+
+  Protocol protocol_;
+  SipKey secret_;
+  Permutation16 primary_;
+  Permutation16 secondary_;
+  std::uint32_t flow_label_;
+  std::uint16_t icmp_checksum_;
+};
+
+/// The secret of one flow, from the process' secret and what names the flow.
+SipKey derive_flow_secret(const SipKey& process_secret, const FiveTuple& tuple);
+
+}  // namespace ecmp

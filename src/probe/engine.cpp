@@ -1,0 +1,373 @@
+#include "probe/engine.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+#include "packet/probe_datagram.hpp"
+#include "probe/engine_state.hpp"
+
+namespace ecmp {
+namespace {
+
+/// The longest pause between two probes of a round when nobody asks for another: short enough that a round is over soon
+/// and its hops are seen at nearly the same time, long enough to be no burst.
+constexpr Duration kMaxGap = std::chrono::milliseconds(50);
+
+constexpr std::array<Duration, 15> kLagBounds = [] {
+  std::array<Duration, 15> bounds{};
+  Duration bound = std::chrono::microseconds(100);
+  for (Duration& entry : bounds) {  // 0.1 ms, 0.2 ms, ... 1.6 s
+    entry = bound;
+    bound *= 2;
+  }
+  return bounds;
+}();
+
+/// A number in [0, 1) that is spread evenly over consecutive `phase`s.
+double fraction(std::uint64_t phase) {
+  return static_cast<double>((phase * 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
+}
+
+Duration scaled(Duration duration, double factor) {
+  return Duration(static_cast<Duration::rep>(static_cast<double>(duration.count()) * factor));
+}
+
+}  // namespace
+
+std::string_view to_string(SendError error) {
+  switch (error) {
+    case SendError::none:
+      return "";
+    case SendError::no_route:
+      return "no_route";
+    case SendError::no_permission:
+      return "no_permission";
+    case SendError::no_buffers:
+      return "no_buffers";
+    case SendError::too_big:
+      return "too_big";
+    case SendError::link_down:
+      return "link_down";
+    case SendError::other:
+      return "other";
+  }
+  return "other";
+}
+
+std::string_view to_string(Ignored reason) {
+  switch (reason) {
+    case Ignored::malformed:
+      return "malformed";
+    case Ignored::unknown_flow:
+      return "unknown_flow";
+    case Ignored::bad_identity:
+      return "bad_identity";
+    case Ignored::late:
+      return "late";
+    case Ignored::duplicate:
+      return "duplicate";
+    case Ignored::count_:
+      break;
+  }
+  return "";
+}
+
+std::span<const Duration> schedule_lag_bounds() {
+  return kLagBounds;
+}
+
+Engine::State::State(const EngineOptions& options)
+    : options_(options),
+      // A burst of 20 ms: less and a late wake-up of the loop would cost rate.
+      bucket_(options.probes_per_second, std::max(1.0, options.probes_per_second / 50)) {
+  responder_buckets_.emplace_back(1e9, 1e9);  // number 0: a hop whose responder is not known
+}
+
+std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Instant now) {
+  for (std::uint16_t i = 0; i < plan.flows; ++i) {
+    if (find(plan.address, plan.protocol, static_cast<std::uint16_t>(plan.first_source_port + i), plan.port) !=
+        nullptr) {
+      return std::nullopt;
+    }
+  }
+  std::uint32_t first = static_cast<std::uint32_t>(flows_.size());
+  if (auto& free = free_ranges_[plan.flows]; !free.empty()) {
+    first = free.back();
+    free.pop_back();
+  } else {
+    flows_.resize(flows_.size() + plan.flows);
+  }
+  ranges_[first] = plan.flows;
+  const auto shared = std::make_shared<const DestinationPlan>(plan);
+  const auto least = packet::minimum_size(plan.address.family(), plan.protocol);
+  const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
+  const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
+  for (std::uint16_t i = 0; i < plan.flows; ++i) {
+    const std::uint32_t number = first + i;
+    const FiveTuple tuple{.source = {},
+                          .destination = plan.address,
+                          .protocol = plan.protocol,
+                          .source_port = static_cast<std::uint16_t>(plan.first_source_port + i),
+                          .destination_port = port};
+    auto flow =
+        std::make_unique<Flow>(number, tuple, FlowCodec(plan.protocol, derive_flow_secret(options_.secret, tuple)));
+    flow->plan = shared;
+    flow->packet_size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
+    // Flows of a destination are spaced evenly; destinations are shifted against each other.
+    const double share = (i + fraction(plan.phase)) / plan.flows;
+    flow->next_round = now + scaled(spread, share);
+    flow->steady = now + scaled(plan.interval, share);
+    flow->responders.assign(plan.max_ttl, 0);
+    names_[{tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port}] = number;
+    flows_[number] = std::move(flow);
+    schedule(*flows_[number]);
+  }
+  return first;
+}
+
+void Engine::State::remove(std::uint32_t first_flow) {
+  const auto range = ranges_.find(first_flow);
+  if (range == ranges_.end()) return;
+  for (std::uint32_t number = first_flow; number < first_flow + range->second; ++number) {
+    const FiveTuple& tuple = flows_[number]->tuple;
+    names_.erase({tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port});
+    flows_[number].reset();
+  }
+  free_ranges_[range->second].push_back(first_flow);
+  ranges_.erase(range);
+}
+
+Instant Engine::State::next_due() const {
+  if (timers_.empty()) return Instant::max();
+  return std::max(timers_.top().at, blocked_until_);
+}
+
+/// Puts the flow into the timer queue for the next thing that has to be done for it.
+void Engine::State::schedule(Flow& flow) {
+  Instant next = flow.next_round;
+  for (const auto& round : flow.live) {
+    if (round->over()) continue;
+    const auto due = round->due();
+    next = std::min(next, due ? due->at : round->deadline());
+  }
+  if (next >= flow.timer) return;  // an earlier entry stands: the flow is looked at then and comes back here
+  flow.timer = next;
+  timers_.push(next, flow.number);
+}
+
+std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundSink& rounds) {
+  batch_.clear();
+  handed_.clear();
+  maximum_ = maximum;
+  bytes_used_ = 0;
+  if (bytes_.size() < maximum * packet::kMaximumProbeSize) bytes_.resize(maximum * packet::kMaximumProbeSize);
+  blocked_until_ = Instant{};
+  while (!timers_.empty() && timers_.top().at <= now && batch_.size() < maximum && blocked_until_ <= now) {
+    const auto entry = timers_.top();
+    timers_.pop();
+    Flow* flow = flows_[entry.flow].get();
+    if (flow == nullptr || flow->timer != entry.at) continue;
+    flow->timer = Instant::max();
+    step(*flow, now, rounds);
+    schedule(*flow);
+  }
+  return batch_;
+}
+
+void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
+  if (flow.next_round <= now) begin_round(flow, now);
+  for (const auto& live : flow.live) {
+    LiveRound& round = *live;
+    if (round.over()) continue;
+    if (const auto due = round.due()) {
+      if (due->at <= now && batch_.size() < maximum_ && may_send(flow, round, *due, now)) send(flow, round, *due, now);
+    } else if (round.quiet() || round.deadline() <= now) {
+      round.settle(now);
+    }
+  }
+  hand_over(flow, now, rounds);
+}
+
+void Engine::State::begin_round(Flow& flow, Instant now) {
+  const DestinationPlan& plan = *flow.plan;
+  const Instant due = flow.next_round;
+  const std::uint32_t number = flow.next_number++;
+  if (number == 0) {
+    // Onto the even grid, at least half an interval from here.
+    flow.next_round = flow.steady;
+    while (flow.next_round < due + plan.interval / 2)
+      flow.next_round += plan.interval;
+  } else {
+    flow.next_round += plan.interval;
+  }
+  if (flow.next_round <= now) {
+    // A whole interval behind: what cannot be made up for is told, not crammed in.
+    const auto behind = static_cast<std::uint64_t>((now - flow.next_round) / plan.interval) + 1;
+    counters.rounds_skipped += behind;
+    flow.next_number += static_cast<std::uint32_t>(behind);
+    flow.next_round += plan.interval * static_cast<Duration::rep>(behind);
+  }
+  if (flow.live.size() >= kMaxLiveRounds) {
+    ++counters.rounds_skipped;
+    return;
+  }
+  std::unique_ptr<LiveRound> round;
+  if (spare_rounds_.empty()) {
+    round = std::make_unique<LiveRound>();
+  } else {
+    round = std::move(spare_rounds_.back());
+    spare_rounds_.pop_back();
+  }
+  const int ttls = flow.distance != 0 ? flow.distance : plan.max_ttl;
+  round->begin(number, due,
+               RoundTerms{.distance = flow.distance,
+                          .max_ttl = plan.max_ttl,
+                          .first = !flow.first_round_over,
+                          .lost_streak = flow.lost_streak,
+                          .anonymous = flow.anonymous,
+                          .timeout = plan.timeout,
+                          .gap = plan.ttl_gap.value_or(std::min<Duration>(kMaxGap, plan.interval / (4 * ttls)))});
+  flow.live.push_back(std::move(round));
+}
+
+/// Asks the limits; when one says no, leaves a time to come back.
+bool Engine::State::may_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now) {
+  const Instant global = bucket_.available(now);
+  if (global > now) {
+    if (blocked_until_ <= now) ++counters.rate_limited;
+    blocked_until_ = global;
+    return false;
+  }
+  TokenBucket& bucket = responder_buckets_[flow.responders[due.ttl - 1u]];
+  const Instant own = bucket.available(now);
+  if (own > now) {
+    ++counters.responder_delayed;
+    round.delay(own);
+    return false;
+  }
+  bucket_.take(now);
+  bucket.take(now);
+  return true;
+}
+
+void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now) {
+  count_lag(now - due.at);
+  LiveProbe& probe = round.begin_probe(now);
+  const Protocol protocol = flow.tuple.protocol;
+  if (flow.tuple.source.is_unspecified()) {
+    ++counters.send_errors[static_cast<std::size_t>(SendError::no_route)];
+    round.on_send_failed(probe);
+    return;
+  }
+  packet::ProbeDatagram datagram{.tuple = flow.tuple, .dscp = flow.plan->dscp, .total_size = flow.packet_size};
+  flow.codec.encode({.ttl = due.ttl, .round = round.round_field(), .attempt = due.attempt}, datagram);
+  const ByteView bytes = packet::write_probe(datagram, MutableBytes(bytes_).subspan(bytes_used_, flow.packet_size));
+  bytes_used_ += flow.packet_size;
+  batch_.push_back({.bytes = bytes, .flow = flow.number});
+  handed_.push_back({flow.number, round.number(), due.ttl, due.attempt});
+  ++counters.probes_sent[static_cast<std::size_t>(protocol)];
+}
+
+void Engine::State::count_lag(Duration lag) {
+  const auto bound = std::ranges::lower_bound(kLagBounds, lag);
+  ++counters.schedule_lag[static_cast<std::size_t>(bound - kLagBounds.begin())];
+  counters.schedule_lag_sum += lag;
+}
+
+void Engine::State::on_sent(std::span<const Outgoing> batch) {
+  assert(batch.size() == handed_.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Handed& handed = handed_[i];
+    Flow& flow = *flows_[handed.flow];
+    for (const auto& round : flow.live) {
+      if (round->number() != handed.round) continue;
+      LiveProbe& probe = *round->find(handed.ttl, handed.attempt);
+      if (batch[i].error == SendError::none) {
+        probe.sent = batch[i].at;
+      } else {
+        ++counters.send_errors[static_cast<std::size_t>(batch[i].error)];
+        --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
+        round->on_send_failed(probe);
+        schedule(flow);
+      }
+      break;
+    }
+  }
+}
+
+/// Tells the rounds that are over, in the order of their numbers: one that ended early waits for those before it, since
+/// whoever follows a path or computes jitter needs them in sequence.
+void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
+  while (!flow.live.empty() && flow.live.front()->over()) {
+    const LiveRound& round = *flow.live.front();
+    report_.flow = flow.number;
+    round.report(now, report_);
+    flow.first_round_over = flow.first_round_over || round.end_to_end() != EndToEnd::send_failed;
+    if (round.distance() != 0) flow.distance = round.distance();
+    if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
+    if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
+    flow.last_over = round.number();
+    flow.last_answered.reset();
+    for (const HopResult& hop : report_.hops) {
+      if (hop.responder.is_unspecified()) continue;
+      flow.last_answered.set(hop.ttl);
+      flow.responders[hop.ttl - 1u] = responder(hop.responder);
+    }
+    spare_rounds_.push_back(std::move(flow.live.front()));
+    flow.live.erase(flow.live.begin());
+    rounds.on_round(report_);
+  }
+}
+
+/// The number under which a responder's limit is kept. The table is bounded by the network: only answers that carried a
+/// true identity come here. Past the bound responders share number 0, which has no limit.
+std::uint32_t Engine::State::responder(const IpAddress& address) {
+  constexpr std::size_t kMaximum = 1u << 18;
+  const auto found = responder_numbers_.find(address);
+  if (found != responder_numbers_.end()) return found->second;
+  if (responder_buckets_.size() >= kMaximum) return 0;
+  const auto number = static_cast<std::uint32_t>(responder_buckets_.size());
+  const double rate = options_.probes_per_second_per_responder;
+  responder_buckets_.emplace_back(rate, std::max(1.0, rate / 10));
+  responder_numbers_.emplace(address, number);
+  return number;
+}
+
+Flow* Engine::State::find(const IpAddress& destination, Protocol protocol, std::uint16_t source_port,
+                          std::uint16_t destination_port) {
+  const std::uint16_t port = protocol == Protocol::icmp ? std::uint16_t{0} : destination_port;
+  const auto found = names_.find({destination, protocol, source_port, port});
+  return found == names_.end() ? nullptr : flows_[found->second].get();
+}
+
+Engine::Engine(const EngineOptions& options) : state_(std::make_unique<State>(options)) {}
+Engine::~Engine() = default;
+std::optional<std::uint32_t> Engine::add(const DestinationPlan& plan, Instant now) {
+  return state_->add(plan, now);
+}
+void Engine::remove(std::uint32_t first_flow) {
+  state_->remove(first_flow);
+}
+void Engine::set_source(std::uint32_t flow, const IpAddress& source) {
+  state_->flow(flow).tuple.source = source;
+}
+FiveTuple Engine::tuple(std::uint32_t flow) const {
+  return state_->flow(flow).tuple;
+}
+Instant Engine::next_due() const {
+  return state_->next_due();
+}
+std::span<Outgoing> Engine::poll(Instant now, std::size_t maximum, RoundSink& rounds) {
+  return state_->poll(now, maximum, rounds);
+}
+void Engine::on_sent(std::span<const Outgoing> batch) {
+  state_->on_sent(batch);
+}
+void Engine::on_captured(const Captured& datagram, RoundSink& rounds) {
+  state_->on_captured(datagram, rounds);
+}
+const EngineCounters& Engine::counters() const {
+  return state_->counters;
+}
+
+}  // namespace ecmp

@@ -1,0 +1,182 @@
+#include <algorithm>
+
+#include "packet/message.hpp"
+#include "probe/engine_state.hpp"
+
+namespace ecmp {
+
+using packet::ReplyKind;
+
+/// What is told about an answer, whatever carried it.
+struct Engine::State::Answer {
+  Instant at;
+  IpAddress from;
+  ReplyKind kind = ReplyKind::none;
+  std::uint8_t reply_ttl = 0;
+  std::uint8_t icmp_type = 0;
+  std::uint8_t icmp_code = 0;
+  std::uint8_t quoted_ttl = 0;
+  const packet::MplsStack* mpls = nullptr;
+};
+
+void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
+  if (datagram.direction == Direction::outgoing) {
+    on_outgoing(datagram);
+    return;
+  }
+  const packet::Message message = packet::parse(datagram.bytes);
+  if (const auto* error = std::get_if<packet::IcmpError>(&message)) return on_error(*error, datagram.at, rounds);
+  if (const auto* echo = std::get_if<packet::EchoReply>(&message)) return on_echo(*echo, datagram.at, rounds);
+  if (const auto* segment = std::get_if<packet::TcpSegment>(&message)) return on_segment(*segment, datagram.at, rounds);
+  if (const auto* udp = std::get_if<packet::UdpDatagram>(&message)) return on_datagram(*udp, datagram.at, rounds);
+  if (std::get<packet::ParseError>(message) != packet::ParseError::irrelevant) ignore(Ignored::malformed);
+}
+
+/// Our own probe on its way out: the capture's stamp is when it went to the interface, which is what an RTT counts
+/// from.
+void Engine::State::on_outgoing(const Captured& datagram) {
+  const auto parsed = packet::parse_probe(datagram.bytes);
+  const auto* quote = std::get_if<packet::Quote>(&parsed);
+  if (quote == nullptr) return;
+  const FiveTuple& tuple = quote->tuple;
+  Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
+  if (flow == nullptr) return;
+  const auto decoded = flow->codec.decode(*quote);
+  if (!decoded.full) return;
+  LiveRound* round = find_round(*flow, decoded.primary->round);
+  if (round == nullptr) return;
+  LiveProbe* probe = round->find(decoded.primary->ttl, decoded.primary->attempt);
+  // The first stamp counts: a tunnel may send the same probe again. It may lie a hair before the time of handing over,
+  // since the two clocks are mapped onto each other; what lies further off is of something else.
+  constexpr Duration kSlack = std::chrono::milliseconds(1);
+  if (probe == nullptr || probe->state != LiveProbe::State::sent || probe->stamped) return;
+  if (datagram.at < probe->sent - kSlack) return;
+  probe->sent = datagram.at;
+  probe->stamped = true;
+}
+
+void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSink& rounds) {
+  const FiveTuple& tuple = error.quote.tuple;
+  Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
+  if (flow == nullptr) return ignore(Ignored::unknown_flow);
+  ProbeIdentity identity;
+  if (!believe(*flow, flow->codec.decode(error.quote), identity)) return ignore(Ignored::bad_identity);
+  close(*flow, identity,
+        {.at = at,
+         .from = error.from,
+         .kind = packet::reply_kind(error.from.family(), error.type, error.code),
+         .reply_ttl = error.reply_ttl,
+         .icmp_type = error.type,
+         .icmp_code = error.code,
+         .quoted_ttl = error.quote.ttl,
+         .mpls = &error.mpls},
+        rounds);
+}
+
+void Engine::State::on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds) {
+  Flow* flow = find(reply.from, Protocol::icmp, reply.identifier, 0);
+  if (flow == nullptr) return ignore(Ignored::unknown_flow);
+  const auto identity = flow->codec.decode_echo(reply);
+  if (!identity) return ignore(Ignored::bad_identity);
+  close(*flow, *identity, {.at = at, .from = reply.from, .kind = ReplyKind::echo_reply, .reply_ttl = reply.reply_ttl},
+        rounds);
+}
+
+void Engine::State::on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds) {
+  Flow* flow = find(segment.from, Protocol::tcp, segment.destination_port, segment.source_port);
+  if (flow == nullptr) return ignore(Ignored::unknown_flow);
+  if (!segment.ack || !(segment.syn || segment.rst)) return ignore(Ignored::bad_identity);
+  // RFC 9293 section 3.10.7: what answers a SYN acknowledges its sequence number plus one, plus the payload if the
+  // answer is a RST of a closed port and the SYN carried one.
+  const auto payload = static_cast<std::uint32_t>(
+      flow->packet_size - packet::minimum_size(flow->tuple.destination.family(), Protocol::tcp));
+  auto identity = flow->codec.decode_sequence(segment.acknowledgement - 1);
+  if (!identity && payload > 0) identity = flow->codec.decode_sequence(segment.acknowledgement - 1 - payload);
+  if (!identity) return ignore(Ignored::bad_identity);
+  close(*flow, *identity,
+        {.at = at,
+         .from = segment.from,
+         .kind = segment.syn ? ReplyKind::syn_ack : ReplyKind::rst,
+         .reply_ttl = segment.reply_ttl},
+        rounds);
+}
+
+/// A UDP service answers with whatever it likes: addresses and ports are all that tells whom. Who can guess them can
+/// forge such an answer (docs/adr/0006).
+void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds) {
+  Flow* flow = find(datagram.from, Protocol::udp, datagram.destination_port, datagram.source_port);
+  if (flow == nullptr) return ignore(Ignored::unknown_flow);
+  flow->anonymous = true;
+  for (const auto& round : flow->live) {
+    LiveProbe* probe = round->find_anonymous(at);
+    if (probe == nullptr) continue;
+    close(*flow, *round, *probe,
+          {.at = at, .from = datagram.from, .kind = ReplyKind::udp, .reply_ttl = datagram.reply_ttl}, rounds);
+    return;
+  }
+  schedule(*flow);
+}
+
+/// Decides whether a decoded quote is believed. One with half of its identity intact is, once the same flow and TTL has
+/// shown such a quote before: behind a NAT every answer comes like that, a forger hits twice once in 2^32.
+bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded, ProbeIdentity& identity) {
+  if (decoded.full) {
+    identity = *decoded.primary;
+    return true;
+  }
+  for (const auto& half : {decoded.primary, decoded.secondary}) {
+    if (!half) continue;
+    LiveRound* round = find_round(flow, half->round);
+    if (round == nullptr || round->find(half->ttl, half->attempt) == nullptr) continue;
+    identity = *half;
+    if (flow.half_seen.test(half->ttl)) return true;
+    flow.half_seen.set(half->ttl);
+    return false;
+  }
+  return false;
+}
+
+LiveRound* Engine::State::find_round(Flow& flow, std::uint8_t round_field) {
+  for (const auto& round : flow.live) {
+    if (round->round_field() == round_field) return round.get();
+  }
+  return nullptr;
+}
+
+void Engine::State::close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds) {
+  LiveRound* round = find_round(flow, identity.round);
+  if (round == nullptr) {
+    const bool same = flow.last_over % ProbeIdentity::kRounds == identity.round && flow.first_round_over;
+    return ignore(same && flow.last_answered.test(identity.ttl) ? Ignored::duplicate : Ignored::late);
+  }
+  LiveProbe* probe = round->find(identity.ttl, identity.attempt);
+  if (probe == nullptr) return ignore(Ignored::bad_identity);
+  close(flow, *round, *probe, answer, rounds);
+}
+
+void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds) {
+  if (probe.answered()) return ignore(Ignored::duplicate);
+  const Duration rtt = answer.at - probe.sent;
+  // One fate per probe: what is slower than the timeout is a timeout, whenever we come to read it.
+  if (probe.state != LiveProbe::State::sent || rtt > flow.plan->timeout) return ignore(Ignored::late);
+  probe.state = LiveProbe::State::answered;
+  HopResult& hop = probe.hop;
+  hop.reply = answer.kind;
+  hop.icmp_type = answer.icmp_type;
+  hop.icmp_code = answer.icmp_code;
+  hop.reply_ttl = answer.reply_ttl;
+  hop.quoted_ttl = answer.quoted_ttl;
+  hop.responder = answer.from;
+  // The two stamps are of one clock, yet a stamp before sending and one by the kernel may cross by a hair on loopback.
+  hop.rtt = std::max(rtt, Duration{0});
+  hop.received = answer.at;
+  if (answer.mpls != nullptr) hop.mpls = *answer.mpls;
+  // A router that is asked for its own address is the destination as well: time exceeded is never its last word.
+  probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
+  round.on_answer(probe);
+  if (round.quiet()) round.settle(answer.at);
+  hand_over(flow, answer.at, rounds);
+  schedule(flow);
+}
+
+}  // namespace ecmp

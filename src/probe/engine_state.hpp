@@ -1,0 +1,133 @@
+#pragma once
+
+// Private to the engine's .cpp files.
+
+#include <array>
+#include <bitset>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "probe/codec.hpp"
+#include "probe/engine.hpp"
+#include "probe/live_round.hpp"
+#include "probe/timer_queue.hpp"
+#include "probe/token_bucket.hpp"
+
+namespace ecmp {
+
+/// What a reply is found by: everything of the tuple but our own address, which a NAT may have rewritten in a quote.
+struct FlowName {
+  IpAddress destination;
+  Protocol protocol;
+  std::uint16_t source_port;
+  std::uint16_t destination_port;
+
+  friend bool operator==(const FlowName&, const FlowName&) = default;
+};
+
+struct FlowNameHash {
+  std::size_t operator()(const FlowName& name) const noexcept {
+    const std::size_t ports =
+        (std::size_t{name.source_port} << 16 | name.destination_port) << 2 | static_cast<std::size_t>(name.protocol);
+    return (std::hash<IpAddress>{}(name.destination) ^ ports) * 0x9e3779b97f4a7c15u;
+  }
+};
+
+struct Flow {
+  Flow(std::uint32_t number_, const FiveTuple& tuple_, const FlowCodec& codec_)
+      : number(number_), tuple(tuple_), codec(codec_) {}
+
+  std::uint32_t number;
+  FiveTuple tuple;  ///< source unspecified while there is no route
+  FlowCodec codec;
+  std::shared_ptr<const DestinationPlan> plan;
+  std::uint16_t packet_size = 0;
+
+  Instant timer = Instant::max();  ///< the only entry of the timer queue that counts
+  Instant next_round{};
+  Instant steady{};  ///< any moment of the even grid on which the flow's rounds begin from the second one on
+  std::uint32_t next_number = 0;
+
+  std::uint8_t distance = 0;
+  bool first_round_over = false;
+  bool anonymous = false;
+  std::uint32_t lost_streak = 0;
+
+  std::vector<std::unique_ptr<LiveRound>> live;  ///< oldest first
+  std::vector<std::uint32_t> responders;         ///< by TTL - 1: whose limit a probe counts against; 0 is nobody's
+  std::uint32_t last_over = 0;                   ///< number of the round that ended last
+  std::bitset<256> last_answered;                ///< its answered TTLs: tells duplicates from late answers
+  std::bitset<256> half_seen;                    ///< TTLs where an answer with half its identity intact has come before
+};
+
+class Engine::State {
+ public:
+  explicit State(const EngineOptions& options);
+
+  // engine.cpp: what is traced, and when what leaves
+  std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
+  void remove(std::uint32_t first_flow);
+  [[nodiscard]] Instant next_due() const;
+  std::span<Outgoing> poll(Instant now, std::size_t maximum, RoundSink& rounds);
+  void on_sent(std::span<const Outgoing> batch);
+  [[nodiscard]] Flow& flow(std::uint32_t number) { return *flows_[number]; }
+
+  // engine_receive.cpp: what came back
+  void on_captured(const Captured& datagram, RoundSink& rounds);
+
+  EngineCounters counters;
+
+ private:
+  struct Answer;
+  static constexpr std::size_t kMaxLiveRounds = 16;
+
+  void step(Flow& flow, Instant now, RoundSink& rounds);
+  void begin_round(Flow& flow, Instant now);
+  void hand_over(Flow& flow, Instant now, RoundSink& rounds);
+  bool may_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
+  void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
+  void schedule(Flow& flow);
+  void count_lag(Duration lag);
+
+  Flow* find(const IpAddress& destination, Protocol protocol, std::uint16_t source_port,
+             std::uint16_t destination_port);
+  void ignore(Ignored reason) { ++counters.ignored[static_cast<std::size_t>(reason)]; }
+  void on_outgoing(const Captured& datagram);
+  void on_error(const packet::IcmpError& error, Instant at, RoundSink& rounds);
+  void on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds);
+  void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);
+  void on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds);
+  bool believe(Flow& flow, const FlowCodec::Decoded& decoded, ProbeIdentity& identity);
+  void close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
+  void close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds);
+  LiveRound* find_round(Flow& flow, std::uint8_t round_field);
+  std::uint32_t responder(const IpAddress& address);
+
+  EngineOptions options_;
+  std::vector<std::unique_ptr<Flow>> flows_;                 ///< by number; empty where a destination was removed
+  std::unordered_map<std::uint32_t, std::uint16_t> ranges_;  ///< first flow -> how many
+  std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> free_ranges_;  ///< how many -> first flows
+  std::unordered_map<FlowName, std::uint32_t, FlowNameHash> names_;
+  TimerQueue timers_;
+  TokenBucket bucket_;
+  Instant blocked_until_{};  ///< the global limit is used up until then
+  std::unordered_map<IpAddress, std::uint32_t> responder_numbers_;
+  std::vector<TokenBucket> responder_buckets_;
+
+  struct Handed {
+    std::uint32_t flow;
+    std::uint32_t round;
+    std::uint8_t ttl;
+    std::uint8_t attempt;
+  };
+  std::vector<Outgoing> batch_;
+  std::vector<Handed> handed_;       ///< what each datagram of the batch is
+  std::vector<std::uint8_t> bytes_;  ///< where they stand, one behind the other
+  std::size_t bytes_used_ = 0;
+  std::size_t maximum_ = 0;
+  std::vector<std::unique_ptr<LiveRound>> spare_rounds_;
+  Round report_;
+};
+
+}  // namespace ecmp

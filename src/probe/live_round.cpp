@@ -1,0 +1,337 @@
+#include "probe/live_round.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace ecmp {
+namespace {
+
+/// The capture hands datagrams over in blocks, a few milliseconds late though rightly stamped: a round waits so much
+/// longer than the timeout before it calls a probe unanswered. What counts is the stamp.
+constexpr Duration kDeliveryGrace = std::chrono::milliseconds(25);
+
+/// How far beyond the known distance a verification looks: paths grow by a hop or two as a rule.
+constexpr int kVerifyBeyond = 3;
+constexpr std::uint8_t kFillAttempts = 2;
+
+}  // namespace
+
+/// What the answers of a round say about the distance. A TTL of 0 means "none".
+struct LiveRound::Evidence {
+  std::uint8_t destination_sweep = 0;  ///< least TTL the destination answered in attempt 0
+  std::uint8_t destination_again = 0;  ///< the same for later attempts
+  std::uint8_t destination_any = 0;
+  std::uint8_t distance = 0;          ///< what destination_any and its quote make of it
+  bool quote_tells = false;           ///< the quote said how much TTL was left at the destination
+  std::uint8_t highest_exceeded = 0;  ///< highest TTL that expired on the way
+  std::uint8_t highest_answered = 0;  ///< by anybody
+  std::uint8_t highest_sent = 0;
+  bool refused = false;
+};
+
+void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms) {
+  terms_ = terms;
+  number_ = number;
+  started_ = due;
+  next_send_ = due;
+  last_timeout_ = due;
+  probes_.clear();
+  again_.clear();
+  again_next_ = 0;
+  open_ = 0;
+  attempt_ = 0;
+  next_ttl_ = 1;
+  limit_ = terms.distance != 0 ? terms.distance : terms.max_ttl;
+  verifying_ = false;
+  over_ = false;
+}
+
+bool LiveRound::one_by_one() const {
+  return terms_.anonymous && (terms_.distance == 0 || attempt_ > 0);
+}
+
+std::optional<LiveRound::Due> LiveRound::due() const {
+  if (open_ > 0 && one_by_one()) return std::nullopt;
+  if (again_next_ < again_.size()) return Due{next_send_, again_[again_next_], attempt_};
+  if (next_ttl_ <= limit_) return Due{next_send_, static_cast<std::uint8_t>(next_ttl_), attempt_};
+  return std::nullopt;
+}
+
+LiveProbe& LiveRound::begin_probe(Instant now) {
+  const Due next = *due();
+  if (again_next_ < again_.size()) {
+    ++again_next_;
+  } else {
+    ++next_ttl_;
+  }
+  next_send_ = now + terms_.gap;
+  last_timeout_ = now + terms_.timeout;
+  ++open_;
+  LiveProbe& probe = probes_.emplace_back();
+  probe.state = LiveProbe::State::sent;
+  probe.attempt = next.attempt;
+  probe.sent = now;
+  probe.hop.ttl = next.ttl;
+  return probe;
+}
+
+Instant LiveRound::deadline() const {
+  return due() ? Instant::max() : last_timeout_ + kDeliveryGrace;
+}
+
+LiveProbe* LiveRound::find(std::uint8_t ttl, std::uint8_t attempt) {
+  // The first sweep sends TTL 1, 2, 3 ...: its probes stand at ttl - 1.
+  if (attempt == 0) {
+    return ttl >= 1 && ttl <= probes_.size() && probes_[ttl - 1u].attempt == 0 ? &probes_[ttl - 1u] : nullptr;
+  }
+  const auto found = std::ranges::find_if(
+      probes_, [&](const LiveProbe& probe) { return probe.hop.ttl == ttl && probe.attempt == attempt; });
+  return found == probes_.end() ? nullptr : &*found;
+}
+
+bool LiveRound::answered(std::uint8_t ttl, std::uint8_t attempt) const {
+  return std::ranges::any_of(probes_, [&](const LiveProbe& probe) {
+    return probe.hop.ttl == ttl && probe.attempt == attempt && probe.answered();
+  });
+}
+
+LiveProbe* LiveRound::find_anonymous(Instant received) {
+  if (terms_.distance == 0 && !one_by_one()) {
+    // Several probes are under way and any of them may have reached it: stop, and search it one by one.
+    terms_.anonymous = true;
+    limit_ = next_ttl_ - 1;
+    return nullptr;
+  }
+  for (LiveProbe& probe : probes_) {
+    if (probe.state == LiveProbe::State::sent && probe.hop.ttl >= terms_.distance && received >= probe.sent &&
+        received - probe.sent <= terms_.timeout) {
+      return &probe;
+    }
+  }
+  return nullptr;
+}
+
+void LiveRound::on_answer(const LiveProbe& probe) {
+  --open_;
+  const std::uint8_t ttl = probe.hop.ttl;
+  if (probe.destination) {
+    limit_ = std::min<int>(limit_, ttl);
+    again_next_ = again_.size();
+  } else if (probe.time_exceeded()) {
+    if (attempt_ == 0 && ttl == limit_ && ttl < terms_.max_ttl) {
+      // The path has grown: a router sits where the destination was. On to it at once.
+      limit_ = terms_.max_ttl;
+      next_send_ = std::max(next_send_, probe.hop.received);
+    }
+  } else if (ttl > terms_.distance) {
+    // Refused in unknown land: what lies behind cannot be probed. Below the known distance the sweep goes on, so that
+    // every round asks every hop.
+    limit_ = std::min<int>(limit_, ttl);
+  }
+}
+
+void LiveRound::on_send_failed(LiveProbe& probe) {
+  probe.state = LiveProbe::State::send_failed;
+  --open_;
+}
+
+LiveRound::Evidence LiveRound::weigh() const {
+  Evidence evidence;
+  const LiveProbe* nearest = nullptr;
+  const auto lower = [](std::uint8_t& least, std::uint8_t ttl) { least = least == 0 ? ttl : std::min(least, ttl); };
+  for (const LiveProbe& probe : probes_) {
+    const std::uint8_t ttl = probe.hop.ttl;
+    evidence.highest_sent = std::max(evidence.highest_sent, ttl);
+    if (!probe.answered()) continue;
+    evidence.highest_answered = std::max(evidence.highest_answered, ttl);
+    if (probe.destination) {
+      lower(probe.attempt == 0 ? evidence.destination_sweep : evidence.destination_again, ttl);
+      lower(evidence.destination_any, ttl);
+      if (nearest == nullptr || ttl < nearest->hop.ttl) nearest = &probe;
+    } else if (probe.time_exceeded()) {
+      evidence.highest_exceeded = std::max(evidence.highest_exceeded, ttl);
+    } else {
+      evidence.refused = true;
+    }
+  }
+  if (nearest != nullptr) {
+    // A quote made at the destination shows what was left of the TTL: 1 if it was just enough (RFC 1122 section
+    // 3.2.2.1: the header is returned as received). A figure that contradicts the routers is not believed.
+    const std::uint8_t left = nearest->hop.quoted_ttl;
+    evidence.distance = nearest->hop.ttl;
+    if (left >= 1 && nearest->hop.ttl - left + 1 > evidence.highest_exceeded) {
+      evidence.distance = static_cast<std::uint8_t>(nearest->hop.ttl - left + 1);
+      evidence.quote_tells = true;
+    }
+  }
+  return evidence;
+}
+
+bool LiveRound::settle(Instant now) {
+  for (LiveProbe& probe : probes_) {
+    if (probe.state == LiveProbe::State::sent) probe.state = LiveProbe::State::timed_out;
+  }
+  open_ = 0;
+  if (due()) {  // one by one: the next may go
+    next_send_ = now;
+    return false;
+  }
+  const Evidence evidence = weigh();
+  return terms_.distance == 0 ? settle_unknown(evidence, now) : settle_known(evidence, now);
+}
+
+bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
+  if (evidence.destination_any != 0) {
+    if (terms_.first && ask_again(1, evidence.distance, now)) return false;
+    return finish(EndToEnd::reached, evidence.distance);
+  }
+  if (terms_.anonymous && attempt_ == 0 && limit_ < terms_.max_ttl && !evidence.refused) {
+    attempt_ = 1;
+    return plan_sweep(static_cast<std::uint8_t>(evidence.highest_exceeded + 1), now);
+  }
+  if (terms_.first && !terms_.anonymous && ask_again(1, evidence.highest_answered, now)) return false;
+  const bool nothing_left =
+      std::ranges::all_of(probes_, [](const LiveProbe& probe) { return probe.state == LiveProbe::State::send_failed; });
+  return finish(nothing_left ? EndToEnd::send_failed : EndToEnd::lost, 0);
+}
+
+bool LiveRound::settle_known(const Evidence& evidence, Instant now) {
+  if (verifying_) return verify(evidence, now);
+  if (evidence.destination_sweep != 0) {
+    if (evidence.destination_sweep <= terms_.distance) return finish(EndToEnd::reached, evidence.destination_sweep);
+    if (ask_again(terms_.distance, evidence.distance, now)) return false;
+    return finish(EndToEnd::reached, evidence.distance);
+  }
+  if (find(terms_.distance, 0)->state == LiveProbe::State::send_failed) {
+    return finish(EndToEnd::send_failed, terms_.distance);
+  }
+  if (evidence.refused || evidence.highest_exceeded >= terms_.distance) return finish(EndToEnd::lost, terms_.distance);
+  verifying_ = true;
+  return plan_verification(now);
+}
+
+bool LiveRound::verify(const Evidence& evidence, Instant now) {
+  const std::uint8_t known = terms_.distance;
+  if (evidence.destination_again != 0 && evidence.destination_again <= known) return finish(EndToEnd::lost, known);
+  if (evidence.highest_exceeded >= known) {
+    if (evidence.destination_any != 0) return finish(EndToEnd::reached, evidence.distance);
+    if (evidence.highest_sent < terms_.max_ttl && !evidence.refused) {
+      return plan_sweep(static_cast<std::uint8_t>(evidence.highest_sent + 1), now);
+    }
+    return finish(EndToEnd::lost, known);
+  }
+  if (evidence.destination_any == 0) return finish(EndToEnd::lost, known);
+  // The destination answered from beyond its distance only.
+  if (evidence.quote_tells) {
+    const bool grown = evidence.distance > known;
+    return finish(grown ? EndToEnd::reached : EndToEnd::lost, grown ? evidence.distance : known);
+  }
+  if (attempt_ + 1 < ProbeIdentity::kAttempts) return plan_verification(now);
+  return finish(EndToEnd::reached, evidence.destination_any);
+}
+
+/// Asks those of the TTLs from..below-1 again that nobody has answered. False if there is none, or no attempt left.
+bool LiveRound::ask_again(std::uint8_t from, std::uint8_t below, Instant now) {
+  if (attempt_ >= kFillAttempts) return false;
+  again_.clear();
+  again_next_ = 0;
+  for (int ttl = from; ttl < below; ++ttl) {
+    const LiveProbe* probe = best(static_cast<std::uint8_t>(ttl));
+    if (probe == nullptr || probe->state == LiveProbe::State::timed_out) {
+      again_.push_back(static_cast<std::uint8_t>(ttl));
+    }
+  }
+  if (again_.empty()) return false;
+  next_ttl_ = limit_ + 1;
+  ++attempt_;
+  next_send_ = now;
+  return true;
+}
+
+bool LiveRound::plan_verification(Instant now) {
+  // A path that stays dark is looked at to its full depth now and then only: a dead destination must not cost more
+  // than a live one.
+  const bool deep = terms_.lost_streak > 0 && std::has_single_bit(terms_.lost_streak) && attempt_ == 0;
+  const int last = deep ? terms_.max_ttl : std::min<int>(terms_.distance + kVerifyBeyond, terms_.max_ttl);
+  again_.clear();
+  again_next_ = 0;
+  for (int ttl = terms_.distance; ttl <= last; ++ttl)
+    again_.push_back(static_cast<std::uint8_t>(ttl));
+  ++attempt_;
+  next_ttl_ = limit_ + 1;
+  next_send_ = now;
+  return false;
+}
+
+bool LiveRound::plan_sweep(std::uint8_t from, Instant now) {
+  next_ttl_ = from;
+  limit_ = terms_.max_ttl;
+  next_send_ = now;
+  return false;
+}
+
+bool LiveRound::finish(EndToEnd end_to_end, std::uint8_t distance) {
+  end_to_end_ = end_to_end;
+  distance_ = distance;
+  over_ = true;
+  return true;
+}
+
+/// The probe that speaks for a TTL: the sweep's, or a later one that was answered where that is no second chance for a
+/// loss to become an answer (a first round, or a path that has grown).
+const LiveProbe* LiveRound::best(std::uint8_t ttl) const {
+  const bool retries_count = terms_.distance == 0 || end_to_end_ == EndToEnd::reached || !verifying_;
+  const LiveProbe* chosen = nullptr;
+  for (const LiveProbe& probe : probes_) {
+    if (probe.hop.ttl != ttl) continue;
+    if (probe.attempt == 0 || (retries_count && (chosen == nullptr || !chosen->answered()))) chosen = &probe;
+  }
+  return chosen;
+}
+
+HopResult LiveRound::hop_result(std::uint8_t ttl) const {
+  const LiveProbe* probe = best(ttl);
+  if (ttl == distance_ && end_to_end_ == EndToEnd::reached && (probe == nullptr || !probe->destination)) {
+    // The distance was read from a quote, or from an answer beyond: the nearest answer stands for it.
+    for (const LiveProbe& candidate : probes_) {
+      if (candidate.destination && (probe == nullptr || !probe->destination || candidate.hop.ttl < probe->hop.ttl)) {
+        probe = &candidate;
+      }
+    }
+  }
+  HopResult hop;
+  if (probe != nullptr) hop = probe->hop;
+  hop.ttl = ttl;
+  if (probe == nullptr || probe->state == LiveProbe::State::send_failed) {
+    hop.outcome = HopOutcome::send_failed;
+  } else if (!probe->answered()) {
+    hop.outcome = HopOutcome::lost;
+  } else {
+    hop.outcome = probe->refused() ? HopOutcome::unreachable : HopOutcome::replied;
+  }
+  return hop;
+}
+
+void LiveRound::report(Instant now, Round& round) const {
+  round.number = number_;
+  round.started = started_;
+  round.finished = now;
+  round.end_to_end = end_to_end_;
+  round.distance = distance_;
+  round.hops.clear();
+  int last = distance_;
+  if (last == 0) {
+    for (const LiveProbe& probe : probes_) {
+      if (probe.answered()) last = std::max<int>(last, probe.hop.ttl);
+    }
+  }
+  for (int ttl = 1; ttl <= last; ++ttl)
+    round.hops.push_back(hop_result(static_cast<std::uint8_t>(ttl)));
+  bool later_answer = false;
+  for (auto hop = round.hops.rbegin(); hop != round.hops.rend(); ++hop) {
+    if (hop->outcome == HopOutcome::lost && later_answer) hop->outcome = HopOutcome::silent;
+    later_answer = later_answer || hop->outcome == HopOutcome::replied || hop->outcome == HopOutcome::unreachable;
+  }
+}
+
+}  // namespace ecmp

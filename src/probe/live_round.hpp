@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "probe/codec.hpp"
+#include "probe/round.hpp"
+
+namespace ecmp {
+
+/// One probe of a round under way.
+struct LiveProbe {
+  enum class State : std::uint8_t { unsent, sent, answered, timed_out, send_failed };
+
+  State state = State::unsent;
+  std::uint8_t attempt = 0;
+  bool destination = false;  ///< the destination itself answered
+  bool stamped = false;      ///< `sent` is the interface's stamp, not the sender's
+  Instant sent{};
+  HopResult hop;  ///< ttl, and the answer once there is one
+
+  [[nodiscard]] bool answered() const { return state == State::answered; }
+  [[nodiscard]] bool time_exceeded() const { return answered() && hop.reply == packet::ReplyKind::time_exceeded; }
+  /// Somebody on the way, not the destination, refused to forward it.
+  [[nodiscard]] bool refused() const { return answered() && !destination && !time_exceeded(); }
+};
+
+/// What a round has to know of its flow.
+struct RoundTerms {
+  std::uint8_t distance = 0;  ///< of the destination as far as known, 0 if it was never reached
+  std::uint8_t max_ttl = 30;
+  bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
+  std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
+  bool anonymous = false;         ///< the destination answers with datagrams that do not say which probe they answer
+  Duration timeout{};
+  Duration gap{};  ///< between two probes
+};
+
+/// A round under way: which TTLs to probe next, what came back, and when it is over.
+///
+/// It begins with a *sweep* over TTL 1 up to the known distance (or until the destination answers). When that leaves a
+/// question open, further *attempts* follow within the same round, as only they can be compared with it:
+///  - the first round of a flow asks unanswered hops up to twice again, so that a path is known whole from the start;
+///  - when the probe at the known distance stays unanswered, the path may have lost it or may have grown behind a
+///  silent
+///    router. The same TTL and a few beyond are probed: an answer at the known distance says loss, a router answering
+///    there says growth. An answer only from beyond is ambiguous unless its quote says how much TTL was left at the
+///    destination; then it takes three attempts to believe in growth.
+/// Loss is always the fate of the sweep's probe: asking again never turns a loss into an answer.
+class LiveRound {
+ public:
+  /// Makes the object ready for a new round; its memory is kept.
+  void begin(std::uint32_t number, Instant due, const RoundTerms& terms);
+
+  [[nodiscard]] std::uint32_t number() const { return number_; }
+  [[nodiscard]] std::uint8_t round_field() const { return static_cast<std::uint8_t>(number_ % ProbeIdentity::kRounds); }
+
+  /// The next probe to send and when it is due; nullopt when there is none before an answer or a timeout.
+  struct Due {
+    Instant at;
+    std::uint8_t ttl;
+    std::uint8_t attempt;
+  };
+  [[nodiscard]] std::optional<Due> due() const;
+
+  /// A limit holds the next probe back.
+  void delay(Instant until) { next_send_ = until; }
+
+  /// The probe due() tells has been handed over to be sent.
+  LiveProbe& begin_probe(Instant now);
+
+  /// When settle() has to be called although nothing came back; Instant::max() while probes are due.
+  [[nodiscard]] Instant deadline() const;
+
+  /// True when everything sent has its fate and nothing is due: settle() need not wait for the deadline.
+  [[nodiscard]] bool quiet() const { return !due() && open_ == 0; }
+
+  /// Finds a probe of this round; nullptr if it was never sent.
+  [[nodiscard]] LiveProbe* find(std::uint8_t ttl, std::uint8_t attempt);
+
+  /// For answers that do not say which probe they answer (a UDP service's): the one it must be; nullptr if that cannot
+  /// be told. From then on the round, if it still searches the destination, probes one TTL after the other.
+  [[nodiscard]] LiveProbe* find_anonymous(Instant received);
+
+  /// What `probe` (of this round) was waiting for has come: its state and hop are filled in. Plans what follows from
+  /// it.
+  void on_answer(const LiveProbe& probe);
+  void on_send_failed(LiveProbe& probe);
+
+  /// Nothing more can come of the probes sent so far. Plans another attempt, or returns true: the round is over.
+  bool settle(Instant now);
+
+  /// settle() has returned true.
+  [[nodiscard]] bool over() const { return over_; }
+
+  /// Only once it is over.
+  [[nodiscard]] EndToEnd end_to_end() const { return end_to_end_; }
+  [[nodiscard]] std::uint8_t distance() const { return distance_; }
+  /// Writes what was found into `round` (whose flow the caller knows).
+  void report(Instant now, Round& round) const;
+
+  /// True if the probe at this TTL was answered: a further answer is a duplicate.
+  [[nodiscard]] bool answered(std::uint8_t ttl, std::uint8_t attempt) const;
+
+ private:
+  struct Evidence;
+  [[nodiscard]] Evidence weigh() const;
+  bool settle_unknown(const Evidence& evidence, Instant now);
+  bool settle_known(const Evidence& evidence, Instant now);
+  bool verify(const Evidence& evidence, Instant now);
+  bool ask_again(std::uint8_t from, std::uint8_t below, Instant now);
+  bool finish(EndToEnd end_to_end, std::uint8_t distance);
+  bool plan_verification(Instant now);
+  bool plan_sweep(std::uint8_t from, Instant now);
+  [[nodiscard]] bool one_by_one() const;
+  [[nodiscard]] const LiveProbe* best(std::uint8_t ttl) const;
+  [[nodiscard]] HopResult hop_result(std::uint8_t ttl) const;
+
+  RoundTerms terms_;
+  std::uint32_t number_ = 0;
+  Instant started_{};
+  Instant next_send_{};
+  Instant last_timeout_{};           ///< when the youngest unanswered probe times out
+  std::vector<LiveProbe> probes_;    ///< in the order of sending
+  std::vector<std::uint8_t> again_;  ///< TTLs of the current attempt, when it is not a sweep
+  std::size_t again_next_ = 0;
+  std::uint32_t open_ = 0;  ///< probes sent that have no fate yet
+  std::uint8_t attempt_ = 0;
+  int next_ttl_ = 1;  ///< of the sweep
+  int limit_ = 0;     ///< last TTL of the sweep
+  bool verifying_ = false;
+  bool over_ = false;
+  EndToEnd end_to_end_ = EndToEnd::lost;
+  std::uint8_t distance_ = 0;
+};
+
+}  // namespace ecmp

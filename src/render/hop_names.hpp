@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/ip_address.hpp"
+
+namespace ecmp::render {
+
+/// Reverse names of addresses, as far as they are known by now.
+class HopNames {
+ public:
+  virtual ~HopNames() = default;
+
+  /// Without the trailing dot; empty if unknown. Comes from the network: nothing is to be believed of its bytes. The
+  /// view is valid until the names are next changed, which must not be while something is being rendered.
+  [[nodiscard]] virtual std::string_view name(const IpAddress& address) const = 0;
+};
+
+/// For when names are switched off.
+class NoNames final : public HopNames {
+ public:
+  [[nodiscard]] std::string_view name(const IpAddress&) const override { return {}; }
+};
+
+}  // namespace ecmp::render

@@ -1,0 +1,133 @@
+#include "render/metric_table.hpp"
+
+#include <array>
+
+namespace ecmp::render {
+
+namespace {
+
+using enum MetricType;
+
+constexpr std::array<MetricRow, kMetrics> kTable{{
+    {Metric::destination_up, "ecmp_destination_up", gauge, "destination", false,
+     "Whether any flow reached the destination in its last round: 1 or 0. Absent until a round is over."},
+    {Metric::destination_info, "ecmp_destination_info", gauge, "destination,address,family,protocol,port", true,
+     "What is configured for a destination, with the labels of the configuration, to join on; always 1."},
+    {Metric::paths, "ecmp_paths", gauge, "destination", false, "Paths that flows of the destination are on now."},
+    {Metric::destination_unreachable_replies, "ecmp_destination_unreachable_replies_total", counter,
+     "destination,reply,hop", false,
+     "Refusals by routers on the way or by the destination, by their reason and by who sent them."},
+    {Metric::destination_paths_refused, "ecmp_destination_paths_refused_total", counter, "destination", false,
+     "Times a path was not told because the destination had as many as limits.max_paths_per_destination allows."},
+    {Metric::flow_probes, "ecmp_flow_probes_total", counter, "destination,flow", false,
+     "End-to-end probes of a flow that are finished, answered or not."},
+    {Metric::flow_replies, "ecmp_flow_replies_total", counter, "destination,flow", false,
+     "End-to-end probes of a flow that the destination answered."},
+    {Metric::flow_path_info, "ecmp_flow_path_info", gauge, "destination,flow,path", false,
+     "The path a flow is on now; always 1."},
+    {Metric::flow_path_changes, "ecmp_flow_path_changes_total", counter, "destination,flow,kind", false,
+     "Confirmed changes of a flow's path, by kind: reroute, remap, width or per_packet."},
+    {Metric::path_probes, "ecmp_path_probes_total", counter, "destination,path", false,
+     "Finished end-to-end probes, by the path their flow was on."},
+    {Metric::path_replies, "ecmp_path_replies_total", counter, "destination,path", false,
+     "End-to-end probes that the destination answered, by the path their flow was on."},
+    {Metric::path_flows, "ecmp_path_flows", gauge, "destination,path", false, "Flows that are on a path now."},
+    {Metric::path_hops, "ecmp_path_hops", gauge, "destination,path", false,
+     "Length of a path in hops, the destination included."},
+    {Metric::flow_info, "ecmp_flow_info", gauge, "destination,flow,source_address", false,
+     "The source address of a flow, which its route gives, to join on; always 1."},
+    {Metric::flow_path_ordinal, "ecmp_flow_path_ordinal", gauge, "destination,flow", false,
+     "Small number of the path a flow is on, given in the order of appearance; 0 while it has none."},
+    {Metric::path_hop_info, "ecmp_path_hop_info", gauge, "destination,path,ttl,hop", false,
+     "Which responder stands at which TTL of a path; always 1."},
+    {Metric::hop_info, "ecmp_hop_info", gauge, "hop,name,asn,mpls", false,
+     "Reverse name, AS number and newest MPLS labels of a responder, to join on; always 1."},
+    {Metric::link_flows, "ecmp_link_flows", gauge, "destination,ttl,from,to", false,
+     "Flows that go from one responder to the next now; the TTL is that of the next."},
+    {Metric::hop_losses, "ecmp_hop_losses_total", counter, "destination,path,ttl,hop", false,
+     "Probes with no answer from this hop or any beyond it."},
+    {Metric::hop_probes, "ecmp_hop_probes_total", counter, "destination,path,ttl,hop", false,
+     "Finished probes of a hop; one with no answer counts for the last responder known there."},
+    {Metric::hop_silences, "ecmp_hop_silences_total", counter, "destination,path,ttl,hop", false,
+     "Probes that this hop did not answer while a later hop answered: not loss, often an ICMP limit."},
+    {Metric::hop_replies, "ecmp_hop_replies_total", counter, "destination,path,ttl,hop", false,
+     "Probes that this hop answered."},
+
+    {Metric::build_info, "ecmp_exporter_build_info", gauge, "version,revision", false,
+     "Version and revision of the running program; always 1."},
+    {Metric::config_last_reload_successful, "ecmp_exporter_config_last_reload_successful", gauge, "", false,
+     "Whether the last attempt to load the configuration succeeded."},
+    {Metric::config_last_reload_success_timestamp, "ecmp_exporter_config_last_reload_success_timestamp_seconds", gauge,
+     "", false, "When the configuration was last loaded with success, in seconds since 1970."},
+    {Metric::probes_sent, "ecmp_exporter_probes_sent_total", counter, "protocol", false, "Probes sent."},
+    {Metric::send_errors, "ecmp_exporter_send_errors_total", counter, "reason", false,
+     "Probes that did not leave this host."},
+    {Metric::replies_ignored, "ecmp_exporter_replies_ignored_total", counter, "reason", false,
+     "Received datagrams that were not counted as replies."},
+    {Metric::capture_dropped, "ecmp_exporter_capture_dropped_total", counter, "", false,
+     "Packets the kernel dropped because its capture buffer was full."},
+    {Metric::schedule_lag, "ecmp_exporter_schedule_lag_seconds", histogram, "", false,
+     "How much later than due probes were sent."},
+    {Metric::rounds_skipped, "ecmp_exporter_rounds_skipped_total", counter, "", false,
+     "Rounds not begun, because earlier ones of their flow were not over or time ran out."},
+    {Metric::rate_limited, "ecmp_exporter_rate_limited_total", counter, "", false,
+     "Probes that waited for limits.probes_per_second."},
+    {Metric::responder_delayed, "ecmp_exporter_responder_delayed_total", counter, "", false,
+     "Probes that waited for limits.probes_per_second_per_responder."},
+    {Metric::series, "ecmp_exporter_series", gauge, "", false, "Series about the network in the scrape before this."},
+    {Metric::series_dropped, "ecmp_exporter_series_dropped_total", counter, "family", false,
+     "Series left out of scrapes because of limits.max_series."},
+    {Metric::dns_errors, "ecmp_exporter_dns_errors_total", counter, "", false,
+     "DNS queries that failed, of destinations and of reverse names."},
+    {Metric::scrape_duration, "ecmp_exporter_scrape_duration_seconds", histogram, "", false,
+     "How long it took to render a scrape."},
+    {Metric::history_rounds, "ecmp_exporter_history_rounds", gauge, "", false, "Rounds kept for /paths."},
+    {Metric::history_bytes, "ecmp_exporter_history_bytes", gauge, "", false, "Memory of the rounds kept for /paths."},
+    {Metric::history_forgotten, "ecmp_exporter_history_forgotten_total", counter, "", false,
+     "Rounds forgotten because of history.memory."},
+    {Metric::http_connections_refused, "ecmp_exporter_http_connections_refused_total", counter, "reason", false,
+     "HTTP connections refused or cut."},
+
+    {Metric::process_cpu_seconds, "process_cpu_seconds_total", counter, "", false,
+     "Total user and system CPU time spent in seconds."},
+    {Metric::process_open_fds, "process_open_fds", gauge, "", false, "Number of open file descriptors."},
+    {Metric::process_max_fds, "process_max_fds", gauge, "", false, "Maximum number of open file descriptors."},
+    {Metric::process_virtual_memory_bytes, "process_virtual_memory_bytes", gauge, "", false,
+     "Virtual memory size in bytes."},
+    {Metric::process_resident_memory_bytes, "process_resident_memory_bytes", gauge, "", false,
+     "Resident memory size in bytes."},
+    {Metric::process_start_time_seconds, "process_start_time_seconds", gauge, "", false,
+     "Start time of the process since the unix epoch in seconds."},
+}};
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < kMetrics; ++i) {
+    if (kTable[i].metric != static_cast<Metric>(i)) return false;
+  }
+  return true;
+}
+static_assert(in_order(), "a row for every metric, in the order of the enumeration");
+
+}  // namespace
+
+std::span<const MetricRow> metric_table() {
+  return kTable;
+}
+
+const MetricRow& row(Metric metric) {
+  return kTable[static_cast<std::size_t>(metric)];
+}
+
+std::string_view to_string(MetricType type) {
+  switch (type) {
+    case counter:
+      return "counter";
+    case gauge:
+      return "gauge";
+    case histogram:
+      return "histogram";
+  }
+  return "";
+}
+
+}  // namespace ecmp::render

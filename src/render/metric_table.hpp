@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ecmp::render {
+
+enum class MetricType : std::uint8_t { counter, gauge, histogram };
+
+/// Every family there is. Those about the network stand in the order of their importance, hop families last: when a
+/// scrape has more series than it may, whole families are left out from the end.
+enum class Metric : std::uint8_t {
+  destination_up,
+  destination_info,
+  paths,
+  destination_unreachable_replies,
+  destination_paths_refused,
+  flow_probes,
+  flow_replies,
+  flow_path_info,
+  flow_path_changes,
+  path_probes,
+  path_replies,
+  path_flows,
+  path_hops,
+  flow_info,
+  flow_path_ordinal,
+  path_hop_info,
+  hop_info,
+  link_flows,
+  hop_losses,
+  hop_probes,
+  hop_silences,
+  hop_replies,
+  // The exporter's own.
+  build_info,
+  config_last_reload_successful,
+  config_last_reload_success_timestamp,
+  probes_sent,
+  send_errors,
+  replies_ignored,
+  capture_dropped,
+  schedule_lag,
+  rounds_skipped,
+  rate_limited,
+  responder_delayed,
+  series,
+  series_dropped,
+  dns_errors,
+  scrape_duration,
+  history_rounds,
+  history_bytes,
+  history_forgotten,
+  http_connections_refused,
+  // The standard process metrics of Prometheus's client libraries.
+  process_cpu_seconds,
+  process_open_fds,
+  process_max_fds,
+  process_virtual_memory_bytes,
+  process_resident_memory_bytes,
+  process_start_time_seconds,
+};
+
+inline constexpr std::size_t kNetworkMetrics = static_cast<std::size_t>(Metric::build_info);
+inline constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::process_start_time_seconds) + 1;
+
+struct MetricRow {
+  Metric metric{};
+  std::string_view name;
+  MetricType type{};
+  std::string_view labels;   ///< in the order they are written, separated by ","
+  bool user_labels = false;  ///< the labels of the configuration follow
+  std::string_view help;
+};
+
+/// The one place where names, types, labels and helps are written; in the order of the enumeration.
+std::span<const MetricRow> metric_table();
+const MetricRow& row(Metric metric);
+
+/// "counter", "gauge", "histogram".
+std::string_view to_string(MetricType type);
+
+}  // namespace ecmp::render

@@ -1,0 +1,121 @@
+#include "render/ndjson.hpp"
+
+#include "packet/message.hpp"
+#include "render/append.hpp"
+#include "render/path_hash.hpp"
+
+namespace ecmp::render {
+
+namespace {
+
+void append_bool(std::string& out, bool value) {
+  out.append(value ? "true" : "false");
+}
+
+/// The address, or nothing where none is known.
+void append_known(std::string& out, const IpAddress& address) {
+  if (!address.is_unspecified()) append_address(out, address);
+}
+
+void append_mpls(std::string& out, const packet::MplsStack& stack) {
+  out.append(R"(,"mpls":[)");
+  for (std::size_t i = 0; i < stack.depth; ++i) {
+    const packet::MplsLabel& label = stack.labels[i];
+    out.append(i == 0 ? R"({"label":)" : R"(,{"label":)");
+    append_number(out, label.label);
+    out.append(R"(,"tc":)");
+    append_number(out, static_cast<unsigned>(label.traffic_class));
+    out.append(R"(,"s":)");
+    append_bool(out, label.bottom);
+    out.append(R"(,"ttl":)");
+    append_number(out, static_cast<unsigned>(label.ttl));
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+std::string_view reply_text(const HopResult& hop) {
+  return hop.outcome == HopOutcome::send_failed ? "send_failed" : packet::to_string(hop.reply);
+}
+
+void append_hop(std::string& out, const HopResult& hop, const RoundRecord& record, const HopNames& names) {
+  const bool answered = hop.outcome == HopOutcome::replied || hop.outcome == HopOutcome::unreachable;
+  const bool known = answered && !hop.responder.is_unspecified();
+  const std::int64_t rtt = answered ? hop.rtt.count() : 0;
+  out.append(R"({"ttl":)");
+  append_number(out, static_cast<unsigned>(hop.ttl));
+  out.append(R"(,"ip":")");
+  if (known) append_address(out, hop.responder);
+  out.append(R"(","rtt":)");
+  append_number(out, rtt / 1000);
+  out.append(R"(,"timeout":)");
+  append_bool(out, hop.outcome != HopOutcome::replied);
+  out.append(R"(,"ptr":")");
+  if (known) append_json(out, names.name(hop.responder));
+  out.append(R"(","recv_time":")");
+  if (answered) append_time(out, record.wall(hop.received));
+  out.append(R"(","rtt_ns":)");
+  append_number(out, rtt);
+  out.append(R"(,"silent":)");
+  append_bool(out, hop.outcome == HopOutcome::silent);
+  out.append(R"(,"reply_ttl":)");
+  append_number(out, static_cast<unsigned>(hop.reply_ttl));
+  out.append(R"(,"reply":")");
+  out.append(reply_text(hop));
+  out.push_back('"');
+  append_mpls(out, hop.mpls);
+  out.push_back('}');
+}
+
+void append_flow(std::string& out, const RoundRecord& record, const HopNames& names) {
+  const DestinationFacts& facts = *record.destination;
+  out.append(R"({"probe_id":)");
+  append_number(out, record.flow_index);
+  out.append(R"(,"probe_num":)");
+  append_number(out, record.round.number);
+  out.append(R"(,"path_hash":")");
+  const auto& responders = record.verdict.responders;
+  append_hex8(out, responders == nullptr ? 0 : path_hash(*responders));
+  out.append(R"(","source_ip":")");
+  append_known(out, record.source);
+  out.append(R"(","source_port":)");
+  append_number(out, record.source_port);
+  out.append(R"(,"destination_ip":")");
+  append_known(out, facts.address);
+  out.append(R"(","destination_port":)");
+  append_number(out, facts.protocol == Protocol::icmp ? std::uint16_t{0} : facts.port);
+  out.append(R"(,"destination_ptr":")");
+  append_json(out, names.name(facts.address));
+  out.append(R"(","protocol":")");
+  out.append(upper_case(facts.protocol));
+  out.append(R"(","reached_dest":)");
+  append_bool(out, record.round.reached());
+}
+
+}  // namespace
+
+void append_round(std::string& out, const RoundRecord& record, const HopNames& names) {
+  const Round& round = record.round;
+  const PathVerdict& verdict = record.verdict;
+  append_flow(out, record, names);
+  out.append(R"(,"hops":[)");
+  for (std::size_t i = 0; i < round.hops.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_hop(out, round.hops[i], record, names);
+  }
+  out.append(R"(],"timestamp":")");
+  append_time(out, record.wall(round.started));
+  out.append(R"(","destination":")");
+  append_json(out, record.destination->name);
+  out.append(R"(","path":")");
+  if (verdict.path != 0) append_hex8(out, verdict.path);
+  out.append(R"(","path_ordinal":)");
+  append_number(out, verdict.ordinal);
+  out.append(R"(,"changed":")");
+  out.append(to_string(verdict.changed));
+  out.append(R"(","loss":)");
+  append_bool(out, round.end_to_end == EndToEnd::lost);
+  out.append("}\n");
+}
+
+}  // namespace ecmp::render

@@ -1,0 +1,438 @@
+#include "render/series.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace ecmp::render {
+
+namespace {
+
+/// Sorts what stands from `begin` on by `key` and merges what has the same one. What comes from the model is in order
+/// and without doubles already; a double would make a scraper refuse the whole scrape, so it is not left to trust.
+template <typename Items, typename Key, typename Merge>
+void sort_and_merge(Items& items, std::size_t begin, const Key& key, const Merge& merge) {
+  const auto first = items.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto not_ascending = [&](const auto& a, const auto& b) { return !(key(a.of) < key(b.of)); };
+  if (std::adjacent_find(first, items.end(), not_ascending) == items.end()) return;
+  std::stable_sort(first, items.end(), [&](const auto& a, const auto& b) { return key(a.of) < key(b.of); });
+  auto last = first;
+  for (auto it = std::next(first); it != items.end(); ++it) {
+    if (key(last->of) == key(it->of)) {
+      merge(last->of, it->of);
+    } else if (++last != it) {  // a string moved to itself would be empty
+      *last = std::move(*it);
+    }
+  }
+  items.erase(std::next(last), items.end());
+}
+
+constexpr auto kKeepFirst = [](const auto&, const auto&) {};
+
+void append_label(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name);
+  out.append("=\"");
+  append_label_value(out, value);
+  out.push_back('"');
+}
+
+void append_address_label(std::string& out, std::string_view name, const IpAddress& address) {
+  out.append(name);
+  out.append("=\"");
+  append_address(out, address);
+  out.push_back('"');
+}
+
+template <std::integral T>
+void append_number_label(std::string& out, std::string_view name, T value) {
+  out.append(name);
+  out.append("=\"");
+  append_number(out, value);
+  out.push_back('"');
+}
+
+void append_path_label(std::string& out, std::uint32_t path) {
+  out.append("path=\"");
+  append_hex8(out, path);
+  out.push_back('"');
+}
+
+/// [a-zA-Z_][a-zA-Z0-9_]*
+bool is_label_name(std::string_view name) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !name.empty() && is_letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return is_letter(c) || is_digit(c); });
+}
+
+/// The configuration refuses labels that are malformed, doubled or named as ours; should one come all the same, it
+/// costs itself and not the scrape.
+void append_user_labels(std::string& out, const DestinationFacts& facts) {
+  std::vector<std::string_view> taken = {"destination", "address", "family", "protocol", "port"};
+  for (const auto& [name, value] : facts.labels) {
+    if (!is_label_name(name) || std::find(taken.begin(), taken.end(), name) != taken.end()) continue;
+    taken.push_back(name);
+    out.push_back(',');
+    append_label(out, name, value);
+  }
+}
+
+void append_destination_info(std::string& out, const DestinationFacts& facts) {
+  out.push_back(',');
+  if (facts.address.is_unspecified()) {  // a name that was never resolved
+    out.append(R"(address="",family="")");
+  } else {
+    append_address_label(out, "address", facts.address);
+    out.push_back(',');
+    append_label(out, "family", to_string(facts.address.family()));
+  }
+  out.push_back(',');
+  append_label(out, "protocol", lower_case(facts.protocol));
+  out.push_back(',');
+  append_number_label(out, "port", facts.port);
+  append_user_labels(out, facts);
+}
+
+constexpr bool is_hop_family(Metric metric) {
+  return metric == Metric::path_hop_info || metric == Metric::hop_losses || metric == Metric::hop_probes ||
+         metric == Metric::hop_silences || metric == Metric::hop_replies;
+}
+
+}  // namespace
+
+SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots) {
+  for (const auto& snapshot : snapshots) {
+    // By the name as it will be written: mending UTF-8 can make one of two.
+    Destination destination{{}, snapshot.get()};
+    append_label(destination.label, "destination", snapshot->facts->name);
+    destinations_.push_back({std::move(destination), {}});
+  }
+  sort_and_merge(
+      destinations_, 0, [](const Destination& destination) -> const std::string& { return destination.label; },
+      kKeepFirst);
+  for (const auto& destination : destinations_) {
+    collect(*destination.of.snapshot);
+  }
+  collect_responders();
+}
+
+void SeriesSource::collect(const DestinationSnapshot& snapshot) {
+  const Extent before{flows_.size(), paths_.size(), links_.size(), refusals_.size()};
+  for (const FlowSnapshot& flow : snapshot.flows) {
+    flows_.push_back({&flow, {}});
+  }
+  sort_and_merge(flows_, before.flows, [](const FlowSnapshot* flow) { return flow->source_port; }, kKeepFirst);
+  collect_paths(snapshot);
+  for (const LinkSnapshot& link : snapshot.links) {
+    links_.push_back({link, {}});
+  }
+  sort_and_merge(
+      links_, before.links, [](const LinkSnapshot& link) { return std::tie(link.ttl, link.from, link.to); },
+      [](LinkSnapshot& kept, const LinkSnapshot& more) { kept.flows += more.flows; });
+  for (const UnreachableSnapshot& refusal : snapshot.unreachables) {
+    refusals_.push_back({refusal, {}});
+  }
+  sort_and_merge(
+      refusals_, before.refusals,
+      [](const UnreachableSnapshot& refusal) { return std::tie(refusal.reply, refusal.from); },
+      [](UnreachableSnapshot& kept, const UnreachableSnapshot& more) { kept.count += more.count; });
+  extents_.push_back({flows_.size() - before.flows, paths_.size() - before.paths, links_.size() - before.links,
+                      refusals_.size() - before.refusals});
+}
+
+void SeriesSource::collect_paths(const DestinationSnapshot& snapshot) {
+  const std::size_t first = paths_.size();
+  for (const PathSnapshot& path : snapshot.paths) {
+    paths_.push_back({&path, {}});
+  }
+  sort_and_merge(paths_, first, [](const PathSnapshot* path) { return path->id; }, kKeepFirst);
+  for (std::size_t i = first; i < paths_.size(); ++i) {
+    const std::size_t before = hops_.size();
+    for (const HopSnapshot& hop : paths_[i].of->hops) {
+      if (!hop.responder.is_unspecified()) hops_.push_back({&hop, {}});
+    }
+    sort_and_merge(
+        hops_, before, [](const HopSnapshot* hop) { return std::tie(hop->ttl, hop->responder); }, kKeepFirst);
+    path_hops_.push_back(hops_.size() - before);
+  }
+}
+
+/// A responder stands on many paths of many destinations, but what is known of it is told once. Which of its label
+/// stacks is told is open; it is always the same one while the paths are.
+void SeriesSource::collect_responders() {
+  static constexpr packet::MplsStack kNoLabels{};
+  for (const auto& hop : hops_) {
+    responders_.push_back({{hop.of->responder, &hop.of->mpls}, {}});
+  }
+  for (const auto& refusal : refusals_) {
+    if (!refusal.of.from.is_unspecified()) responders_.push_back({{refusal.of.from, &kNoLabels}, {}});
+  }
+  sort_and_merge(
+      responders_, 0, [](const Responder& responder) -> const IpAddress& { return responder.address; },
+      [](Responder& kept, const Responder& more) {
+        if (kept.mpls->depth == 0) kept.mpls = more.mpls;
+      });
+}
+
+template <typename Sink>
+void SeriesSource::visit_destinations(Metric metric, const Sink& sink) const {
+  for (const auto& [destination, labels] : destinations_) {
+    const DestinationSnapshot* const snapshot = destination.snapshot;
+    switch (metric) {
+      case Metric::destination_up:
+        if (snapshot->measured) sink(labels, snapshot->up ? 1u : 0u);
+        break;
+      case Metric::destination_info: {
+        const DestinationFacts& facts = *snapshot->facts;
+        sink(labels, 1u, [&facts](std::string& out) { append_destination_info(out, facts); });
+        break;
+      }
+      case Metric::paths:
+        sink(labels, snapshot->paths_in_use);
+        break;
+      case Metric::destination_paths_refused:
+        sink(labels, snapshot->paths_refused);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+template <typename Sink>
+void SeriesSource::visit_flows(Metric metric, const Sink& sink) const {
+  for (const auto& [item, labels] : flows_) {
+    const FlowSnapshot& flow = *item;
+    switch (metric) {
+      case Metric::flow_probes:
+        sink(labels, flow.probes);
+        break;
+      case Metric::flow_replies:
+        sink(labels, flow.replies);
+        break;
+      case Metric::flow_path_ordinal:
+        sink(labels, flow.ordinal);
+        break;
+      case Metric::flow_info:
+        if (flow.source.is_unspecified()) break;
+        sink(labels, 1u, [&flow](std::string& out) {
+          out.push_back(',');
+          append_address_label(out, "source_address", flow.source);
+        });
+        break;
+      case Metric::flow_path_info:
+        if (flow.path == 0) break;
+        sink(labels, 1u, [&flow](std::string& out) {
+          out.push_back(',');
+          append_path_label(out, flow.path);
+        });
+        break;
+      case Metric::flow_path_changes:
+        // All kinds from the start: a counter that appears with its first event hides that event from increase().
+        for (auto kind = static_cast<std::size_t>(ChangeKind::reroute); kind < flow.changes.size(); ++kind) {
+          sink(labels, flow.changes[kind], [kind](std::string& out) {
+            out.push_back(',');
+            append_label(out, "kind", ecmp::to_string(static_cast<ChangeKind>(kind)));
+          });
+        }
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+template <typename Sink>
+void SeriesSource::visit_paths(Metric metric, const Sink& sink) const {
+  for (const auto& [path, labels] : paths_) {
+    switch (metric) {
+      case Metric::path_probes:
+        sink(labels, path->probes);
+        break;
+      case Metric::path_replies:
+        sink(labels, path->replies);
+        break;
+      case Metric::path_flows:
+        sink(labels, path->flows);
+        break;
+      case Metric::path_hops:
+        sink(labels, static_cast<unsigned>(path->length));
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+template <typename Sink>
+void SeriesSource::visit_hops(Metric metric, const Sink& sink) const {
+  for (const auto& [hop, labels] : hops_) {
+    switch (metric) {
+      case Metric::path_hop_info:
+        sink(labels, 1u);
+        break;
+      case Metric::hop_probes:
+        sink(labels, hop->counters.probes);
+        break;
+      case Metric::hop_replies:
+        sink(labels, hop->counters.replies);
+        break;
+      case Metric::hop_losses:
+        sink(labels, hop->counters.losses);
+        break;
+      case Metric::hop_silences:
+        sink(labels, hop->counters.silences);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+template <typename Sink>
+void SeriesSource::visit(Metric metric, const Sink& sink) const {
+  switch (metric) {
+    case Metric::destination_up:
+    case Metric::destination_info:
+    case Metric::paths:
+    case Metric::destination_paths_refused:
+      visit_destinations(metric, sink);
+      break;
+    case Metric::destination_unreachable_replies:
+      for (const auto& [refusal, labels] : refusals_) {
+        sink(labels, refusal.count);
+      }
+      break;
+    case Metric::flow_probes:
+    case Metric::flow_replies:
+    case Metric::flow_info:
+    case Metric::flow_path_info:
+    case Metric::flow_path_ordinal:
+    case Metric::flow_path_changes:
+      visit_flows(metric, sink);
+      break;
+    case Metric::path_probes:
+    case Metric::path_replies:
+    case Metric::path_flows:
+    case Metric::path_hops:
+      visit_paths(metric, sink);
+      break;
+    case Metric::hop_info:
+      for (const auto& [responder, labels] : responders_) {
+        sink(labels, 1u);
+      }
+      break;
+    case Metric::link_flows:
+      for (const auto& [link, labels] : links_) {
+        sink(labels, link.flows);
+      }
+      break;
+    default:
+      visit_hops(metric, sink);
+      break;
+  }
+}
+
+std::uint64_t SeriesSource::count(Metric metric) const {
+  std::uint64_t samples = 0;
+  visit(metric, [&samples](const Block&, std::uint64_t, const auto&...) { ++samples; });
+  return samples;
+}
+
+void SeriesSource::write(std::string& out, Metric metric) const {
+  const std::string_view name = row(metric).name;
+  visit(metric, [&](const Block& labels, std::uint64_t value, const auto&... append_more) {
+    out.append(name);
+    out.push_back('{');
+    out.append(text(labels));
+    (append_more(out), ...);
+    out.append("} ");
+    append_number(out, value);
+    out.push_back('\n');
+  });
+}
+
+template <typename Write>
+SeriesSource::Block SeriesSource::block(const Write& write) {
+  Block made;
+  made.at = labels_.size();
+  write(labels_);
+  made.size = labels_.size() - made.at;
+  return made;
+}
+
+void SeriesSource::write_labels(std::span<const Metric> metrics, const HopNames& names) {
+  labels_.clear();
+  write_destination_labels();
+  if (std::any_of(metrics.begin(), metrics.end(), is_hop_family)) write_hop_labels();
+  if (std::find(metrics.begin(), metrics.end(), Metric::hop_info) != metrics.end()) write_responder_labels(names);
+}
+
+void SeriesSource::write_destination_labels() {
+  auto flow = flows_.begin();
+  auto path = paths_.begin();
+  auto link = links_.begin();
+  auto refusal = refusals_.begin();
+  for (std::size_t i = 0; i < destinations_.size(); ++i) {
+    std::string start = destinations_[i].of.label;
+    destinations_[i].labels = block([&](std::string& out) { out.append(start); });
+    start.push_back(',');
+    const auto each = [&](auto& item, std::size_t count, const auto& write) {
+      for (const auto end = item + static_cast<std::ptrdiff_t>(count); item != end; ++item) {
+        item->labels = block([&](std::string& out) {
+          out.append(start);
+          write(out, item->of);
+        });
+      }
+    };
+    each(flow, extents_[i].flows,
+         [](std::string& out, const FlowSnapshot* of) { append_number_label(out, "flow", of->source_port); });
+    each(path, extents_[i].paths, [](std::string& out, const PathSnapshot* of) { append_path_label(out, of->id); });
+    each(link, extents_[i].links, [](std::string& out, const LinkSnapshot& of) {
+      append_number_label(out, "ttl", static_cast<unsigned>(of.ttl));
+      out.push_back(',');
+      append_address_label(out, "from", of.from);
+      out.push_back(',');
+      append_address_label(out, "to", of.to);
+    });
+    each(refusal, extents_[i].refusals, [](std::string& out, const UnreachableSnapshot& of) {
+      append_label(out, "reply", packet::to_string(of.reply));
+      out.push_back(',');
+      append_address_label(out, "hop", of.from);
+    });
+  }
+}
+
+void SeriesSource::write_hop_labels() {
+  auto hop = hops_.begin();
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    const std::string start(text(paths_[i].labels));
+    for (const auto end = hop + static_cast<std::ptrdiff_t>(path_hops_[i]); hop != end; ++hop) {
+      hop->labels = block([&](std::string& out) {
+        out.append(start);
+        out.push_back(',');
+        append_number_label(out, "ttl", static_cast<unsigned>(hop->of->ttl));
+        out.push_back(',');
+        append_address_label(out, "hop", hop->of->responder);
+      });
+    }
+  }
+}
+
+void SeriesSource::write_responder_labels(const HopNames& names) {
+  for (auto& [responder, labels] : responders_) {
+    labels = block([&](std::string& out) {
+      append_address_label(out, "hop", responder.address);
+      out.push_back(',');
+      append_label(out, "name", names.name(responder.address));
+      out.append(R"(,asn="",mpls=")");
+      for (std::size_t i = 0; i < responder.mpls->depth; ++i) {
+        if (i > 0) out.push_back('/');
+        append_number(out, responder.mpls->labels[i].label);
+      }
+      out.push_back('"');
+    });
+  }
+}
+
+}  // namespace ecmp::render

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "path/snapshot.hpp"
+#include "render/append.hpp"
+#include "render/hop_names.hpp"
+#include "render/metric_table.hpp"
+
+namespace ecmp::render {
+
+/// The things that have samples, over all destinations, each once and in a fixed order; and the start of their label
+/// sets as text, written once and copied into every family.
+class SeriesSource {
+ public:
+  /// Labels of an item, in the form `destination="a",flow="50000"`, as a place in a shared text.
+  struct Block {
+    std::size_t at = 0;
+    std::size_t size = 0;
+  };
+
+  /// Keeps pointers into the snapshots: they must outlive it.
+  explicit SeriesSource(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots);
+
+  /// Samples a family has. Cheap: nothing is written for it.
+  [[nodiscard]] std::uint64_t count(Metric metric) const;
+
+  /// To be called before write(): label texts for these families.
+  void write_labels(std::span<const Metric> metrics, const HopNames& names);
+
+  /// Appends the samples of a family, a line each.
+  void write(std::string& out, Metric metric) const;
+
+ private:
+  template <typename Of>
+  struct Item {
+    Of of;
+    Block labels;
+  };
+  struct Destination {
+    std::string label;  ///< `destination="..."`
+    const DestinationSnapshot* snapshot = nullptr;
+  };
+  struct Responder {
+    IpAddress address;
+    const packet::MplsStack* mpls = nullptr;
+  };
+
+  void collect(const DestinationSnapshot& snapshot);
+  void collect_paths(const DestinationSnapshot& snapshot);
+  void collect_responders();
+  void write_destination_labels();
+  void write_hop_labels();
+  void write_responder_labels(const HopNames& names);
+  template <typename Write>
+  Block block(const Write& write);
+  [[nodiscard]] std::string_view text(const Block& block) const { return {labels_.data() + block.at, block.size}; }
+
+  // Calls sink(labels, value) or sink(labels, value, append_more_labels) for every sample, when counting and when
+  // writing: so the two cannot disagree.
+  template <typename Sink>
+  void visit(Metric metric, const Sink& sink) const;
+  template <typename Sink>
+  void visit_destinations(Metric metric, const Sink& sink) const;
+  template <typename Sink>
+  void visit_flows(Metric metric, const Sink& sink) const;
+  template <typename Sink>
+  void visit_paths(Metric metric, const Sink& sink) const;
+  template <typename Sink>
+  void visit_hops(Metric metric, const Sink& sink) const;
+
+  /// How many items of each kind a destination has: they stand one destination after the other.
+  struct Extent {
+    std::size_t flows = 0;
+    std::size_t paths = 0;
+    std::size_t links = 0;
+    std::size_t refusals = 0;
+  };
+
+  std::vector<Item<Destination>> destinations_;
+  std::vector<Extent> extents_;
+  std::vector<Item<const FlowSnapshot*>> flows_;
+  std::vector<Item<const PathSnapshot*>> paths_;
+  std::vector<std::size_t> path_hops_;  ///< how many of hops_ each path has
+  std::vector<Item<const HopSnapshot*>> hops_;
+  std::vector<Item<LinkSnapshot>> links_;
+  std::vector<Item<UnreachableSnapshot>> refusals_;
+  std::vector<Item<Responder>> responders_;
+  std::string labels_;
+};
+
+}  // namespace ecmp::render

@@ -1,0 +1,78 @@
+// Writes docs/metrics.md from the metric table to stdout; with a file as argument, says whether the file is that text.
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#include "render/metric_table.hpp"
+
+namespace {
+
+using ecmp::render::MetricRow;
+
+void append_labels(std::string& out, const MetricRow& row) {
+  for (std::string_view rest = row.labels; !rest.empty();) {
+    const std::size_t size = std::min(rest.find(','), rest.size());
+    out.append("`").append(rest.substr(0, size)).append("`");
+    rest.remove_prefix(std::min(size + 1, rest.size()));
+    if (!rest.empty()) out.append(", ");
+  }
+  if (row.user_labels) out.append(", and those of the configuration");
+}
+
+void append_table(std::string& out, std::span<const MetricRow> rows) {
+  out.append("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+  for (const MetricRow& row : rows) {
+    out.append("| `").append(row.name).append("` | ").append(to_string(row.type)).append(" | ");
+    append_labels(out, row);
+    out.append(" | ").append(row.help).append(" |\n");
+  }
+}
+
+std::string document() {
+  const auto table = ecmp::render::metric_table();
+  std::string out =
+      R"(# Metrics
+
+Made from the metric table in `src/render/metric_table.cpp` by the program `metrics_doc`; edit the table, not this file.
+
+Label `destination` is the configured name; `flow` the source port (ICMP: the identifier); `path` a stable path id of 8
+hex digits; `hop` the address of a responder; `ttl` the TTL it stands at. Reverse names, AS numbers and the labels of the
+configuration are only on `_info` metrics: join them with `* on (hop) group_left (name) ecmp_hop_info`.
+
+*Loss* means that nothing at a hop or beyond it answered. A hop that keeps quiet while a later one answers is *silent*,
+which says nothing about the traffic: routers limit how often they answer.
+
+## The network
+
+In the order of their importance: when a scrape would have more series than `limits.max_series`, whole families are left
+out from the end, and counted in `ecmp_exporter_series_dropped_total`.
+
+)";
+  append_table(out, table.first(ecmp::render::kNetworkMetrics));
+  out.append("\n## The exporter itself\n\n");
+  append_table(out, table.subspan(ecmp::render::kNetworkMetrics));
+  return out;
+}
+
+int compare(const char* file) {
+  std::ifstream stream(file, std::ios::binary);
+  const std::string found((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  const std::string wanted = document();
+  if (stream && found == wanted) return 0;
+  const auto differs = std::mismatch(found.begin(), found.end(), wanted.begin(), wanted.end()).first;
+  std::cerr << file << ":" << 1 + std::count(found.begin(), differs, '\n')
+            << ": not what the metric table says; write it anew with metrics_doc\n";
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2) return compare(argv[1]);
+  std::cout << document();
+  return 0;
+}

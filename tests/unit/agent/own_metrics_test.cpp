@@ -1,0 +1,134 @@
+#include "agent/own_metrics.hpp"
+
+#include <set>
+
+#include "../render/golden.hpp"
+#include "catch.hpp"
+#include "render/metric_table.hpp"
+
+using namespace ecmp;
+using namespace std::chrono_literals;
+
+namespace {
+
+OwnMetricsInput example_input() {
+  OwnMetricsInput input;
+  input.version = "1.2.3";
+  input.revision = "abc1234";
+  input.config_reload_successful = true;
+  input.config_reload_success = WallTime(1767225600s + 250ms);
+  input.engine.probes_sent = {384'000'000'001, 20, 30};
+  for (std::size_t i = 0; i < input.engine.send_errors.size(); ++i) {
+    input.engine.send_errors[i] = i;
+  }
+  for (std::size_t i = 0; i < input.engine.ignored.size(); ++i) {
+    input.engine.ignored[i] = 10 + i;
+  }
+  input.engine.rounds_skipped = 5;
+  input.engine.rate_limited = 6;
+  input.engine.responder_delayed = 7;
+  input.capture_dropped = 8;
+  input.dns_errors = 9;
+  input.history_rounds = 1000;
+  input.history_bytes = 64ull << 20;
+  input.history_forgotten = 11;
+  input.http_connections_refused = {{"full", 12}, {"address", 0}};
+  input.process = ProcessUsage{12.34, 1767225599.99, 123456789, 34567890, 17, 1048576};
+  return input;
+}
+
+void note_scrapes(OwnMetrics& metrics) {
+  metrics.on_scrape({1000, {{"ecmp_hop_replies_total", 400}}}, 1ms);
+  metrics.on_scrape({900, {{"ecmp_hop_replies_total", 400}, {"ecmp_hop_silences_total", 3}}}, 1100us);
+  metrics.on_scrape({800, {}}, 3s);
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("the exporter's own metrics are exactly this text", "[agent]") {
+  OwnMetrics metrics;
+  note_scrapes(metrics);
+  // The bounds of the schedule's lag are the engine's, so that family is not in this file.
+  render::FamilyFilter all_but_lag;
+  for (const render::MetricRow& family : render::metric_table()) {
+    if (family.metric != render::Metric::schedule_lag) all_but_lag.emplace(family.name);
+  }
+  render::test::check_golden("own_metrics.txt", metrics.text(example_input(), all_but_lag));
+}
+
+TEST_CASE("every own family of the table is told, and no other", "[agent]") {
+  const std::string text = OwnMetrics().text(example_input(), {});
+  const auto own = render::metric_table().subspan(render::kNetworkMetrics);
+  for (const render::MetricRow& family : own) {
+    CAPTURE(family.name);
+    CHECK(count_of(text, "# TYPE " + std::string(family.name) + " " + std::string(to_string(family.type)) + "\n") == 1);
+  }
+  CHECK(count_of(text, "# TYPE ") == own.size());
+}
+
+TEST_CASE("the lag of the schedule becomes a cumulative histogram", "[agent]") {
+  OwnMetricsInput input = example_input();
+  input.engine.schedule_lag.fill(0);
+  input.engine.schedule_lag.front() = 3;
+  input.engine.schedule_lag.back() = 2;
+  input.engine.schedule_lag_sum = 2500ms;
+  const std::string text = OwnMetrics().text(input, {"ecmp_exporter_schedule_lag_seconds"});
+  CHECK(count_of(text, "ecmp_exporter_schedule_lag_seconds_bucket{") == schedule_lag_bounds().size() + 1);
+  CHECK(count_of(text, "\"} 3\n") == schedule_lag_bounds().size());
+  CHECK(count_of(text, "ecmp_exporter_schedule_lag_seconds_bucket{le=\"+Inf\"} 5\n") == 1);
+  CHECK(count_of(text, "ecmp_exporter_schedule_lag_seconds_count 5\n") == 1);
+  CHECK(count_of(text, "ecmp_exporter_schedule_lag_seconds_sum 2.5\n") == 1);
+}
+
+TEST_CASE("what is not known is not told", "[agent]") {
+  OwnMetricsInput input = example_input();
+  input.process.reset();
+  input.config_reload_success.reset();
+  input.http_connections_refused.clear();
+  const std::string text = OwnMetrics().text(input, {});
+  CHECK(text.find("process_") == std::string::npos);
+  CHECK(text.find("success_timestamp") == std::string::npos);
+  CHECK(text.find("connections_refused") == std::string::npos);
+}
+
+TEST_CASE("a filter takes own families by name", "[agent]") {
+  const std::string text = OwnMetrics().text(example_input(), {"process_open_fds", "ecmp_paths"});
+  CHECK(text ==
+        "# HELP process_open_fds Number of open file descriptors.\n# TYPE process_open_fds gauge\n"
+        "process_open_fds 17\n");
+  CHECK(OwnMetrics().text(example_input(), {"ecmp_paths"}).empty());
+}
+
+TEST_CASE("the usage of a process is read from /proc/PID/stat, whatever the program is called", "[agent]") {
+  const auto stat = parse_process_stat(
+      "4242 (a) b (c) S 1 4242 4242 0 -1 4194304 100 0 0 0 250 150 0 0 20 0 3 0 987654 123456789 4321 "
+      "18446744073709551615 1 1 0 0 0 0 0 4096 0 0 0 0 17 1 0 0 0 0 0\n");
+  REQUIRE(stat);
+  CHECK(stat->cpu_ticks == 400);
+  CHECK(stat->start_ticks == 987654);
+  CHECK(stat->virtual_bytes == 123456789);
+  CHECK(stat->resident_pages == 4321);
+  CHECK_FALSE(parse_process_stat(""));
+  CHECK_FALSE(parse_process_stat("1 (x) S 1 2 3"));
+  CHECK_FALSE(parse_process_stat("1 (x) S 1 2 3 4 5 6 7 8 9 10 x 150 0 0 20 0 3 0 987654 123456789 4321"));
+  CHECK(parse_boot_time("cpu 1 2\nbtime 1767225599\nprocesses 1\n") == 1767225599u);
+  CHECK_FALSE(parse_boot_time("cpu 1 2\n"));
+}
+
+TEST_CASE("this process can be read", "[agent]") {
+  const auto usage = ProcessReader().read();
+  REQUIRE(usage);
+  CHECK(usage->resident_bytes > 0);
+  CHECK(usage->virtual_bytes >= usage->resident_bytes);
+  CHECK(usage->open_fds >= 1);
+  CHECK(usage->max_fds >= usage->open_fds);
+  CHECK(usage->start_time_seconds > 1.6e9);
+}

@@ -1,0 +1,229 @@
+#include "config/config.hpp"
+
+#include "parsing.hpp"
+
+using namespace std::chrono_literals;
+using ecmp::IpAddress;
+using ecmp::Protocol;
+using ecmp::config::Config;
+using ecmp::config::Destination;
+using ecmp::config::FamilyChoice;
+using ecmp::config::must_parse;
+using ecmp::config::problems_of;
+
+namespace {
+
+Destination only_destination(std::string_view text) {
+  const Config config = must_parse(text);
+  REQUIRE(config.destinations.size() == 1);
+  return config.destinations.front();
+}
+
+// The example of the interface document, but for the bucket lists and the features that are not there yet.
+constexpr const char* kExample = R"(
+[web]
+listen_addresses = [":10815"]
+config_file = ""                      # TLS and basic auth, exporter-toolkit's YAML schema
+
+[probe]                               # defaults of every destination
+protocol = "udp"                      # udp | tcp | icmp
+family = "any"                        # any | ipv4 | ipv6
+port = 33434                          # udp 33434, tcp 443 if left out
+flows = 16                            # a number, or "auto"
+source_port = 50000                   # of the first flow; flow i has source_port + i
+source_address = ""                   # or interface = "eth0"
+interval = "10s"                      # one round of every flow
+timeout = "2s"
+max_ttl = 30
+packet_size = 60                      # IP length in bytes, the same for every probe of a destination
+dscp = 0
+confirm_rounds = 2
+
+[limits]
+probes_per_second = 50000
+probes_per_second_per_responder = 500
+max_destinations = 10000
+max_flows_per_destination = 512
+max_paths_per_destination = 128
+max_series = 500000
+
+[window]
+duration = "5m"
+
+[histograms]                          # seconds; loss as ratio
+format = "both"                       # classic | native | both
+hops = "both"                         # classic | native | both | off
+
+[history]
+memory = "64MiB"                      # recent rounds kept for /paths
+directory = ""                        # not empty: they survive a restart
+retention = "24h"
+
+[dns]
+names = true                          # reverse names of responders
+refresh = "ttl"                       # or a duration
+
+[[destination]]
+name = "fra-edge"                     # default: host
+host = "192.0.2.1"                    # address or name; all = true traces every address of the name
+labels = { site = "fra" }
+# and any key of [probe]
+)";
+
+}  // namespace
+
+TEST_CASE("the example of the interface is a good configuration", "[config]") {
+  const Config config = must_parse(kExample);
+  CHECK(config.listen_addresses == std::vector<std::string>{":10815"});
+  CHECK(config.limits.probes_per_second == 50000);
+  CHECK(config.limits.max_series == 500000);
+  CHECK(config.window == 5min);
+  CHECK(config.history_memory == 64u << 20);
+  CHECK(config.dns.names);
+  CHECK_FALSE(config.dns.refresh);
+
+  REQUIRE(config.destinations.size() == 1);
+  Destination expected;  // every value of the example is the default
+  expected.name = "fra-edge";
+  expected.host = "192.0.2.1";
+  expected.address = IpAddress::parse("192.0.2.1");
+  expected.labels = {{"site", "fra"}};
+  CHECK(config.destinations.front() == expected);
+}
+
+TEST_CASE("an empty configuration has every default", "[config]") {
+  const Config config = must_parse("");
+  CHECK(config.listen_addresses == Config{}.listen_addresses);
+  CHECK(config.destinations.empty());
+}
+
+TEST_CASE("a byte order mark and Windows line ends do no harm", "[config]") {
+  CHECK(only_destination("\xef\xbb\xbf[[destination]]\r\nhost = \"192.0.2.1\"\r\n").host == "192.0.2.1");
+}
+
+TEST_CASE("a destination takes what it does not say from [probe]", "[config]") {
+  const Destination destination = only_destination(R"(
+[probe]
+protocol = "tcp"
+family = "ipv6"
+port = 8443
+flows = 4
+source_port = 20000
+source_address = "2001:db8::1"
+interval = "1m30s"
+timeout = "500ms"
+max_ttl = 12
+packet_size = 1280
+dscp = 46
+confirm_rounds = 3
+[[destination]]
+host = "edge.example.net"
+flows = 8
+)");
+  CHECK(destination.name == "edge.example.net");
+  CHECK_FALSE(destination.address);
+  CHECK(destination.protocol == Protocol::tcp);
+  CHECK(destination.family == FamilyChoice::ipv6);
+  CHECK(destination.port == 8443);
+  CHECK(destination.flows == 8);
+  CHECK(destination.source_port == 20000);
+  CHECK(destination.source_address == IpAddress::parse("2001:db8::1"));
+  CHECK(destination.interval == 90s);
+  CHECK(destination.timeout == 500ms);
+  CHECK(destination.max_ttl == 12);
+  CHECK(destination.packet_size == 1280);
+  CHECK(destination.dscp == 46);
+  CHECK(destination.confirm_rounds == 3);
+}
+
+TEST_CASE("the port follows the protocol unless it is set", "[config]") {
+  const auto port = [](const std::string& probe, const std::string& destination) {
+    return only_destination("[probe]\n" + probe + "[[destination]]\nhost = \"192.0.2.1\"\n" + destination).port;
+  };
+  CHECK(port("", "") == 33434);
+  CHECK(port("", "protocol = \"tcp\"\n") == 443);
+  CHECK(port("protocol = \"tcp\"\n", "") == 443);
+  CHECK(port("", "protocol = \"icmp\"\n") == 0);
+  CHECK(port("port = 9\n", "protocol = \"icmp\"\n") == 0);
+  CHECK(port("port = 9\n", "protocol = \"tcp\"\n") == 9);
+  CHECK(port("port = 9\n", "port = 7\n") == 7);
+}
+
+TEST_CASE("the packet size of [probe] is raised to what a destination needs", "[config]") {
+  const auto size = [](const std::string& probe, const std::string& destination) {
+    return only_destination("[probe]\n" + probe + "[[destination]]\n" + destination).packet_size;
+  };
+  CHECK(size("", "host = \"192.0.2.1\"\n") == 60);
+  CHECK(size("", "host = \"2001:db8::1\"\n") == 60);
+  CHECK(size("", "host = \"2001:db8::1\"\nprotocol = \"tcp\"\n") == 80);
+  CHECK(size("", "host = \"h.example\"\nfamily = \"ipv6\"\nprotocol = \"tcp\"\n") == 80);
+  CHECK(size("packet_size = 38\n", "host = \"192.0.2.1\"\n") == 38);
+  CHECK(size("packet_size = 38\n", "host = \"192.0.2.1\"\nprotocol = \"tcp\"\n") == 60);
+  CHECK(size("packet_size = 38\n", "host = \"2001:db8::1\"\nprotocol = \"icmp\"\n") == 58);
+  CHECK(size("packet_size = 9000\n", "host = \"2001:db8::1\"\nprotocol = \"tcp\"\n") == 9000);
+}
+
+TEST_CASE("source_address and interface of a destination replace each other's default", "[config]") {
+  const Destination by_interface = only_destination(
+      "[probe]\nsource_address = \"192.0.2.9\"\n[[destination]]\nhost = \"192.0.2.1\"\ninterface = \"eth0\"\n");
+  CHECK(by_interface.interface == "eth0");
+  CHECK_FALSE(by_interface.source_address);
+
+  const Destination by_address = only_destination(
+      "[probe]\ninterface = \"eth0\"\n[[destination]]\nhost = \"192.0.2.1\"\nsource_address = \"192.0.2.9\"\n");
+  CHECK(by_address.interface.empty());
+  CHECK(by_address.source_address == IpAddress::parse("192.0.2.9"));
+
+  const Destination by_neither = only_destination(
+      "[probe]\nsource_address = \"192.0.2.9\"\n[[destination]]\nhost = \"192.0.2.1\"\nsource_address = \"\"\n");
+  CHECK_FALSE(by_neither.source_address);
+}
+
+TEST_CASE("a source address narrows the family of a host name", "[config]") {
+  CHECK(only_destination("[[destination]]\nhost = \"a.example\"\nsource_address = \"192.0.2.9\"\n").family ==
+        FamilyChoice::ipv4);
+  CHECK(only_destination("[[destination]]\nhost = \"a.example\"\nsource_address = \"2001:db8::9\"\n").family ==
+        FamilyChoice::ipv6);
+}
+
+TEST_CASE("labels are sorted, and may hold any text", "[config]") {
+  const Destination destination =
+      only_destination("[[destination]]\nhost = \"192.0.2.1\"\n[destination.labels]\nz = \"1\"\na = \"K\xc3\xb6ln\"\n");
+  CHECK(destination.labels == std::vector<std::pair<std::string, std::string>>{{"a", "K\xc3\xb6ln"}, {"z", "1"}});
+}
+
+TEST_CASE("flows of one host are kept apart by protocol, family or source ports", "[config]") {
+  CHECK(problems_of(R"(
+destination = [
+  { name = "a", host = "192.0.2.1", flows = 16, source_port = 50000 },
+  { name = "b", host = "192.0.2.1", flows = 16, source_port = 50016 },
+  { name = "c", host = "192.0.2.1", protocol = "tcp" },
+  { name = "d", host = "192.0.2.1", protocol = "icmp" },
+  { name = "e", host = "h.example", family = "ipv4" },
+  { name = "f", host = "h.example", family = "ipv6" },
+]
+)")
+            .empty());
+}
+
+TEST_CASE("defaults of features that are not there yet are accepted", "[config]") {
+  CHECK(problems_of("[window]\nduration = \"300s\"\n").empty());
+  CHECK(problems_of("[history]\nretention = \"1d\"\ndirectory = \"\"\n").empty());
+  CHECK(problems_of("[histograms]\nloss_buckets = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]\n").empty());
+  CHECK(problems_of("[discovery]\nfiles = []\nhttp = []\n").empty());
+}
+
+TEST_CASE("any whole or broken number will do for a rate", "[config]") {
+  CHECK(must_parse("[limits]\nprobes_per_second = 0.5\n").limits.probes_per_second == 0.5);
+  CHECK(must_parse("[limits]\nprobes_per_second = 7\n").limits.probes_per_second == 7);
+}
+
+TEST_CASE("a hopeless file tells its first thousand problems", "[config]") {
+  std::string text;
+  for (int i = 0; i < 5000; ++i)
+    text += "unknown" + std::to_string(i) + " = 1\n";
+  const auto outcome = ecmp::config::parse(text, "test.toml");
+  const auto& problems = std::get<std::vector<ecmp::config::Problem>>(outcome);
+  REQUIRE(problems.size() == 1001);
+  CHECK(problems.back().message == "... and more: 4000 problems are not listed");
+}

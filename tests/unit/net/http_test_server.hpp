@@ -1,0 +1,41 @@
+#pragma once
+
+#include <stdexcept>
+#include <thread>
+
+#include "net/http_server.hpp"
+#include "unit/net/http_test_client.hpp"
+
+namespace ecmp::test {
+
+/// An HttpServer on a port of the kernel's choice at 127.0.0.1.
+class TestServer {
+ public:
+  explicit TestServer(net::HttpLimits limits = {}) : server_(limits) {
+    if (const auto failure = server_.listen(*net::parse_listen_address("127.0.0.1:0"))) {
+      throw std::runtime_error(failure->message);
+    }
+    port_ = server_.bound().front().port;
+  }
+
+  net::HttpServer* operator->() { return &server_; }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  void start() { server_.start(); }
+
+  /// Waits for something the counters show; false after 20 s without.
+  template <typename Condition>
+  bool await(Condition condition) const {
+    const Instant deadline = net::monotonic_now() + std::chrono::seconds(20);
+    while (!condition(server_.counters())) {
+      if (net::monotonic_now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+ private:
+  net::HttpServer server_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace ecmp::test

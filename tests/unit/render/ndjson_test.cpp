@@ -1,0 +1,175 @@
+#include "render/ndjson.hpp"
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "catch.hpp"
+#include "snapshots.hpp"
+
+using namespace ecmp;
+using namespace ecmp::render;
+using namespace ecmp::render::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+HopResult hop(std::uint8_t ttl, HopOutcome outcome) {
+  HopResult result;
+  result.ttl = ttl;
+  result.outcome = outcome;
+  return result;
+}
+
+HopResult replied(std::uint8_t ttl, const char* from, Duration rtt, Instant received, packet::ReplyKind kind) {
+  HopResult result = hop(ttl, HopOutcome::replied);
+  result.responder = ip(from);
+  result.rtt = rtt;
+  result.received = received;
+  result.reply = kind;
+  result.reply_ttl = static_cast<std::uint8_t>(65 - ttl);
+  return result;
+}
+
+/// A round that started at 2026-01-01T00:00:00Z: an answer with an MPLS label, a silence, a send that failed, and the
+/// destination.
+RoundRecord example_round() {
+  const Instant start(100s);
+  DestinationFacts facts;
+  facts.name = "fra-edge";
+  facts.host = "192.0.2.1";
+  facts.address = ip("192.0.2.1");
+  facts.protocol = Protocol::udp;
+  facts.port = 33434;
+  facts.first_source_port = 50000;
+  facts.flows = 16;
+  RoundRecord record;
+  record.destination = std::make_shared<const DestinationFacts>(facts);
+  record.flow_index = 3;
+  record.source_port = 50003;
+  record.source = ip("198.51.100.1");
+  record.round.number = 12;
+  record.round.started = start;
+  record.round.finished = start + 2s;
+  record.round.end_to_end = EndToEnd::reached;
+  record.round.distance = 4;
+  record.wall_offset = std::chrono::sys_days(std::chrono::year(2026) / 1 / 1).time_since_epoch() - 100s;
+  HopResult first = replied(1, "198.51.100.254", 312044ns, start + 312us, packet::ReplyKind::time_exceeded);
+  first.mpls.depth = 2;
+  first.mpls.labels[0] = {.label = 16004, .traffic_class = 5, .bottom = false, .ttl = 1};
+  first.mpls.labels[1] = {.label = 24005, .traffic_class = 0, .bottom = true, .ttl = 254};
+  record.round.hops = {first, hop(2, HopOutcome::silent), hop(3, HopOutcome::send_failed),
+                       replied(4, "192.0.2.1", 1499999ns, start + 301ms, packet::ReplyKind::port_unreachable)};
+  record.verdict.path = 0x5c1e09aa;
+  record.verdict.ordinal = 2;
+  record.verdict.changed = ChangeKind::remap;
+  record.verdict.previous = 1;
+  record.verdict.responders = std::make_shared<const std::vector<IpAddress>>(
+      std::vector<IpAddress>{ip("198.51.100.254"), ip("203.0.113.7"), IpAddress{}, ip("192.0.2.1")});
+  return record;
+}
+
+std::string line_of(const RoundRecord& record, const HopNames& names) {
+  std::string line;
+  append_round(line, record, names);
+  return line;
+}
+
+}  // namespace
+
+TEST_CASE("a round becomes exactly this line", "[render]") {
+  NamesOfTest names;
+  names.names[ip("198.51.100.254")] = "gw.example.net";
+  names.names[ip("192.0.2.1")] = "fra.example.net";
+  // The hash: `printf '198.51.100.254|203.0.113.7|192.0.2.1|' | gzip -c | tail -c8 | od -An -tx4 -N4`
+  const std::string expected =
+      R"({"probe_id":3,"probe_num":12,"path_hash":"142ce319","source_ip":"198.51.100.1","source_port":50003,)"
+      R"("destination_ip":"192.0.2.1","destination_port":33434,"destination_ptr":"fra.example.net","protocol":"UDP",)"
+      R"("reached_dest":true,"hops":[)"
+      R"({"ttl":1,"ip":"198.51.100.254","rtt":312,"timeout":false,"ptr":"gw.example.net",)"
+      R"("recv_time":"2026-01-01T00:00:00.000312000Z","rtt_ns":312044,"silent":false,"reply_ttl":64,)"
+      R"("reply":"time_exceeded","mpls":[{"label":16004,"tc":5,"s":false,"ttl":1},)"
+      R"({"label":24005,"tc":0,"s":true,"ttl":254}]},)"
+      R"({"ttl":2,"ip":"","rtt":0,"timeout":true,"ptr":"","recv_time":"","rtt_ns":0,"silent":true,"reply_ttl":0,)"
+      R"("reply":"","mpls":[]},)"
+      R"({"ttl":3,"ip":"","rtt":0,"timeout":true,"ptr":"","recv_time":"","rtt_ns":0,"silent":false,"reply_ttl":0,)"
+      R"("reply":"send_failed","mpls":[]},)"
+      R"({"ttl":4,"ip":"192.0.2.1","rtt":1499,"timeout":false,"ptr":"fra.example.net",)"
+      R"("recv_time":"2026-01-01T00:00:00.301000000Z","rtt_ns":1499999,"silent":false,"reply_ttl":61,)"
+      R"("reply":"port_unreachable","mpls":[]}],)"
+      R"("timestamp":"2026-01-01T00:00:00.000000000Z","destination":"fra-edge","path":"5c1e09aa","path_ordinal":2,)"
+      R"("changed":"remap","loss":false})"
+      "\n";
+  CHECK(line_of(example_round(), names) == expected);
+}
+
+TEST_CASE("a refusal names who refused and is a timeout", "[render]") {
+  RoundRecord record = example_round();
+  HopResult refusal = replied(2, "203.0.113.9", 5ms, Instant(101s), packet::ReplyKind::admin_prohibited);
+  refusal.outcome = HopOutcome::unreachable;
+  record.round.hops = {refusal};
+  record.round.end_to_end = EndToEnd::lost;
+  const auto line = nlohmann::json::parse(line_of(record, NoNames{}));
+  CHECK(line["reached_dest"] == false);
+  CHECK(line["loss"] == true);
+  CHECK(line["hops"][0]["ip"] == "203.0.113.9");
+  CHECK(line["hops"][0]["timeout"] == true);
+  CHECK(line["hops"][0]["rtt"] == 5000);
+  CHECK(line["hops"][0]["reply"] == "admin_prohibited");
+}
+
+TEST_CASE("what is not known is empty, and a send that failed is not a loss", "[render]") {
+  RoundRecord record = example_round();
+  DestinationFacts facts = *record.destination;
+  facts.protocol = Protocol::icmp;
+  facts.address = IpAddress{};
+  record.destination = std::make_shared<const DestinationFacts>(facts);
+  record.source = IpAddress{};
+  record.round.hops.clear();
+  record.round.end_to_end = EndToEnd::send_failed;
+  record.verdict = {};
+  const auto line = nlohmann::json::parse(line_of(record, NoNames{}));
+  CHECK(line["source_ip"] == "");
+  CHECK(line["destination_ip"] == "");
+  CHECK(line["destination_port"] == 0);
+  CHECK(line["protocol"] == "ICMP");
+  CHECK(line["path_hash"] == "00000000");
+  CHECK(line["path"] == "");
+  CHECK(line["path_ordinal"] == 0);
+  CHECK(line["changed"] == "");
+  CHECK(line["reached_dest"] == false);
+  CHECK(line["loss"] == false);
+  CHECK(line["hops"] == nlohmann::json::array());
+}
+
+TEST_CASE("every line is one line of JSON, whatever names the network gives", "[render]") {
+  const unsigned seed = 20260102;
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  const auto bytes = [&] {
+    std::string text(random() % 10, '\0');
+    for (char& byte : text) {
+      byte = static_cast<char>(random() % 256);
+    }
+    return text;
+  };
+  for (int i = 0; i < 2000; ++i) {
+    RoundRecord record = example_round();
+    DestinationFacts facts = *record.destination;
+    facts.name = bytes();
+    record.destination = std::make_shared<const DestinationFacts>(facts);
+    NamesOfTest names;
+    names.names[ip("198.51.100.254")] = bytes();
+    names.names[facts.address] = bytes();
+    for (HopResult& one : record.round.hops) {
+      one.outcome = static_cast<HopOutcome>(random() % 5);
+      one.reply = static_cast<packet::ReplyKind>(random() % 16);
+      one.mpls.depth = static_cast<std::uint8_t>(random() % 9);
+    }
+    const std::string line = line_of(record, names);
+    CAPTURE(i, line);
+    REQUIRE(line.find('\n') == line.size() - 1);
+    const auto parsed = nlohmann::json::parse(line, nullptr, false);
+    REQUIRE_FALSE(parsed.is_discarded());
+    REQUIRE(parsed["hops"].size() == 4);
+  }
+}

@@ -1,0 +1,265 @@
+#include "render/text.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+#include "catch.hpp"
+#include "golden.hpp"
+#include "render/metric_table.hpp"
+#include "snapshots.hpp"
+
+using namespace ecmp;
+using namespace ecmp::render;
+using namespace ecmp::render::test;
+
+namespace {
+
+struct Rendered {
+  std::string text;
+  RenderOutcome outcome;
+};
+
+Rendered render_text(const Snapshots& snapshots, const TextOptions& options = {}) {
+  Rendered rendered;
+  rendered.outcome = append_text(rendered.text, snapshots, example_names(), options);
+  return rendered;
+}
+
+struct Sample {
+  std::string family;
+  std::vector<std::string> label_names;
+  std::string series;  ///< name and labels
+};
+
+/// Splits a sample line without trusting the writer: label values may hold anything escaped.
+Sample split(const std::string& line) {
+  Sample sample;
+  const std::size_t brace = line.find('{');
+  sample.family = line.substr(0, brace);
+  std::size_t at = brace + 1;
+  while (line.at(at) != '}') {
+    const std::size_t equals = line.find('=', at);
+    sample.label_names.push_back(line.substr(at, equals - at));
+    at = equals + 2;
+    while (line.at(at) != '"') {
+      at += line.at(at) == '\\' ? 2u : 1u;
+    }
+    ++at;
+    if (line.at(at) == ',') ++at;
+  }
+  sample.series = line.substr(0, at + 1);
+  return sample;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+std::vector<Sample> samples_of(const std::string& text) {
+  std::vector<Sample> samples;
+  for (const std::string& line : lines_of(text)) {
+    if (line.front() != '#') samples.push_back(split(line));
+  }
+  return samples;
+}
+
+std::vector<std::string> families_of(const std::string& text) {
+  std::vector<std::string> families;
+  for (const std::string& line : lines_of(text)) {
+    if (line.rfind("# TYPE ", 0) == 0) families.push_back(line.substr(7, line.find(' ', 7) - 7));
+  }
+  return families;
+}
+
+std::vector<std::string> table_labels(const MetricRow& family) {
+  std::vector<std::string> names;
+  for (std::string_view rest = family.labels; !rest.empty();) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    names.emplace_back(rest.substr(0, comma));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("a scrape of three destinations is exactly this text", "[render]") {
+  check_golden("metrics.txt", render_text(example_snapshots()).text);
+}
+
+TEST_CASE("every family of the table about the network is rendered, with the table's labels", "[render]") {
+  const Rendered rendered = render_text(example_snapshots());
+  std::vector<std::string> expected;
+  for (const MetricRow& family : metric_table().first(kNetworkMetrics)) {
+    expected.emplace_back(family.name);
+  }
+  CHECK(families_of(rendered.text) == expected);
+  std::map<std::string, const MetricRow*> rows;
+  for (const MetricRow& family : metric_table()) {
+    rows[std::string(family.name)] = &family;
+  }
+  for (const Sample& sample : samples_of(rendered.text)) {
+    CAPTURE(sample.series);
+    const MetricRow& family = *rows.at(sample.family);
+    auto names = sample.label_names;
+    if (family.user_labels) names.resize(table_labels(family).size());
+    CHECK(names == table_labels(family));
+  }
+}
+
+TEST_CASE("user labels stand only on destination_info; malformed, doubled and taken ones not at all", "[render]") {
+  std::map<std::string, int> seen;
+  for (const Sample& sample : samples_of(render_text(example_snapshots()).text)) {
+    for (const std::string& name : sample.label_names) {
+      if (name == "site" || name == "team" || name == "note" || name == "bad-name") {
+        CHECK(sample.family == "ecmp_destination_info");
+        ++seen[name];
+      }
+    }
+  }
+  CHECK(seen == std::map<std::string, int>{{"note", 1}, {"site", 1}, {"team", 1}});
+}
+
+TEST_CASE("up is told only of destinations that were measured", "[render]") {
+  TextOptions options;
+  options.families = {"ecmp_destination_up"};
+  const Rendered rendered = render_text(example_snapshots(), options);
+  CHECK(rendered.outcome.series == 2);
+  CHECK(rendered.text.find("ams-six") == std::string::npos);
+}
+
+TEST_CASE("a filter takes the families it names and no others", "[render]") {
+  TextOptions options;
+  options.families = {"ecmp_paths", "ecmp_hop_replies_total", "no_such_family"};
+  CHECK(families_of(render_text(example_snapshots(), options).text) ==
+        std::vector<std::string>{"ecmp_paths", "ecmp_hop_replies_total"});
+  options.families = {"no_such_family"};
+  CHECK(render_text(example_snapshots(), options).text.empty());
+}
+
+TEST_CASE("a budget drops whole families, the least important first, and counts them", "[render]") {
+  const Snapshots snapshots = example_snapshots();
+  const Rendered all = render_text(snapshots);
+  std::map<std::string, std::uint64_t> counts;
+  for (const Sample& sample : samples_of(all.text)) {
+    ++counts[sample.family];
+  }
+  CHECK(all.outcome.dropped.empty());
+  CHECK(all.outcome.series == samples_of(all.text).size());
+  for (std::uint64_t budget = 0; budget <= all.outcome.series; ++budget) {
+    CAPTURE(budget);
+    TextOptions options;
+    options.max_series = budget;
+    const Rendered some = render_text(snapshots, options);
+    REQUIRE(some.outcome.series <= budget);
+    REQUIRE(some.outcome.series == samples_of(some.text).size());
+    std::uint64_t dropped = 0;
+    auto kept = families_of(some.text);
+    for (const DroppedFamily& family : some.outcome.dropped) {
+      REQUIRE(family.series == counts.at(std::string(family.family)));
+      dropped += family.series;
+    }
+    REQUIRE(dropped + some.outcome.series == all.outcome.series);
+    // What was dropped is the end of what there was, and not a family more than needed.
+    for (auto it = some.outcome.dropped.rbegin(); it != some.outcome.dropped.rend(); ++it) {
+      kept.emplace_back(it->family);
+    }
+    REQUIRE(kept == families_of(all.text));
+    if (dropped > 0) REQUIRE(some.outcome.series + some.outcome.dropped.back().series > budget);
+  }
+}
+
+TEST_CASE("no series comes twice, whatever the snapshots hold", "[render]") {
+  const unsigned seed = 20260103;
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  const auto small = [&](unsigned bound) { return static_cast<std::uint32_t>(random() % bound); };
+  const auto address = [&] { return small(4) == 0 ? ip("::") : IpAddress::v4(small(4)); };
+  for (int i = 0; i < 300; ++i) {
+    Snapshots snapshots;
+    for (std::uint32_t d = small(4); d > 0; --d) {
+      DestinationFacts facts;
+      facts.name = std::string(1, static_cast<char>('\xf8' + static_cast<char>(small(3))));  // mended, all are the same
+      facts.labels = {{"x", "1"}, {"x", "2"}};
+      DestinationSnapshot snapshot;
+      snapshot.facts = std::make_shared<const DestinationFacts>(facts);
+      snapshot.measured = true;
+      snapshot.flows.resize(small(5));
+      for (FlowSnapshot& flow : snapshot.flows) {
+        flow.source_port = static_cast<std::uint16_t>(small(3));
+        flow.source = address();
+        flow.path = small(3);
+      }
+      snapshot.paths.resize(small(4));
+      for (PathSnapshot& path : snapshot.paths) {
+        path.id = small(3);
+        path.hops.resize(small(6));
+        for (HopSnapshot& hop : path.hops) {
+          hop.ttl = static_cast<std::uint8_t>(small(3));
+          hop.responder = address();
+          hop.mpls.depth = static_cast<std::uint8_t>(small(3));
+          hop.mpls.labels[0].label = small(4);
+        }
+      }
+      for (std::uint32_t n = small(5); n > 0; --n) {
+        snapshot.links.push_back({static_cast<std::uint8_t>(small(2)), address(), address(), 1});
+        snapshot.unreachables.push_back({static_cast<packet::ReplyKind>(small(16)), address(), 1});
+      }
+      snapshots.push_back(std::make_shared<const DestinationSnapshot>(snapshot));
+    }
+    const Rendered rendered = render_text(snapshots);
+    std::set<std::string> seen;
+    for (const Sample& sample : samples_of(rendered.text)) {
+      CAPTURE(i, sample.series);
+      REQUIRE(seen.insert(sample.series).second);
+    }
+    REQUIRE(seen.size() == rendered.outcome.series);
+  }
+}
+
+TEST_CASE("doubled links and refusals are summed", "[render]") {
+  DestinationFacts facts;
+  facts.name = "a";
+  DestinationSnapshot snapshot;
+  snapshot.facts = std::make_shared<const DestinationFacts>(facts);
+  snapshot.links = {{2, ip("10.0.0.1"), ip("10.0.0.2"), 3},
+                    {1, ip("10.0.0.1"), ip("10.0.0.2"), 1},
+                    {2, ip("10.0.0.1"), ip("10.0.0.2"), 4}};
+  snapshot.unreachables = {{packet::ReplyKind::host_unreachable, ip("10.0.0.1"), 5},
+                           {packet::ReplyKind::host_unreachable, ip("10.0.0.1"), 6}};
+  const std::string text = render_text({std::make_shared<const DestinationSnapshot>(snapshot)}).text;
+  CHECK(text.find("ttl=\"2\",from=\"10.0.0.1\",to=\"10.0.0.2\"} 7\n") != std::string::npos);
+  CHECK(text.find("reply=\"host_unreachable\",hop=\"10.0.0.1\"} 11\n") != std::string::npos);
+}
+
+TEST_CASE("nothing to tell is no text", "[render]") {
+  const Rendered rendered = render_text({});
+  CHECK(rendered.text.empty());
+  CHECK(rendered.outcome.series == 0);
+}
+
+TEST_CASE("the metric table keeps the naming rules of Prometheus", "[render]") {
+  std::set<std::string_view> names;
+  for (const MetricRow& family : metric_table()) {
+    CAPTURE(family.name);
+    CHECK(names.insert(family.name).second);
+    const std::string_view total = "_total";
+    const bool ends_in_total = family.name.size() > total.size() && family.name.substr(family.name.size() - 6) == total;
+    CHECK(ends_in_total == (family.type == MetricType::counter));
+    CHECK(family.help.size() > 10);
+    CHECK(family.help.back() == '.');
+    CHECK(family.help.find_first_of("\n\\") == std::string_view::npos);  // would have to be escaped
+    for (const char* never : {"target", "type", "host", "le", "quantile"}) {
+      const auto labels = table_labels(family);
+      CHECK(std::find(labels.begin(), labels.end(), never) == labels.end());
+    }
+  }
+}
