@@ -143,6 +143,9 @@ def test_exactly_the_flows_of_a_changed_branch_report_it_within_the_confirming_r
         branch = s.fan.branch(3)
         hurt = {(family, port) for family in NAMES for port in s.flows_over(branch, family)}
         assert hurt and len(hurt) < FLOWS * len(NAMES)
+        # A responder is new, and not just unknown as yet, to who has looked for 5 s and some rounds: it takes that long
+        # until a change can be told as a reroute.
+        s.await_rounds(14)
         before = now()
         s.fan.replace_branch(3)
         after = now()  # rounds that begin from here on see the new path only
