@@ -41,3 +41,89 @@ TEST_CASE("every flow is found on its true path, over every protocol and family"
     }
   }
 }
+
+TEST_CASE("30 % reply loss at one router over an hour changes no path", "[engine]") {
+  const Seed seed(101);
+  EngineRun run(load_scenario("reply_loss_30"), seed, {.interval = 10s});
+  run.run(1h);
+  check_paths(run, "dst", 32);
+  CHECK(run.changes().empty());
+  CHECK(run.totals("dst").lost == 0);
+  CHECK(run.totals("dst").hops_silent > 500);
+  CHECK(run.totals("dst").hops_lost == 0);
+}
+
+TEST_CASE("a reroute is told by exactly the flows that it moves, within two rounds", "[engine]") {
+  const Seed seed(102);
+  EngineRun run(load_scenario("reroute_one_branch"), seed, {});
+  run.run(50s);
+  std::vector<std::uint32_t> moving;
+  for (std::uint32_t flow = 0; flow < 32; ++flow) {
+    if (run.true_path("dst", flow, run.network().now()).responders.at(1) == run.network().address("b2"))
+      moving.push_back(flow);
+  }
+  REQUIRE_FALSE(moving.empty());
+  run.run(30s);
+  check_paths(run, "dst", 32);
+  std::vector<std::uint32_t> told;
+  for (const SeenChange& change : run.changes()) {
+    CHECK(change.kind == ChangeKind::reroute);
+    CHECK(change.started > SimulatedNetwork::kStart + 60s);
+    CHECK(change.started < SimulatedNetwork::kStart + 63s);
+    told.push_back(change.flow_index);
+  }
+  std::ranges::sort(told);
+  CHECK(told == moving);
+}
+
+TEST_CASE("a path that grows and shrinks again loses nothing", "[engine]") {
+  const Seed seed(103);
+  for (const Protocol protocol : {Protocol::udp, Protocol::tcp, Protocol::icmp}) {
+    EngineRun run(load_scenario("grow_shrink"), seed, {.protocol = protocol});
+    run.run(90s);
+    check_paths(run, "dst", 32);
+    run.run(90s);
+    check_paths(run, "dst", 32);
+    CHECK(run.totals("dst").lost == 0);
+    CHECK(run.totals("dst").hops_lost == 0);
+  }
+}
+
+TEST_CASE("a router that limits its ICMP is silent, and nothing is lost", "[engine]") {
+  const Seed seed(104);
+  EngineRun run(load_scenario("icmp_limited"), seed, {});
+  run.run(120s);
+  CHECK(run.network().counts_of("r1").suppressed > 1000);
+  CHECK(run.totals("dst").hops_silent > 1000);
+  CHECK(run.totals("dst").lost == 0);
+  CHECK(run.totals("dst").hops_lost == 0);
+  CHECK(run.changes().empty());
+}
+
+TEST_CASE("loss on one branch shows on the paths over it and on no other", "[engine]") {
+  const Seed seed(105);
+  EngineRun run(load_scenario("branch_loss_10"), seed, {});
+  run.run(300s);
+  check_paths(run, "dst", 32);
+  const auto snapshot = run.snapshot("dst");
+  REQUIRE(snapshot->paths.size() == 4);
+  for (const PathSnapshot& path : snapshot->paths) {
+    const bool lossy = path.hops.at(1).responder == run.network().address("b3");
+    const double loss = 1 - static_cast<double>(path.replies) / static_cast<double>(path.probes);
+    CHECK((lossy ? loss > 0.05 && loss < 0.15 : loss == 0));
+  }
+  CHECK(run.changes().empty());
+}
+
+TEST_CASE("when our own host cannot send, the network is not blamed", "[engine]") {
+  const Seed seed(106);
+  Scenario scenario = load_scenario("fan_4");
+  scenario.changes.push_back({20s, "full", [](Topology& now) { now.send_error = SendError::no_buffers; }});
+  scenario.changes.push_back({25s, "well", [](Topology& now) { now.send_error = SendError::none; }});
+  EngineRun run(scenario, seed, {});
+  run.run(60s);
+  check_paths(run, "dst", 32);
+  CHECK(run.totals("dst").send_failed > 32 * 3);
+  CHECK(run.totals("dst").lost == 0);
+  CHECK(run.changes().empty());
+}

@@ -46,7 +46,7 @@ std::uint64_t Random::below(std::uint64_t bound) {
 }
 
 double Random::unit() {
-  return std::ldexp(static_cast<double>(next() >> 11), -53);
+  return static_cast<double>(next() >> 11) * 0x1p-53;
 }
 
 Duration Random::jitter(const Delay& delay) {

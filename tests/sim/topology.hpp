@@ -69,49 +69,51 @@ struct PortPolicy {
 };
 
 struct Node {
-  std::string name;
+  // What every packet asks comes first, so that it shares a cache line.
   NodeKind kind = NodeKind::router;
-  Addresses addresses;
   bool down = false;
 
   // Routers, and the agent as the first of them: where packets go.
-  HashPolicy hash = HashPolicy::l4;
-  std::uint64_t hash_seed = 0;
-  bool hidden = false;  ///< forwards like a cable: no TTL is taken off (a hop of a uniform tunnel, or not there yet)
-  Probability drop;     ///< of what is forwarded, probes only
+  bool hidden = false;  ///< forwards like a cable: no TTL is taken off (a hop of a tunnel, or not there yet)
   bool black_hole = false;
+  HashPolicy hash = HashPolicy::l4;
   std::optional<packet::ReplyKind> reject;  ///< answers all it should forward with this
-  std::optional<Nat> nat;
-  std::optional<std::uint8_t> dscp;  ///< rewritten to
+  std::optional<std::uint8_t> dscp;         ///< rewritten to
+  Probability drop;                         ///< of what is forwarded, probes only
+  std::uint64_t hash_seed = 0;              ///< 0: the network chooses one
 
   // Routers and destinations: how they answer.
   bool silent = false;
+  std::uint8_t reply_ttl = 64;
+  std::optional<std::uint8_t> quoted_ttl;    ///< a wrong TTL in the quote
+  std::optional<std::uint16_t> quote_bytes;  ///< transport bytes quoted on IPv4; left out: all that fits
   Probability reply_loss;
   std::optional<IcmpLimit> icmp_limit;
-  std::uint8_t reply_ttl = 64;
   Delay processing;
-  std::optional<std::uint16_t> quote_bytes;  ///< transport bytes quoted; left out: all that fits
-  std::optional<std::uint8_t> quoted_ttl;    ///< a wrong TTL in the quote
-  std::vector<packet::MplsLabel> mpls;       ///< the stack that time exceeded messages tell (RFC 4950)
+  Addresses addresses;
+  std::vector<packet::MplsLabel> mpls;  ///< the stack that time exceeded messages tell (RFC 4950)
 
   // Destinations.
   std::uint16_t destination = kNone;  ///< counts destinations
+  bool echo = true;                   ///< answers ICMP echo
+  bool gateway = false;         ///< stands behind a gateway that answers expired probes with the destination's address
+  std::uint8_t v4_prefix = 32;  ///< answers for all addresses of this prefix
+  std::uint8_t v6_prefix = 128;
   PortPolicy udp;
   PortPolicy tcp;
   std::string udp_answer;  ///< of open UDP ports; empty: echo
-  bool echo = true;        ///< answers ICMP echo
-  bool gateway = false;    ///< stands behind a gateway that answers expired probes with the destination's own address
-  std::uint8_t v4_prefix = 32;  ///< answers for all addresses of this prefix
-  std::uint8_t v6_prefix = 128;
+
+  std::optional<Nat> nat;
+  std::string name;
 };
 
 struct Link {
   NodeId from = kNone;
   NodeId to = kNone;
+  bool down = false;
   Delay delay;
   Probability loss;
   Probability duplicate;
-  bool down = false;
   Addresses ingress;  ///< of `to` at this link; unspecified: the node's address
 };
 

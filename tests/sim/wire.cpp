@@ -249,7 +249,7 @@ void rewrite_dscp(Packet& packet, std::uint8_t dscp) {
   const MutableBytes bytes = packet.bytes();
   if (packet.family == Family::ipv4) {
     const std::uint16_t before = load16(bytes, 0);
-    bytes[1] = static_cast<std::uint8_t>(dscp << 2 | (bytes[1] & 3u));
+    bytes[1] = static_cast<std::uint8_t>(std::uint32_t{dscp} << 2 | (bytes[1] & 3u));
     store16(bytes, 10, adjusted(load16(bytes, 10), before, load16(bytes, 0)));
   } else {
     const std::uint32_t word = load32(bytes, 0);
