@@ -15,10 +15,12 @@ constexpr int kRuntimeFailure = 1;
 // A signal handler has no other way to what it acts upon. Set before the handlers are, gone after them.
 ecmp::Agent* running = nullptr;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
-void on_stop_signal(int) { running->stop(); }
+void on_stop_signal(int) {
+  running->stop();
+}
 
 void handle(int signal, void (*handler)(int)) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = handler;
   sigaction(signal, &action, nullptr);
 }
@@ -26,7 +28,8 @@ void handle(int signal, void (*handler)(int)) {
 int run(const ecmp::CommandLine& command_line) {
   auto loaded = ecmp::load_config(command_line.config_file);
   if (const auto* problems = std::get_if<std::vector<std::string>>(&loaded)) {
-    for (const std::string& problem : *problems) std::fprintf(stderr, "%s\n", problem.c_str());
+    for (const std::string& problem : *problems)
+      std::fprintf(stderr, "%s\n", problem.c_str());
     return kRuntimeFailure;
   }
   if (command_line.check_only) return 0;

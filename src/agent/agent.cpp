@@ -1,9 +1,8 @@
 #include "agent/agent.hpp"
 
-#include <sys/random.h>
-
 #include <atomic>
 #include <mutex>
+#include <sys/random.h>
 
 #include "agent/log.hpp"
 #include "agent/names.hpp"
@@ -96,26 +95,25 @@ Agent::State::State(const config::Config& config, std::unique_ptr<net::RawTransp
       web_(web_sources()) {}
 
 Tracing::Outputs Agent::State::outputs() {
-  return {.round = [this](std::shared_ptr<const RoundRecord> record) { log_.add(std::move(record)); },
-          .snapshots = [this](std::shared_ptr<const Snapshots> snapshots) { board_.put(std::move(snapshots)); },
-          .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
-          .warn =
-              [](std::string_view destination, std::string_view message) {
-                log::warn(message, {{"destination", destination}});
-              },
-          .responder = [this](const IpAddress& address) { names_.want(address, turn_); },
-          .gone = [this](const std::string& destination) { log_.drop_destination(destination); }};
+  return {
+      .round = [this](std::shared_ptr<const RoundRecord> record) { log_.add(std::move(record)); },
+      .snapshots = [this](std::shared_ptr<const Snapshots> snapshots) { board_.put(std::move(snapshots)); },
+      .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
+      .warn = [](std::string_view destination,
+                 std::string_view message) { log::warn(message, {{"destination", destination}}); },
+      .responder = [this](const IpAddress& address) { names_.want(address, turn_); },
+      .gone = [this](const std::string& destination) { log_.drop_destination(destination); }};
 }
 
 Web::Sources Agent::State::web_sources() {
-  return {.board = &board_,
-          .log = &log_,
-          .names = [this] { return names_.table(); },
-          .ready = [this] { return ready_.load(); },
-          .own_metrics = [this](const render::FamilyFilter& filter) { return own_metrics(filter); },
-          .scraped = [this](const render::RenderOutcome& outcome,
-                            Duration took) { own_metrics_.on_scrape(outcome, took); },
-          .max_series = config_.limits.max_series};
+  return {
+      .board = &board_,
+      .log = &log_,
+      .names = [this] { return names_.table(); },
+      .ready = [this] { return ready_.load(); },
+      .own_metrics = [this](const render::FamilyFilter& filter) { return own_metrics(filter); },
+      .scraped = [this](const render::RenderOutcome& outcome, Duration took) { own_metrics_.on_scrape(outcome, took); },
+      .max_series = config_.limits.max_series};
 }
 
 std::optional<Error> Agent::State::listen() {
@@ -140,7 +138,8 @@ void Agent::State::run() {
     turn_ = transport_->now();
     tracing_.set_wall_offset(transport_->wall_offset());
     drive_once(engine_, *transport_, tracing_, turn_ + kLongestTurn, kQuantum);
-    for (const auto& change : transport_->take_source_changes()) tracing_.on_source(change.flow, change.source);
+    for (const auto& change : transport_->take_source_changes())
+      tracing_.on_source(change.flow, change.source);
     if (turn_ >= housekeeping_at_) {
       housekeeping_at_ = turn_ + kHousekeeping;
       housekeeping(turn_);
@@ -153,7 +152,8 @@ void Agent::State::run() {
 }
 
 void Agent::State::housekeeping(Instant now) {
-  for (const HostAnswer& answer : names_.take_answers(now)) tracing_.on_names(answer, now);
+  for (const HostAnswer& answer : names_.take_answers(now))
+    tracing_.on_names(answer, now);
   {
     const LoopReport report{engine_.counters(), transport_->counters(), tracing_.dns_errors() + names_.errors()};
     const std::lock_guard lock(report_mutex_);
@@ -201,7 +201,11 @@ Result<std::unique_ptr<Agent>> Agent::open(const config::Config& config) {
 
 Agent::Agent(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Agent::~Agent() = default;
-void Agent::run() { state_->run(); }
-void Agent::stop() { state_->stop(); }
+void Agent::run() {
+  state_->run();
+}
+void Agent::stop() {
+  state_->stop();
+}
 
 }  // namespace ecmp

@@ -9,7 +9,8 @@
 
 namespace ecmp {
 
-/// The exporter, wired: one probing loop on the calling thread, HTTP connections and the resolver on threads of their own.
+/// The exporter, wired: one probing loop on the calling thread, HTTP connections and the resolver on threads of their
+/// own.
 class Agent {
  public:
   /// Opens what needs privileges (capture, sockets) and listens. The error is one line for the user.

@@ -20,18 +20,24 @@ class TableNames final : public render::HopNames {
 
 net::NameFamily family_of(config::FamilyChoice choice) {
   switch (choice) {
-    case config::FamilyChoice::ipv4: return net::NameFamily::ipv4;
-    case config::FamilyChoice::ipv6: return net::NameFamily::ipv6;
-    case config::FamilyChoice::any: break;
+    case config::FamilyChoice::ipv4:
+      return net::NameFamily::ipv4;
+    case config::FamilyChoice::ipv6:
+      return net::NameFamily::ipv6;
+    case config::FamilyChoice::any:
+      break;
   }
   return net::NameFamily::any;
 }
 
 config::FamilyChoice choice_of(net::NameFamily family) {
   switch (family) {
-    case net::NameFamily::ipv4: return config::FamilyChoice::ipv4;
-    case net::NameFamily::ipv6: return config::FamilyChoice::ipv6;
-    case net::NameFamily::any: break;
+    case net::NameFamily::ipv4:
+      return config::FamilyChoice::ipv4;
+    case net::NameFamily::ipv6:
+      return config::FamilyChoice::ipv6;
+    case net::NameFamily::any:
+      break;
   }
   return config::FamilyChoice::any;
 }
@@ -66,7 +72,8 @@ std::vector<HostAnswer> Names::take_answers(Instant now) {
     }
     hosts.push_back(std::move(host));
   }
-  for (const net::NameAnswer& answer : answers.names) learn(answer, now);
+  for (const net::NameAnswer& answer : answers.names)
+    learn(answer, now);
   for (const IpAddress& address : cache_.take_due(now, kAskAtMost)) {
     if (!resolver_->request_name(address)) cache_.learn_failure(address, now);
   }

@@ -13,8 +13,8 @@
 
 namespace ecmp {
 
-/// Names both ways: the addresses of destinations, and the reverse names of responders. The probing loop asks and learns;
-/// any thread reads table().
+/// Names both ways: the addresses of destinations, and the reverse names of responders. The probing loop asks and
+/// learns; any thread reads table().
 class Names {
  public:
   Names(const config::Dns& options, std::unique_ptr<net::Resolver> resolver);

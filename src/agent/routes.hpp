@@ -12,7 +12,7 @@ namespace ecmp {
 /// Which way a flow shall leave the host, as far as the user cares.
 struct RouteWish {
   std::optional<IpAddress> source_address;
-  std::string interface;   ///< empty: the route decides
+  std::string interface;  ///< empty: the route decides
   std::uint8_t dscp = 0;  ///< policy routing may look at it
 };
 

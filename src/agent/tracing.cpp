@@ -124,8 +124,8 @@ void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
   }
   const std::uint32_t first = *traced.first_flow;
   if (by_flow_.size() < first + destination.flows) by_flow_.resize(first + destination.flows);
-  const RouteWish wish{.source_address = destination.source_address, .interface = destination.interface,
-                       .dscp = destination.dscp};
+  const RouteWish wish{
+      .source_address = destination.source_address, .interface = destination.interface, .dscp = destination.dscp};
   for (std::uint32_t flow = first; flow < first + destination.flows; ++flow) {
     by_flow_[flow] = &traced;
     on_source(flow, routes_.add_flow(flow, engine_.tuple(flow), wish));

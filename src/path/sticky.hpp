@@ -147,16 +147,18 @@ class Sticky {
 
     /// To the front of the members; the one that was not heard for longest makes room. True if it is a new one.
     bool admit(const Value& value) {
-      const auto end = members.begin() + member_count;
-      auto at = std::find(members.begin(), end, value);
-      const bool fresh = at == end;
+      std::size_t at = 0;
+      while (at < member_count && !(members[at] == value))
+        ++at;
+      const bool fresh = at == member_count;
       if (fresh && member_count < kMembers) {
         ++member_count;
       } else if (fresh) {
         --at;
       }
-      *at = value;
-      std::rotate(members.begin(), at, at + 1);
+      for (; at > 0; --at)
+        members[at] = members[at - 1];
+      members[0] = value;
       return fresh;
     }
 

@@ -71,8 +71,9 @@ FlowCodec::FlowCodec(Protocol protocol, const SipKey& flow_secret)
       flow_label_(static_cast<std::uint32_t>(siphash(flow_secret, 3) % 0xfffff) + 1),
       icmp_checksum_(static_cast<std::uint16_t>(siphash(flow_secret, 4) % 0xfffe + 1)) {}
 
+/// Odd, so that its last byte is never 0: a quote that was cut and padded with zeros (RFC 4884 section 5) shows none.
 std::uint64_t FlowCodec::tag(const ProbeIdentity& identity) const {
-  return siphash(secret_, 5, pack(identity));
+  return siphash(secret_, 5, pack(identity)) | 1;
 }
 
 bool FlowCodec::tag_matches(const ProbeIdentity& identity, ByteView payload) const {
@@ -82,40 +83,53 @@ bool FlowCodec::tag_matches(const ProbeIdentity& identity, ByteView payload) con
 }
 
 void FlowCodec::encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const {
-  const std::uint16_t word = primary_.forward(pack(identity));
+  const std::uint32_t word = transport_word(identity);
   const std::uint64_t tag_value = tag(identity);
   probe.ttl = identity.ttl;
   probe.flow_label = flow_label_;
   probe.ip_id = secondary_.forward(pack(identity));
-  probe.checksum = protocol_ == Protocol::icmp ? icmp_checksum_ : word;
-  probe.sequence =
-      protocol_ == Protocol::tcp ? std::uint32_t{word} << 16 | static_cast<std::uint16_t>(tag_value) : word;
+  probe.checksum = protocol_ == Protocol::icmp ? icmp_checksum_ : static_cast<std::uint16_t>(word);
+  probe.sequence = word;
   store32(probe.tag, 0, static_cast<std::uint32_t>(tag_value >> 32));
   store32(probe.tag, 4, static_cast<std::uint32_t>(tag_value));
 }
 
 FlowCodec::Decoded FlowCodec::decode(const packet::Quote& quote) const {
-  Decoded decoded;
+  using Match = Decoded::Match;
   const bool v4 = quote.tuple.destination.is_v4();
-  if (protocol_ == Protocol::tcp) {
-    decoded.primary = decode_sequence(quote.sequence);
-    decoded.full = decoded.primary.has_value();
-  } else {
-    const auto word = protocol_ == Protocol::udp ? quote.checksum : static_cast<std::uint16_t>(quote.sequence);
-    if (!outside(word)) decoded.primary = unpack(primary_.backward(word));
-  }
-  if (decoded.full) return decoded;
-  if (v4 && !outside(quote.ip_id)) decoded.secondary = unpack(secondary_.backward(quote.ip_id));
+  const bool tcp = protocol_ == Protocol::tcp;
+  const std::uint32_t word = protocol_ == Protocol::udp ? quote.checksum : quote.sequence;
 
-  if (protocol_ != Protocol::tcp && quote.payload.size() >= kTagEnd) {
+  std::optional<ProbeIdentity> primary;
+  if (tcp) {
+    primary = decode_sequence(word);
+    if (primary) return {.match = Match::full, .identity = *primary};
+  } else if (word <= 0xffff && !outside(static_cast<std::uint16_t>(word))) {
+    primary = unpack(primary_.backward(static_cast<std::uint16_t>(word)));
+  }
+  std::optional<ProbeIdentity> secondary;
+  if (v4 && !outside(quote.ip_id)) secondary = unpack(secondary_.backward(quote.ip_id));
+
+  if (!tcp && quote.payload.size() >= kTagEnd && quote.payload[kTagEnd - 1] != 0) {
     // Where the tag is quoted it decides: nobody on the way has a reason to rewrite a payload.
-    for (const auto& candidate : {decoded.primary, decoded.secondary}) {
-      if (candidate && tag_matches(*candidate, quote.payload)) return {true, candidate, candidate};
+    for (const auto& candidate : {primary, secondary}) {
+      if (candidate && tag_matches(*candidate, quote.payload)) return {.match = Match::full, .identity = *candidate};
     }
     return {};
   }
-  decoded.full = decoded.primary && (v4 ? decoded.primary == decoded.secondary : quote.flow_label == flow_label_);
-  return decoded;
+  if (primary && (v4 ? primary == secondary : quote.flow_label == flow_label_)) {
+    return {.match = Match::full, .identity = *primary};
+  }
+  if (!secondary) return {};
+  const std::uint32_t sent = transport_word(*secondary);
+  // One's complement arithmetic for checksums, modulo 2^32 for sequence numbers.
+  const std::uint32_t offset = tcp ? word - sent : (word + 0xffff - sent) % 0xffff;
+  return {.match = Match::rewritten, .identity = *secondary, .offset = offset};
+}
+
+std::uint32_t FlowCodec::transport_word(const ProbeIdentity& identity) const {
+  const std::uint32_t word = primary_.forward(pack(identity));
+  return protocol_ == Protocol::tcp ? word << 16 | static_cast<std::uint16_t>(tag(identity)) : word;
 }
 
 std::optional<ProbeIdentity> FlowCodec::decode_echo(const packet::EchoReply& reply) const {

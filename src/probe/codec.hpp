@@ -58,13 +58,15 @@ class FlowCodec {
   /// Fills in checksum, sequence, ip_id, flow_label, tag and ttl.
   void encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const;
 
-  /// What a quote says. `full`: two independent places agree. Else only `primary` (the transport header's word) or
-  /// `secondary` (IP-ID) can be right: something on the way, a NAT as a rule, has rewritten the other; a lone forged
-  /// packet is right here once in 65,534 tries, so the caller wants to see it again before it believes it.
+  /// What a quote says. `full`: two independent places agree. `rewritten`: only IP-ID can be right, and the transport
+  /// header's word is off by `offset`, since a NAT has adapted the checksum, or a firewall the sequence number. Such a
+  /// device is off by the same for every probe of a flow (RFC 1624), which a forger cannot foretell: the caller
+  /// believes an offset that it sees again.
   struct Decoded {
-    bool full = false;
-    std::optional<ProbeIdentity> primary;
-    std::optional<ProbeIdentity> secondary;
+    enum class Match : std::uint8_t { none, rewritten, full };
+    Match match = Match::none;
+    ProbeIdentity identity;
+    std::uint32_t offset = 0;
   };
   [[nodiscard]] Decoded decode(const packet::Quote& quote) const;
 
@@ -75,6 +77,8 @@ class FlowCodec {
   [[nodiscard]] std::optional<ProbeIdentity> decode_sequence(std::uint32_t sequence) const;
 
  private:
+  /// UDP: the checksum; ICMP: the sequence; TCP: the sequence number.
+  [[nodiscard]] std::uint32_t transport_word(const ProbeIdentity& identity) const;
   [[nodiscard]] std::uint64_t tag(const ProbeIdentity& identity) const;
   [[nodiscard]] bool tag_matches(const ProbeIdentity& identity, ByteView payload) const;
 

@@ -224,6 +224,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                           .max_ttl = plan.max_ttl,
                           .first = !flow.first_round_over,
                           .lost_streak = flow.lost_streak,
+                          .suspected = flow.suspected,
                           .anonymous = flow.anonymous,
                           .timeout = plan.timeout,
                           .gap = plan.ttl_gap.value_or(std::min<Duration>(kMaxGap, plan.interval / (4 * ttls)))});
@@ -306,6 +307,7 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
     if (round.distance() != 0) flow.distance = round.distance();
     if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
     if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
+    flow.suspected = round.suspected();
     flow.last_over = round.number();
     flow.last_answered.reset();
     for (const HopResult& hop : report_.hops) {

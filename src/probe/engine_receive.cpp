@@ -42,10 +42,10 @@ void Engine::State::on_outgoing(const Captured& datagram) {
   Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
   if (flow == nullptr) return;
   const auto decoded = flow->codec.decode(*quote);
-  if (!decoded.full) return;
-  LiveRound* round = find_round(*flow, decoded.primary->round);
+  if (decoded.match != FlowCodec::Decoded::Match::full) return;
+  LiveRound* round = find_round(*flow, decoded.identity.round);
   if (round == nullptr) return;
-  LiveProbe* probe = round->find(decoded.primary->ttl, decoded.primary->attempt);
+  LiveProbe* probe = round->find(decoded.identity.ttl, decoded.identity.attempt);
   // The first stamp counts: a tunnel may send the same probe again. It may lie a hair before the time of handing over,
   // since the two clocks are mapped onto each other; what lies further off is of something else.
   constexpr Duration kSlack = std::chrono::milliseconds(1);
@@ -59,9 +59,9 @@ void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSi
   const FiveTuple& tuple = error.quote.tuple;
   Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
   if (flow == nullptr) return ignore(Ignored::unknown_flow);
-  ProbeIdentity identity;
-  if (!believe(*flow, flow->codec.decode(error.quote), identity)) return ignore(Ignored::bad_identity);
-  close(*flow, identity,
+  const auto decoded = flow->codec.decode(error.quote);
+  if (!believe(*flow, decoded)) return ignore(Ignored::bad_identity);
+  close(*flow, decoded.identity,
         {.at = at,
          .from = error.from,
          .kind = packet::reply_kind(error.from.family(), error.type, error.code),
@@ -117,22 +117,18 @@ void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at,
   schedule(*flow);
 }
 
-/// Decides whether a decoded quote is believed. One with half of its identity intact is, once the same flow and TTL has
-/// shown such a quote before: behind a NAT every answer comes like that, a forger hits twice once in 2^32.
-bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded, ProbeIdentity& identity) {
-  if (decoded.full) {
-    identity = *decoded.primary;
-    return true;
-  }
-  for (const auto& half : {decoded.primary, decoded.secondary}) {
-    if (!half) continue;
-    LiveRound* round = find_round(flow, half->round);
-    if (round == nullptr || round->find(half->ttl, half->attempt) == nullptr) continue;
-    identity = *half;
-    if (flow.half_seen.test(half->ttl)) return true;
-    flow.half_seen.set(half->ttl);
-    return false;
-  }
+/// Decides whether a decoded quote is believed. One whose transport word was rewritten is, once the same flow and TTL
+/// has shown the same offset before: behind a NAT every answer comes like that, a forger would have to hit 32 bits.
+bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded) {
+  using Match = FlowCodec::Decoded::Match;
+  if (decoded.match != Match::rewritten) return decoded.match == Match::full;
+  const ProbeIdentity& identity = decoded.identity;
+  LiveRound* round = find_round(flow, identity.round);
+  if (round == nullptr || round->find(identity.ttl, identity.attempt) == nullptr) return false;
+  flow.offsets.resize(flow.plan->max_ttl);
+  auto& offset = flow.offsets[identity.ttl - 1u];
+  if (offset == decoded.offset) return true;
+  offset = decoded.offset;
   return false;
 }
 

@@ -53,12 +53,14 @@ struct Flow {
   bool first_round_over = false;
   bool anonymous = false;
   std::uint32_t lost_streak = 0;
+  std::uint8_t suspected = 0;
 
   std::vector<std::unique_ptr<LiveRound>> live;  ///< oldest first
   std::vector<std::uint32_t> responders;         ///< by TTL - 1: whose limit a probe counts against; 0 is nobody's
   std::uint32_t last_over = 0;                   ///< number of the round that ended last
   std::bitset<256> last_answered;                ///< its answered TTLs: tells duplicates from late answers
-  std::bitset<256> half_seen;                    ///< TTLs where an answer with half its identity intact has come before
+  /// By TTL - 1, once it was needed: how much a NAT was off in the newest quote that it had rewritten.
+  std::vector<std::optional<std::uint32_t>> offsets;
 };
 
 class Engine::State {
@@ -98,7 +100,7 @@ class Engine::State {
   void on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds);
   void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);
   void on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds);
-  bool believe(Flow& flow, const FlowCodec::Decoded& decoded, ProbeIdentity& identity);
+  bool believe(Flow& flow, const FlowCodec::Decoded& decoded);
   void close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
   void close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds);
   LiveRound* find_round(Flow& flow, std::uint8_t round_field);

@@ -32,6 +32,7 @@ struct RoundTerms {
   std::uint8_t max_ttl = 30;
   bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
+  std::uint8_t suspected = 0;     ///< distance that the round before suspected, see LiveRound::suspected()
   bool anonymous = false;         ///< the destination answers with datagrams that do not say which probe they answer
   Duration timeout{};
   Duration gap{};  ///< between two probes
@@ -46,7 +47,7 @@ struct RoundTerms {
 ///  silent
 ///    router. The same TTL and a few beyond are probed: an answer at the known distance says loss, a router answering
 ///    there says growth. An answer only from beyond is ambiguous unless its quote says how much TTL was left at the
-///    destination; then it takes three attempts to believe in growth.
+///    destination; then it takes three attempts, in two rounds in a row, to believe in growth.
 /// Loss is always the fate of the sweep's probe: asking again never turns a loss into an answer.
 class LiveRound {
  public:
@@ -97,6 +98,9 @@ class LiveRound {
   /// Only once it is over.
   [[nodiscard]] EndToEnd end_to_end() const { return end_to_end_; }
   [[nodiscard]] std::uint8_t distance() const { return distance_; }
+  /// The destination was reached, though only from beyond the known distance, and nothing but silence speaks for
+  /// growth: the distance to be believed when the next round finds the same. 0 if there is no such suspicion.
+  [[nodiscard]] std::uint8_t suspected() const { return suspected_; }
   /// Writes what was found into `round` (whose flow the caller knows).
   void report(Instant now, Round& round) const;
 
@@ -131,6 +135,7 @@ class LiveRound {
   int limit_ = 0;     ///< last TTL of the sweep
   bool verifying_ = false;
   bool over_ = false;
+  std::uint8_t suspected_ = 0;
   EndToEnd end_to_end_ = EndToEnd::lost;
   std::uint8_t distance_ = 0;
 };

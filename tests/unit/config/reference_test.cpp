@@ -33,7 +33,7 @@ void check_same(const Config& a, const Config& b) {
 
 TEST_CASE("the quickstart configuration is good", "[config]") {
   const Config config = must_parse(read("quickstart.toml"));
-  CHECK(config.destinations.size() == 3);
+  CHECK_FALSE(config.destinations.empty());
 }
 
 // In configs/ecmp_exporter.toml each key stands as "#key = value", with its default: a user takes the '#' away to

@@ -44,6 +44,7 @@ struct Outcome {
   Round round;
   int probes = 0;
   int attempts = 0;
+  int suspected = 0;
   [[nodiscard]] std::string hops() const {  // one letter per hop: (r)eplied (s)ilent (l)ost (u)nreachable (f)ailed
     std::string letters;
     for (const HopResult& hop : round.hops)
@@ -81,6 +82,7 @@ Outcome run(const RoundTerms& terms, const Network& network) {
     now = round.quiet() ? now : std::max(now, round.deadline());
     if (round.settle(now)) {
       round.report(now, outcome.round);
+      outcome.suspected = round.suspected();
       return outcome;
     }
   }
@@ -164,14 +166,28 @@ TEST_CASE("a path that grows is followed at once, without loss", "[probe][round]
 }
 
 TEST_CASE("a path that grows behind a silent router is no loss", "[probe][round]") {
-  for (const bool udp : {true, false}) {
-    CAPTURE(udp);
-    const Outcome outcome = run(known(5), [=](int ttl, int) { return ttl == 5 ? kSilence : straight(6, udp)(ttl, 0); });
-    CHECK(outcome.round.reached());
-    CHECK(outcome.round.distance == 6);
-    CHECK(outcome.hops() == "rrrrsr");
-    CHECK(outcome.attempts == (udp ? 2 : 4));
-  }
+  const auto grown = [](bool udp) {
+    return [=](int ttl, int) { return ttl == 5 ? kSilence : straight(6, udp)(ttl, 0); };
+  };
+  const Outcome udp = run(known(5), grown(true));
+  CHECK(udp.round.reached());
+  CHECK(udp.round.distance == 6);
+  CHECK(udp.hops() == "rrrrsr");
+  CHECK(udp.attempts == 2);
+
+  // Without a quote of the destination it might be loss four times over: believed when the next round says the same.
+  const Outcome first = run(known(5), grown(false));
+  CHECK(first.round.reached());
+  CHECK(first.round.distance == 5);
+  CHECK(first.hops() == "rrrrr");
+  CHECK(first.attempts == 4);
+  CHECK(first.suspected == 6);
+  RoundTerms terms = known(5);
+  terms.suspected = 6;
+  const Outcome second = run(terms, grown(false));
+  CHECK(second.round.reached());
+  CHECK(second.round.distance == 6);
+  CHECK(second.hops() == "rrrrsr");
 }
 
 TEST_CASE("a path that shrinks is shortened at once, without loss", "[probe][round]") {
