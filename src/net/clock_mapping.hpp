@@ -6,9 +6,9 @@ namespace ecmp::net {
 
 /// The two clocks read one inside the other: the wall clock stood at `wall` at some point in [before, after].
 struct ClockSample {
-  Instant before{};
-  WallTime wall{};
-  Instant after{};
+  Instant before;
+  WallTime wall;
+  Instant after;
 };
 
 /// Maps the kernel's receive stamps, which are wall time, to the monotonic clock. Both clocks are slewed alike by NTP,
@@ -38,9 +38,9 @@ class ClockMapping {
   Duration low_, high_;  ///< bounds of wall - monotonic
   Duration old_{};       ///< the distance before the last step
   bool stepping_ = false;
-  Instant step_seen_{};
-  Instant newest_{};  ///< of the samples
-  Instant last_{};    ///< converted stamp
+  Instant step_seen_;
+  Instant newest_;  ///< of the samples
+  Instant last_;    ///< converted stamp
 };
 
 }  // namespace ecmp::net

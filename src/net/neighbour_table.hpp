@@ -62,7 +62,7 @@ class NeighbourTable {
     LinkAddress address;
     bool stale = false;  ///< known, but unverified for a while
     bool used = true;
-    Instant next_check{};
+    Instant next_check;
     Duration unresolved_wait{};
   };
   void query(const NeighbourKey& key);
@@ -70,7 +70,7 @@ class NeighbourTable {
   NetlinkSocket socket_;
   std::map<NeighbourKey, Neighbour> neighbours_;
   std::uint64_t generation_ = 1;
-  Instant next_check_{};  ///< no neighbour is due before
+  Instant next_check_;  ///< no neighbour is due before
 };
 
 }  // namespace ecmp::net

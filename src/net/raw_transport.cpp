@@ -98,8 +98,8 @@ class RawTransport::State {
   bool filter_outdated_ = false;
   bool unread_ = false;  ///< the capture had more than kCapturesPerCall
   RepeatedFrames repeated_;
-  Instant capture_pause_{};
-  Instant next_forget_{};
+  Instant capture_pause_;
+  Instant next_forget_;
   RawTransportCounters counters_;
 };
 

@@ -21,7 +21,7 @@ class RepeatedFrames {
     std::size_t hash = 0;
     std::size_t size = 0;
     std::uint32_t interface = 0;
-    WallTime stamp{};
+    WallTime stamp;
   };
   // Frames of other processors may lie between the two showings, but not many.
   std::array<Frame, 16> recent_{};

@@ -98,9 +98,9 @@ class RouteTable {
   bool in_pass_ = false;
   bool full_pass_ = false;  ///< the periodic one: all flows, not only stale ones
   std::size_t cursor_ = 0;
-  Instant next_pass_{};  ///< earliest begin of a pass for stale flows
-  Instant next_full_pass_{};
-  Instant next_slice_{};
+  Instant next_pass_;  ///< earliest begin of a pass for stale flows
+  Instant next_full_pass_;
+  Instant next_slice_;
 };
 
 }  // namespace ecmp::net
