@@ -27,7 +27,7 @@ Watches the parallel paths to the destinations of a configuration file, and serv
   --version                   print the version and exit
   --help                      print this text and exit
 
-SIGHUP reloads the configuration, SIGTERM and SIGINT stop the program.
+SIGTERM and SIGINT stop the program. A changed configuration takes effect with a restart.
 Exit status: 0 after a clean stop, 1 after a failure, 2 after bad usage.
 )";
 
