@@ -15,5 +15,6 @@ def files(*endings, under=()):
 
 
 def read(path):
-    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+    # Some data of the tests is no UTF-8, on purpose.
+    with open(os.path.join(ROOT, path), encoding="utf-8", errors="replace") as file:
         return file.read()
