@@ -59,6 +59,8 @@ def test_clang_tidy_is_silent(tmp_path):
     assert entries, "nothing is compiled from src/"
     for entry in entries:
         words = [word for word in entry["command"].split() if word not in GCC_ONLY]
+        # libstdc++ 12 uses what it has itself deprecated (std::stable_sort's buffer).
+        words.append("-Wno-deprecated-declarations")
         entry["command"] = " ".join(words[1:] if words[0].endswith("ccache") else words)
     (tmp_path / "compile_commands.json").write_text(json.dumps(entries))
 
@@ -74,4 +76,6 @@ def test_clang_tidy_is_silent(tmp_path):
                 keys[source].touch()
             else:
                 findings += re.findall(r"^.*(?:error|warning):.*$", done.stdout, re.MULTILINE) or [f"{source}: {done.stderr}"]
-    assert not findings, "\n".join(sorted(set(findings))[:60])
+    findings = sorted(set(findings))
+    pathlib.Path(BUILD, "clang-tidy.log").write_text("\n".join(findings) + "\n")
+    assert not findings, f"{len(findings)} findings, all of them in {BUILD}/clang-tidy.log:\n" + "\n".join(findings[:40])
