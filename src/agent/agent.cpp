@@ -71,7 +71,6 @@ class Agent::State {
   OwnMetrics own_metrics_;
   ProcessReader process_;
   Web web_;
-  net::HttpServer server_;  // last: its threads use what stands above
 
   std::mutex report_mutex_;
   LoopReport report_;
@@ -79,6 +78,8 @@ class Agent::State {
   Instant housekeeping_at_{};
   std::atomic<bool> stop_ = false;
   std::atomic<bool> ready_ = false;
+
+  net::HttpServer server_;  // last: its threads use what stands above
 };
 
 Agent::State::State(const config::Config& config, std::unique_ptr<net::RawTransport> transport,

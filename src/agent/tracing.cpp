@@ -25,6 +25,11 @@ std::uint64_t phase_of(std::string_view name) {
   return siphash(kKey, ByteView(reinterpret_cast<const std::uint8_t*>(name.data()), name.size()));
 }
 
+/// A name may be given any address by whoever serves it: those that a configuration may not hold are left out here too.
+bool is_traceable(const IpAddress& address) {
+  return !address.is_unspecified() && !address.is_multicast() && address != IpAddress::v4(0xffffffff);
+}
+
 }  // namespace
 
 /// One destination as it is traced: a configured one, or one of the addresses of one with `all = true`.
@@ -41,6 +46,7 @@ struct Tracing::Traced {
   bool settled = false;                     ///< has finished a round, or cannot have one
   bool unknown = false;                     ///< its name has no address: told as down
   bool changed = true;
+  std::string complaint;  ///< what was warned of last: once is enough, however often the name is looked up
   Instant published{};
   std::shared_ptr<const DestinationSnapshot> snapshot;
 };
@@ -48,9 +54,11 @@ struct Tracing::Traced {
 /// A host name of the configuration.
 struct Tracing::Name {
   const config::Destination* destination = nullptr;
-  std::vector<Traced*> traced;  ///< one, or with `all` one per address
-  bool asked = false;           ///< an answer is awaited
+  /// One; with `all` one per address, and until there is an address one without, so that it is told as down.
+  std::vector<Traced*> traced;
+  bool asked = false;  ///< an answer is awaited
   bool failing = false;
+  bool too_many = false;  ///< addresses were left out the last time
   Instant ask_at{};
 };
 
@@ -88,7 +96,7 @@ void Tracing::start(Instant now) {
     auto name = std::make_unique<Name>();
     name->destination = &destination;
     name->ask_at = now;
-    if (!destination.all) name->traced.push_back(&make(destination, destination.name));
+    name->traced.push_back(&make(destination, destination.name));
     names_.push_back(std::move(name));
   }
   publish_at_ = resolve_at_ = now;
@@ -118,8 +126,8 @@ void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
   if (!traced.first_flow) {
     traced.unknown = true;
     settle(traced);
-    outputs_.warn(traced.facts->name, "not traced: another destination has address " + address.to_string() +
-                                          " with the same protocol and source ports");
+    complain(traced, "not traced: another destination has address " + address.to_string() +
+                         " with the same protocol and source ports");
     return;
   }
   const std::uint32_t first = *traced.first_flow;
@@ -131,8 +139,16 @@ void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
     on_source(flow, routes_.add_flow(flow, engine_.tuple(flow), wish));
   }
   if (traced.sources.front().is_unspecified()) {
-    outputs_.warn(traced.facts->name, "there is no route to " + address.to_string());
+    complain(traced, "there is no route to " + address.to_string());
+  } else {
+    traced.complaint.clear();
   }
+}
+
+void Tracing::complain(Traced& traced, std::string message) {
+  if (traced.complaint == message) return;
+  traced.complaint = std::move(message);
+  outputs_.warn(traced.facts->name, traced.complaint);
 }
 
 void Tracing::end(Traced& traced) {
@@ -184,31 +200,39 @@ void Tracing::on_round(const Round& round) {
 }
 
 void Tracing::on_names(const HostAnswer& answer, Instant now) {
+  HostAnswer usable = answer;
+  std::erase_if(usable.addresses, [](const IpAddress& address) { return !is_traceable(address); });
+  if (usable.addresses.empty() && usable.error.empty()) usable.error = "no address of it can be traced";
   for (const auto& name : names_) {
     const config::Destination& destination = *name->destination;
     if (destination.host != answer.host || destination.family != answer.family || !name->asked) continue;
     name->asked = false;
-    if (answer.addresses.empty()) {
-      ++dns_errors_;
-      name->ask_at = now + kRetry;
-      // The last address stays: a name server that is down must not end the measuring.
-      if (!name->failing) outputs_.warn(destination.name, "cannot resolve " + answer.host + ": " + answer.error);
-      name->failing = true;
-      for (Traced* traced : name->traced) {
-        if (traced->first_flow) continue;
-        traced->unknown = traced->changed = true;
-        settle(*traced);
-      }
+    if (usable.addresses.empty()) {
+      fail(*name, usable, now);
       continue;
     }
     name->failing = false;
-    const Duration refresh = config_.dns.refresh.value_or(answer.ttl.value_or(kMostRefresh));
-    name->ask_at = now + std::clamp(refresh, kLeastRefresh, kMostRefresh);
+    // The user's own period is taken as it is, a server's only within reason.
+    const Duration ttl = std::clamp(answer.ttl.value_or(kMostRefresh), kLeastRefresh, kMostRefresh);
+    name->ask_at = now + config_.dns.refresh.value_or(ttl);
     if (destination.all) {
-      apply_all(*name, answer, now);
+      apply_all(*name, usable, now);
     } else {
-      apply(*name, answer, now);
+      apply(*name, usable, now);
     }
+  }
+}
+
+void Tracing::fail(Name& name, const HostAnswer& answer, Instant now) {
+  ++dns_errors_;
+  name.ask_at = now + kRetry;
+  // The last address stays: a name server that is down must not end the measuring.
+  if (!name.failing) outputs_.warn(name.destination->name, "cannot resolve " + answer.host + ": " + answer.error);
+  name.failing = true;
+  for (Traced* traced : name.traced) {
+    if (traced->first_flow) continue;
+    traced->unknown = traced->changed = true;
+    settle(*traced);
   }
 }
 
@@ -230,19 +254,28 @@ void Tracing::apply_all(Name& name, const HostAnswer& answer, Instant now) {
     publish_changed_ = true;
     return true;
   });
+  std::size_t left_out = 0;
   for (const IpAddress& address : answer.addresses) {
-    const bool known =
-        std::ranges::any_of(name.traced, [&](const Traced* traced) { return traced->facts->address == address; });
-    if (known) continue;
+    const auto known =
+        std::ranges::find(name.traced, address, [](const Traced* traced) { return traced->facts->address; });
+    if (known != name.traced.end()) {
+      // Another destination had this address the last time: it may have left it.
+      if (!(*known)->first_flow) begin(**known, address, now);
+      continue;
+    }
     if (traced_.size() >= config_.limits.max_destinations) {
-      outputs_.warn(name.destination->name,
-                    "limits.max_destinations is reached: " + address.to_string() + " is left out");
+      ++left_out;
       continue;
     }
     Traced& traced = make(*name.destination, name.destination->name + "/" + address.to_string());
     name.traced.push_back(&traced);
     begin(traced, address, now);
   }
+  if (left_out > 0 && !name.too_many) {
+    outputs_.warn(name.destination->name, "limits.max_destinations is reached: " + std::to_string(left_out) +
+                                              " addresses of " + answer.host + " are left out");
+  }
+  name.too_many = left_out > 0;
 }
 
 void Tracing::maintain(Instant now) {

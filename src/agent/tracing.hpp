@@ -73,6 +73,8 @@ class Tracing : public RoundSink {
   void begin(Traced& traced, const IpAddress& address, Instant now);
   void end(Traced& traced);
   void settle(Traced& traced);
+  void complain(Traced& traced, std::string message);
+  void fail(Name& name, const HostAnswer& answer, Instant now);
   void apply(Name& name, const HostAnswer& answer, Instant now);
   void apply_all(Name& name, const HostAnswer& answer, Instant now);
   void publish(Instant now);

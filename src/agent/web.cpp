@@ -29,6 +29,8 @@ class RoundStream : public BodyStream {
   RoundStream(const RoundLog& log, Names names, PathsQuery query)
       : log_(log), names_(std::move(names)), query_(std::move(query)) {
     left_ = query_.limit.value_or(std::numeric_limits<std::size_t>::max());
+    // Without `follow` it ends where the log does now: rounds that come while it is read do not make it endless.
+    end_ = query_.follow ? std::numeric_limits<std::uint64_t>::max() : log_.end();
     if (query_.filter.since) return;
     // From here on `follow` goes on: first the mark, then the newest rounds, so that none falls in between.
     next_ = log_.end();
@@ -45,16 +47,14 @@ class RoundStream : public BodyStream {
       return newest_next_ < newest_.size() || query_.follow ? Next::more : Next::end;
     }
     if (!query_.follow && !query_.filter.since) return Next::end;
-    if (next_ >= log_.end()) {
-      if (!query_.follow) return Next::end;
-      log_.wait(next_, deadline);
-    }
+    if (next_ >= end_) return Next::end;
+    if (next_ >= log_.end()) log_.wait(next_, deadline);
     const History::Page page = log_.read(query_.filter, next_, std::min(kPageRounds, left_));
     next_ = page.next;
     for (const auto& record : page.records)
       append(out, *record, *names);
-    if (next_ < log_.end()) return Next::more;
-    return query_.follow ? Next::idle : Next::end;
+    if (next_ >= end_) return Next::end;
+    return next_ < log_.end() ? Next::more : Next::idle;
   }
 
  private:
@@ -70,6 +70,7 @@ class RoundStream : public BodyStream {
   std::vector<History::Record> newest_;
   std::size_t newest_next_ = 0;
   std::uint64_t next_ = 0;
+  std::uint64_t end_ = 0;  ///< sequence number of the first round that is not told any more
 };
 
 WallTime wall_now() {

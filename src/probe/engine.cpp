@@ -133,6 +133,9 @@ void Engine::State::remove(std::uint32_t first_flow) {
     names_.erase({tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port});
     flows_[number].reset();
   }
+  for (Handed& handed : handed_) {  // a batch that is still on its way out
+    if (handed.flow - first_flow < range->second) handed.flow = kNoFlow;
+  }
   free_ranges_[range->second].push_back(first_flow);
   ranges_.erase(range);
 }
@@ -207,7 +210,10 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
     flow.next_number += static_cast<std::uint32_t>(behind);
     flow.next_round += plan.interval * static_cast<Duration::rep>(behind);
   }
-  if (flow.live.size() >= kMaxLiveRounds) {
+  // A reply names its round modulo ProbeIdentity::kRounds: two that look alike must not be under way together. Limits
+  // can make a round last that long.
+  if (flow.live.size() >= kMaxLiveRounds ||
+      find_round(flow, static_cast<std::uint8_t>(number % ProbeIdentity::kRounds)) != nullptr) {
     ++counters.rounds_skipped;
     return;
   }
@@ -279,6 +285,7 @@ void Engine::State::on_sent(std::span<const Outgoing> batch) {
   assert(batch.size() == handed_.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Handed& handed = handed_[i];
+    if (handed.flow == kNoFlow) continue;
     Flow& flow = *flows_[handed.flow];
     for (const auto& round : flow.live) {
       if (round->number() != handed.round) continue;

@@ -117,8 +117,9 @@ class Engine::State {
   std::unordered_map<IpAddress, std::uint32_t> responder_numbers_;
   std::vector<TokenBucket> responder_buckets_;
 
+  static constexpr std::uint32_t kNoFlow = 0xffffffff;
   struct Handed {
-    std::uint32_t flow;
+    std::uint32_t flow;  ///< kNoFlow when its destination was removed meanwhile
     std::uint32_t round;
     std::uint8_t ttl;
     std::uint8_t attempt;
