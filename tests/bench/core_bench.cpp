@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "packet/checksum.hpp"
+#include "bench/canned_reply.hpp"
 #include "path/destination_model.hpp"
 #include "probe/engine.hpp"
 
@@ -22,17 +22,11 @@ constexpr std::uint16_t kFlows = 32;
 constexpr Duration kInterval = std::chrono::seconds(10);
 constexpr Duration kDelay = std::chrono::milliseconds(2);
 constexpr std::size_t kProbe = 60;
-constexpr std::size_t kReply = 28 + kProbe;
 
 double cpu_nanoseconds() {
   timespec now{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
-
-void put_checksum(MutableBytes bytes, std::size_t at) {
-  store16(bytes, at, 0);
-  store16(bytes, at, static_cast<std::uint16_t>(~packet::ones_complement_sum(bytes)));
 }
 
 /// Answers every probe as a network of twelve hops with sixteen equal branches at the fourth would, after kDelay. Like
@@ -47,8 +41,8 @@ class CannedNetwork final : public Transport {
       outgoing.error = SendError::none;
       Slot& slot = slots_.emplace_back();
       slot.at = now_;
-      std::memcpy(slot.reply.data() + 28, outgoing.bytes.data(), kProbe);
-      answer(slot.reply);
+      std::memcpy(slot.probe.data(), outgoing.bytes.data(), kProbe);
+      bench::write_reply(slot.probe, kHops, slot.reply);
     }
     probes += batch.size();
   }
@@ -73,31 +67,9 @@ class CannedNetwork final : public Transport {
 
   struct Slot {
     Instant at{};
-    std::array<std::uint8_t, kReply> reply{};  ///< the probe stands at its end, as the quote
+    std::array<std::uint8_t, kProbe> probe;
+    std::array<std::uint8_t, 28 + kProbe> reply;
   };
-
-  static void answer(std::array<std::uint8_t, kReply>& reply) {
-    std::uint8_t* quote = reply.data() + 28;
-    const std::uint8_t ttl = quote[8];
-    const bool reached = ttl >= kHops;
-    const MutableBytes bytes(reply);
-    const std::uint8_t header[12] = {0x45, 0, 0, kReply, 0, 1, 0, 0, static_cast<std::uint8_t>(64 - ttl), 1, 0, 0};
-    std::memcpy(reply.data(), header, sizeof header);
-    if (reached) {
-      std::memcpy(reply.data() + 12, quote + 16, 4);
-    } else {
-      const std::uint8_t branch = ttl == 4 ? quote[21] % 16 : 0;
-      const std::uint8_t router[4] = {10, ttl, branch, 1};
-      std::memcpy(reply.data() + 12, router, sizeof router);
-    }
-    std::memcpy(reply.data() + 16, quote + 12, 4);
-    // The quote of a real router carries TTL 1. Here it keeps the probe's, so that one copy serves both captures.
-    put_checksum(bytes.first(20), 10);
-    const std::uint8_t icmp[8] = {static_cast<std::uint8_t>(reached ? 3 : 11),
-                                  static_cast<std::uint8_t>(reached ? 3 : 0)};
-    std::memcpy(reply.data() + 20, icmp, sizeof icmp);
-    put_checksum(bytes.subspan(20), 2);
-  }
 
   void hand_over(CaptureSink& sink) {
     // In the order of their stamps.
@@ -107,7 +79,7 @@ class CannedNetwork final : public Transport {
         const Slot& slot = slots_[next_probe_];
         if (slot.at > now_) break;
         ++next_probe_;
-        sink.on_captured({ByteView(slot.reply).subspan(28), slot.at, Direction::outgoing});
+        sink.on_captured({slot.probe, slot.at, Direction::outgoing});
       } else {
         if (reply_at > now_) break;
         sink.on_captured({slots_[next_reply_++].reply, reply_at, Direction::incoming});
@@ -243,7 +215,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-void bench(std::uint32_t destinations, int repeats) {
+void measure(std::uint32_t destinations, int repeats) {
   CannedNetwork network;
   Core core(destinations, network.now());
   core.run(network, kInterval * 3);
@@ -283,7 +255,7 @@ void bench(std::uint32_t destinations, int repeats) {
 }  // namespace ecmp
 
 int main() {
-  ecmp::bench(100, 50);
-  ecmp::bench(1000, 9);
+  ecmp::measure(100, 50);
+  ecmp::measure(1000, 9);
   return 0;
 }
