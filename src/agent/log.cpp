@@ -31,18 +31,19 @@ void append_quoted(std::string& line, std::string_view text) {
     }
     const std::size_t begin = at;
     const auto point = config::decode_utf8(text, at);
-    if (!point)
+    if (!point) {
       line += "\xef\xbf\xbd";
-    else if (*point == '"' || *point == '\\')
+    } else if (*point == '"' || *point == '\\') {
       (line += '\\') += static_cast<char>(*point);
-    else if (*point == '\n')
+    } else if (*point == '\n') {
       line += "\\n";
-    else if (*point == '\t')
+    } else if (*point == '\t') {
       line += "\\t";
-    else if (config::is_control(*point))  // all of them have at most 16 bits
+    } else if (config::is_control(*point)) {  // all of them have at most 16 bits
       line += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(*point));
-    else
+    } else {
       line += text.substr(begin, at - begin);
+    }
   }
   line += '"';
 }
@@ -56,10 +57,11 @@ bool is_plain(std::string_view text) {
 
 void append_value(std::string& line, const Field& field, Format format) {
   const bool bare = format == Format::logfmt ? is_plain(field.value()) : !field.is_text();
-  if (bare)
+  if (bare) {
     line += field.value();
-  else
+  } else {
     append_quoted(line, field.value());
+  }
 }
 
 struct Output {
@@ -71,8 +73,8 @@ struct Output {
 
 Output& output() {
   // Never destroyed: a thread may still log while the program ends.
-  static auto* const kOutput = new Output;
-  return *kOutput;
+  static auto* const never_destroyed = new Output;
+  return *never_destroyed;
 }
 
 spdlog::level::level_enum in_spdlog(Level level) {

@@ -34,9 +34,9 @@ bool is_traceable(const IpAddress& address) {
 
 /// One destination as it is traced: a configured one, or one of the addresses of one with `all = true`.
 struct Tracing::Traced {
-  Traced(const config::Destination& destination_, std::shared_ptr<const DestinationFacts> facts_,
+  Traced(const config::Destination& configured, std::shared_ptr<const DestinationFacts> told,
          const ModelOptions& options)
-      : destination(destination_), facts(std::move(facts_)), model(facts, options) {}
+      : destination(configured), facts(std::move(told)), model(facts, options) {}
 
   const config::Destination& destination;
   std::shared_ptr<const DestinationFacts> facts;

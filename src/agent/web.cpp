@@ -27,10 +27,12 @@ class RoundStream : public BodyStream {
   using Names = std::function<std::shared_ptr<const render::HopNames>()>;
 
   RoundStream(const RoundLog& log, Names names, PathsQuery query)
-      : log_(log), names_(std::move(names)), query_(std::move(query)) {
-    left_ = query_.limit.value_or(std::numeric_limits<std::size_t>::max());
-    // Without `follow` it ends where the log does now: rounds that come while it is read do not make it endless.
-    end_ = query_.follow ? std::numeric_limits<std::uint64_t>::max() : log_.end();
+      : log_(log),
+        names_(std::move(names)),
+        query_(std::move(query)),
+        left_(query_.limit.value_or(std::numeric_limits<std::size_t>::max())),
+        // Without `follow` it ends where the log does now: rounds that come while it is read do not make it endless.
+        end_(query_.follow ? std::numeric_limits<std::uint64_t>::max() : log_.end()) {
     if (query_.filter.since) return;
     // From here on `follow` goes on: first the mark, then the newest rounds, so that none falls in between.
     next_ = log_.end();
@@ -144,7 +146,6 @@ HttpResponse Web::page(const HttpRequest&) const {
   response.body = render::page(*sources_.board->get(), version());
   // Nothing from elsewhere, whatever a name may hold.
   response.headers.emplace_back("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   return response;
 }
 

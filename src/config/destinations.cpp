@@ -141,10 +141,11 @@ class DestinationReader {
   /// The value this table gives, or else the one of [probe], or else the one the code has.
   template <typename T, typename U>
   static void fill(T& value, const std::optional<Setting<U>>& own, const std::optional<Setting<U>>& inherited) {
-    if (own)
+    if (own) {
       value = static_cast<T>(own->value);
-    else if (inherited)
+    } else if (inherited) {
       value = static_cast<T>(inherited->value);
+    }
   }
 
   void fill_in() {
@@ -170,10 +171,11 @@ class DestinationReader {
     if (own_address || !own_interface) fill(to.source_address, own_.source_address, defaults_.source_address);
     if (own_interface || !own_address) fill(to.interface, own_.interface, defaults_.interface);
 
-    if (own_.source_port)
+    if (own_.source_port) {
       out_.ports_where = own_.source_port->where;
-    else if (own_.flows)
+    } else if (own_.flows) {
       out_.ports_where = own_.flows->where;
+    }
     const bool inherits_broken = defaults_.identity_broken && !(own_.protocol && own_.flows && own_.source_port);
     out_.identity_known = host_.has_value() && !own_.identity_broken && !inherits_broken;
   }
@@ -207,11 +209,12 @@ class DestinationReader {
     } else if (*needed != from) {
       const std::string what =
           fmt::format("an {} address, but the destination is {}", family_name(from), family_name(*needed));
-      if (own_source)
+      if (own_source) {
         reader_.refuse("source_address", *source, what);
-      else if (host_)
+      } else if (host_) {
         reader_.refuse("host", *host_,
                        fmt::format("source_address = {} (line {}) is {}", source->text, source->where.line, what));
+      }
     }
   }
 

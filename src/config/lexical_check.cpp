@@ -95,10 +95,11 @@ class Walk {
       const bool white = point == ' ' || point == '\t' || point == '\r' || point == '\n';
       if (!white) trimming = false;
       if (point != '\\' || quote != '"' || over()) continue;
-      if (text_[at_] == '"' || text_[at_] == '\\')
+      if (text_[at_] == '"' || text_[at_] == '\\') {
         next();
-      else
+      } else {
         trimming = true;
+      }
     }
   }
 

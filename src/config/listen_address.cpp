@@ -24,9 +24,10 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   if (colon == std::string_view::npos) return unusable;
   std::string_view host = text.substr(0, colon);
   const auto port = parse_port(text.substr(colon + 1));
-  if (!port)
+  if (!port) {
     return Error{
         fmt::format("expected a port from 0 to 65535 after the colon, not {}", quoted(text.substr(colon + 1)))};
+  }
   if (host.empty()) return ListenAddress{"", *port};
 
   if (host.front() == '[') {

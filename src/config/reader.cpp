@@ -26,10 +26,11 @@ std::optional<double> number_of(const Node& node) {
 }  // namespace
 
 void Problems::add(Position where, std::string message) {
-  if (full())
+  if (full()) {
     ++untold_;
-  else
+  } else {
     problems_.push_back({where.line, where.column, std::move(message)});
+  }
 }
 
 void Problems::add_value(std::string_view key, Position where, std::string_view text, std::string_view what) {
@@ -133,10 +134,11 @@ std::optional<Setting<std::vector<Setting<std::string>>>> TableReader::strings(s
   }
   Setting<std::vector<Setting<std::string>>> setting{{}, found->node.where, found->node.text};
   for (const Node& element : *elements) {
-    if (const auto* given = std::get_if<std::string>(&element.value))
+    if (const auto* given = std::get_if<std::string>(&element.value)) {
       setting.value.push_back({*given, element.where, element.text});
-    else
+    } else {
       refuse(key, Setting<int>{0, element.where, element.text}, fmt::format("expected {}", what));
+    }
   }
   return setting;
 }
@@ -169,10 +171,11 @@ const Node* TableReader::table(std::string_view key) {
   const Entry* found = entry(key);
   if (found == nullptr) return nullptr;
   if (std::holds_alternative<Node::Table>(found->node.value)) return &found->node;
-  if (std::holds_alternative<Node::Array>(found->node.value))
+  if (std::holds_alternative<Node::Array>(found->node.value)) {
     problems_.add(found->where, fmt::format("\"{0}\": expected one table, [{0}]", key));
-  else
+  } else {
     expected(*found, key, fmt::format("a table, [{}]", key));
+  }
   return nullptr;
 }
 

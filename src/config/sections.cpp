@@ -59,12 +59,13 @@ void read_web(TableReader& root, Config& config) {
     if (given->value.empty() && !reader.broken("listen_addresses"))
       reader.refuse("listen_addresses", *given, "expected at least one address");
     for (const Setting<std::string>& address : given->value) {
-      if (const auto listen = parse_listen_address(address.value); !listen)
+      if (const auto listen = parse_listen_address(address.value); !listen) {
         reader.refuse("listen_addresses", address, listen.error());
-      else if (std::ranges::find(config.listen_addresses, address.value) != config.listen_addresses.end())
+      } else if (std::ranges::find(config.listen_addresses, address.value) != config.listen_addresses.end()) {
         reader.refuse("listen_addresses", address, "given twice");
-      else
+      } else {
         config.listen_addresses.push_back(address.value);
+      }
     }
   }
   support_only(reader, "config_file", reader.string("config_file", "the path of a file, or \"\""), std::string());
@@ -147,10 +148,11 @@ void read_discovery(TableReader& root) {
   const auto files = reader.strings("files", "a list of file name patterns such as \"destinations.d/*.toml\"");
   if (files) {
     for (const Setting<std::string>& file : files->value) {
-      if (file.value.empty())
+      if (file.value.empty()) {
         reader.refuse("files", file, "expected a file name pattern");
-      else
+      } else {
         reader.refuse_unsupported("files", file);
+      }
     }
   }
   constexpr std::string_view kUrls = "a list of URLs such as \"http://127.0.0.1:8080/targets\"";
@@ -158,10 +160,11 @@ void read_discovery(TableReader& root) {
   if (urls) {
     for (const Setting<std::string>& url : urls->value) {
       const bool fits = url.value.starts_with("http://") || url.value.starts_with("https://");
-      if (fits)
+      if (fits) {
         reader.refuse_unsupported("http", url);
-      else
+      } else {
         reader.refuse("http", url, fmt::format("expected {}", kUrls));
+      }
     }
   }
   reader.refuse_unknown_keys();

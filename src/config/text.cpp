@@ -74,16 +74,17 @@ std::string printable(std::string_view text, std::size_t longest) {
     if (printed == longest) return out + "...";
     const std::size_t begin = at;
     const auto point = decode_utf8(text, at);
-    if (!point)
+    if (!point) {
       out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(text[begin]));
-    else if (*point == '\n')
+    } else if (*point == '\n') {
       out += "\\n";
-    else if (*point == '\t')
+    } else if (*point == '\t') {
       out += "\\t";
-    else if (is_control(*point))
+    } else if (is_control(*point)) {
       out += fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(*point));
-    else
+    } else {
       out += text.substr(begin, at - begin);
+    }
   }
   return out;
 }

@@ -31,21 +31,23 @@ const IpAddress& expected(const Sticky<IpAddress>& responder) {
 
 std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
   std::vector<LinkSnapshot> links;
-  for (const Flow& flow : flows)
+  for (const Flow& flow : flows) {
     for (std::size_t ttl = 2; ttl <= flow.view.length(); ++ttl) {
       const FlowView::Slot* const from = flow.view.slot(ttl - 1);
       const FlowView::Slot* const to = flow.view.slot(ttl);
       if (from == nullptr || to == nullptr || !from->responder.known() || !to->responder.known()) continue;
       links.push_back({static_cast<std::uint8_t>(ttl), expected(from->responder), expected(to->responder), 1});
     }
+  }
   std::ranges::sort(links, {}, [](const LinkSnapshot& link) { return std::tie(link.ttl, link.from, link.to); });
   std::size_t kept = 0;
   for (const LinkSnapshot& link : links) {
     LinkSnapshot* const last = kept > 0 ? &links[kept - 1] : nullptr;
-    if (last != nullptr && last->ttl == link.ttl && last->from == link.from && last->to == link.to)
+    if (last != nullptr && last->ttl == link.ttl && last->from == link.from && last->to == link.to) {
       ++last->flows;
-    else
+    } else {
       links[kept++] = link;
+    }
   }
   links.resize(kept);
   return links;
@@ -60,9 +62,10 @@ PathSnapshot tell(const KnownPath& path) {
   told.flows = path.flows;
   told.probes = path.probes;
   told.replies = path.replies;
-  for (std::size_t i = 0; i < path.hops.size(); ++i)
+  for (std::size_t i = 0; i < path.hops.size(); ++i) {
     for (const KnownPath::Member& member : path.hops[i])
       told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls});
+  }
   return told;
 }
 
@@ -202,9 +205,10 @@ void DestinationModel::State::settle_tallies(Flow& flow) {
 
 void DestinationModel::State::note_sightings(Instant started) {
   const Duration memory = (std::int64_t{options_.confirm_rounds} + 1) * facts_->interval + std::chrono::seconds(5);
-  for (const Sight& sight : step_.heard)
+  for (const Sight& sight : step_.heard) {
     sightings_.note(sight.ttl, sight.responder, started, memory,
                     [this](std::size_t ttl, const IpAddress& responder) { return in_use(ttl, responder); });
+  }
 }
 
 /// What a switch is, by what happened to the two responders at the first hop that differs.
@@ -291,10 +295,11 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   told->up = std::ranges::any_of(flows_, &Flow::reached);
   told->flows.reserve(flows_.size());
   std::uint16_t source_port = facts_->first_source_port;
-  for (const Flow& flow : flows_)
+  for (const Flow& flow : flows_) {
     told->flows.push_back({source_port++, flow.source, flow.probes, flow.replies,
                            flow.path != nullptr ? flow.path->id : 0, flow.path != nullptr ? flow.path->ordinal : 0,
                            flow.changes});
+  }
   told->paths.reserve(registry_.paths().size());
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
     told->paths.push_back(tell(*path));

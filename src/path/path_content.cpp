@@ -88,10 +88,11 @@ std::uint64_t content_hash(const PathContent& content, std::uint64_t salt) {
       continue;
     }
     const IpAddress& lowest = slot.responders.front();
-    if (slot.balanced)
+    if (slot.balanced) {
       bytes.push_back(lowest.is_v4() ? balanced_v4 : balanced_v6);
-    else
+    } else {
       bytes.push_back(lowest.is_v4() ? single_v4 : single_v6);
+    }
     bytes.insert(bytes.end(), lowest.bytes().begin(), lowest.bytes().end());
   }
   bytes.push_back(end);

@@ -35,8 +35,8 @@ struct FlowNameHash {
 };
 
 struct Flow {
-  Flow(std::uint32_t number_, const FiveTuple& tuple_, const FlowCodec& codec_)
-      : number(number_), tuple(tuple_), codec(codec_) {}
+  Flow(std::uint32_t own_number, const FiveTuple& header, const FlowCodec& own_codec)
+      : number(own_number), tuple(header), codec(own_codec) {}
 
   std::uint32_t number;
   FiveTuple tuple;  ///< source unspecified while there is no route

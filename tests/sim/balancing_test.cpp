@@ -144,7 +144,7 @@ TEST_CASE("a per-packet balancer splits one flow, and the oracle says that it ca
   CHECK(kept > 0);
 }
 
-TEST_CASE("another seed is another hash; a configured one stays", "[balancing]") {
+TEST_CASE("another seed is another hash, a configured one stays", "[balancing]") {
   const Seed seed(36);
   const auto mapping = [](const Scenario& scenario, std::uint64_t with) {
     SimulatedNetwork network(scenario, with);

@@ -91,6 +91,28 @@ def test_tests_do_not_sleep():
     assert not wrong, f"time or chance from outside in {wrong}"
 
 
+def unusable_name(text):
+    """The first name of a TEST_CASE that ctest cannot run on its own: CMake takes a `;` for the end of a list's entry, and
+    the test program a leading `-` for an option."""
+    for name in re.findall(r'\bTEST_CASE(?:_METHOD)?\s*\((?:\s*\w+\s*,)?\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', text):
+        words = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', name))
+        if ";" in words or words.startswith("-"):
+            return words
+    return None
+
+
+def test_names_of_tests_suit_ctest():
+    wrong = [f"{path}: {name}" for path in files(".cpp", under=["tests"]) if (name := unusable_name(read(path)))]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_names_that_do_not_suit_ctest_are_seen():
+    assert unusable_name('TEST_CASE("one; two", "[x]") {') == "one; two"
+    assert unusable_name('TEST_CASE(\n    "one "\n    "and; two",\n    "[x]") {') == "one and; two"
+    assert unusable_name('TEST_CASE_METHOD(Fixture, "-v prints", "[x]") {') == "-v prints"
+    assert unusable_name('TEST_CASE("one, two - three", "[a;b]") { call("x;"); }') is None
+
+
 def test_clang_format_would_change_nothing():
     if not shutil.which("clang-format-19"):
         pytest.skip("clang-format-19 is not installed")

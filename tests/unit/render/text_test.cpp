@@ -115,7 +115,7 @@ TEST_CASE("every family of the table about the network is rendered, with the tab
   }
 }
 
-TEST_CASE("user labels stand only on destination_info; malformed, doubled and taken ones not at all", "[render]") {
+TEST_CASE("user labels stand only on destination_info, malformed, doubled and taken ones not at all", "[render]") {
   std::map<std::string, int> seen;
   for (const Sample& sample : samples_of(render_text(example_snapshots()).text)) {
     for (const std::string& name : sample.label_names) {
