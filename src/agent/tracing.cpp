@@ -8,6 +8,9 @@ namespace ecmp {
 namespace {
 
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
+/// What is read every few seconds at most need not be told more often than a destination's rounds bring something new:
+/// each snapshot copies all its paths, and with a thousand destinations this would cost as much as the probing.
+constexpr int kPublishesPerInterval = 4;
 /// A destination where nothing happens is published now and then all the same: its old paths run out.
 constexpr Duration kRepublishAfter = std::chrono::seconds(30);
 /// Snapshots made in one turn of the probing loop: some tens of microseconds, so that no probe waits for them.
@@ -295,7 +298,8 @@ void Tracing::publish(Instant now) {
   std::size_t made = 0;
   while (publish_next_ < size && made < kPublishSlice) {
     Traced& traced = *traced_[publish_next_++];
-    if (!traced.changed && traced.snapshot != nullptr && now - traced.published < kRepublishAfter) continue;
+    const Duration pause = traced.changed ? traced.facts->interval / kPublishesPerInterval : kRepublishAfter;
+    if (traced.snapshot != nullptr && now - traced.published < pause) continue;
     traced.snapshot = traced.model.snapshot(now);
     if (traced.unknown) {
       auto down = std::make_shared<DestinationSnapshot>(*traced.snapshot);

@@ -37,10 +37,6 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   return address;
 }
 
-bool IpAddress::is_unspecified() const {
-  return std::ranges::all_of(bytes_, [](std::uint8_t byte) { return byte == 0; });
-}
-
 bool IpAddress::is_loopback() const {
   if (is_v4()) return bytes_[0] == 127;
   return std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t byte) { return byte == 0; }) && bytes_[15] == 1;

@@ -91,8 +91,9 @@ class RouteTable {
 
   Lookup lookup_;
   std::vector<FlowRoute> flows_;
-  std::unordered_map<std::uint32_t, std::size_t> index_;  ///< flow number -> place in flows_
-  std::map<IpAddress, std::size_t> destinations_;         ///< how many flows go there
+  /// Place in flows_ by flow number, kNowhere for numbers that are not there. Every probe asks, and numbers are dense.
+  std::vector<std::size_t> index_;
+  std::map<IpAddress, std::size_t> destinations_;  ///< how many flows go there
   std::map<std::uint32_t, IpAddress> changes_;
   bool any_stale_ = false;  ///< flows have been marked since the pass began
   bool in_pass_ = false;

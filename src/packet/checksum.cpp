@@ -24,20 +24,31 @@ std::uint16_t network_order(std::uint16_t value) {
 
 std::uint16_t ones_complement_sum(ByteView bytes, std::uint16_t initial) {
   // The sum does not depend on the byte order it is taken in (RFC 1071 section 2 B), nor on the width of the words
-  // (section 2 C): add native 32-bit words, which need no swap each, and swap once at the end. memcpy, because the
-  // bytes are of no other type and aligned to nothing.
+  // (section 2 C): add native 64-bit words, which need no swap each, with the carry coming round, and swap once at the
+  // end. memcpy, because the bytes are of no other type and aligned to nothing.
   std::uint64_t sum = network_order(initial);
   const std::uint8_t* at = bytes.data();
   std::size_t left = bytes.size();
-  for (; left >= 4; at += 4, left -= 4) {
+  const auto add = [&sum](std::uint64_t word) {
+    sum += word;
+    sum += sum < word ? 1u : 0u;
+  };
+  for (; left >= 8; at += 8, left -= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, 8);
+    add(word);
+  }
+  if (left >= 4) {
     std::uint32_t word = 0;
     std::memcpy(&word, at, 4);
-    sum += word;
+    add(word);
+    at += 4;
+    left -= 4;
   }
   if (left > 0) {
     std::uint32_t word = 0;
     std::memcpy(&word, at, left);
-    sum += word;
+    add(word);
   }
   return network_order(fold(sum));
 }

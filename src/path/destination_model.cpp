@@ -30,13 +30,30 @@ const IpAddress& expected(const Sticky<IpAddress>& responder) {
 }
 
 std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
+  // Flows share most of their links: counted as they are met, few are left to sort. A fan wider than kSearched is not
+  // searched through for every flow; what is then there several times, the merging below brings together.
+  constexpr std::size_t kSearched = 64;
   std::vector<LinkSnapshot> links;
+  std::size_t longest = 0;
   for (const Flow& flow : flows) {
-    for (std::size_t ttl = 2; ttl <= flow.view.length(); ++ttl) {
+    longest = std::max<std::size_t>(longest, flow.view.length());
+  }
+  for (std::size_t ttl = 2; ttl <= longest; ++ttl) {
+    const std::size_t first = links.size();
+    for (const Flow& flow : flows) {
+      if (ttl > flow.view.length()) continue;
       const FlowView::Slot* const from = flow.view.slot(ttl - 1);
       const FlowView::Slot* const to = flow.view.slot(ttl);
       if (from == nullptr || to == nullptr || !from->responder.known() || !to->responder.known()) continue;
-      links.push_back({static_cast<std::uint8_t>(ttl), expected(from->responder), expected(to->responder), 1});
+      const IpAddress& near = expected(from->responder);
+      const IpAddress& far = expected(to->responder);
+      const auto searched = std::span(links).subspan(first, std::min(links.size() - first, kSearched));
+      const auto known =
+          std::ranges::find_if(searched, [&](const LinkSnapshot& link) { return link.from == near && link.to == far; });
+      if (known != searched.end())
+        ++known->flows;
+      else
+        links.push_back({static_cast<std::uint8_t>(ttl), near, far, 1});
     }
   }
   std::ranges::sort(links, {}, [](const LinkSnapshot& link) { return std::tie(link.ttl, link.from, link.to); });
@@ -44,7 +61,7 @@ std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
   for (const LinkSnapshot& link : links) {
     LinkSnapshot* const last = kept > 0 ? &links[kept - 1] : nullptr;
     if (last != nullptr && last->ttl == link.ttl && last->from == link.from && last->to == link.to) {
-      ++last->flows;
+      last->flows += link.flows;
     } else {
       links[kept++] = link;
     }

@@ -42,36 +42,36 @@ void History::add(Record record) {
   }
 }
 
-/// Bytes of a record stop to count only when neither the ring nor the index holds it.
-void History::release(const Kept& kept) {
-  if (!in_ring(kept)) bytes_ -= kept.bytes;
+/// It is the newest of its flow no longer. Bytes of a record stop to count only when neither the ring nor the index
+/// holds it.
+void History::release(Kept& kept) {
+  if (!kept.record) return;
+  if (in_ring(kept)) {
+    ring_[static_cast<std::size_t>(kept.sequence - first_)].newest = false;
+  } else {
+    bytes_ -= kept.bytes;
+  }
+  kept = Kept{};
 }
 
 void History::note_newest(const Kept& kept) {
   const DestinationFacts& facts = *kept.record->destination;
-  NewestByFlow& flows = newest_[facts.name];
-  Kept& newest = flows[kept.record->flow_index];
-  if (newest.record) release(newest);
-  newest = kept;
+  auto known = newest_.find(facts.name);
+  if (known == newest_.end()) known = newest_.try_emplace(facts.name).first;
+  NewestByFlow& flows = known->second;
   // A destination may come back from a reload with fewer flows: those that are no more have no newest round.
-  const std::uint32_t flow_count = std::max<std::uint32_t>(facts.flows, kept.record->flow_index + 1);
-  const auto gone = flows.lower_bound(flow_count);
-  for (auto it = gone; it != flows.end(); ++it) {
-    release(it->second);
-  }
-  flows.erase(gone, flows.end());
-}
-
-bool History::is_newest(const Kept& kept) const {
-  const auto flows = newest_.find(kept.record->destination->name);
-  if (flows == newest_.end()) return false;
-  const auto newest = flows->second.find(kept.record->flow_index);
-  return newest != flows->second.end() && newest->second.sequence == kept.sequence;
+  const std::size_t flow_count = std::max<std::size_t>(facts.flows, std::size_t{kept.record->flow_index} + 1);
+  for (std::size_t gone = flow_count; gone < flows.size(); ++gone)
+    release(flows[gone]);
+  flows.resize(flow_count);
+  Kept& newest = flows[kept.record->flow_index];
+  release(newest);
+  newest = kept;
 }
 
 void History::forget_oldest() {
   const Kept& oldest = ring_.front();
-  if (!is_newest(oldest)) bytes_ -= oldest.bytes;
+  if (!oldest.newest) bytes_ -= oldest.bytes;
   ring_.pop_front();
   ++first_;
   ++forgotten_;
@@ -80,8 +80,8 @@ void History::forget_oldest() {
 std::vector<History::Record> History::newest(const RoundFilter& filter) const {
   std::vector<Record> records;
   const auto take = [&](const NewestByFlow& flows) {
-    for (const auto& [index, kept] : flows) {
-      if (filter.matches(*kept.record)) records.push_back(kept.record);
+    for (const Kept& kept : flows) {
+      if (kept.record && filter.matches(*kept.record)) records.push_back(kept.record);
     }
   };
   if (filter.destination) {
@@ -89,9 +89,13 @@ std::vector<History::Record> History::newest(const RoundFilter& filter) const {
     if (flows != newest_.end()) take(flows->second);
     return records;
   }
-  for (const auto& [name, flows] : newest_) {
-    take(flows);
-  }
+  std::vector<const decltype(newest_)::value_type*> sorted;
+  sorted.reserve(newest_.size());
+  for (const auto& entry : newest_)
+    sorted.push_back(&entry);
+  std::ranges::sort(sorted, {}, [](const auto* entry) -> const std::string& { return entry->first; });
+  for (const auto* entry : sorted)
+    take(entry->second);
   return records;
 }
 
@@ -124,9 +128,8 @@ std::uint64_t History::forgotten() const {
 void History::drop_destination(const std::string& name) {
   const auto flows = newest_.find(name);
   if (flows == newest_.end()) return;
-  for (const auto& [index, kept] : flows->second) {
+  for (Kept& kept : flows->second)
     release(kept);
-  }
   newest_.erase(flows);
 }
 

@@ -3,10 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "path/round_record.hpp"
@@ -60,19 +61,25 @@ class History {
     Record record;
     std::size_t bytes = 0;
     std::uint64_t sequence = 0;
+    bool newest = true;  ///< of its flow: the index has it too
   };
-  using NewestByFlow = std::map<std::uint32_t, Kept>;
+  /// By flow index; without a record where no round was yet.
+  using NewestByFlow = std::vector<Kept>;
+
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
 
   [[nodiscard]] bool in_ring(const Kept& kept) const { return kept.sequence >= first_; }
-  [[nodiscard]] bool is_newest(const Kept& kept) const;
-  void release(const Kept& kept);
+  void release(Kept& kept);
   void note_newest(const Kept& kept);
   void forget_oldest();
 
   std::size_t budget_;
   std::deque<Kept> ring_;
   std::uint64_t first_ = 0;
-  std::map<std::string, NewestByFlow, std::less<>> newest_;
+  std::unordered_map<std::string, NewestByFlow, NameHash, std::equal_to<>> newest_;
   std::size_t bytes_ = 0;
   std::uint64_t forgotten_ = 0;
 };

@@ -81,6 +81,7 @@ Engine::State::State(const EngineOptions& options)
       // A burst of 20 ms: less and a late wake-up of the loop would cost rate.
       bucket_(options.probes_per_second, std::max(1.0, options.probes_per_second / 50)) {
   responder_buckets_.emplace_back(1e9, 1e9);  // number 0: a hop whose responder is not known
+  responder_addresses_.emplace_back();
 }
 
 std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Instant now) {
@@ -118,7 +119,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
     flow->next_round = now + scaled(spread, share);
     flow->steady = now + scaled(plan.interval, share);
     flow->responders.assign(plan.max_ttl, 0);
-    names_[{tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port}] = number;
+    index_.insert(FlowIndex::hash(flow->name()), number);
     flows_[number] = std::move(flow);
     schedule(*flows_[number]);
   }
@@ -129,8 +130,7 @@ void Engine::State::remove(std::uint32_t first_flow) {
   const auto range = ranges_.find(first_flow);
   if (range == ranges_.end()) return;
   for (std::uint32_t number = first_flow; number < first_flow + range->second; ++number) {
-    const FiveTuple& tuple = flows_[number]->tuple;
-    names_.erase({tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port});
+    index_.erase(FlowIndex::hash(flows_[number]->name()), number);
     flows_[number].reset();
   }
   for (Handed& handed : handed_) {  // a batch that is still on its way out
@@ -320,7 +320,8 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
     for (const HopResult& hop : report_.hops) {
       if (hop.responder.is_unspecified()) continue;
       flow.last_answered.set(hop.ttl);
-      flow.responders[hop.ttl - 1u] = responder(hop.responder);
+      std::uint32_t& number = flow.responders[hop.ttl - 1u];
+      number = responder(hop.responder, number);
     }
     spare_rounds_.push_back(std::move(flow.live.front()));
     flow.live.erase(flow.live.begin());
@@ -330,7 +331,9 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
 
 /// The number under which a responder's limit is kept. The table is bounded by the network: only answers that carried a
 /// true identity come here. Past the bound responders share number 0, which has no limit.
-std::uint32_t Engine::State::responder(const IpAddress& address) {
+/// `likely` is the number that it had last time, as nearly all have.
+std::uint32_t Engine::State::responder(const IpAddress& address, std::uint32_t likely) {
+  if (likely != 0 && responder_addresses_[likely] == address) return likely;
   constexpr std::size_t kMaximum = 1u << 18;
   const auto found = responder_numbers_.find(address);
   if (found != responder_numbers_.end()) return found->second;
@@ -338,6 +341,7 @@ std::uint32_t Engine::State::responder(const IpAddress& address) {
   const auto number = static_cast<std::uint32_t>(responder_buckets_.size());
   const double rate = options_.probes_per_second_per_responder;
   responder_buckets_.emplace_back(rate, std::max(1.0, rate / 10));
+  responder_addresses_.push_back(address);
   responder_numbers_.emplace(address, number);
   return number;
 }
@@ -345,8 +349,10 @@ std::uint32_t Engine::State::responder(const IpAddress& address) {
 Flow* Engine::State::find(const IpAddress& destination, Protocol protocol, std::uint16_t source_port,
                           std::uint16_t destination_port) {
   const std::uint16_t port = protocol == Protocol::icmp ? std::uint16_t{0} : destination_port;
-  const auto found = names_.find({destination, protocol, source_port, port});
-  return found == names_.end() ? nullptr : flows_[found->second].get();
+  const FlowName name{destination, protocol, source_port, port};
+  const std::uint32_t found =
+      index_.find(FlowIndex::hash(name), [&](std::uint32_t number) { return flows_[number]->name() == name; });
+  return found == FlowIndex::kNone ? nullptr : flows_[found].get();
 }
 
 Engine::Engine(const EngineOptions& options) : state_(std::make_unique<State>(options)) {}

@@ -10,29 +10,12 @@
 
 #include "probe/codec.hpp"
 #include "probe/engine.hpp"
+#include "probe/flow_index.hpp"
 #include "probe/live_round.hpp"
 #include "probe/timer_queue.hpp"
 #include "probe/token_bucket.hpp"
 
 namespace ecmp {
-
-/// What a reply is found by: everything of the tuple but our own address, which a NAT may have rewritten in a quote.
-struct FlowName {
-  IpAddress destination;
-  Protocol protocol;
-  std::uint16_t source_port;
-  std::uint16_t destination_port;
-
-  friend bool operator==(const FlowName&, const FlowName&) = default;
-};
-
-struct FlowNameHash {
-  std::size_t operator()(const FlowName& name) const noexcept {
-    const std::size_t ports =
-        (std::size_t{name.source_port} << 16 | name.destination_port) << 2 | static_cast<std::size_t>(name.protocol);
-    return (std::hash<IpAddress>{}(name.destination) ^ ports) * 0x9e3779b97f4a7c15u;
-  }
-};
 
 struct Flow {
   Flow(std::uint32_t own_number, const FiveTuple& header, const FlowCodec& own_codec)
@@ -40,6 +23,10 @@ struct Flow {
 
   std::uint32_t number;
   FiveTuple tuple;  ///< source unspecified while there is no route
+
+  [[nodiscard]] FlowName name() const {
+    return {tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port};
+  }
   FlowCodec codec;
   std::shared_ptr<const DestinationPlan> plan;
   std::uint16_t packet_size = 0;
@@ -104,18 +91,19 @@ class Engine::State {
   void close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
   void close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds);
   LiveRound* find_round(Flow& flow, std::uint8_t round_field);
-  std::uint32_t responder(const IpAddress& address);
+  std::uint32_t responder(const IpAddress& address, std::uint32_t likely);
 
   EngineOptions options_;
   std::vector<std::unique_ptr<Flow>> flows_;                 ///< by number; empty where a destination was removed
   std::unordered_map<std::uint32_t, std::uint16_t> ranges_;  ///< first flow -> how many
   std::unordered_map<std::uint16_t, std::vector<std::uint32_t>> free_ranges_;  ///< how many -> first flows
-  std::unordered_map<FlowName, std::uint32_t, FlowNameHash> names_;
+  FlowIndex index_;
   TimerQueue timers_;
   TokenBucket bucket_;
   Instant blocked_until_{};  ///< the global limit is used up until then
   std::unordered_map<IpAddress, std::uint32_t> responder_numbers_;
   std::vector<TokenBucket> responder_buckets_;
+  std::vector<IpAddress> responder_addresses_;  ///< by the same numbers
 
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
   struct Handed {

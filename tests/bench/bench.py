@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import statistics
 import struct
 import subprocess
@@ -127,6 +128,9 @@ def measure_floor(network, node, arguments, seconds, runs):
 
 
 def measure_scamper(network, node, interface, destinations, runs):
+    if not shutil.which("scamper"):
+        print_row("scamper", "-", "", "is not installed")
+        return None
     values = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory(prefix="ecmp-bench-") as directory:
@@ -191,7 +195,8 @@ def print_ratios(own, floor, scamper):
     captured, alone = floor.values()
     print_row("exporter over sender and capturer", f"{own - captured:.2f}", "us", f"{own / captured:.2f} times")
     print_row("exporter over sender alone", f"{own - alone:.2f}", "us", f"{own / alone:.2f} times")
-    print_row("scamper over exporter", f"{scamper / own:.2f}", "times")
+    if scamper:
+        print_row("scamper over exporter", f"{scamper / own:.2f}", "times")
 
 
 def lab(options):
@@ -310,6 +315,8 @@ def main():
     for name in options.name:
         if name not in BENCHES:
             parser.error(f"{name} is none of: {' '.join(BENCHES)}")
+    if os.geteuid() != 0 and options.name != ["core"]:
+        parser.error("all but core needs root, for network namespaces")
     close_on_exit()
     for name in options.name or BENCHES:
         BENCHES[name](options)
