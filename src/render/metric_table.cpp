@@ -126,6 +126,8 @@ std::string_view to_string(MetricType type) {
       return "gauge";
     case histogram:
       return "histogram";
+    case summary:
+      return "summary";
   }
   return "";
 }

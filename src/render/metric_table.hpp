@@ -7,7 +7,7 @@
 
 namespace ecmp::render {
 
-enum class MetricType : std::uint8_t { counter, gauge, histogram };
+enum class MetricType : std::uint8_t { counter, gauge, histogram, summary };
 
 /// Every family there is. Those about the network stand in the order of their importance, hop families last: when a
 /// scrape has more series than it may, whole families are left out from the end.
@@ -79,7 +79,7 @@ struct MetricRow {
 std::span<const MetricRow> metric_table();
 const MetricRow& row(Metric metric);
 
-/// "counter", "gauge", "histogram".
+/// "counter", "gauge", "histogram", "summary".
 std::string_view to_string(MetricType type);
 
 }  // namespace ecmp::render

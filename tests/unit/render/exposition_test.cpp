@@ -1,4 +1,4 @@
-#include "render/text.hpp"
+#include "render/exposition.hpp"
 
 #include <algorithm>
 #include <map>
@@ -21,9 +21,9 @@ struct Rendered {
   RenderOutcome outcome;
 };
 
-Rendered render_text(const Snapshots& snapshots, const TextOptions& options = {}) {
+Rendered render_text(const Snapshots& snapshots, const ExpositionOptions& options = {}) {
   Rendered rendered;
-  rendered.outcome = append_text(rendered.text, snapshots, example_names(), options);
+  rendered.outcome = append_exposition(rendered.text, snapshots, example_names(), options);
   return rendered;
 }
 
@@ -95,6 +95,18 @@ TEST_CASE("a scrape of three destinations is exactly this text", "[render]") {
   check_golden("metrics.txt", render_text(example_snapshots()).text);
 }
 
+TEST_CASE("the same scrape as OpenMetrics is exactly this text", "[render]") {
+  ExpositionOptions options;
+  options.format = Format::openmetrics;
+  check_golden("metrics.openmetrics.txt", render_text(example_snapshots(), options).text);
+}
+
+TEST_CASE("the same scrape in protobuf is exactly these bytes", "[render]") {
+  ExpositionOptions options;
+  options.format = Format::protobuf;
+  check_golden("metrics.protobuf", render_text(example_snapshots(), options).text);
+}
+
 TEST_CASE("every family of the table about the network is rendered, with the table's labels", "[render]") {
   const Rendered rendered = render_text(example_snapshots());
   std::vector<std::string> expected;
@@ -129,7 +141,7 @@ TEST_CASE("user labels stand only on destination_info; malformed, doubled and ta
 }
 
 TEST_CASE("up is told only of destinations that were measured", "[render]") {
-  TextOptions options;
+  ExpositionOptions options;
   options.families = {"ecmp_destination_up"};
   const Rendered rendered = render_text(example_snapshots(), options);
   CHECK(rendered.outcome.series == 2);
@@ -137,7 +149,7 @@ TEST_CASE("up is told only of destinations that were measured", "[render]") {
 }
 
 TEST_CASE("a filter takes the families it names and no others", "[render]") {
-  TextOptions options;
+  ExpositionOptions options;
   options.families = {"ecmp_paths", "ecmp_hop_replies_total", "no_such_family"};
   CHECK(families_of(render_text(example_snapshots(), options).text) ==
         std::vector<std::string>{"ecmp_paths", "ecmp_hop_replies_total"});
@@ -156,7 +168,7 @@ TEST_CASE("a budget drops whole families, the least important first, and counts 
   CHECK(all.outcome.series == samples_of(all.text).size());
   for (std::uint64_t budget = 0; budget <= all.outcome.series; ++budget) {
     CAPTURE(budget);
-    TextOptions options;
+    ExpositionOptions options;
     options.max_series = budget;
     const Rendered some = render_text(snapshots, options);
     REQUIRE(some.outcome.series <= budget);
