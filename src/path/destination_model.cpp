@@ -62,7 +62,7 @@ PathSnapshot tell(const KnownPath& path) {
   told.replies = path.replies;
   for (std::size_t i = 0; i < path.hops.size(); ++i)
     for (const KnownPath::Member& member : path.hops[i])
-      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls});
+      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls, nullptr});
   return told;
 }
 
