@@ -1,6 +1,7 @@
 #include "agent/family_encoding.hpp"
 
 #include <cmath>
+#include <deque>
 #include <vector>
 
 #include "render/protobuf_encoder.hpp"
@@ -40,9 +41,11 @@ void append_histogram(To& encoder, std::string_view labels, const prometheus::Cl
 
 template <render::Encoder To>
 void append_summary(To& encoder, std::string_view labels, const prometheus::ClientMetric::Summary& summary) {
+  std::deque<std::string> texts;  // does not move what is pointed to
   std::vector<render::QuantileValue> quantiles;
   for (const auto& one : summary.quantile) {
-    quantiles.push_back({one.quantile, one.value});
+    render::append_canonical(texts.emplace_back(), one.quantile);
+    quantiles.push_back({one.quantile, texts.back(), one.value});
   }
   encoder.summary(labels, {.count = summary.sample_count, .sum = summary.sample_sum, .quantiles = quantiles});
 }

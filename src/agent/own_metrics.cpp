@@ -24,7 +24,10 @@ constexpr std::array<Duration, 11> kScrapeBounds = {
     std::chrono::milliseconds(1000), std::chrono::milliseconds(2500)};
 
 double seconds(Duration duration) {
-  return static_cast<double>(duration.count()) / 1e9;  // multiplied by 1e-9, 0.25 becomes 0.24999999999999997
+  // In two parts: the nanoseconds since 1970 do not fit into a double.
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  const std::int64_t count = duration.count();
+  return static_cast<double>(count / kNanoseconds) + static_cast<double>(count % kNanoseconds) / 1e9;
 }
 
 prometheus::MetricType type_of(render::MetricType type) {

@@ -63,7 +63,8 @@ struct HistogramSample {
 
 struct QuantileValue {
   double quantile = 0;
-  double value = 0;  ///< NaN if nothing was observed
+  std::string_view canonical;  ///< text of `quantile`
+  double value = 0;            ///< NaN if nothing was observed
 };
 
 struct SummarySample {

@@ -1,6 +1,7 @@
 #include "render/exposition.hpp"
 
-#include <array>
+#include <optional>
+#include <utility>
 
 #include "render/metric_table.hpp"
 #include "render/protobuf_encoder.hpp"
@@ -11,12 +12,36 @@ namespace ecmp::render {
 
 namespace {
 
+/// A family that there is something to tell of.
+struct Wanted {
+  const MetricRow* family = nullptr;
+  std::uint64_t series = 0;
+  std::optional<FigureWriter> figures;  ///< set if the family is one of figures
+};
+
+/// nullopt if there is nothing to tell.
+std::optional<Wanted> want(const MetricRow& family, const SeriesSource& source, const ExpositionOptions& options) {
+  Wanted wanted{&family, 0, std::nullopt};
+  if (const auto figure = figure_of(family.metric)) {
+    wanted.figures.emplace(*figure, options.format, options.histograms);
+    wanted.series = source.count(*figure, *wanted.figures);
+  } else {
+    wanted.series = source.count(family.metric);
+  }
+  if (wanted.series == 0) return std::nullopt;
+  return wanted;
+}
+
 template <Encoder To>
-void write_families(To encoder, const SeriesSource& source, std::span<const Metric> metrics) {
-  for (const Metric metric : metrics) {
-    const MetricRow& family = row(metric);
+void write_families(To encoder, const SeriesSource& source, std::span<Wanted> all) {
+  for (Wanted& wanted : all) {
+    const MetricRow& family = *wanted.family;
     encoder.begin({family.name, family.help, family.type});
-    source.write(encoder, metric);
+    if (const auto figure = figure_of(family.metric)) {
+      source.write(encoder, *figure, *wanted.figures);
+    } else {
+      source.write(encoder, family.metric);
+    }
     encoder.end();
   }
 }
@@ -45,26 +70,27 @@ RenderOutcome append_exposition(std::string& out, std::span<const std::shared_pt
                                 const HopNames& names, const ExpositionOptions& options) {
   SeriesSource source(snapshots);
   RenderOutcome outcome;
-  std::vector<Metric> wanted;
-  std::array<std::uint64_t, kNetworkMetrics> counts{};
+  std::vector<Wanted> wanted;
   for (const MetricRow& family : metric_table().first(kNetworkMetrics)) {
     if (!takes(options.families, family)) continue;
-    const std::uint64_t count = source.count(family.metric);
-    if (count == 0) continue;
-    counts[static_cast<std::size_t>(family.metric)] = count;
-    outcome.series += count;
-    wanted.push_back(family.metric);
+    if (auto one = want(family, source, options)) {
+      outcome.series += one->series;
+      wanted.push_back(std::move(*one));
+    }
   }
   while (outcome.series > options.max_series) {
-    const Metric least = wanted.back();
-    const std::uint64_t count = counts[static_cast<std::size_t>(least)];
-    outcome.dropped.push_back({row(least).name, count});
-    outcome.series -= count;
+    const Wanted& least = wanted.back();
+    outcome.dropped.push_back({least.family->name, least.series});
+    outcome.series -= least.series;
     wanted.pop_back();
   }
 
   const bool is_protobuf = options.format == Format::protobuf;
-  source.write_labels(wanted, names, is_protobuf ? LabelForm::protobuf : LabelForm::text);
+  std::vector<Metric> metrics;
+  for (const Wanted& one : wanted) {
+    metrics.push_back(one.family->metric);
+  }
+  source.write_labels(metrics, names, is_protobuf ? LabelForm::protobuf : LabelForm::text);
   constexpr std::size_t kTypicalLine = 100;
   out.reserve(out.size() + outcome.series * kTypicalLine);
   if (is_protobuf) {

@@ -10,6 +10,7 @@
 
 #include "path/snapshot.hpp"
 #include "render/encoder.hpp"
+#include "render/figures.hpp"
 #include "render/hop_names.hpp"
 
 namespace ecmp::render {
@@ -25,6 +26,7 @@ struct ExpositionOptions {
   Format format = Format::text;
   FamilyFilter families;
   std::uint64_t max_series = 500000;
+  HistogramOptions histograms;
 };
 
 struct DroppedFamily {

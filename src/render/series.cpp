@@ -64,7 +64,8 @@ void add_destination_info(LabelWriter& labels, const DestinationFacts& facts) {
   add_user_labels(labels, facts);
 }
 
-constexpr bool is_hop_family(Metric metric) {
+bool is_hop_family(Metric metric) {
+  if (const auto figure = figure_of(metric)) return figure->of_hops;
   return metric == Metric::path_hop_info || metric == Metric::hop_losses || metric == Metric::hop_probes ||
          metric == Metric::hop_silences || metric == Metric::hop_replies;
 }
@@ -317,8 +318,37 @@ void SeriesSource::write(To& encoder, Metric metric) const {
   });
 }
 
-template void SeriesSource::write(TextEncoder& encoder, Metric metric) const;
-template void SeriesSource::write(ProtobufEncoder& encoder, Metric metric) const;
+template <typename Sink>
+void SeriesSource::visit_figures(const Figure& figure, const FigureWriter& writer, const Sink& sink) const {
+  const auto each = [&](const auto& items) {
+    for (const auto& [of, labels] : items) {
+      if (of->statistics != nullptr && writer.tells(*of->statistics)) sink(labels, *of->statistics);
+    }
+  };
+  if (figure.of_hops) {
+    each(hops_);
+  } else {
+    each(paths_);
+  }
+}
+
+std::uint64_t SeriesSource::count(const Figure& figure, const FigureWriter& writer) const {
+  std::uint64_t items = 0;
+  visit_figures(figure, writer, [&items](const Block&, const Statistics&) { ++items; });
+  return items * writer.series();
+}
+
+template <Encoder To>
+void SeriesSource::write(To& encoder, const Figure& figure, FigureWriter& writer) const {
+  visit_figures(figure, writer, [&](const Block& labels, const Statistics& statistics) {
+    writer.write(encoder, text(labels), statistics);
+  });
+}
+
+template void SeriesSource::write(TextEncoder&, Metric) const;
+template void SeriesSource::write(ProtobufEncoder&, Metric) const;
+template void SeriesSource::write(TextEncoder&, const Figure&, FigureWriter&) const;
+template void SeriesSource::write(ProtobufEncoder&, const Figure&, FigureWriter&) const;
 
 template <typename Write>
 SeriesSource::Block SeriesSource::block(std::string_view start, const Write& write) {

@@ -10,6 +10,7 @@
 
 #include "path/snapshot.hpp"
 #include "render/encoder.hpp"
+#include "render/figures.hpp"
 #include "render/hop_names.hpp"
 #include "render/metric_table.hpp"
 
@@ -30,6 +31,8 @@ class SeriesSource {
 
   /// Samples a family has. Cheap: nothing is written for it.
   [[nodiscard]] std::uint64_t count(Metric metric) const;
+  /// The same of a family of figures, by whoever will write it.
+  [[nodiscard]] std::uint64_t count(const Figure& figure, const FigureWriter& writer) const;
 
   /// To be called before write(): label sets for these families, in the form of the encoder that they are for.
   void write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form);
@@ -37,6 +40,8 @@ class SeriesSource {
   /// Hands the samples of a family to an encoder: TextEncoder or ProtobufEncoder.
   template <Encoder To>
   void write(To& encoder, Metric metric) const;
+  template <Encoder To>
+  void write(To& encoder, const Figure& figure, FigureWriter& writer) const;
 
  private:
   template <typename Of>
@@ -76,6 +81,9 @@ class SeriesSource {
   void visit_paths(Metric metric, const Sink& sink) const;
   template <typename Sink>
   void visit_hops(Metric metric, const Sink& sink) const;
+  // Calls sink(labels, statistics) for those that the writer tells.
+  template <typename Sink>
+  void visit_figures(const Figure& figure, const FigureWriter& writer, const Sink& sink) const;
 
   /// How many items of each kind a destination has: they stand one destination after the other.
   struct Extent {

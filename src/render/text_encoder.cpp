@@ -57,8 +57,7 @@ void TextEncoder::summary(std::string_view labels, const SummarySample& sample) 
     out_.append(labels);
     if (!labels.empty()) out_.push_back(',');
     out_.append("quantile=\"");
-    append_canonical(out_, one.quantile);
-    out_.append("\"} ");
+    out_.append(one.canonical).append("\"} ");
     append_float(out_, one.value);
     out_.push_back('\n');
   }
