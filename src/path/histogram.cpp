@@ -117,7 +117,7 @@ std::size_t Buckets::add_word(std::vector<std::uint32_t>& words, std::size_t beg
 }
 
 void Histogram::observe(double value) {
-  Buckets::add(words_, 0, words_.size(), log_buckets::key_of(value), 1);
+  add(log_buckets::key_of(value), 1);
   if (value > 0) sum_ += value;
 }
 
@@ -126,9 +126,7 @@ void Histogram::observe(Duration value) {
 }
 
 void Histogram::merge(const HistogramView& other) {
-  other.each([this](const HistogramView::Bucket& bucket) {
-    Buckets::add(words_, 0, words_.size(), bucket.key, bucket.count);
-  });
+  other.each([this](const HistogramView::Bucket& bucket) { add(bucket.key, bucket.count); });
   sum_ += other.sum();
 }
 

@@ -112,6 +112,8 @@ class Histogram {
   /// Seconds, or a ratio; not negative.
   void observe(double value);
   void observe(Duration value);
+  /// To a bucket; the sum stays.
+  void add(std::uint32_t key, std::uint64_t count) { Buckets::add(words_, 0, words_.size(), key, count); }
   void merge(const HistogramView& other);
 
   [[nodiscard]] HistogramView view() const { return {words_, sum_}; }
