@@ -39,6 +39,28 @@ struct LoopReport {
   std::uint64_t dns_errors = 0;
 };
 
+render::HistogramForm form_of(config::HistogramForm form) {
+  switch (form) {
+    case config::HistogramForm::classic:
+      return render::HistogramForm::classic;
+    case config::HistogramForm::native:
+      return render::HistogramForm::native;
+    case config::HistogramForm::both:
+      return render::HistogramForm::both;
+    case config::HistogramForm::off:
+      return render::HistogramForm::off;
+  }
+  return render::HistogramForm::both;
+}
+
+render::HistogramOptions options_of(const config::Histograms& histograms) {
+  return {.paths = form_of(histograms.paths),
+          .hops = form_of(histograms.hops),
+          .rtt = histograms.rtt,
+          .jitter = histograms.jitter,
+          .loss = histograms.loss};
+}
+
 }  // namespace
 
 class Agent::State {
@@ -114,7 +136,8 @@ Web::Sources Agent::State::web_sources() {
       .own_metrics = [this](std::string& out, render::Format format,
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
       .scraped = [this](const render::RenderOutcome& outcome, Duration took) { own_metrics_.on_scrape(outcome, took); },
-      .max_series = config_.limits.max_series};
+      .max_series = config_.limits.max_series,
+      .histograms = options_of(config_.histograms)};
 }
 
 std::optional<Error> Agent::State::listen() {

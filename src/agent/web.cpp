@@ -95,7 +95,8 @@ std::shared_ptr<const std::string> Web::render(render::Format format, const rend
   const auto snapshots = sources_.board->get();
   auto body = std::make_shared<std::string>();
   const auto outcome = render::append_exposition(
-      *body, *snapshots, *sources_.names(), {.format = format, .families = filter, .max_series = sources_.max_series});
+      *body, *snapshots, *sources_.names(),
+      {.format = format, .families = filter, .max_series = sources_.max_series, .histograms = sources_.histograms});
   sources_.scraped(outcome, SteadyClock::now() - start);
   sources_.own_metrics(*body, format, filter);
   return body;

@@ -29,6 +29,7 @@ class Web {
     std::function<void(std::string& out, render::Format, const render::FamilyFilter&)> own_metrics;
     std::function<void(const render::RenderOutcome&, Duration took)> scraped;
     std::uint64_t max_series = 0;
+    render::HistogramOptions histograms;
   };
 
   explicit Web(Sources sources) : sources_(std::move(sources)) {}
