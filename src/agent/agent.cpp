@@ -39,6 +39,28 @@ struct LoopReport {
   std::uint64_t dns_errors = 0;
 };
 
+render::HistogramForm form_of(config::HistogramForm form) {
+  switch (form) {
+    case config::HistogramForm::classic:
+      return render::HistogramForm::classic;
+    case config::HistogramForm::native:
+      return render::HistogramForm::native;
+    case config::HistogramForm::both:
+      return render::HistogramForm::both;
+    case config::HistogramForm::off:
+      return render::HistogramForm::off;
+  }
+  return render::HistogramForm::both;
+}
+
+render::HistogramOptions options_of(const config::Histograms& histograms) {
+  return {.paths = form_of(histograms.paths),
+          .hops = form_of(histograms.hops),
+          .rtt = histograms.rtt,
+          .jitter = histograms.jitter,
+          .loss = histograms.loss};
+}
+
 }  // namespace
 
 class Agent::State {
@@ -57,7 +79,7 @@ class Agent::State {
   Tracing::Outputs outputs();
   Web::Sources web_sources();
   void housekeeping(Instant now);
-  std::string own_metrics(const render::FamilyFilter& filter);
+  void own_metrics(std::string& out, render::Format format, const render::FamilyFilter& filter);
 
   const config::Config config_;
   const WallTime loaded_ = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
@@ -112,9 +134,11 @@ Web::Sources Agent::State::web_sources() {
       .log = &log_,
       .names = [this] { return names_.table(); },
       .ready = [this] { return ready_.load(); },
-      .own_metrics = [this](const render::FamilyFilter& filter) { return own_metrics(filter); },
+      .own_metrics = [this](std::string& out, render::Format format,
+                            const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
       .scraped = [this](const render::RenderOutcome& outcome, Duration took) { own_metrics_.on_scrape(outcome, took); },
-      .max_series = config_.limits.max_series};
+      .max_series = config_.limits.max_series,
+      .histograms = options_of(config_.histograms)};
 }
 
 std::optional<Error> Agent::State::listen() {
@@ -166,7 +190,7 @@ void Agent::State::housekeeping(Instant now) {
   }
 }
 
-std::string Agent::State::own_metrics(const render::FamilyFilter& filter) {
+void Agent::State::own_metrics(std::string& out, render::Format format, const render::FamilyFilter& filter) {
   OwnMetricsInput input{.version = version(), .revision = revision()};
   {
     const std::lock_guard lock(report_mutex_);
@@ -187,7 +211,7 @@ std::string Agent::State::own_metrics(const render::FamilyFilter& filter) {
                                     {"read_timeout", http.read_timeouts},
                                     {"write_timeout", http.write_timeouts}};
   input.process = process_.read();
-  return own_metrics_.text(input, filter);
+  own_metrics_.append(out, format, input, filter);
 }
 
 Result<std::unique_ptr<Agent>> Agent::open(const config::Config& config) {

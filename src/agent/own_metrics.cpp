@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <limits>
 #include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
 #include <span>
 #include <utility>
 
+#include "agent/family_encoding.hpp"
 #include "packet/five_tuple.hpp"
 #include "render/append.hpp"
 #include "render/metric_table.hpp"
@@ -24,7 +24,10 @@ constexpr std::array<Duration, 11> kScrapeBounds = {
     std::chrono::milliseconds(1000), std::chrono::milliseconds(2500)};
 
 double seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
+  // In two parts: the nanoseconds since 1970 do not fit into a double.
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  const std::int64_t count = duration.count();
+  return static_cast<double>(count / kNanoseconds) + static_cast<double>(count % kNanoseconds) / 1e9;
 }
 
 prometheus::MetricType type_of(render::MetricType type) {
@@ -35,6 +38,8 @@ prometheus::MetricType type_of(render::MetricType type) {
       return prometheus::MetricType::Gauge;
     case render::MetricType::histogram:
       return prometheus::MetricType::Histogram;
+    case render::MetricType::summary:
+      return prometheus::MetricType::Summary;
   }
   return prometheus::MetricType::Untyped;
 }
@@ -87,7 +92,7 @@ class Families {
  private:
   prometheus::MetricFamily* begin(Metric metric) {
     const render::MetricRow& row = render::row(metric);
-    if (!wanted_.empty() && !wanted_.contains(row.name)) return nullptr;
+    if (!render::takes(wanted_, row)) return nullptr;
     return &made_.emplace_back(
         prometheus::MetricFamily{std::string(row.name), std::string(row.help), type_of(row.type), {}});
   }
@@ -139,18 +144,6 @@ void add_process(Families& families, const ProcessUsage& usage) {
   families.add(Metric::process_start_time_seconds, usage.start_time_seconds);
 }
 
-/// The serializer writes le="1" where the canonical form of OpenMetrics, which we write in every format, is "1.0":
-/// series must not change their labels with the format a server happens to negotiate.
-std::string with_canonical_bounds(std::string text) {
-  constexpr std::string_view kBound = "le=\"";
-  for (std::size_t at = text.find(kBound); at != std::string::npos; at = text.find(kBound, at)) {
-    at += kBound.size();
-    const std::size_t end = text.find_first_not_of("0123456789", at);
-    if (end != at && end != std::string::npos && text[end] == '"') text.insert(end, ".0");
-  }
-  return text;
-}
-
 }  // namespace
 
 void OwnMetrics::on_scrape(const render::RenderOutcome& outcome, Duration took) {
@@ -165,7 +158,8 @@ void OwnMetrics::on_scrape(const render::RenderOutcome& outcome, Duration took) 
   scrapes_.duration_sum += took;
 }
 
-std::string OwnMetrics::text(const OwnMetricsInput& input, const render::FamilyFilter& wanted) const {
+void OwnMetrics::append(std::string& out, render::Format format, const OwnMetricsInput& input,
+                        const render::FamilyFilter& wanted) const {
   const Scrapes scrapes = [this] {
     const std::lock_guard lock(mutex_);
     return scrapes_;
@@ -197,7 +191,7 @@ std::string OwnMetrics::text(const OwnMetricsInput& input, const render::FamilyF
   }
   families.add(Metric::http_connections_refused, refused);
   if (input.process) add_process(families, *input.process);
-  return with_canonical_bounds(prometheus::TextSerializer().Serialize(families.made()));
+  append_families(out, format, families.made());
 }
 
 }  // namespace ecmp

@@ -12,7 +12,7 @@
 #include "agent/process_usage.hpp"
 #include "base/time.hpp"
 #include "probe/engine.hpp"
-#include "render/text.hpp"
+#include "render/exposition.hpp"
 
 namespace ecmp {
 
@@ -44,8 +44,9 @@ class OwnMetrics {
   /// A scrape was rendered: what came of the families about the network, and how long all of it took.
   void on_scrape(const render::RenderOutcome& outcome, Duration took);
 
-  /// Prometheus text 0.0.4 of the families the filter names (all, if it names none).
-  [[nodiscard]] std::string text(const OwnMetricsInput& input, const render::FamilyFilter& families) const;
+  /// Appends the families that the filter takes, and what ends a scrape in that format.
+  void append(std::string& out, render::Format format, const OwnMetricsInput& input,
+              const render::FamilyFilter& families) const;
 
  private:
   static constexpr std::size_t kScrapeBuckets = 12;  ///< the last one is open

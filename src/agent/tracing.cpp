@@ -81,7 +81,9 @@ Tracing::Traced& Tracing::make(const config::Destination& destination, std::stri
   facts->interval = destination.interval;
   facts->labels = destination.labels;
   const ModelOptions options{.confirm_rounds = destination.confirm_rounds,
-                             .max_paths = config_.limits.max_paths_per_destination};
+                             .max_paths = config_.limits.max_paths_per_destination,
+                             .window = config_.window,
+                             .hop_histograms = config_.histograms.hops != config::HistogramForm::off};
   auto traced = std::make_unique<Traced>(destination, std::move(facts), options);
   traced->sources.resize(destination.flows);
   ++unsettled_;

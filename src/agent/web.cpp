@@ -5,6 +5,7 @@
 
 #include "agent/paths_query.hpp"
 #include "agent/version.hpp"
+#include "render/accept.hpp"
 #include "render/ndjson.hpp"
 #include "render/page.hpp"
 
@@ -16,7 +17,7 @@ using net::HttpRequest;
 using net::HttpResponse;
 using SteadyClock = std::chrono::steady_clock;
 
-/// Two scrapes within this time get the same text: a pair of Prometheus servers costs no more than one.
+/// Two scrapes within this time get the same body: a pair of Prometheus servers costs no more than one.
 constexpr auto kShareScrape = std::chrono::milliseconds(250);
 
 constexpr std::size_t kPageRounds = 64;
@@ -92,15 +93,16 @@ void Web::add_routes(net::HttpServer& server) {
   });
 }
 
-std::shared_ptr<const std::string> Web::render(const render::FamilyFilter& filter) const {
+std::shared_ptr<const std::string> Web::render(render::Format format, const render::FamilyFilter& filter) const {
   const auto start = SteadyClock::now();
   const auto snapshots = sources_.board->get();
-  auto text = std::make_shared<std::string>();
-  const auto outcome = render::append_text(*text, *snapshots, *sources_.names(),
-                                           {.families = filter, .max_series = sources_.max_series});
+  auto body = std::make_shared<std::string>();
+  const auto outcome = render::append_exposition(
+      *body, *snapshots, *sources_.names(),
+      {.format = format, .families = filter, .max_series = sources_.max_series, .histograms = sources_.histograms});
   sources_.scraped(outcome, SteadyClock::now() - start);
-  *text += sources_.own_metrics(filter);
-  return text;
+  sources_.own_metrics(*body, format, filter);
+  return body;
 }
 
 HttpResponse Web::metrics(const HttpRequest& request) {
@@ -109,19 +111,21 @@ HttpResponse Web::metrics(const HttpRequest& request) {
     if (name != "name[]") return HttpResponse::text(400, "parameter \"" + name + "\" is unknown: name[] is there");
     filter.insert(value);
   }
+  const auto [format, content_type] = render::negotiate_format(request.accept);
   HttpResponse response;
-  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.content_type = content_type;
   if (!filter.empty()) {
-    response.shared_body = render(filter);
+    response.shared_body = render(format, filter);
     return response;
   }
-  // Who comes while another scrape is rendered waits for it and takes its text.
-  const std::lock_guard lock(scrape_mutex_);
-  if (scrape_ == nullptr || SteadyClock::now() - scrape_time_ > kShareScrape) {
-    scrape_ = render(filter);
-    scrape_time_ = SteadyClock::now();
+  // Who comes while another scrape is rendered waits for it and takes its body.
+  Scrape& scrape = scrapes_.at(static_cast<std::size_t>(format));
+  const std::lock_guard lock(scrape.mutex);
+  if (scrape.body == nullptr || SteadyClock::now() - scrape.time > kShareScrape) {
+    scrape.body = render(format, filter);
+    scrape.time = SteadyClock::now();
   }
-  response.shared_body = scrape_;
+  response.shared_body = scrape.body;
   return response;
 }
 

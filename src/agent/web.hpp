@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -10,8 +11,8 @@
 #include "agent/round_log.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
+#include "render/exposition.hpp"
 #include "render/hop_names.hpp"
-#include "render/text.hpp"
 
 namespace ecmp {
 
@@ -24,9 +25,11 @@ class Web {
     const RoundLog* log = nullptr;
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<bool()> ready;
-    std::function<std::string(const render::FamilyFilter&)> own_metrics;  ///< the exporter's own families, as text
+    /// Appends the exporter's own families, and what ends a scrape.
+    std::function<void(std::string& out, render::Format, const render::FamilyFilter&)> own_metrics;
     std::function<void(const render::RenderOutcome&, Duration took)> scraped;
     std::uint64_t max_series = 0;
+    render::HistogramOptions histograms;
   };
 
   explicit Web(Sources sources) : sources_(std::move(sources)) {}
@@ -38,12 +41,18 @@ class Web {
   net::HttpResponse metrics(const net::HttpRequest& request);
   net::HttpResponse paths(const net::HttpRequest& request) const;
   net::HttpResponse page(const net::HttpRequest& request) const;
-  [[nodiscard]] std::shared_ptr<const std::string> render(const render::FamilyFilter& filter) const;
+  [[nodiscard]] std::shared_ptr<const std::string> render(render::Format format,
+                                                          const render::FamilyFilter& filter) const;
+
+  /// The newest whole scrape in a format, shared by who comes at the same time.
+  struct Scrape {
+    std::mutex mutex;
+    std::shared_ptr<const std::string> body;
+    std::chrono::steady_clock::time_point time;
+  };
 
   Sources sources_;
-  std::mutex scrape_mutex_;
-  std::shared_ptr<const std::string> scrape_;  ///< the newest whole scrape, shared by who comes at the same time
-  std::chrono::steady_clock::time_point scrape_time_;
+  std::array<Scrape, render::kFormats> scrapes_;
 };
 
 }  // namespace ecmp

@@ -39,7 +39,7 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   read_limits(root, config);
   const ProbeKeys probe = read_probe(root, config.limits);
   read_window(root, config);
-  read_histograms(root);
+  read_histograms(root, config);
   read_history(root, config);
   read_dns(root, config);
   config.destinations = read_destinations(root, probe, config.limits);

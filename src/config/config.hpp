@@ -56,11 +56,18 @@ struct Dns {
   std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
 };
 
-/// Upper bounds of classic histogram buckets, in seconds, loss as a ratio; the open last one is not listed.
-struct HistogramBuckets {
+/// In which forms histograms are told: classic buckets, native ones, both, or (hops only) not at all.
+enum class HistogramForm : std::uint8_t { classic, native, both, off };
+
+struct Histograms {
+  HistogramForm paths = HistogramForm::both;  ///< never off
+  HistogramForm hops = HistogramForm::both;
+  // Upper bounds of classic buckets, rising, in seconds, of loss as ratios; the open last one is not listed.
   std::vector<double> rtt = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
   std::vector<double> jitter = {0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5};
   std::vector<double> loss = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+
+  friend bool operator==(const Histograms&, const Histograms&) = default;
 };
 
 struct Config {
@@ -68,6 +75,7 @@ struct Config {
   std::string web_config_file;
   Limits limits;
   Duration window = std::chrono::minutes(5);
+  Histograms histograms;
   std::uint64_t history_memory = 64ull << 20;  ///< bytes
   Dns dns;
   std::vector<Destination> destinations;

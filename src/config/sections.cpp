@@ -3,6 +3,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <limits>
+#include <vector>
 
 #include "config/quantity.hpp"
 #include "config/text.hpp"
@@ -22,13 +23,12 @@ constexpr Range<double> kRate{0.001, 1e9, "a number from 0.001 to 1e9"};
 constexpr Range<std::int64_t> kDestinations{1, 1'000'000, "a whole number from 1 to 1000000"};
 constexpr Range<std::int64_t> kPerDestination{1, 65535, "a whole number from 1 to 65535"};
 constexpr Range<std::int64_t> kSeries{1, 1'000'000'000, "a whole number from 1 to 1000000000"};
-constexpr Range<Duration> kWindow{seconds(1), hours(24), "a duration from \"1s\" to \"24h\""};
+constexpr Range<Duration> kWindow{seconds(10), hours(24), "a duration from \"10s\" to \"24h\""};
 constexpr Range<std::uint64_t> kMemory{64 * kKiB, kTiB, "a size from \"64KiB\" to \"1TiB\""};
 constexpr Range<Duration> kRetention{minutes(1), hours(24) * 3650, "a duration from \"1m\" to \"3650d\""};
 constexpr Range<Duration> kRefresh{seconds(1), hours(24) * 7, "\"ttl\" or a duration from \"1s\" to \"7d\""};
 constexpr Duration kDefaultRetention = hours(24);
 
-enum class HistogramForm : std::uint8_t { classic, native, both, off };
 constexpr std::array kPathForms = {Choice<HistogramForm>{"classic", HistogramForm::classic},
                                    Choice<HistogramForm>{"native", HistogramForm::native},
                                    Choice<HistogramForm>{"both", HistogramForm::both}};
@@ -98,22 +98,25 @@ void read_window(TableReader& root, Config& config) {
   const Node* table = root.table("window");
   if (table == nullptr) return;
   TableReader reader(*table, root.problems());
-  support_only(reader, "duration", reader.duration("duration", kWindow), config.window);
+  if (const auto duration = reader.duration("duration", kWindow)) config.window = duration->value;
   reader.refuse_unknown_keys();
 }
 
-void read_histograms(TableReader& root) {
+void read_histograms(TableReader& root, Config& config) {
   const Node* table = root.table("histograms");
   if (table == nullptr) return;
   TableReader reader(*table, root.problems());
-  support_only(reader, "format", reader.choice<HistogramForm>("format", kPathForms), HistogramForm::both);
-  support_only(reader, "hops", reader.choice<HistogramForm>("hops", kHopForms), HistogramForm::both);
+  Histograms& histograms = config.histograms;
+  if (const auto form = reader.choice<HistogramForm>("format", kPathForms)) histograms.paths = form->value;
+  if (const auto form = reader.choice<HistogramForm>("hops", kHopForms)) histograms.hops = form->value;
 
   constexpr double kAny = std::numeric_limits<double>::max();
-  const HistogramBuckets standard;
-  support_only(reader, "rtt_buckets", reader.rising_numbers("rtt_buckets", kAny, kSeconds), standard.rtt);
-  support_only(reader, "jitter_buckets", reader.rising_numbers("jitter_buckets", kAny, kSeconds), standard.jitter);
-  support_only(reader, "loss_buckets", reader.rising_numbers("loss_buckets", 1, kRatios), standard.loss);
+  const auto bounds = [&reader](std::string_view key, double most, std::string_view expected, auto& wanted) {
+    if (auto given = reader.rising_numbers(key, most, expected)) wanted = std::move(given->value);
+  };
+  bounds("rtt_buckets", kAny, kSeconds, histograms.rtt);
+  bounds("jitter_buckets", kAny, kSeconds, histograms.jitter);
+  bounds("loss_buckets", 1, kRatios, histograms.loss);
   reader.refuse_unknown_keys();
 }
 

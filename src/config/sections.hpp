@@ -11,7 +11,7 @@ namespace ecmp::config {
 void read_web(TableReader& root, Config& config);
 void read_limits(TableReader& root, Config& config);
 void read_window(TableReader& root, Config& config);
-void read_histograms(TableReader& root);
+void read_histograms(TableReader& root, Config& config);
 void read_history(TableReader& root, Config& config);
 void read_dns(TableReader& root, Config& config);
 void read_discovery(TableReader& root);

@@ -1,9 +1,11 @@
 #include "path/destination_model.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
 
+#include "path/flow_jitter.hpp"
 #include "path/flow_view.hpp"
 #include "path/path_registry.hpp"
 #include "path/sightings.hpp"
@@ -13,6 +15,7 @@ namespace {
 
 struct Flow {
   FlowView view;
+  FlowJitter jitter;
   KnownPath* path = nullptr;  ///< null: nobody answered yet, or there was no room for its path
   IpAddress source;
   std::uint64_t probes = 0;
@@ -70,7 +73,7 @@ std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
   return links;
 }
 
-PathSnapshot tell(const KnownPath& path) {
+PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_at_hops) {
   PathSnapshot told;
   told.id = path.id;
   told.ordinal = path.ordinal;
@@ -79,9 +82,17 @@ PathSnapshot tell(const KnownPath& path) {
   told.flows = path.flows;
   told.probes = path.probes;
   told.replies = path.replies;
+  told.statistics = path.ledger.told(now);
+  std::size_t count = 0;
+  for (const std::vector<KnownPath::Member>& members : path.hops) {
+    count += members.size();
+  }
+  told.hops.reserve(count);
   for (std::size_t i = 0; i < path.hops.size(); ++i) {
-    for (const KnownPath::Member& member : path.hops[i])
-      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls});
+    for (KnownPath::Member& member : path.hops[i]) {
+      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls,
+                           member.ledger.told(now_at_hops)});
+    }
   }
   return told;
 }
@@ -96,7 +107,10 @@ bool same_flows(const DestinationFacts& a, const DestinationFacts& b) {
 class DestinationModel::State {
  public:
   State(std::shared_ptr<const DestinationFacts> facts, const ModelOptions& options)
-      : options_(options), registry_(options.max_paths, options.path_retention), facts_(std::move(facts)) {
+      : options_(options),
+        scale_(options.window),
+        registry_(options.max_paths, options.path_retention),
+        facts_(std::move(facts)) {
     options_.confirm_rounds = std::max<std::uint32_t>(1, options_.confirm_rounds);
     flows_.resize(facts_->flows);
   }
@@ -115,10 +129,14 @@ class DestinationModel::State {
   [[nodiscard]] ChangeKind judge(const Flow& flow) const;
   [[nodiscard]] bool in_use(std::size_t ttl, const IpAddress& responder) const;
   void count_refusals(const Round& round);
-  static void count_end_to_end(Flow& flow, const Round& round);
-  static void count_hops(Flow& flow, const Round& round);
+  [[nodiscard]] RoundPlace place_of(Instant started, Instant finished) const;
+  [[nodiscard]] RoundPlace at_hops(RoundPlace place) const;
+  void count_end_to_end(Flow& flow, const Round& round, bool all_known) const;
+  bool count_hops(Flow& flow, const Round& round) const;
+  void tell_window(KnownPath& path, Instant now, PathVerdict& verdict) const;
 
   ModelOptions options_;
+  WindowScale scale_;
   PathRegistry registry_;
   Sightings sightings_;
   std::shared_ptr<const DestinationFacts> facts_;
@@ -137,6 +155,7 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
     for (Flow& flow : flows_) {
       if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
       flow.path = nullptr;
+      flow.jitter.reset();
       flow.refused = false;
       flow.untold = nullptr;
       flow.view = FlowView();
@@ -148,6 +167,13 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
   for (std::size_t i = facts->flows; i < flows_.size(); ++i)
     if (flows_[i].path != nullptr) registry_.leave(*flows_[i].path, last_round_);
   flows_.resize(facts->flows);
+  if (facts_->interval != facts->interval)
+    for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
+      path->ledger.close_intervals();
+      for (std::vector<KnownPath::Member>& members : path->hops)
+        for (KnownPath::Member& member : members)
+          member.ledger.close_intervals();
+    }
   facts_ = std::move(facts);
 }
 
@@ -160,6 +186,7 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   measured_since_ = std::min(measured_since_, round.started);
   last_round_ = std::max(last_round_, round.finished);
 
+  const KnownPath* const path_before = flow.path;
   const std::uint32_t before = flow.path != nullptr ? flow.path->id : 0;
   if (!flow.view.agrees(round)) {
     // Candidates are evidence for a while only: what was heard before must not be mixed into a later change.
@@ -179,14 +206,18 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   }
   if (flow.refused && flow.vacancies != registry_.vacancies()) place(flow, round.finished);
 
+  if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
+
   flow.reached = round.reached();
-  count_end_to_end(flow, round);
-  count_hops(flow, round);
+  const bool all_known = count_hops(flow, round);
+  count_end_to_end(flow, round, all_known);
   count_refusals(round);
   if (flow.path != nullptr) {
     verdict.path = flow.path->id;
     verdict.ordinal = flow.path->ordinal;
     verdict.responders = flow.path->responders;
+    verdict.smoothed_jitter = flow.jitter.smoothed();
+    tell_window(*flow.path, round.finished, verdict);
   } else if (flow.untold != nullptr) {
     verdict.responders = flow.untold;
   }
@@ -264,19 +295,46 @@ void DestinationModel::State::count_refusals(const Round& round) {
   }
 }
 
-void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round) {
+RoundPlace DestinationModel::State::place_of(Instant started, Instant finished) const {
+  const Duration interval = std::max<Duration>(facts_->interval, Duration(1));
+  return {scale_.part(finished), static_cast<std::uint32_t>(started.time_since_epoch() / interval), true};
+}
+
+RoundPlace DestinationModel::State::at_hops(RoundPlace place) const {
+  place.histograms = options_.hop_histograms;
+  return place;
+}
+
+/// `all_known`: nobody answered who does not belong to the path. If somebody did, the round went another way: it counts
+/// for the path until a change is confirmed, but its RTT is nothing that jitter may be told of.
+void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round, bool all_known) const {
   if (round.end_to_end == EndToEnd::send_failed) return;
   const std::uint64_t reply = round.reached() ? 1 : 0;
   ++flow.probes;
   flow.replies += reply;
   if (flow.path == nullptr) return;
-  ++flow.path->probes;
-  flow.path->replies += reply;
+  KnownPath& path = *flow.path;
+  ++path.probes;
+  path.replies += reply;
+  const RoundPlace place = place_of(round.started, round.finished);
+  if (!round.reached() || round.distance == 0 || round.distance > round.hops.size()) {
+    path.ledger.loss(place);
+    return;
+  }
+  const Duration rtt = round.hops[round.distance - 1u].rtt;
+  path.ledger.reply(place, rtt);
+  path.variation.reply(place.part, rtt);
+  if (!all_known || round.distance != path.content.slots.size()) return;
+  const std::optional<Duration> jitter = flow.jitter.end_to_end(round.number, rtt);
+  if (jitter) path.ledger.jitter(place, *jitter);
 }
 
-void DestinationModel::State::count_hops(Flow& flow, const Round& round) {
-  if (flow.path == nullptr) return;
+/// Returns whether all who answered belong to the path.
+bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
+  if (flow.path == nullptr) return false;
+  const RoundPlace place = at_hops(place_of(round.started, round.finished));
   const std::size_t length = flow.path->content.slots.size();
+  bool all_known = true;
   // A path that may be growing or shrinking: what is not answered says nothing about the hops known so far.
   const bool other_length = round.distance != 0 && flow.view.distance() != 0 && round.distance != flow.view.distance();
   for (const HopResult& hop : round.hops) {
@@ -284,10 +342,15 @@ void DestinationModel::State::count_hops(Flow& flow, const Round& round) {
     if (hop.outcome == HopOutcome::replied) {
       // Whoever does not belong to the path answered a probe that went another way: not counted at all.
       KnownPath::Member* const member = flow.path->member(hop.ttl, hop.responder);
+      all_known = all_known && member != nullptr;
       if (member == nullptr) continue;
       ++member->counters.probes;
       ++member->counters.replies;
       if (hop.mpls.depth != 0 || member->mpls.depth != 0) member->mpls = hop.mpls;
+      member->ledger.reply(place, hop.rtt);
+      const auto which = static_cast<std::uint32_t>(member - flow.path->hops[hop.ttl - 1u].data());
+      const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);
+      if (jitter) member->ledger.jitter(place, *jitter);
       continue;
     }
     if (other_length) continue;
@@ -301,7 +364,22 @@ void DestinationModel::State::count_hops(Flow& flow, const Round& round) {
     if (member == nullptr) continue;
     ++member->counters.probes;
     ++(silent ? member->counters.silences : member->counters.losses);
+    if (silent) {
+      member->ledger.silence(place);
+    } else {
+      member->ledger.loss(place);
+    }
   }
+  return all_known;
+}
+
+void DestinationModel::State::tell_window(KnownPath& path, Instant now, PathVerdict& verdict) const {
+  if (path.window == nullptr || now - path.window_at >= scale_.refresh()) {
+    const std::uint32_t part = scale_.part(now);
+    path.window = std::make_shared<PathWindow>(PathWindow{path.ledger.figures(part), path.variation.quantiles(part)});
+    path.window_at = now;
+  }
+  verdict.window = path.window;
 }
 
 std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Instant now) {
@@ -317,9 +395,10 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
                            flow.path != nullptr ? flow.path->id : 0, flow.path != nullptr ? flow.path->ordinal : 0,
                            flow.changes});
   }
+  const RoundPlace place = place_of(now, now);
   told->paths.reserve(registry_.paths().size());
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
-    told->paths.push_back(tell(*path));
+    told->paths.push_back(tell(*path, place, at_hops(place)));
     told->paths_in_use += path->flows > 0 ? 1u : 0u;
   }
   std::ranges::sort(told->paths, {}, &PathSnapshot::ordinal);

@@ -14,6 +14,8 @@ struct ModelOptions {
   std::uint32_t confirm_rounds = 2;                    ///< a change must be seen in so many rounds in a row
   std::uint32_t max_paths = 128;                       ///< per destination
   Duration path_retention = std::chrono::minutes(10);  ///< a path that no flow uses is told for so long
+  Duration window = std::chrono::minutes(5);           ///< the rolling one of loss, RTT and jitter
+  bool hop_histograms = true;                          ///< keep cumulative ones for hops, not only for paths
 };
 
 /// What a round says about the path of its flow.
@@ -25,6 +27,9 @@ struct PathVerdict {
   /// Of the path (or, when the path is not told, of the flow), TTL 1 first; unspecified where nobody ever answered, the
   /// lowest address where a balancer alternates. Shared by all rounds of the path. Made by on_round() it is never null.
   std::shared_ptr<const std::vector<IpAddress>> responders;
+  /// The path's rolling window, at most 1/200 of its duration old. Shared by rounds of the path. Null without a path.
+  std::shared_ptr<const PathWindow> window;
+  Duration smoothed_jitter{};  ///< of the flow since it is on the path, end to end: RFC 3550 section 6.4.1
 };
 
 /// The paths of one destination: what its flows' rounds say about them, and what is counted. Pure.

@@ -16,9 +16,11 @@ std::size_t heap_bytes(const std::vector<T>& items) {
   return items.capacity() == 0 ? 0 : items.capacity() * sizeof(T) + kAllocationBytes;
 }
 
-/// The destination's facts and the path's responders are not in: all rounds of a destination and a path share them.
+/// The destination's facts and the path's responders are not in: all rounds of a destination and a path share them. The
+/// window is, though several rounds of a path with many flows may share it.
 std::size_t record_bytes(const RoundRecord& record) {
-  return sizeof(RoundRecord) + kControlBlockBytes + kAllocationBytes + heap_bytes(record.round.hops);
+  return sizeof(RoundRecord) + kControlBlockBytes + kAllocationBytes + heap_bytes(record.round.hops) +
+         (record.verdict.window != nullptr ? sizeof(PathWindow) + kControlBlockBytes + kAllocationBytes : 0);
 }
 
 }  // namespace

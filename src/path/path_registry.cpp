@@ -135,7 +135,7 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
   path.hops.resize(path.content.slots.size());
   for (std::size_t i = 0; i < path.hops.size(); ++i) {
     for (const IpAddress& responder : path.content.slots[i].responders)
-      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, {}});
+      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, {}, {}});
   }
   path.responders = responder_list(path.content);
 }
@@ -144,6 +144,8 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
 void PathRegistry::absorb(const KnownPath& rough, KnownPath& fine) {
   fine.probes += rough.probes;
   fine.replies += rough.replies;
+  fine.ledger.absorb(rough.ledger);
+  fine.variation.merge(rough.variation);
   for (std::size_t i = 0; i < rough.hops.size(); ++i) {
     for (const KnownPath::Member& from : rough.hops[i]) {
       KnownPath::Member* to = fine.member(i + 1, from.responder);
@@ -152,6 +154,7 @@ void PathRegistry::absorb(const KnownPath& rough, KnownPath& fine) {
       to->counters.replies += from.counters.replies;
       to->counters.losses += from.counters.losses;
       to->counters.silences += from.counters.silences;
+      to->ledger.absorb(from.ledger);
       if (to->mpls.depth == 0) to->mpls = from.mpls;
     }
   }

@@ -7,8 +7,10 @@
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
 #include "packet/message.hpp"
+#include "path/ledger.hpp"
 #include "path/path_content.hpp"
 #include "path/snapshot.hpp"
+#include "path/window.hpp"
 
 namespace ecmp {
 
@@ -18,6 +20,7 @@ struct KnownPath {
     IpAddress responder;
     HopCounters counters;
     packet::MplsStack mpls;
+    Ledger ledger;
   };
 
   std::uint32_t id = 0;
@@ -26,6 +29,10 @@ struct KnownPath {
   std::uint32_t joined = 0;  ///< times a flow came
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
+  Ledger ledger;  ///< end to end
+  VariationWindow variation;
+  std::shared_ptr<const PathWindow> window;  ///< as it was told last
+  Instant window_at;
   Instant last_used;  ///< when the last flow left; means nothing while there are flows
   PathContent content;
   std::vector<std::vector<Member>> hops;  ///< as many as content.slots, with the same responders

@@ -12,6 +12,7 @@
 #include "packet/five_tuple.hpp"
 #include "packet/message.hpp"
 #include "path/change.hpp"
+#include "path/statistics.hpp"
 
 namespace ecmp {
 
@@ -41,6 +42,9 @@ struct HopSnapshot {
   IpAddress responder;
   HopCounters counters;
   packet::MplsStack mpls;  ///< of its newest reply
+  /// RTT, jitter and loss ratio of the probes at this hop. Null if made by hand: nothing observed. When the model keeps
+  /// no histograms of hops they are empty, but the window is there.
+  std::shared_ptr<const Statistics> statistics;
 };
 
 struct PathSnapshot {
@@ -51,6 +55,7 @@ struct PathSnapshot {
   std::uint32_t flows = 0;    ///< on it now
   std::uint64_t probes = 0;   ///< end to end
   std::uint64_t replies = 0;
+  std::shared_ptr<const Statistics> statistics;  ///< end to end; null if made by hand: nothing observed
   std::vector<HopSnapshot>
       hops;  ///< those whose responder is known, by TTL; more than one for a TTL balanced per packet
 };

@@ -190,6 +190,10 @@ void append_label_value(std::string& out, std::string_view text) {
   });
 }
 
+void append_utf8(std::string& out, std::string_view text) {
+  append_escaped(out, text, [](char) -> std::string_view { return {}; });
+}
+
 void append_json(std::string& out, std::string_view text) {
   append_escaped(out, text, [](char character) -> std::string_view {
     if (character == '\\') return "\\\\";

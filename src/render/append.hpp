@@ -31,9 +31,12 @@ void append_address(std::string& out, const IpAddress& address);
 void append_time(std::string& out, WallTime time);
 
 /// The inside of a Prometheus label value: backslash, quote and newline escaped (text format 0.0.4). In this and the
-/// next two, every byte that is not part of valid UTF-8 becomes U+FFFD: one bad byte makes a scraper throw away the
+/// next three, every byte that is not part of valid UTF-8 becomes U+FFFD: one bad byte makes a scraper throw away the
 /// whole scrape, and names come from anybody's DNS.
 void append_label_value(std::string& out, std::string_view text);
+
+/// As it is, but for that: where lengths are sent along, nothing has to be escaped.
+void append_utf8(std::string& out, std::string_view text);
 
 /// The inside of a JSON string (RFC 8259 section 7).
 void append_json(std::string& out, std::string_view text);

@@ -34,6 +34,18 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::path_flows, "ecmp_path_flows", gauge, "destination,path", false, "Flows that are on a path now."},
     {Metric::path_hops, "ecmp_path_hops", gauge, "destination,path", false,
      "Length of a path in hops, the destination included."},
+    {Metric::path_window_loss_ratio, "ecmp_path_window_loss_ratio", gauge, "destination,path", false,
+     "Share of a path's end-to-end probes that were lost within the rolling window; absent while it has none."},
+    {Metric::path_window_rtt, "ecmp_path_window_rtt_seconds", summary, "destination,path", false,
+     "End-to-end RTT of a path: quantiles over the rolling window; sum and count since the path is known."},
+    {Metric::path_window_jitter, "ecmp_path_window_jitter_seconds", summary, "destination,path", false,
+     "Difference of consecutive RTTs of a flow: quantiles over the rolling window; sum and count since the path is "
+     "known."},
+    {Metric::path_rtt, "ecmp_path_rtt_seconds", histogram, "destination,path", false, "End-to-end RTT of a path."},
+    {Metric::path_jitter, "ecmp_path_jitter_seconds", histogram, "destination,path", false,
+     "Difference of consecutive end-to-end RTTs of a flow, by the path it is on."},
+    {Metric::path_loss_ratio, "ecmp_path_loss_ratio", histogram, "destination,path", false,
+     "Loss of a path, end to end, over one round of all its flows."},
     {Metric::flow_info, "ecmp_flow_info", gauge, "destination,flow,source_address", false,
      "The source address of a flow, which its route gives, to join on; always 1."},
     {Metric::flow_path_ordinal, "ecmp_flow_path_ordinal", gauge, "destination,flow", false,
@@ -52,6 +64,20 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Probes that this hop did not answer while a later hop answered: not loss, often an ICMP limit."},
     {Metric::hop_replies, "ecmp_hop_replies_total", counter, "destination,path,ttl,hop", false,
      "Probes that this hop answered."},
+    {Metric::hop_window_loss_ratio, "ecmp_hop_window_loss_ratio", gauge, "destination,path,ttl,hop", false,
+     "Share of a hop's probes that neither it nor any beyond it answered within the rolling window; absent while it "
+     "has none."},
+    {Metric::hop_window_rtt, "ecmp_hop_window_rtt_seconds", summary, "destination,path,ttl,hop", false,
+     "RTT to a hop: quantiles over the rolling window; sum and count since the hop is known."},
+    {Metric::hop_window_jitter, "ecmp_hop_window_jitter_seconds", summary, "destination,path,ttl,hop", false,
+     "Difference of consecutive RTTs of a flow to a hop: quantiles over the rolling window; sum and count since the "
+     "hop is known."},
+    {Metric::hop_rtt, "ecmp_hop_rtt_seconds", histogram, "destination,path,ttl,hop", false,
+     "RTT to one hop of a path."},
+    {Metric::hop_loss_ratio, "ecmp_hop_loss_ratio", histogram, "destination,path,ttl,hop", false,
+     "Loss at one hop of a path over one round of all its flows."},
+    {Metric::hop_jitter, "ecmp_hop_jitter_seconds", histogram, "destination,path,ttl,hop", false,
+     "Difference of consecutive RTTs of a flow to one hop of a path."},
 
     {Metric::build_info, "ecmp_exporter_build_info", gauge, "version,revision", false,
      "Version and revision of the running program; always 1."},
@@ -126,6 +152,8 @@ std::string_view to_string(MetricType type) {
       return "gauge";
     case histogram:
       return "histogram";
+    case summary:
+      return "summary";
   }
   return "";
 }

@@ -7,7 +7,7 @@
 
 namespace ecmp::render {
 
-enum class MetricType : std::uint8_t { counter, gauge, histogram };
+enum class MetricType : std::uint8_t { counter, gauge, histogram, summary };
 
 /// Every family there is. Those about the network stand in the order of their importance, hop families last: when a
 /// scrape has more series than it may, whole families are left out from the end.
@@ -25,6 +25,12 @@ enum class Metric : std::uint8_t {
   path_replies,
   path_flows,
   path_hops,
+  path_window_loss_ratio,
+  path_window_rtt,
+  path_window_jitter,
+  path_rtt,
+  path_jitter,
+  path_loss_ratio,
   flow_info,
   flow_path_ordinal,
   path_hop_info,
@@ -34,6 +40,12 @@ enum class Metric : std::uint8_t {
   hop_probes,
   hop_silences,
   hop_replies,
+  hop_window_loss_ratio,
+  hop_window_rtt,
+  hop_window_jitter,
+  hop_rtt,
+  hop_loss_ratio,
+  hop_jitter,
   // The exporter's own.
   build_info,
   config_last_reload_successful,
@@ -79,7 +91,7 @@ struct MetricRow {
 std::span<const MetricRow> metric_table();
 const MetricRow& row(Metric metric);
 
-/// "counter", "gauge", "histogram".
+/// "counter", "gauge", "histogram", "summary".
 std::string_view to_string(MetricType type);
 
 }  // namespace ecmp::render

@@ -1,5 +1,9 @@
 #include "render/ndjson.hpp"
 
+#include <array>
+#include <charconv>
+#include <string_view>
+
 #include "packet/message.hpp"
 #include "render/append.hpp"
 #include "render/path_hash.hpp"
@@ -32,6 +36,40 @@ void append_mpls(std::string& out, const packet::MplsStack& stack) {
     out.push_back('}');
   }
   out.push_back(']');
+}
+
+/// With a point, so that readers that tell integers from other numbers see the same type in every line.
+void append_ratio(std::string& out, double ratio) {
+  std::array<char, 32> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), ratio);
+  const std::string_view written(text.data(), end);
+  out.append(written);
+  if (written.find_first_of(".e") == std::string_view::npos) out.append(".0");
+}
+
+void append_quantiles(std::string& out, std::string_view key, const Quantiles& quantiles) {
+  out.append(key);
+  out.append(R"({"p50":)");
+  append_number(out, quantiles.p50.count());
+  out.append(R"(,"p95":)");
+  append_number(out, quantiles.p95.count());
+  out.append(R"(,"p99":)");
+  append_number(out, quantiles.p99.count());
+  out.push_back('}');
+}
+
+/// The rolling window of the path; all 0 while there is none.
+void append_window(std::string& out, const PathVerdict& verdict) {
+  static const PathWindow kNone;
+  const PathWindow& window = verdict.window != nullptr ? *verdict.window : kNone;
+  out.append(R"(,"window":{"loss_ratio":)");
+  append_ratio(out, window.figures.loss_ratio());
+  append_quantiles(out, R"(,"rtt_ns":)", window.figures.rtt);
+  append_quantiles(out, R"(,"jitter_ns":)", window.figures.jitter);
+  out.append(R"(,"jitter_rfc3550_ns":)");
+  append_number(out, verdict.smoothed_jitter.count());
+  append_quantiles(out, R"(,"pdv_ns":)", window.delay_variation);
+  out.push_back('}');
 }
 
 std::string_view reply_text(const HopResult& hop) {
@@ -115,6 +153,7 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   out.append(to_string(verdict.changed));
   out.append(R"(","loss":)");
   append_bool(out, round.end_to_end == EndToEnd::lost);
+  append_window(out, verdict);
   out.append("}\n");
 }
 

@@ -4,6 +4,9 @@
 #include <tuple>
 #include <utility>
 
+#include "render/protobuf_encoder.hpp"
+#include "render/text_encoder.hpp"
+
 namespace ecmp::render {
 
 namespace {
@@ -29,34 +32,6 @@ void sort_and_merge(Items& items, std::size_t begin, const Key& key, const Merge
 
 constexpr auto kKeepFirst = [](const auto&, const auto&) {};
 
-void append_label(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name);
-  out.append("=\"");
-  append_label_value(out, value);
-  out.push_back('"');
-}
-
-void append_address_label(std::string& out, std::string_view name, const IpAddress& address) {
-  out.append(name);
-  out.append("=\"");
-  append_address(out, address);
-  out.push_back('"');
-}
-
-template <std::integral T>
-void append_number_label(std::string& out, std::string_view name, T value) {
-  out.append(name);
-  out.append("=\"");
-  append_number(out, value);
-  out.push_back('"');
-}
-
-void append_path_label(std::string& out, std::uint32_t path) {
-  out.append("path=\"");
-  append_hex8(out, path);
-  out.push_back('"');
-}
-
 /// [a-zA-Z_][a-zA-Z0-9_]*
 bool is_label_name(std::string_view name) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -67,33 +42,30 @@ bool is_label_name(std::string_view name) {
 
 /// The configuration refuses labels that are malformed, doubled or named as ours; should one come all the same, it
 /// costs itself and not the scrape.
-void append_user_labels(std::string& out, const DestinationFacts& facts) {
+void add_user_labels(LabelWriter& labels, const DestinationFacts& facts) {
   std::vector<std::string_view> taken = {"destination", "address", "family", "protocol", "port"};
   for (const auto& [name, value] : facts.labels) {
     if (!is_label_name(name) || std::find(taken.begin(), taken.end(), name) != taken.end()) continue;
     taken.push_back(name);
-    out.push_back(',');
-    append_label(out, name, value);
+    labels.add(name, value);
   }
 }
 
-void append_destination_info(std::string& out, const DestinationFacts& facts) {
-  out.push_back(',');
+void add_destination_info(LabelWriter& labels, const DestinationFacts& facts) {
   if (facts.address.is_unspecified()) {  // a name that was never resolved
-    out.append(R"(address="",family="")");
+    labels.add("address", "");
+    labels.add("family", "");
   } else {
-    append_address_label(out, "address", facts.address);
-    out.push_back(',');
-    append_label(out, "family", to_string(facts.address.family()));
+    labels.add_address("address", facts.address);
+    labels.add("family", to_string(facts.address.family()));
   }
-  out.push_back(',');
-  append_label(out, "protocol", lower_case(facts.protocol));
-  out.push_back(',');
-  append_number_label(out, "port", facts.port);
-  append_user_labels(out, facts);
+  labels.add("protocol", lower_case(facts.protocol));
+  labels.add_number("port", facts.port);
+  add_user_labels(labels, facts);
 }
 
-constexpr bool is_hop_family(Metric metric) {
+bool is_hop_family(Metric metric) {
+  if (const auto figure = figure_of(metric)) return figure->of_hops;
   return metric == Metric::path_hop_info || metric == Metric::hop_losses || metric == Metric::hop_probes ||
          metric == Metric::hop_silences || metric == Metric::hop_replies;
 }
@@ -104,11 +76,11 @@ SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnap
   for (const auto& snapshot : snapshots) {
     // By the name as it will be written: mending UTF-8 can make one of two.
     Destination destination{{}, snapshot.get()};
-    append_label(destination.label, "destination", snapshot->facts->name);
+    append_utf8(destination.name, snapshot->facts->name);
     destinations_.push_back({std::move(destination), {}});
   }
   sort_and_merge(
-      destinations_, 0, [](const Destination& destination) -> const std::string& { return destination.label; },
+      destinations_, 0, [](const Destination& destination) -> const std::string& { return destination.name; },
       kKeepFirst);
   for (const auto& destination : destinations_) {
     collect(*destination.of.snapshot);
@@ -184,7 +156,7 @@ void SeriesSource::visit_destinations(Metric metric, const Sink& sink) const {
         break;
       case Metric::destination_info: {
         const DestinationFacts& facts = *snapshot->facts;
-        sink(labels, 1u, [&facts](std::string& out) { append_destination_info(out, facts); });
+        sink(labels, 1u, [&facts](LabelWriter& more) { add_destination_info(more, facts); });
         break;
       }
       case Metric::paths:
@@ -215,25 +187,17 @@ void SeriesSource::visit_flows(Metric metric, const Sink& sink) const {
         break;
       case Metric::flow_info:
         if (flow.source.is_unspecified()) break;
-        sink(labels, 1u, [&flow](std::string& out) {
-          out.push_back(',');
-          append_address_label(out, "source_address", flow.source);
-        });
+        sink(labels, 1u, [&flow](LabelWriter& more) { more.add_address("source_address", flow.source); });
         break;
       case Metric::flow_path_info:
         if (flow.path == 0) break;
-        sink(labels, 1u, [&flow](std::string& out) {
-          out.push_back(',');
-          append_path_label(out, flow.path);
-        });
+        sink(labels, 1u, [&flow](LabelWriter& more) { more.add_path(flow.path); });
         break;
       case Metric::flow_path_changes:
         // All kinds from the start: a counter that appears with its first event hides that event from increase().
         for (auto kind = static_cast<std::size_t>(ChangeKind::reroute); kind < flow.changes.size(); ++kind) {
-          sink(labels, flow.changes[kind], [kind](std::string& out) {
-            out.push_back(',');
-            append_label(out, "kind", ecmp::to_string(static_cast<ChangeKind>(kind)));
-          });
+          sink(labels, flow.changes[kind],
+               [kind](LabelWriter& more) { more.add("kind", ecmp::to_string(static_cast<ChangeKind>(kind))); });
         }
         break;
       default:
@@ -339,29 +303,66 @@ std::uint64_t SeriesSource::count(Metric metric) const {
   return samples;
 }
 
-void SeriesSource::write(std::string& out, Metric metric) const {
-  const std::string_view name = row(metric).name;
-  visit(metric, [&](const Block& labels, std::uint64_t value, const auto&... append_more) {
-    out.append(name);
-    out.push_back('{');
-    out.append(text(labels));
-    (append_more(out), ...);
-    out.append("} ");
-    append_number(out, value);
-    out.push_back('\n');
+template <Encoder To>
+void SeriesSource::write(To& encoder, Metric metric) const {
+  std::string longer;
+  visit(metric, [&](const Block& labels, std::uint64_t value, const auto&... add_more) {
+    if constexpr (sizeof...(add_more) == 0) {
+      encoder.value(text(labels), value);
+    } else {
+      longer = text(labels);
+      LabelWriter more(longer, To::kLabels, longer.empty());
+      (add_more(more), ...);
+      encoder.value(longer, value);
+    }
   });
 }
 
+template <typename Sink>
+void SeriesSource::visit_figures(const Figure& figure, const FigureWriter& writer, const Sink& sink) const {
+  const auto each = [&](const auto& items) {
+    for (const auto& [of, labels] : items) {
+      if (of->statistics != nullptr && writer.tells(*of->statistics)) sink(labels, *of->statistics);
+    }
+  };
+  if (figure.of_hops) {
+    each(hops_);
+  } else {
+    each(paths_);
+  }
+}
+
+std::uint64_t SeriesSource::count(const Figure& figure, const FigureWriter& writer) const {
+  std::uint64_t items = 0;
+  visit_figures(figure, writer, [&items](const Block&, const Statistics&) { ++items; });
+  return items * writer.series();
+}
+
+template <Encoder To>
+void SeriesSource::write(To& encoder, const Figure& figure, FigureWriter& writer) const {
+  visit_figures(figure, writer, [&](const Block& labels, const Statistics& statistics) {
+    writer.write(encoder, text(labels), statistics);
+  });
+}
+
+template void SeriesSource::write(TextEncoder&, Metric) const;
+template void SeriesSource::write(ProtobufEncoder&, Metric) const;
+template void SeriesSource::write(TextEncoder&, const Figure&, FigureWriter&) const;
+template void SeriesSource::write(ProtobufEncoder&, const Figure&, FigureWriter&) const;
+
 template <typename Write>
-SeriesSource::Block SeriesSource::block(const Write& write) {
+SeriesSource::Block SeriesSource::block(std::string_view start, const Write& write) {
   Block made;
   made.at = labels_.size();
-  write(labels_);
+  labels_.append(start);
+  LabelWriter labels(labels_, form_, start.empty());
+  write(labels);
   made.size = labels_.size() - made.at;
   return made;
 }
 
-void SeriesSource::write_labels(std::span<const Metric> metrics, const HopNames& names) {
+void SeriesSource::write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form) {
+  form_ = form;
   labels_.clear();
   write_destination_labels();
   if (std::any_of(metrics.begin(), metrics.end(), is_hop_family)) write_hop_labels();
@@ -374,31 +375,25 @@ void SeriesSource::write_destination_labels() {
   auto link = links_.begin();
   auto refusal = refusals_.begin();
   for (std::size_t i = 0; i < destinations_.size(); ++i) {
-    std::string start = destinations_[i].of.label;
-    destinations_[i].labels = block([&](std::string& out) { out.append(start); });
-    start.push_back(',');
+    Item<Destination>& destination = destinations_[i];
+    destination.labels = block({}, [&](LabelWriter& labels) { labels.add("destination", destination.of.name); });
+    const std::string start(text(destination.labels));
     const auto each = [&](auto& item, std::size_t count, const auto& write) {
       for (const auto end = item + static_cast<std::ptrdiff_t>(count); item != end; ++item) {
-        item->labels = block([&](std::string& out) {
-          out.append(start);
-          write(out, item->of);
-        });
+        item->labels = block(start, [&](LabelWriter& labels) { write(labels, item->of); });
       }
     };
     each(flow, extents_[i].flows,
-         [](std::string& out, const FlowSnapshot* of) { append_number_label(out, "flow", of->source_port); });
-    each(path, extents_[i].paths, [](std::string& out, const PathSnapshot* of) { append_path_label(out, of->id); });
-    each(link, extents_[i].links, [](std::string& out, const LinkSnapshot& of) {
-      append_number_label(out, "ttl", static_cast<unsigned>(of.ttl));
-      out.push_back(',');
-      append_address_label(out, "from", of.from);
-      out.push_back(',');
-      append_address_label(out, "to", of.to);
+         [](LabelWriter& labels, const FlowSnapshot* of) { labels.add_number("flow", of->source_port); });
+    each(path, extents_[i].paths, [](LabelWriter& labels, const PathSnapshot* of) { labels.add_path(of->id); });
+    each(link, extents_[i].links, [](LabelWriter& labels, const LinkSnapshot& of) {
+      labels.add_number("ttl", static_cast<unsigned>(of.ttl));
+      labels.add_address("from", of.from);
+      labels.add_address("to", of.to);
     });
-    each(refusal, extents_[i].refusals, [](std::string& out, const UnreachableSnapshot& of) {
-      append_label(out, "reply", packet::to_string(of.reply));
-      out.push_back(',');
-      append_address_label(out, "hop", of.from);
+    each(refusal, extents_[i].refusals, [](LabelWriter& labels, const UnreachableSnapshot& of) {
+      labels.add("reply", packet::to_string(of.reply));
+      labels.add_address("hop", of.from);
     });
   }
 }
@@ -408,29 +403,27 @@ void SeriesSource::write_hop_labels() {
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     const std::string start(text(paths_[i].labels));
     for (const auto end = hop + static_cast<std::ptrdiff_t>(path_hops_[i]); hop != end; ++hop) {
-      hop->labels = block([&](std::string& out) {
-        out.append(start);
-        out.push_back(',');
-        append_number_label(out, "ttl", static_cast<unsigned>(hop->of->ttl));
-        out.push_back(',');
-        append_address_label(out, "hop", hop->of->responder);
+      hop->labels = block(start, [&](LabelWriter& labels) {
+        labels.add_number("ttl", static_cast<unsigned>(hop->of->ttl));
+        labels.add_address("hop", hop->of->responder);
       });
     }
   }
 }
 
 void SeriesSource::write_responder_labels(const HopNames& names) {
-  for (auto& [responder, labels] : responders_) {
-    labels = block([&](std::string& out) {
-      append_address_label(out, "hop", responder.address);
-      out.push_back(',');
-      append_label(out, "name", names.name(responder.address));
-      out.append(R"(,asn="",mpls=")");
-      for (std::size_t i = 0; i < responder.mpls->depth; ++i) {
-        if (i > 0) out.push_back('/');
-        append_number(out, responder.mpls->labels[i].label);
-      }
-      out.push_back('"');
+  for (auto& item : responders_) {
+    const Responder& responder = item.of;
+    item.labels = block({}, [&](LabelWriter& labels) {
+      labels.add_address("hop", responder.address);
+      labels.add("name", names.name(responder.address));
+      labels.add("asn", "");
+      labels.add_plain("mpls", [&](std::string& out) {
+        for (std::size_t i = 0; i < responder.mpls->depth; ++i) {
+          if (i > 0) out.push_back('/');
+          append_number(out, responder.mpls->labels[i].label);
+        }
+      });
     });
   }
 }

@@ -9,17 +9,18 @@
 #include <vector>
 
 #include "path/snapshot.hpp"
-#include "render/append.hpp"
+#include "render/encoder.hpp"
+#include "render/figures.hpp"
 #include "render/hop_names.hpp"
 #include "render/metric_table.hpp"
 
 namespace ecmp::render {
 
 /// The things that have samples, over all destinations, each once and in a fixed order; and the start of their label
-/// sets as text, written once and copied into every family.
+/// sets, written once and copied into every family.
 class SeriesSource {
  public:
-  /// Labels of an item, in the form `destination="a",flow="50000"`, as a place in a shared text.
+  /// Labels of an item, as a place in a shared text.
   struct Block {
     std::size_t at = 0;
     std::size_t size = 0;
@@ -30,12 +31,17 @@ class SeriesSource {
 
   /// Samples a family has. Cheap: nothing is written for it.
   [[nodiscard]] std::uint64_t count(Metric metric) const;
+  /// The same of a family of figures, by whoever will write it.
+  [[nodiscard]] std::uint64_t count(const Figure& figure, const FigureWriter& writer) const;
 
-  /// To be called before write(): label texts for these families.
-  void write_labels(std::span<const Metric> metrics, const HopNames& names);
+  /// To be called before write(): label sets for these families, in the form of the encoder that they are for.
+  void write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form);
 
-  /// Appends the samples of a family, a line each.
-  void write(std::string& out, Metric metric) const;
+  /// Hands the samples of a family to an encoder: TextEncoder or ProtobufEncoder.
+  template <Encoder To>
+  void write(To& encoder, Metric metric) const;
+  template <Encoder To>
+  void write(To& encoder, const Figure& figure, FigureWriter& writer) const;
 
  private:
   template <typename Of>
@@ -44,7 +50,7 @@ class SeriesSource {
     Block labels;
   };
   struct Destination {
-    std::string label;  ///< `destination="..."`
+    std::string name;  ///< as it will be written: valid UTF-8
     const DestinationSnapshot* snapshot = nullptr;
   };
   struct Responder {
@@ -58,12 +64,13 @@ class SeriesSource {
   void write_destination_labels();
   void write_hop_labels();
   void write_responder_labels(const HopNames& names);
+  /// The labels of `start` and those that `write(LabelWriter&)` adds.
   template <typename Write>
-  Block block(const Write& write);
+  Block block(std::string_view start, const Write& write);
   [[nodiscard]] std::string_view text(const Block& block) const { return {labels_.data() + block.at, block.size}; }
 
-  // Calls sink(labels, value) or sink(labels, value, append_more_labels) for every sample, when counting and when
-  // writing: so the two cannot disagree.
+  // Calls sink(labels, value) or sink(labels, value, add_more_labels) for every sample, when counting and when writing:
+  // so the two cannot disagree.
   template <typename Sink>
   void visit(Metric metric, const Sink& sink) const;
   template <typename Sink>
@@ -74,6 +81,9 @@ class SeriesSource {
   void visit_paths(Metric metric, const Sink& sink) const;
   template <typename Sink>
   void visit_hops(Metric metric, const Sink& sink) const;
+  // Calls sink(labels, statistics) for those that the writer tells.
+  template <typename Sink>
+  void visit_figures(const Figure& figure, const FigureWriter& writer, const Sink& sink) const;
 
   /// How many items of each kind a destination has: they stand one destination after the other.
   struct Extent {
@@ -92,6 +102,7 @@ class SeriesSource {
   std::vector<Item<LinkSnapshot>> links_;
   std::vector<Item<UnreachableSnapshot>> refusals_;
   std::vector<Item<Responder>> responders_;
+  LabelForm form_ = LabelForm::text;
   std::string labels_;
 };
 

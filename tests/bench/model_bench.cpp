@@ -1,4 +1,5 @@
 // How long the path model takes for a round. Not a test: figures are for people, run it on a quiet machine.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -19,11 +20,33 @@ double measure(ecmp::DestinationModel& model, std::vector<Round>& rounds, std::u
     for (std::uint32_t flow = 0; flow < flows; ++flow) {
       Round& round = rounds[(static_cast<std::size_t>(i) % (rounds.size() / flows)) * flows + flow];
       round.started += std::chrono::seconds(10);
+      round.finished += std::chrono::seconds(10);
+      round.number = static_cast<std::uint32_t>(i);
+      for (ecmp::HopResult& hop : round.hops)
+        hop.rtt = std::chrono::microseconds(1000 * hop.ttl + (i * 7919 + static_cast<int>(flow) * 104729) % 300);
       sum += model.on_round(flow, round).path;
     }
   const double took = 1e9 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   if (sum == 0) std::puts("no path");
   return took / repeats / flows;
+}
+
+/// Microseconds of a snapshot after a round of `fresh` flows; the rounds themselves are not in.
+void snapshots(const char* what, ecmp::DestinationModel& model, std::vector<Round>& rounds, std::uint32_t flows,
+               std::uint32_t fresh) {
+  constexpr int kRepeats = 1000;
+  std::clock_t took = 0;
+  for (int i = 0; i < kRepeats; ++i) {
+    std::vector<Round> some(rounds.begin(), rounds.begin() + fresh);
+    measure(model, some, std::max(fresh, 1u), fresh > 0 ? 1 : 0);
+    std::copy(some.begin(), some.end(), rounds.begin());
+    const ecmp::Instant now = rounds.front().finished;
+    const std::clock_t begin = std::clock();
+    if (model.snapshot(now) == nullptr) std::puts("no snapshot");
+    took += std::clock() - begin;
+  }
+  std::printf("%-28s %7.1f us, of %u flows\n", what, 1e6 * static_cast<double>(took) / CLOCKS_PER_SEC / kRepeats,
+              flows);
 }
 
 std::vector<Round> rounds_of(std::uint32_t flows, const std::vector<std::string>& branches, const std::string& rest) {
@@ -51,10 +74,21 @@ int main() {
 
   ecmp::DestinationModel model(ecmp::round_builder::facts(kFlows), {});
   std::vector<Round> rounds = rounds_of(kFlows, {"b"}, rest);
-  measure(model, rounds, kFlows, 10);
-  const std::clock_t begin = std::clock();
-  for (int i = 0; i < 1000; ++i)
-    if (model.snapshot(ecmp::Instant()) == nullptr) return 1;
-  const double took = 1e6 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-  std::printf("%-28s %7.1f us\n", "snapshot of 32 flows", took / 1000);
+  measure(model, rounds, kFlows, 100);
+  snapshots("snapshot of 32 flows", model, rounds, kFlows, 0);
+
+  // The most there can be to tell: each flow on a path of its own.
+  ecmp::DestinationModel wide(ecmp::round_builder::facts(kFlows), {});
+  std::vector<Round> apart;
+  for (std::uint32_t flow = 0; flow < kFlows; ++flow) {
+    std::string hops;
+    for (char place = 'a'; place < 'o'; ++place)
+      hops += place + std::to_string(flow) + " ";
+    apart.push_back(ecmp::round_builder::round(hops + "D", 1000));
+  }
+  measure(wide, apart, kFlows, 100);
+  std::printf("%-28s %7.1f ns/round of 15 hops\n", "a path for each flow", measure(wide, apart, kFlows, 30000));
+  snapshots("32 paths, nothing new", wide, apart, kFlows, 0);
+  snapshots("32 paths, 3 of them new", wide, apart, kFlows, 3);
+  snapshots("32 paths, all of them new", wide, apart, kFlows, kFlows);
 }

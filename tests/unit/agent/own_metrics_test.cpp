@@ -43,6 +43,13 @@ void note_scrapes(OwnMetrics& metrics) {
   metrics.on_scrape({800, {}}, 3s);
 }
 
+std::string text_of(const OwnMetrics& metrics, const OwnMetricsInput& input, const render::FamilyFilter& filter,
+                    render::Format format = render::Format::text) {
+  std::string text;
+  metrics.append(text, format, input, filter);
+  return text;
+}
+
 std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t count = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
@@ -53,7 +60,7 @@ std::size_t count_of(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("the exporter's own metrics are exactly this text", "[agent]") {
+TEST_CASE("the exporter's own metrics are exactly these, in every format", "[agent]") {
   OwnMetrics metrics;
   note_scrapes(metrics);
   // The bounds of the schedule's lag are the engine's, so that family is not in this file.
@@ -61,11 +68,16 @@ TEST_CASE("the exporter's own metrics are exactly this text", "[agent]") {
   for (const render::MetricRow& family : render::metric_table()) {
     if (family.metric != render::Metric::schedule_lag) all_but_lag.emplace(family.name);
   }
-  render::test::check_golden("own_metrics.txt", metrics.text(example_input(), all_but_lag));
+  const auto golden = [&](const char* name, render::Format format) {
+    render::test::check_golden(name, text_of(metrics, example_input(), all_but_lag, format));
+  };
+  golden("own_metrics.txt", render::Format::text);
+  golden("own_metrics.openmetrics.txt", render::Format::openmetrics);
+  golden("own_metrics.protobuf", render::Format::protobuf);
 }
 
 TEST_CASE("every own family of the table is told, and no other", "[agent]") {
-  const std::string text = OwnMetrics().text(example_input(), {});
+  const std::string text = text_of(OwnMetrics(), example_input(), {});
   const auto own = render::metric_table().subspan(render::kNetworkMetrics);
   for (const render::MetricRow& family : own) {
     CAPTURE(family.name);
@@ -80,7 +92,7 @@ TEST_CASE("the lag of the schedule becomes a cumulative histogram", "[agent]") {
   input.engine.schedule_lag.front() = 3;
   input.engine.schedule_lag.back() = 2;
   input.engine.schedule_lag_sum = 2500ms;
-  const std::string text = OwnMetrics().text(input, {"ecmp_exporter_schedule_lag_seconds"});
+  const std::string text = text_of(OwnMetrics(), input, {"ecmp_exporter_schedule_lag_seconds"});
   CHECK(count_of(text, "ecmp_exporter_schedule_lag_seconds_bucket{") == schedule_lag_bounds().size() + 1);
   CHECK(count_of(text, "\"} 3\n") == schedule_lag_bounds().size());
   CHECK(count_of(text, "ecmp_exporter_schedule_lag_seconds_bucket{le=\"+Inf\"} 5\n") == 1);
@@ -93,18 +105,18 @@ TEST_CASE("what is not known is not told", "[agent]") {
   input.process.reset();
   input.config_reload_success.reset();
   input.http_connections_refused.clear();
-  const std::string text = OwnMetrics().text(input, {});
+  const std::string text = text_of(OwnMetrics(), input, {});
   CHECK(text.find("process_") == std::string::npos);
   CHECK(text.find("success_timestamp") == std::string::npos);
   CHECK(text.find("connections_refused") == std::string::npos);
 }
 
 TEST_CASE("a filter takes own families by name", "[agent]") {
-  const std::string text = OwnMetrics().text(example_input(), {"process_open_fds", "ecmp_paths"});
+  const std::string text = text_of(OwnMetrics(), example_input(), {"process_open_fds", "ecmp_paths"});
   CHECK(text ==
         "# HELP process_open_fds Number of open file descriptors.\n# TYPE process_open_fds gauge\n"
         "process_open_fds 17\n");
-  CHECK(OwnMetrics().text(example_input(), {"ecmp_paths"}).empty());
+  CHECK(text_of(OwnMetrics(), example_input(), {"ecmp_paths"}).empty());
 }
 
 TEST_CASE("the usage of a process is read from /proc/PID/stat, whatever the program is called", "[agent]") {

@@ -8,6 +8,7 @@ using ecmp::Protocol;
 using ecmp::config::Config;
 using ecmp::config::Destination;
 using ecmp::config::FamilyChoice;
+using ecmp::config::HistogramForm;
 using ecmp::config::must_parse;
 using ecmp::config::problems_of;
 
@@ -207,10 +208,31 @@ destination = [
 }
 
 TEST_CASE("defaults of features that are not there yet are accepted", "[config]") {
-  CHECK(problems_of("[window]\nduration = \"300s\"\n").empty());
   CHECK(problems_of("[history]\nretention = \"1d\"\ndirectory = \"\"\n").empty());
-  CHECK(problems_of("[histograms]\nloss_buckets = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]\n").empty());
   CHECK(problems_of("[discovery]\nfiles = []\nhttp = []\n").empty());
+}
+
+TEST_CASE("the window and the histograms are what the file says", "[config]") {
+  const Config config = must_parse(R"(
+[window]
+duration = "24h"
+
+[histograms]
+format = "native"
+rtt_buckets = [0.1, 1, 10]
+jitter_buckets = [0.001]
+loss_buckets = [0.5]
+hops = "off"
+)");
+  CHECK(config.window == 24h);
+  CHECK(config.histograms.paths == HistogramForm::native);
+  CHECK(config.histograms.hops == HistogramForm::off);
+  CHECK(config.histograms.rtt == std::vector<double>{0.1, 1, 10});
+  CHECK(config.histograms.jitter == std::vector<double>{0.001});
+  CHECK(config.histograms.loss == std::vector<double>{0.5});
+  CHECK(must_parse("[window]\nduration = \"10s\"\n").window == 10s);
+  CHECK_FALSE(problems_of("[window]\nduration = \"9s\"\n").empty());
+  CHECK_FALSE(problems_of("[histograms]\nformat = \"off\"\n").empty());
 }
 
 TEST_CASE("any whole or broken number will do for a rate", "[config]") {

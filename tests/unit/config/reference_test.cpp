@@ -24,6 +24,7 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.limits.max_paths_per_destination == b.limits.max_paths_per_destination);
   CHECK(a.limits.max_series == b.limits.max_series);
   CHECK(a.window == b.window);
+  CHECK(a.histograms == b.histograms);
   CHECK(a.history_memory == b.history_memory);
   CHECK(a.dns.names == b.dns.names);
   CHECK(a.dns.refresh == b.dns.refresh);

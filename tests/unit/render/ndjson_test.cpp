@@ -63,6 +63,14 @@ RoundRecord example_round() {
   record.verdict.ordinal = 2;
   record.verdict.changed = ChangeKind::remap;
   record.verdict.previous = 1;
+  PathWindow window;
+  window.figures.probes = 32;
+  window.figures.losses = 1;
+  window.figures.rtt = {1400us, 1500us, 1600001ns};
+  window.figures.jitter = {10us, 20us, 30us};
+  window.delay_variation = {1us, 2us, 3us};
+  record.verdict.window = std::make_shared<const PathWindow>(window);
+  record.verdict.smoothed_jitter = 12345ns;
   record.verdict.responders = std::make_shared<const std::vector<IpAddress>>(
       std::vector<IpAddress>{ip("198.51.100.254"), ip("203.0.113.7"), IpAddress{}, ip("192.0.2.1")});
   return record;
@@ -97,9 +105,24 @@ TEST_CASE("a round becomes exactly this line", "[render]") {
       R"("recv_time":"2026-01-01T00:00:00.301000000Z","rtt_ns":1499999,"silent":false,"reply_ttl":61,)"
       R"("reply":"port_unreachable","mpls":[]}],)"
       R"("timestamp":"2026-01-01T00:00:00.000000000Z","destination":"fra-edge","path":"5c1e09aa","path_ordinal":2,)"
-      R"("changed":"remap","loss":false})"
+      R"("changed":"remap","loss":false,"window":{"loss_ratio":0.03125,)"
+      R"("rtt_ns":{"p50":1400000,"p95":1500000,"p99":1600001},"jitter_ns":{"p50":10000,"p95":20000,"p99":30000},)"
+      R"("jitter_rfc3550_ns":12345,"pdv_ns":{"p50":1000,"p95":2000,"p99":3000}}})"
       "\n";
   CHECK(line_of(example_round(), names) == expected);
+}
+
+TEST_CASE("without a path the window is all zero", "[render]") {
+  RoundRecord record = example_round();
+  record.verdict = PathVerdict();
+  const auto line = nlohmann::json::parse(line_of(record, NamesOfTest()));
+  const auto& window = line.at("window");
+  CHECK(window.at("loss_ratio").is_number_float());
+  CHECK(window.at("loss_ratio") == 0.0);
+  for (const char* figure : {"rtt_ns", "jitter_ns", "pdv_ns"})
+    for (const char* quantile : {"p50", "p95", "p99"})
+      CHECK(window.at(figure).at(quantile) == 0);
+  CHECK(window.at("jitter_rfc3550_ns") == 0);
 }
 
 TEST_CASE("a refusal names who refused and is a timeout", "[render]") {

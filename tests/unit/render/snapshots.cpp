@@ -22,6 +22,25 @@ PathSnapshot path(std::uint32_t id, std::uint32_t ordinal, std::vector<HopSnapsh
   return snapshot;
 }
 
+/// RTTs and losses around `rtt`, as of some rounds; one of them took longer than any bound.
+std::shared_ptr<const Statistics> statistics(Duration rtt) {
+  using Kind = Statistics::Kind;
+  Statistics made;
+  for (int i = 0; i < 10; ++i) {
+    made.observe(Kind::rtt, rtt * (10 + i) / 10);
+    made.observe(Kind::jitter, rtt * (i % 3) / 10);
+    made.observe(Kind::loss, i < 8 ? 0.0 : 1.0 / i);
+  }
+  made.observe(Kind::rtt, std::chrono::seconds(2));
+  made.window.probes = 40;
+  made.window.losses = 1;
+  made.window.rtts = 39;
+  made.window.jitters = 36;
+  made.window.rtt = {rtt, rtt * 3 / 2, rtt * 2};
+  made.window.jitter = {Duration(0), rtt / 10, rtt / 5};
+  return std::make_shared<const Statistics>(made);
+}
+
 std::shared_ptr<const DestinationSnapshot> two_branches() {
   DestinationFacts facts;
   facts.name = "fra-edge";
@@ -64,6 +83,12 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
     one.probes = 100;
     one.replies = 97 + one.ordinal;
   }
+  // The second path, of the lower id and so the first to be told, has yet to observe something.
+  snapshot.paths[0].statistics = statistics(std::chrono::microseconds(1500));
+  snapshot.paths[1].statistics = std::make_shared<const Statistics>();
+  snapshot.paths[0].hops[0].statistics = statistics(std::chrono::microseconds(312));
+  snapshot.paths[0].hops[1].statistics = statistics(std::chrono::microseconds(700));
+  snapshot.paths[1].hops[1].statistics = std::make_shared<const Statistics>();
   snapshot.links = {{2, ip("198.51.100.254"), ip("203.0.113.1"), 1}, {2, ip("198.51.100.254"), ip("203.0.113.2"), 1}};
   snapshot.unreachables = {{packet::ReplyKind::admin_prohibited, ip("203.0.113.9"), 7}};
   snapshot.paths_in_use = 2;

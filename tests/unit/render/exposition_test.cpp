@@ -1,6 +1,7 @@
-#include "render/text.hpp"
+#include "render/exposition.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <random>
 #include <set>
@@ -21,9 +22,9 @@ struct Rendered {
   RenderOutcome outcome;
 };
 
-Rendered render_text(const Snapshots& snapshots, const TextOptions& options = {}) {
+Rendered render_text(const Snapshots& snapshots, const ExpositionOptions& options = {}) {
   Rendered rendered;
-  rendered.outcome = append_text(rendered.text, snapshots, example_names(), options);
+  rendered.outcome = append_exposition(rendered.text, snapshots, example_names(), options);
   return rendered;
 }
 
@@ -89,10 +90,34 @@ std::vector<std::string> table_labels(const MetricRow& family) {
   return names;
 }
 
+/// The row of the table that a sample belongs to: its name may be longer by what a histogram or summary adds.
+const MetricRow& family_of(const Sample& sample) {
+  for (const MetricRow& family : metric_table()) {
+    const bool has_parts = family.type == MetricType::histogram || family.type == MetricType::summary;
+    for (const std::string ending : {"", "_bucket", "_sum", "_count"}) {
+      if ((ending.empty() || has_parts) && sample.family == std::string(family.name) + ending) return family;
+    }
+  }
+  FAIL("no family: " << sample.family);
+  return metric_table().front();
+}
+
 }  // namespace
 
 TEST_CASE("a scrape of three destinations is exactly this text", "[render]") {
   check_golden("metrics.txt", render_text(example_snapshots()).text);
+}
+
+TEST_CASE("the same scrape as OpenMetrics is exactly this text", "[render]") {
+  ExpositionOptions options;
+  options.format = Format::openmetrics;
+  check_golden("metrics.openmetrics.txt", render_text(example_snapshots(), options).text);
+}
+
+TEST_CASE("the same scrape in protobuf is exactly these bytes", "[render]") {
+  ExpositionOptions options;
+  options.format = Format::protobuf;
+  check_golden("metrics.protobuf", render_text(example_snapshots(), options).text);
 }
 
 TEST_CASE("every family of the table about the network is rendered, with the table's labels", "[render]") {
@@ -102,14 +127,11 @@ TEST_CASE("every family of the table about the network is rendered, with the tab
     expected.emplace_back(family.name);
   }
   CHECK(families_of(rendered.text) == expected);
-  std::map<std::string, const MetricRow*> rows;
-  for (const MetricRow& family : metric_table()) {
-    rows[std::string(family.name)] = &family;
-  }
   for (const Sample& sample : samples_of(rendered.text)) {
     CAPTURE(sample.series);
-    const MetricRow& family = *rows.at(sample.family);
+    const MetricRow& family = family_of(sample);
     auto names = sample.label_names;
+    if (!names.empty() && (names.back() == "le" || names.back() == "quantile")) names.pop_back();
     if (family.user_labels) names.resize(table_labels(family).size());
     CHECK(names == table_labels(family));
   }
@@ -129,7 +151,7 @@ TEST_CASE("user labels stand only on destination_info, malformed, doubled and ta
 }
 
 TEST_CASE("up is told only of destinations that were measured", "[render]") {
-  TextOptions options;
+  ExpositionOptions options;
   options.families = {"ecmp_destination_up"};
   const Rendered rendered = render_text(example_snapshots(), options);
   CHECK(rendered.outcome.series == 2);
@@ -137,7 +159,7 @@ TEST_CASE("up is told only of destinations that were measured", "[render]") {
 }
 
 TEST_CASE("a filter takes the families it names and no others", "[render]") {
-  TextOptions options;
+  ExpositionOptions options;
   options.families = {"ecmp_paths", "ecmp_hop_replies_total", "no_such_family"};
   CHECK(families_of(render_text(example_snapshots(), options).text) ==
         std::vector<std::string>{"ecmp_paths", "ecmp_hop_replies_total"});
@@ -150,13 +172,13 @@ TEST_CASE("a budget drops whole families, the least important first, and counts 
   const Rendered all = render_text(snapshots);
   std::map<std::string, std::uint64_t> counts;
   for (const Sample& sample : samples_of(all.text)) {
-    ++counts[sample.family];
+    ++counts[std::string(family_of(sample).name)];
   }
   CHECK(all.outcome.dropped.empty());
   CHECK(all.outcome.series == samples_of(all.text).size());
   for (std::uint64_t budget = 0; budget <= all.outcome.series; ++budget) {
     CAPTURE(budget);
-    TextOptions options;
+    ExpositionOptions options;
     options.max_series = budget;
     const Rendered some = render_text(snapshots, options);
     REQUIRE(some.outcome.series <= budget);
@@ -238,6 +260,140 @@ TEST_CASE("doubled links and refusals are summed", "[render]") {
   const std::string text = render_text({std::make_shared<const DestinationSnapshot>(snapshot)}).text;
   CHECK(text.find("ttl=\"2\",from=\"10.0.0.1\",to=\"10.0.0.2\"} 7\n") != std::string::npos);
   CHECK(text.find("reply=\"host_unreachable\",hop=\"10.0.0.1\"} 11\n") != std::string::npos);
+}
+
+TEST_CASE("a filter takes families by the names of their samples and of OpenMetrics", "[render]") {
+  ExpositionOptions options;
+  for (const auto& [name, family] :
+       std::map<std::string, std::string>{{"ecmp_path_rtt_seconds", "ecmp_path_rtt_seconds"},
+                                          {"ecmp_path_rtt_seconds_bucket", "ecmp_path_rtt_seconds"},
+                                          {"ecmp_path_rtt_seconds_count", "ecmp_path_rtt_seconds"},
+                                          {"ecmp_hop_window_rtt_seconds_sum", "ecmp_hop_window_rtt_seconds"},
+                                          {"ecmp_path_probes", "ecmp_path_probes_total"}}) {
+    CAPTURE(name);
+    options.families = {name};
+    CHECK(families_of(render_text(example_snapshots(), options).text) == std::vector<std::string>{family});
+  }
+  for (const char* name : {"ecmp_paths_total", "ecmp_hop_window_rtt_seconds_bucket", "ecmp_path_probes_total_sum"}) {
+    options.families = {name};
+    CHECK(render_text(example_snapshots(), options).text.empty());
+  }
+}
+
+TEST_CASE("the forms of histograms are what the options say", "[render]") {
+  const auto count = [](HistogramForm form, Format format) {
+    ExpositionOptions options;
+    options.format = format;
+    options.histograms.paths = form;
+    options.histograms.rtt = {0.001, 0.01};
+    options.families = {"ecmp_path_rtt_seconds"};
+    const Rendered rendered = render_text(example_snapshots(), options);
+    if (format == Format::text) CHECK(rendered.outcome.series == samples_of(rendered.text).size());
+    return rendered.outcome.series;
+  };
+  // Two paths, and of each three buckets, a sum and a count.
+  CHECK(count(HistogramForm::both, Format::text) == 10);
+  CHECK(count(HistogramForm::classic, Format::openmetrics) == 10);
+  CHECK(count(HistogramForm::native, Format::text) == 6);  // the open bucket remains
+  CHECK(count(HistogramForm::both, Format::protobuf) == 10);
+  CHECK(count(HistogramForm::native, Format::protobuf) == 2);
+  CHECK(count(HistogramForm::off, Format::text) == 0);
+  CHECK(count(HistogramForm::off, Format::protobuf) == 0);
+}
+
+TEST_CASE("hops have every other bound of the paths, the last one among them", "[render]") {
+  CHECK(every_other(std::vector<double>{}).empty());
+  CHECK(every_other(std::vector<double>{1}) == std::vector<double>{1});
+  CHECK(every_other(std::vector<double>{1, 2}) == std::vector<double>{2});
+  CHECK(every_other(std::vector<double>{1, 2, 3, 4, 5}) == std::vector<double>{1, 3, 5});
+}
+
+TEST_CASE("native spans and deltas say what the buckets hold", "[render]") {
+  const unsigned seed = 20260302;
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  NativeConversion conversion;
+  for (int i = 0; i < 500; ++i) {
+    Histogram histogram;
+    std::map<int, std::int64_t> expected;
+    std::uint64_t zeros = 0;
+    for (auto n = random() % 60; n > 0; --n) {
+      const auto index = static_cast<int>(random() % 40) - 20;
+      const bool zero = random() % 10 == 0;
+      histogram.observe(zero ? 0.0 : log_buckets::upper_edge(index) * 0.99);
+      zeros += zero ? 1 : 0;
+      if (!zero) ++expected[index];
+    }
+    const NativeBuckets& native = conversion.convert(histogram);
+    CHECK(native.zero_count == zeros);
+    std::map<int, std::int64_t> found;
+    int index = 0;
+    std::int64_t count = 0;
+    std::size_t next = 0;
+    for (const NativeSpan& span : native.spans) {
+      REQUIRE(span.length > 0);
+      if (&span != native.spans.data()) REQUIRE(span.offset > 0);
+      index += span.offset;
+      for (std::uint32_t k = 0; k < span.length; ++k) {
+        count += native.deltas[next++];
+        REQUIRE(count >= 0);
+        if (count > 0) found[index] = count;
+        ++index;
+      }
+    }
+    CHECK(next == native.deltas.size());
+    CAPTURE(i);
+    REQUIRE(found == expected);
+  }
+}
+
+TEST_CASE("floats are the shortest that read back, and bounds canonical", "[render]") {
+  const auto canonical = [](double value) {
+    std::string text;
+    append_canonical(text, value);
+    return text;
+  };
+  const auto shortest = [](double value) {
+    std::string text;
+    append_float(text, value);
+    return text;
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  // As Go's 'g' writes them, which makes the label of a series that comes in protobuf.
+  CHECK(canonical(1) == "1.0");
+  CHECK(canonical(0) == "0.0");
+  CHECK(canonical(0.005) == "0.005");
+  CHECK(canonical(0.0001) == "0.0001");
+  CHECK(canonical(0.00001) == "1e-05");
+  CHECK(canonical(0.000025) == "2.5e-05");
+  CHECK(canonical(100000) == "100000.0");
+  CHECK(canonical(1e6) == "1e+06");
+  CHECK(canonical(1234567) == "1.234567e+06");
+  CHECK(canonical(1e100) == "1e+100");
+  CHECK(canonical(infinity) == "+Inf");
+  CHECK(shortest(1) == "1");
+  CHECK(shortest(0.1) == "0.1");
+  CHECK(shortest(-infinity) == "-Inf");
+  CHECK(shortest(std::numeric_limits<double>::quiet_NaN()) == "NaN");
+}
+
+TEST_CASE("varints and zigzags are those of protobuf's documentation", "[render]") {
+  const auto varint = [](std::uint64_t value) {
+    std::string bytes;
+    wire::append_varint(bytes, value);
+    CHECK(bytes.size() == wire::varint_size(value));
+    return bytes;
+  };
+  CHECK(varint(0) == std::string(1, '\0'));
+  CHECK(varint(127) == "\x7f");
+  CHECK(varint(150) == "\x96\x01");
+  CHECK(varint(~0ull) == "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
+  CHECK(wire::zigzag(0) == 0);
+  CHECK(wire::zigzag(-1) == 1);
+  CHECK(wire::zigzag(1) == 2);
+  CHECK(wire::zigzag(-2) == 3);
+  CHECK(wire::zigzag(2147483647) == 4294967294u);
+  CHECK(wire::zigzag(-2147483648ll) == 4294967295u);
 }
 
 TEST_CASE("nothing to tell is no text", "[render]") {

@@ -1,0 +1,151 @@
+#include "render/figures.hpp"
+
+#include <limits>
+
+namespace ecmp::render {
+
+namespace {
+
+using Kind = Statistics::Kind;
+using What = Figure::What;
+
+HistogramForm form_of(const Figure& figure, const HistogramOptions& options) {
+  return figure.of_hops ? options.hops : options.paths;
+}
+
+bool has_classic(HistogramForm form) {
+  return form == HistogramForm::classic || form == HistogramForm::both;
+}
+
+std::vector<double> bounds_of(const Figure& figure, const HistogramOptions& options) {
+  if (figure.what != What::histogram || !has_classic(form_of(figure, options))) return {};
+  const std::vector<double>& bounds = figure.kind == Kind::rtt      ? options.rtt
+                                      : figure.kind == Kind::jitter ? options.jitter
+                                                                    : options.loss;
+  return figure.of_hops ? every_other(bounds) : bounds;
+}
+
+std::array<QuantileValue, 3> standard_quantiles() {
+  return {{{0.5, "0.5", 0}, {0.95, "0.95", 0}, {0.99, "0.99", 0}}};
+}
+
+}  // namespace
+
+std::optional<Figure> figure_of(Metric metric) {
+  switch (metric) {
+    case Metric::path_rtt:
+      return Figure{false, What::histogram, Kind::rtt};
+    case Metric::path_jitter:
+      return Figure{false, What::histogram, Kind::jitter};
+    case Metric::path_loss_ratio:
+      return Figure{false, What::histogram, Kind::loss};
+    case Metric::path_window_loss_ratio:
+      return Figure{false, What::window_loss, {}};
+    case Metric::path_window_rtt:
+      return Figure{false, What::window_quantiles, Kind::rtt};
+    case Metric::path_window_jitter:
+      return Figure{false, What::window_quantiles, Kind::jitter};
+    case Metric::hop_rtt:
+      return Figure{true, What::histogram, Kind::rtt};
+    case Metric::hop_jitter:
+      return Figure{true, What::histogram, Kind::jitter};
+    case Metric::hop_loss_ratio:
+      return Figure{true, What::histogram, Kind::loss};
+    case Metric::hop_window_loss_ratio:
+      return Figure{true, What::window_loss, {}};
+    case Metric::hop_window_rtt:
+      return Figure{true, What::window_quantiles, Kind::rtt};
+    case Metric::hop_window_jitter:
+      return Figure{true, What::window_quantiles, Kind::jitter};
+    default:
+      return std::nullopt;
+  }
+}
+
+std::vector<double> every_other(std::span<const double> bounds) {
+  std::vector<double> kept;
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    if ((bounds.size() - i) % 2 == 1) kept.push_back(bounds[i]);
+  }
+  return kept;
+}
+
+const NativeBuckets& NativeConversion::convert(const HistogramView& histogram) {
+  // Two empty buckets in between cost no more than a new span.
+  constexpr std::int32_t kLargestFilledGap = 2;
+  spans_.clear();
+  deltas_.clear();
+  buckets_.zero_count = 0;
+  std::int32_t next = 0;  // index behind the last bucket
+  std::int64_t last = 0;
+  histogram.each([&](const HistogramView::Bucket& bucket) {
+    if (bucket.zero()) {
+      buckets_.zero_count = bucket.count;
+      return;
+    }
+    const std::int32_t gap = bucket.index() - next;
+    if (spans_.empty() || gap > kLargestFilledGap) {
+      spans_.push_back({gap, 0});
+    } else {
+      for (std::int32_t i = 0; i < gap; ++i) {
+        deltas_.push_back(-last);
+        last = 0;
+      }
+      spans_.back().length += static_cast<std::uint32_t>(gap);
+    }
+    ++spans_.back().length;
+    deltas_.push_back(static_cast<std::int64_t>(bucket.count) - last);
+    last = static_cast<std::int64_t>(bucket.count);
+    next = bucket.index() + 1;
+  });
+  buckets_.spans = spans_;
+  buckets_.deltas = deltas_;
+  return buckets_;
+}
+
+FigureWriter::FigureWriter(const Figure& figure, Format format, const HistogramOptions& options)
+    : FigureWriter(figure, format, form_of(figure, options), bounds_of(figure, options)) {}
+
+FigureWriter::FigureWriter(const Figure& figure, Format format, HistogramForm form, const std::vector<double>& bounds)
+    : figure_(figure),
+      native_(format == Format::protobuf && form != HistogramForm::classic),
+      bounds_(bounds),
+      labels_(bounds),
+      counts_(bounds.size() + 1),
+      quantiles_(standard_quantiles()) {
+  switch (figure.what) {
+    case What::histogram:
+      if (form == HistogramForm::off) break;
+      series_ = native_ && !has_classic(form) ? 1 : labels_.series();
+      break;
+    case What::window_quantiles:
+      series_ = quantiles_.size() + 2;
+      break;
+    case What::window_loss:
+      series_ = 1;
+      break;
+  }
+}
+
+HistogramSample FigureWriter::histogram(const HistogramView& view) {
+  bounds_.count(view, counts_);
+  return {.count = counts_.back(),
+          .sum = view.sum(),
+          .cumulative = std::span(counts_).first(counts_.size() - 1),
+          .native = native_ ? &conversion_.convert(view) : nullptr};
+}
+
+/// A window without observations has no quantiles: as Prometheus' own libraries say it, NaN.
+SummarySample FigureWriter::summary(const Statistics& statistics) {
+  const bool is_rtt = figure_.kind == Kind::rtt;
+  const Quantiles& window = is_rtt ? statistics.window.rtt : statistics.window.jitter;
+  const bool observed = (is_rtt ? statistics.window.rtts : statistics.window.jitters) > 0;
+  const std::array<Duration, 3> values = {window.p50, window.p95, window.p99};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    quantiles_[i].value = observed ? in_seconds(values[i]) : std::numeric_limits<double>::quiet_NaN();
+  }
+  const HistogramView all = statistics.view(figure_.kind);
+  return {.count = all.count(), .sum = all.sum(), .quantiles = quantiles_};
+}
+
+}  // namespace ecmp::render

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "path/histogram.hpp"
+#include "path/statistics.hpp"
+#include "render/encoder.hpp"
+
+namespace ecmp::render {
+
+/// Which buckets a histogram is told with. Only protobuf can carry native ones; without classic ones, the text formats
+/// tell sum, count and the open bucket.
+enum class HistogramForm : std::uint8_t { classic, native, both, off };
+
+struct HistogramOptions {
+  HistogramForm paths = HistogramForm::both;
+  HistogramForm hops = HistogramForm::both;
+  /// Classic bounds of paths, rising, seconds or ratios. Hops, of which there are many more, have every other of them.
+  std::vector<double> rtt = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
+  std::vector<double> jitter = {0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5};
+  std::vector<double> loss = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+};
+
+/// What a family tells of the statistics of every path, or of every hop of one.
+struct Figure {
+  enum class What : std::uint8_t { histogram, window_quantiles, window_loss };
+
+  bool of_hops = false;
+  What what{};
+  Statistics::Kind kind{};  ///< not of window_loss
+};
+
+/// nullopt: the family is none of these.
+std::optional<Figure> figure_of(Metric metric);
+
+/// Bounds that keep every other of these, the last one among them.
+std::vector<double> every_other(std::span<const double> bounds);
+
+/// A histogram's buckets as native ones. Kept from one to the next for its memory; the result points into it.
+class NativeConversion {
+ public:
+  const NativeBuckets& convert(const HistogramView& histogram);
+
+ private:
+  std::vector<NativeSpan> spans_;
+  std::vector<std::int64_t> deltas_;
+  NativeBuckets buckets_;
+};
+
+/// How a family of figures is told in a format.
+class FigureWriter {
+ public:
+  FigureWriter(const Figure& figure, Format format, const HistogramOptions& options);
+
+  /// Series of one path or hop; 0 if the family is not told.
+  [[nodiscard]] std::uint64_t series() const { return series_; }
+
+  /// Whether there is something to tell: a window that nothing was sent in has no loss.
+  [[nodiscard]] bool tells(const Statistics& statistics) const {
+    return figure_.what != Figure::What::window_loss || statistics.window.probes > 0;
+  }
+
+  template <Encoder To>
+  void write(To& encoder, std::string_view labels, const Statistics& statistics) {
+    switch (figure_.what) {
+      case Figure::What::histogram:
+        encoder.histogram(labels, labels_, histogram(statistics.view(figure_.kind)));
+        break;
+      case Figure::What::window_quantiles:
+        encoder.summary(labels, summary(statistics));
+        break;
+      case Figure::What::window_loss:
+        encoder.value(labels, statistics.window.loss_ratio());
+        break;
+    }
+  }
+
+ private:
+  FigureWriter(const Figure& figure, Format format, HistogramForm form, const std::vector<double>& bounds);
+  HistogramSample histogram(const HistogramView& view);
+  SummarySample summary(const Statistics& statistics);
+
+  Figure figure_;
+  std::uint64_t series_ = 0;
+  bool native_ = false;
+  ClassicBounds bounds_;
+  BucketLabels labels_;
+  std::vector<std::uint64_t> counts_;
+  NativeConversion conversion_;
+  std::array<QuantileValue, 3> quantiles_;
+};
+
+}  // namespace ecmp::render

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "render/encoder.hpp"
+
+namespace ecmp::render {
+
+/// Messages io.prometheus.client.MetricFamily, each behind its length as a varint. Written by hand: the messages are
+/// few and small, and the label sets of a scrape are copied and not encoded again.
+class ProtobufEncoder {
+ public:
+  static constexpr LabelForm kLabels = LabelForm::protobuf;
+
+  /// Appends to `out`.
+  explicit ProtobufEncoder(std::string& out) : out_(out) {}
+
+  void begin(const FamilyHead& family);
+  void value(std::string_view labels, std::uint64_t value) { this->value(labels, static_cast<double>(value)); }
+  void value(std::string_view labels, double value) {
+    open(labels, kNumberSize);
+    out_.push_back(number_field_);
+    wire::append_varint(out_, wire::kDoubleSize);
+    wire::append_double(out_, 1, value);  // of Gauge and of Counter
+  }
+  void histogram(std::string_view labels, const BucketLabels& bounds, const HistogramSample& sample);
+  void summary(std::string_view labels, const SummarySample& sample);
+  void end();
+  void finish() {}
+
+ private:
+  static constexpr std::size_t kNumberSize = wire::bytes_size(wire::kDoubleSize);
+
+  /// Field `metric` of MetricFamily, up to the labels; `rest` bytes of it are still to come.
+  void open(std::string_view labels, std::size_t rest) {
+    wire::append_tag(out_, 4, wire::kBytes);
+    wire::append_varint(out_, labels.size() + rest);
+    out_.append(labels);
+  }
+  void append_native(const NativeBuckets& native);
+
+  std::string& out_;
+  std::size_t begin_ = 0;  ///< of the family's message
+  char number_field_ = 0;
+  std::string message_;  ///< a Histogram or Summary, before its length is known
+  std::string part_;     ///< likewise something in it
+};
+
+static_assert(Encoder<ProtobufEncoder>);
+
+}  // namespace ecmp::render
