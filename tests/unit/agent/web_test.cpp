@@ -96,8 +96,8 @@ class Served {
             .names = [] { return std::make_shared<NoNames>(); },
             .ready = [this] { return ready.load(); },
             .own_metrics =
-                [](const render::FamilyFilter& filter) {
-                  return filter.empty() || filter.contains("own") ? std::string("own 1\n") : std::string();
+                [](std::string& out, render::Format, const render::FamilyFilter& filter) {
+                  if (filter.empty() || filter.contains("own")) out += "own 1\n";
                 },
             .scraped =
                 [this](const render::RenderOutcome& outcome, Duration) {
