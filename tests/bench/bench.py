@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Measures the exporter beside the least that probing can cost and beside scamper: see docs/performance.md.
 
-Run by run.sh, as root, or with the names of the measurements: core, tun, lab, rtt. All happens in namespaces of its own.
+Run by run.sh, as root, or with the names of the measurements: core, tun, lab, rtt. All of it happens in namespaces of
+its own.
 """
 import argparse
 import json
@@ -101,7 +102,8 @@ def measure_exporter(network, node, interface, exporter, seconds, windows, warm_
         steps.append(f"{per_probe[-1]:.2f}")
     last = Counters(exporter)
     print_row("exporter, CPU per probe", f"{statistics.median(per_probe):.2f}", "us", "of " + ", ".join(steps))
-    print_row("  share of one core", f"{statistics.median(shares):.1f}", "%", f"{statistics.median(rates):.0f} probes/s")
+    print_row("  share of one core", f"{statistics.median(shares):.1f}", "%",
+              f"{statistics.median(rates):.0f} probes/s")
     for what, name in (("rounds skipped", "rounds_skipped"), ("capture drops", "capture_dropped"),
                        ("send errors", "send_errors"), ("replies ignored", "replies_ignored")):
         print_row(f"  {what}", f"{last.since(first, f'ecmp_exporter_{name}_total'):.0f}", "")
@@ -219,7 +221,7 @@ def lab(options):
 
 
 def pcap_pairs(path):
-    """{(source port, TTL): [(when the reply came, ns since 1970; RTT in ns)]} of UDP probes and the ICMP errors they met.
+    """{(source port, TTL): [(when the reply came, ns since 1970; RTT in ns)]} of UDP probes and their ICMP errors.
 
     Probe and reply belong together by ports, addresses and IP-ID, which the reply quotes.
     """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the bench preset and measures: tests/bench/run.sh [core] [tun] [lab] [rtt] [OPTIONS], everything if none is named.
+# Builds the bench preset and measures: tests/bench/run.sh [core] [tun] [lab] [rtt] [OPTIONS], all if none is named.
 # Needs root for all but core: it makes network namespaces of its own, and removes them. See docs/performance.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
