@@ -135,19 +135,19 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
   path.hops.resize(path.content.slots.size());
   for (std::size_t i = 0; i < path.hops.size(); ++i) {
     for (const IpAddress& responder : path.content.slots[i].responders)
-      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, {}, {}});
+      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, nullptr, {}});
   }
   path.responders = responder_list(path.content);
 }
 
 /// Nothing that was counted on the sketch of a path is lost: it was counted for the same responders.
-void PathRegistry::absorb(const KnownPath& rough, KnownPath& fine) {
+void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
   fine.probes += rough.probes;
   fine.replies += rough.replies;
   fine.ledger.absorb(rough.ledger);
   fine.variation.merge(rough.variation);
   for (std::size_t i = 0; i < rough.hops.size(); ++i) {
-    for (const KnownPath::Member& from : rough.hops[i]) {
+    for (KnownPath::Member& from : rough.hops[i]) {
       KnownPath::Member* to = fine.member(i + 1, from.responder);
       if (to == nullptr) continue;
       to->counters.probes += from.counters.probes;
@@ -155,7 +155,7 @@ void PathRegistry::absorb(const KnownPath& rough, KnownPath& fine) {
       to->counters.losses += from.counters.losses;
       to->counters.silences += from.counters.silences;
       to->ledger.absorb(from.ledger);
-      if (to->mpls.depth == 0) to->mpls = from.mpls;
+      if (to->mpls == nullptr) to->mpls = std::move(from.mpls);
     }
   }
 }

@@ -19,7 +19,7 @@ struct KnownPath {
   struct Member {
     IpAddress responder;
     HopCounters counters;
-    packet::MplsStack mpls;
+    std::unique_ptr<packet::MplsStack> mpls;  ///< of its newest reply; null: none. Most hops never have one
     Ledger ledger;
   };
 
@@ -79,7 +79,7 @@ class PathRegistry {
   void assign_name(KnownPath& path, std::uint32_t ordinal);
   [[nodiscard]] bool id_taken(std::uint32_t id) const;
   static void take_in(KnownPath& path, const PathContent& view);
-  static void absorb(const KnownPath& rough, KnownPath& fine);
+  static void absorb(KnownPath& rough, KnownPath& fine);
   std::unique_ptr<KnownPath> extract(const KnownPath* path);
   void remember(const KnownPath& path);
 

@@ -49,6 +49,11 @@ class Statistics {
   enum class Kind : std::uint8_t { rtt, jitter, loss };
   static constexpr std::size_t kKinds = 3;
 
+  Statistics() = default;
+  Statistics(const Statistics& other);
+  Statistics& operator=(const Statistics& other) = default;
+  ~Statistics() = default;
+
   [[nodiscard]] HistogramView rtt() const { return view(Kind::rtt); }        ///< seconds
   [[nodiscard]] HistogramView jitter() const { return view(Kind::jitter); }  ///< seconds
   [[nodiscard]] HistogramView loss() const { return view(Kind::loss); }      ///< ratios
@@ -61,6 +66,9 @@ class Statistics {
   WindowFigures window;
 
  private:
+  /// Doubling would waste what the packing saves; and with sizes in steps, what is freed fits what is asked for next.
+  static constexpr std::size_t kStep = 16;
+
   void add(Kind kind, std::uint32_t key, std::uint64_t count);
 
   std::array<double, kKinds> sums_{};

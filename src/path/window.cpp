@@ -70,8 +70,8 @@ void Window::drop_aged(std::uint32_t part) {
 }
 
 void Window::push(std::uint32_t word) {
-  // Doubling would waste what the packing saves.
-  if (words_.size() == words_.capacity()) words_.reserve(words_.size() + 8 + words_.size() / 8);
+  constexpr std::size_t kStep = 16;  // doubling would waste what the packing saves
+  if (words_.size() == words_.capacity()) words_.reserve((words_.size() / kStep + 1) * kStep);
   words_.push_back(word);
 }
 

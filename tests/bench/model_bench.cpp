@@ -38,7 +38,7 @@ void snapshots(const char* what, ecmp::DestinationModel& model, std::vector<Roun
   std::clock_t took = 0;
   for (int i = 0; i < kRepeats; ++i) {
     std::vector<Round> some(rounds.begin(), rounds.begin() + fresh);
-    measure(model, some, std::max(fresh, 1u), fresh > 0 ? 1 : 0);
+    if (fresh > 0) measure(model, some, fresh, 1);
     std::copy(some.begin(), some.end(), rounds.begin());
     const ecmp::Instant now = rounds.front().finished;
     const std::clock_t begin = std::clock();

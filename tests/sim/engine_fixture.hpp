@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -91,11 +92,15 @@ class EngineRun final : public RoundSink {
     const std::uint32_t index = round.flow - traced.first_flow;
     count(traced.totals, round);
     PathVerdict verdict = traced.model->on_round(index, round);
+    if (watch) watch(index, round, verdict);
     if (verdict.changed != ChangeKind::none)
       changes_.push_back({traced.facts->name, index, verdict.changed, round.number, round.started});
     traced.verdicts[index] = std::move(verdict);
     traced.rounds[index] = round;
   }
+
+  /// Sees every round and what the model says of it.
+  std::function<void(std::uint32_t flow_index, const Round& round, const PathVerdict& verdict)> watch;
 
   Engine& engine() { return engine_; }
   SimulatedNetwork& network() { return network_; }

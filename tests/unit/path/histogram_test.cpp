@@ -1,0 +1,138 @@
+#include "path/histogram.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "catch.hpp"
+#include "path/statistics.hpp"
+
+namespace ecmp {
+namespace {
+
+std::uint64_t sum_of_buckets(const HistogramView& view) {
+  std::uint64_t sum = 0;
+  view.each([&](const HistogramView::Bucket& bucket) { sum += bucket.count; });
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("a bucket reaches up to and with its upper edge", "[histogram]") {
+  using namespace log_buckets;
+  // 1 = 2^0 is the last value of bucket 0; the next one begins bucket 1.
+  CHECK(index_of_key(key_of(1)) == 0);
+  CHECK(index_of_key(key_of(std::nextafter(1, 2))) == 1);
+  CHECK(index_of_key(key_of(2)) == 8);
+  CHECK(index_of_key(key_of(0.5)) == -8);
+  CHECK(index_of_key(key_of(0.001)) == static_cast<int>(std::ceil(std::log2(0.001) * 8)));
+  CHECK(upper_edge(0) == 1);
+  CHECK(upper_edge(-80) == std::ldexp(1.0, -10));
+  for (int index = kLowest; index <= kHighest; ++index) {
+    CHECK(index_of_key(key_of(upper_edge(index))) == index);
+    CHECK(upper_edge(index) == Approx(std::exp2(index / 8.0)).epsilon(1e-14));
+  }
+}
+
+TEST_CASE("zero has a bucket of its own, and the ends take what lies beyond them", "[histogram]") {
+  using namespace log_buckets;
+  CHECK(key_of(0) == 0);
+  CHECK(key_of(-1) == 0);
+  CHECK(key_of(std::nan("")) == 0);
+  CHECK(index_of_key(key_of(1e-300)) == kLowest);
+  CHECK(index_of_key(key_of(1e300)) == kHighest);
+  CHECK(index_of_key(key_of(INFINITY)) == kHighest);
+}
+
+TEST_CASE("count, sum and buckets tell of the same observations", "[histogram]") {
+  Histogram histogram;
+  CHECK(histogram.view().empty());
+  CHECK(histogram.view().quantile(0.5) == 0);
+  for (const double value : {0.0, 0.001, 0.00101, 0.5, 0.0})
+    histogram.observe(value);
+  histogram.observe(std::chrono::milliseconds(250));
+  const HistogramView view = histogram;
+  CHECK(view.count() == 6);
+  CHECK(view.zero_count() == 2);
+  CHECK(view.sum() == Approx(0.75201));
+  CHECK(sum_of_buckets(view) == view.count());
+  int before = -1;
+  view.each([&](const HistogramView::Bucket& bucket) {
+    CHECK(static_cast<int>(bucket.key) > before);
+    before = static_cast<int>(bucket.key);
+  });
+}
+
+TEST_CASE("counts beyond what one word holds are exact", "[histogram]") {
+  constexpr std::uint64_t kMany = (std::uint64_t{1} << 21) - 1;
+  Histogram histogram;
+  const std::uint32_t key = log_buckets::key_of(0.01);
+  histogram.add(key, kMany);
+  histogram.observe(1.0);
+  CHECK(histogram.view().count() == kMany + 1);
+  histogram.add(key, 1);
+  CHECK(histogram.view().count() == kMany + 2);
+  for (int i = 0; i < 5; ++i)
+    histogram.add(key, kMany * 1000 + 7);
+  CHECK(histogram.view().count() == kMany + 2 + 5 * (kMany * 1000 + 7));
+  Histogram twice = histogram;
+  twice.merge(histogram);
+  CHECK(twice.view().count() == 2 * histogram.view().count());
+  std::size_t buckets = 0;
+  twice.view().each([&](const HistogramView::Bucket&) { ++buckets; });
+  CHECK(buckets == 2);
+}
+
+TEST_CASE("quantiles lie in the bucket of the exact ones", "[histogram]") {
+  std::mt19937_64 random(7);
+  std::lognormal_distribution<double> spread(-6, 1.5);
+  for (const std::size_t count : {1u, 2u, 10u, 1000u}) {
+    Histogram histogram;
+    std::vector<double> values;
+    for (std::size_t i = 0; i < count; ++i)
+      histogram.observe(values.emplace_back(spread(random)));
+    std::ranges::sort(values);
+    for (const double q : {0.0, 0.5, 0.9, 0.95, 0.99, 1.0}) {
+      CAPTURE(count, q);
+      const auto rank = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(q * static_cast<double>(count))));
+      CHECK(log_buckets::key_of(histogram.view().quantile(q)) == log_buckets::key_of(values[rank - 1]));
+    }
+  }
+}
+
+TEST_CASE("classic buckets are exact on edges, and late by less than a bucket elsewhere", "[histogram]") {
+  const ClassicBounds bounds({0.25, 0.3, 1});
+  std::vector<std::uint64_t> counts(4);
+  Histogram histogram;
+  for (const double value : {0.0, 0.1, 0.25, 0.2501, 0.28, 1.0, 1.0001})
+    histogram.observe(value);
+  bounds.count(histogram, counts);
+  // 0.28 is in (0.2726, 0.2973], below 0.3.
+  CHECK(counts == std::vector<std::uint64_t>{3, 5, 6, 7});
+  Histogram edge;
+  edge.observe(0.299);  // in (0.2973, 0.3242], which 0.3 cuts
+  bounds.count(edge, counts);
+  CHECK(counts == std::vector<std::uint64_t>{0, 0, 1, 1});
+}
+
+TEST_CASE("three histograms in one sequence do not mix", "[histogram]") {
+  std::mt19937_64 random(8);
+  std::array<Histogram, Statistics::kKinds> apart;
+  Statistics together;
+  for (int i = 0; i < 5000; ++i) {
+    const std::size_t kind = random() % Statistics::kKinds;
+    const double value = std::exp2(static_cast<double>(random() % 4000) / 100 - 20);
+    apart[kind].observe(value);
+    together.observe(static_cast<Statistics::Kind>(kind), value);
+  }
+  Statistics merged = together;
+  merged.merge(together);
+  for (std::size_t kind = 0; kind < apart.size(); ++kind) {
+    const HistogramView view = together.view(static_cast<Statistics::Kind>(kind));
+    CHECK(std::ranges::equal(view.words(), apart[kind].view().words()));
+    CHECK(view.sum() == apart[kind].view().sum());
+    CHECK(merged.view(static_cast<Statistics::Kind>(kind)).count() == 2 * view.count());
+  }
+}
+
+}  // namespace ecmp
