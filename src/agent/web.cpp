@@ -93,16 +93,29 @@ void Web::add_routes(net::HttpServer& server) {
   });
 }
 
-std::shared_ptr<const std::string> Web::render(render::Format format, const render::FamilyFilter& filter) const {
+std::shared_ptr<std::string> SpareBody::take(const std::shared_ptr<SpareBody>& spare) {
+  std::unique_ptr<std::string> body;
+  {
+    const std::lock_guard lock(spare->mutex_);
+    body = std::move(spare->body_);
+  }
+  if (body == nullptr) body = std::make_unique<std::string>();
+  return {body.release(), [spare](std::string* read) {
+            std::unique_ptr<std::string> owned(read);
+            owned->clear();
+            const std::lock_guard lock(spare->mutex_);
+            spare->body_.swap(owned);
+          }};
+}
+
+void Web::render(std::string& body, render::Format format, const render::FamilyFilter& filter) const {
   const auto start = SteadyClock::now();
   const auto snapshots = sources_.board->get();
-  auto body = std::make_shared<std::string>();
   const auto outcome = render::append_exposition(
-      *body, *snapshots, *sources_.names(),
+      body, *snapshots, *sources_.names(),
       {.format = format, .families = filter, .max_series = sources_.max_series, .histograms = sources_.histograms});
   sources_.scraped(outcome, SteadyClock::now() - start);
-  sources_.own_metrics(*body, format, filter);
-  return body;
+  sources_.own_metrics(body, format, filter);
 }
 
 HttpResponse Web::metrics(const HttpRequest& request) {
@@ -115,14 +128,17 @@ HttpResponse Web::metrics(const HttpRequest& request) {
   HttpResponse response;
   response.content_type = content_type;
   if (!filter.empty()) {
-    response.shared_body = render(format, filter);
+    render(response.body, format, filter);
     return response;
   }
   // Who comes while another scrape is rendered waits for it and takes its body.
   Scrape& scrape = scrapes_.at(static_cast<std::size_t>(format));
   const std::lock_guard lock(scrape.mutex);
   if (scrape.body == nullptr || SteadyClock::now() - scrape.time > kShareScrape) {
-    scrape.body = render(format, filter);
+    scrape.body.reset();  // so that its memory can be used again
+    auto body = SpareBody::take(scrape.spare);
+    render(*body, format, filter);
+    scrape.body = std::move(body);
     scrape.time = SteadyClock::now();
   }
   response.shared_body = scrape.body;

@@ -16,6 +16,18 @@
 
 namespace ecmp {
 
+/// Memory of a scrape that nobody reads any more, for the next one: to get hundreds of megabytes of fresh memory from
+/// the kernel takes as long as to fill them.
+class SpareBody {
+ public:
+  /// An empty string, which comes back to `spare` when its last reader lets go of it.
+  static std::shared_ptr<std::string> take(const std::shared_ptr<SpareBody>& spare);
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<std::string> body_;
+};
+
 /// The answers of the exporter's HTTP server. Called by many threads at once; reads the board and the log, and nothing
 /// that the probing loop writes.
 class Web {
@@ -41,14 +53,14 @@ class Web {
   net::HttpResponse metrics(const net::HttpRequest& request);
   net::HttpResponse paths(const net::HttpRequest& request) const;
   net::HttpResponse page(const net::HttpRequest& request) const;
-  [[nodiscard]] std::shared_ptr<const std::string> render(render::Format format,
-                                                          const render::FamilyFilter& filter) const;
+  void render(std::string& body, render::Format format, const render::FamilyFilter& filter) const;
 
   /// The newest whole scrape in a format, shared by who comes at the same time.
   struct Scrape {
     std::mutex mutex;
     std::shared_ptr<const std::string> body;
     std::chrono::steady_clock::time_point time;
+    std::shared_ptr<SpareBody> spare = std::make_shared<SpareBody>();
   };
 
   Sources sources_;

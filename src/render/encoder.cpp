@@ -18,6 +18,28 @@ bool append_not_finite(std::string& out, double value) {
   return true;
 }
 
+/// Whole nanoseconds, as RTTs are in seconds, with at most 15 digits: no shorter text reads back as the same value.
+bool append_nanoseconds(std::string& out, double value) {
+  constexpr double kLeast = 1e-4;  // below, an exponent makes it shorter
+  constexpr double kMost = 1e6;
+  constexpr std::uint64_t kWhole = 1'000'000'000;
+  if (!(value >= kLeast && value < kMost)) return false;
+  const auto count = static_cast<std::uint64_t>(value * 1e9 + 0.5);
+  if (static_cast<double>(count) / 1e9 != value) return false;
+  append_number(out, count / kWhole);
+  std::uint64_t rest = count % kWhole;
+  if (rest == 0) return true;
+  std::array<char, 10> digits{'.'};
+  for (std::size_t i = digits.size() - 1; i > 0; --i, rest /= 10) {
+    digits[i] = static_cast<char>('0' + rest % 10);
+  }
+  std::size_t size = digits.size();
+  while (digits[size - 1] == '0')
+    --size;
+  out.append(digits.data(), size);
+  return true;
+}
+
 }  // namespace
 
 std::string_view without_total(std::string_view name) {
@@ -35,7 +57,7 @@ std::string_view unit_of(std::string_view name) {
 }
 
 void append_float(std::string& out, double value) {
-  if (append_not_finite(out, value)) return;
+  if (append_not_finite(out, value) || append_nanoseconds(out, value)) return;
   std::array<char, 32> text;  // NOLINT(cppcoreguidelines-pro-type-member-init): 17 digits, sign, point, exponent
   char* const end = fmt::format_to(text.data(), FMT_COMPILE("{}"), value);
   out.append(text.data(), end);

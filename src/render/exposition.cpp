@@ -46,6 +46,20 @@ void write_families(To encoder, const SeriesSource& source, std::span<Wanted> al
   }
 }
 
+/// About how long a scrape will be in text; protobuf is shorter. What is reserved and not written costs nothing, but to
+/// grow what is hundreds of megabytes long costs as much again, in time and in memory.
+std::size_t estimated_size(const SeriesSource& source, std::span<const Wanted> all) {
+  constexpr std::size_t kHead = 400;
+  constexpr std::size_t kAroundLabels = 48;  // an ending of the name, `le`, the value
+  std::size_t size = 0;
+  for (const Wanted& wanted : all) {
+    const auto figure = figure_of(wanted.family->metric);
+    size += figure ? source.label_bytes(*figure, *wanted.figures) : source.label_bytes(wanted.family->metric);
+    size += kHead + wanted.series * (wanted.family->name.size() + kAroundLabels);
+  }
+  return size;
+}
+
 }  // namespace
 
 bool takes(const FamilyFilter& filter, const MetricRow& family) {
@@ -91,8 +105,7 @@ RenderOutcome append_exposition(std::string& out, std::span<const std::shared_pt
     metrics.push_back(one.family->metric);
   }
   source.write_labels(metrics, names, is_protobuf ? LabelForm::protobuf : LabelForm::text);
-  constexpr std::size_t kTypicalLine = 100;
-  out.reserve(out.size() + outcome.series * kTypicalLine);
+  out.reserve(out.size() + estimated_size(source, wanted));
   if (is_protobuf) {
     write_families(ProtobufEncoder(out), source, wanted);
   } else {

@@ -338,6 +338,18 @@ std::uint64_t SeriesSource::count(const Figure& figure, const FigureWriter& writ
   return items * writer.series();
 }
 
+std::uint64_t SeriesSource::label_bytes(Metric metric) const {
+  std::uint64_t bytes = 0;
+  visit(metric, [&bytes](const Block& labels, std::uint64_t, const auto&...) { bytes += labels.size; });
+  return bytes;
+}
+
+std::uint64_t SeriesSource::label_bytes(const Figure& figure, const FigureWriter& writer) const {
+  std::uint64_t bytes = 0;
+  visit_figures(figure, writer, [&bytes](const Block& labels, const Statistics&) { bytes += labels.size; });
+  return bytes * writer.series();
+}
+
 template <Encoder To>
 void SeriesSource::write(To& encoder, const Figure& figure, FigureWriter& writer) const {
   visit_figures(figure, writer, [&](const Block& labels, const Statistics& statistics) {

@@ -37,6 +37,11 @@ class SeriesSource {
   /// To be called before write(): label sets for these families, in the form of the encoder that they are for.
   void write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form);
 
+  /// How many bytes the label sets of a family's samples have together, each line of text with its own copy; after
+  /// write_labels().
+  [[nodiscard]] std::uint64_t label_bytes(Metric metric) const;
+  [[nodiscard]] std::uint64_t label_bytes(const Figure& figure, const FigureWriter& writer) const;
+
   /// Hands the samples of a family to an encoder: TextEncoder or ProtobufEncoder.
   template <Encoder To>
   void write(To& encoder, Metric metric) const;

@@ -41,9 +41,11 @@ void TextEncoder::begin(const FamilyHead& family) {
 }
 
 void TextEncoder::histogram(std::string_view labels, const BucketLabels& bounds, const HistogramSample& sample) {
+  // All buckets' lines begin alike.
+  line_.assign(bucket_).append(labels);
   const auto endings = bounds.endings();
   for (std::size_t i = 0; i < endings.size(); ++i) {
-    out_.append(bucket_).append(labels);
+    out_.append(line_);
     out_.append(labels.empty() ? std::string_view(endings[i]).substr(1) : std::string_view(endings[i]));
     append_number(out_, i < sample.cumulative.size() ? sample.cumulative[i] : sample.count);
     out_.push_back('\n');
@@ -52,12 +54,9 @@ void TextEncoder::histogram(std::string_view labels, const BucketLabels& bounds,
 }
 
 void TextEncoder::summary(std::string_view labels, const SummarySample& sample) {
+  line_.assign(name_).append("{").append(labels).append(labels.empty() ? "quantile=\"" : ",quantile=\"");
   for (const QuantileValue& one : sample.quantiles) {
-    out_.append(name_).push_back('{');
-    out_.append(labels);
-    if (!labels.empty()) out_.push_back(',');
-    out_.append("quantile=\"");
-    out_.append(one.canonical).append("\"} ");
+    out_.append(line_).append(one.canonical).append("\"} ");
     append_float(out_, one.value);
     out_.push_back('\n');
   }

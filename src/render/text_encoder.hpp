@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "render/encoder.hpp"
 
 namespace ecmp::render {
@@ -49,6 +52,7 @@ class TextEncoder {
   std::string bucket_;  ///< name_ + "_bucket{"
   std::string sum_;
   std::string count_;
+  std::string line_;  ///< what several lines of a sample begin with
 };
 
 static_assert(Encoder<TextEncoder>);

@@ -176,15 +176,15 @@ struct Case {
   render::HistogramForm hops;
 };
 
-std::string text_of(const render::test::Snapshots& all, const Case& run, std::uint64_t* series) {
-  std::string out;
+/// Into memory that is there, as scrapes after the first.
+void render_into(std::string& out, const render::test::Snapshots& all, const Case& run, std::uint64_t& series) {
+  out.clear();
   render::ExpositionOptions options;
   options.format = run.format;
   options.max_series = 10'000'000;
   options.histograms.hops = run.hops;
   const auto outcome = append_exposition(out, all, render::NoNames(), options);
-  if (series != nullptr) *series = outcome.series;
-  return out;
+  series = outcome.series;
 }
 
 void report(const char* name, double seconds, std::size_t bytes, std::uint64_t series, double before) {
@@ -204,15 +204,19 @@ int main() {
                           Case{"protobuf, hops native", Format::protobuf, render::HistogramForm::native},
                           Case{"text, no hop histograms", Format::text, render::HistogramForm::off}}) {
     std::uint64_t series = 0;
-    std::size_t bytes = 0;
+    std::string body;
     forget_peak();
     const double before = resident("VmRSS");
-    const double seconds = fastest([&] { bytes = text_of(all, run, &series).size(); });
-    report(run.name, seconds, bytes, series, before);
+    const double seconds = fastest([&] { render_into(body, all, run, series); });
+    report(run.name, seconds, body.size(), series, before);
   }
   std::uint64_t series = 0;
   Collected collected;
-  collected.read(text_of(all, {"", Format::text, render::HistogramForm::both}, &series));
+  {
+    std::string body;
+    render_into(body, all, {"", Format::text, render::HistogramForm::both}, series);
+    collected.read(body);
+  }
   forget_peak();
   const double before = resident("VmRSS");
   std::size_t bytes = 0;

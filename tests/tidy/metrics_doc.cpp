@@ -46,6 +46,11 @@ configuration are only on `_info` metrics: join them with `* on (hop) group_left
 *Loss* means that nothing at a hop or beyond it answered. A hop that keeps quiet while a later one answers is *silent*,
 which says nothing about the traffic: routers limit how often they answer.
 
+A scrape comes as Prometheus text 0.0.4, OpenMetrics 1.0.0 or delimited protobuf, as `Accept` asks. Histograms carry
+classic buckets in all of them, those of hops with every other bound of the configuration, and native ones (schema 3) in
+protobuf, as `[histograms]` says. The buckets behind the classic ones are 9 % wide: a value counts at the first bound not
+below the upper edge of its bucket.
+
 ## The network
 
 In the order of their importance: when a scrape would have more series than `limits.max_series`, whole families are left

@@ -1,6 +1,7 @@
 #include "render/exposition.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <limits>
 #include <map>
 #include <random>
@@ -375,6 +376,21 @@ TEST_CASE("floats are the shortest that read back, and bounds canonical", "[rend
   CHECK(shortest(0.1) == "0.1");
   CHECK(shortest(-infinity) == "-Inf");
   CHECK(shortest(std::numeric_limits<double>::quiet_NaN()) == "NaN");
+}
+
+TEST_CASE("a float reads back as it was, and no text of fewer digits does", "[render]") {
+  const unsigned seed = 20260303;
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 100000; ++i) {
+    const double exact = static_cast<double>(random() % 3'000'000'000) / 1e9;
+    const double value = i % 2 == 0 ? exact : exact / 3;
+    std::string text;
+    append_float(text, value);
+    CAPTURE(text);
+    REQUIRE(std::stod(text) == value);
+    REQUIRE(text.size() <= fmt::format("{}", value).size());
+  }
 }
 
 TEST_CASE("varints and zigzags are those of protobuf's documentation", "[render]") {
