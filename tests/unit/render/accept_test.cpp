@@ -50,7 +50,7 @@ TEST_CASE("who names no format gets text", "[render][accept]") {
   }
 }
 
-TEST_CASE("the highest quality wins; 0 refuses", "[render][accept]") {
+TEST_CASE("the highest quality wins, and 0 refuses", "[render][accept]") {
   CHECK(answer("application/openmetrics-text;q=0.4,text/plain;q=0.5") == kText);
   CHECK(answer("application/openmetrics-text;q=0.501,text/plain;q=0.5") == kOpenMetrics);
   CHECK(answer("application/openmetrics-text;q=0,*/*;q=0.1") == kText);
