@@ -25,6 +25,10 @@ def scamper(network, node, destination, source_ports, method, port):
     return traces
 
 
+def addresses(trace):
+    return [hop[0] for hop in trace[0]]
+
+
 # scamper sends IPv6 UDP from connected sockets, whose hash the kernel draws at random; see lab.py.
 @pytest.mark.parametrize("stages", [1, 2])
 @pytest.mark.parametrize("family,method,protocol,port",
@@ -34,7 +38,12 @@ def test_what_the_routers_say_is_where_packets_go(stages, family, method, protoc
         ports = range(50000, 50024)
         expected = fan.expected_paths(DESTINATION[family], ports, protocol, port)
         seen = scamper(fan.network, "agent", DESTINATION[family], ports, method, port)
-        assert {sport: [hop[0] for hop in hops] for sport, (hops, _) in seen.items()} == expected
+        # Side by side they hear each other's answers, and now and then one takes another's for its own: what differs is
+        # asked again, alone.
+        for sport in ports:
+            if addresses(seen[sport]) != expected[sport]:
+                seen |= scamper(fan.network, "agent", DESTINATION[family], [sport], method, port)
+        assert {sport: addresses(trace) for sport, trace in seen.items()} == expected
         assert len({path[1] for path in expected.values()}) == 4
 
 

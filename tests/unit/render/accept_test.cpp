@@ -71,7 +71,7 @@ TEST_CASE("of equal quality the more exact name wins, then the better format", "
   CHECK(answer("text/plain,application/openmetrics-text,application/vnd.google.protobuf") == kProtobuf);
 }
 
-TEST_CASE("parameters must fit; case, order, spaces and quotes do not matter", "[render][accept]") {
+TEST_CASE("parameters must fit, while case, order, spaces and quotes do not matter", "[render][accept]") {
   CHECK(answer("application/vnd.google.protobuf;encoding=text;proto=io.prometheus.client.MetricFamily") == kText);
   CHECK(answer("application/vnd.google.protobuf;encoding=delimited;proto=other.Message") == kText);
   CHECK(answer("APPLICATION/VND.Google.Protobuf ; Encoding=\"delimited\" ;\tPROTO=\"io.prometheus.client.MetricFamily\""
