@@ -27,7 +27,8 @@ double seconds(Duration duration) {
   // In two parts: the nanoseconds since 1970 do not fit into a double.
   constexpr std::int64_t kNanoseconds = 1'000'000'000;
   const std::int64_t count = duration.count();
-  return static_cast<double>(count / kNanoseconds) + static_cast<double>(count % kNanoseconds) / 1e9;
+  const std::int64_t whole = count / kNanoseconds;
+  return static_cast<double>(whole) + static_cast<double>(count % kNanoseconds) / 1e9;
 }
 
 prometheus::MetricType type_of(render::MetricType type) {

@@ -167,6 +167,8 @@ Result<std::vector<Listener>> listen_on(const ListenAddress& address) {
   for (const BindAddress& candidate : candidates) {
     errno = 0;
     OwnedSocket socket = open_listener(candidate);
+    // open_listener() leaves errno as its failing call has set it.
+    // NOLINTNEXTLINE(clang-analyzer-unix.Errno)
     if (!socket.valid() && errno == EAFNOSUPPORT && candidate.dual_stack) {
       socket = open_listener(bind_address(IpAddress{}, address.port));  // a kernel without IPv6
     }

@@ -53,10 +53,11 @@ std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
       const auto searched = std::span(links).subspan(first, std::min(links.size() - first, kSearched));
       const auto known =
           std::ranges::find_if(searched, [&](const LinkSnapshot& link) { return link.from == near && link.to == far; });
-      if (known != searched.end())
+      if (known != searched.end()) {
         ++known->flows;
-      else
+      } else {
         links.push_back({static_cast<std::uint8_t>(ttl), near, far, 1});
+      }
     }
   }
   std::ranges::sort(links, {}, [](const LinkSnapshot& link) { return std::tie(link.ttl, link.from, link.to); });
@@ -168,13 +169,15 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
   for (std::size_t i = facts->flows; i < flows_.size(); ++i)
     if (flows_[i].path != nullptr) registry_.leave(*flows_[i].path, last_round_);
   flows_.resize(facts->flows);
-  if (facts_->interval != facts->interval)
+  if (facts_->interval != facts->interval) {
     for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
       path->ledger.close_intervals();
-      for (std::vector<KnownPath::Member>& members : path->hops)
+      for (std::vector<KnownPath::Member>& members : path->hops) {
         for (KnownPath::Member& member : members)
           member.ledger.close_intervals();
+      }
     }
+  }
   facts_ = std::move(facts);
 }
 

@@ -198,10 +198,11 @@ void VariationWindow::lower(Part& part, Duration base) {
 }
 
 void VariationWindow::merge(const VariationWindow& other) {
-  for (const Part& part : other.parts_)
+  for (const Part& part : other.parts_) {
     part.above.view().each([&](const HistogramView::Bucket& bucket) {
       add(part.number, part.base + from_seconds(log_buckets::value_in(bucket.key, 0.5)), bucket.count);
     });
+  }
 }
 
 Quantiles VariationWindow::quantiles(std::uint32_t now) const {

@@ -24,7 +24,7 @@ bool append_nanoseconds(std::string& out, double value) {
   constexpr double kMost = 1e6;
   constexpr std::uint64_t kWhole = 1'000'000'000;
   if (!(value >= kLeast && value < kMost)) return false;
-  const auto count = static_cast<std::uint64_t>(value * 1e9 + 0.5);
+  const auto count = static_cast<std::uint64_t>(std::llround(value * 1e9));
   if (static_cast<double>(count) / 1e9 != value) return false;
   append_number(out, count / kWhole);
   std::uint64_t rest = count % kWhole;

@@ -101,6 +101,7 @@ RenderOutcome append_exposition(std::string& out, std::span<const std::shared_pt
 
   const bool is_protobuf = options.format == Format::protobuf;
   std::vector<Metric> metrics;
+  metrics.reserve(wanted.size());
   for (const Wanted& one : wanted) {
     metrics.push_back(one.family->metric);
   }

@@ -69,7 +69,7 @@ class LabelWriter {
 
   /// Metric.label = 1; LabelPair.name = 1, .value = 2.
   void add_pair(std::string_view name) {
-    wire::append_tag(out_, 1, wire::kBytes);
+    wire::append_tag(out_, 1, wire::length_delimited);
     wire::append_varint(out_, wire::bytes_size(name.size()) + wire::bytes_size(value_.size()));
     wire::append_bytes(out_, 1, name);
     wire::append_bytes(out_, 2, value_);

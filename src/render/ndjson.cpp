@@ -60,8 +60,8 @@ void append_quantiles(std::string& out, std::string_view key, const Quantiles& q
 
 /// The rolling window of the path; all 0 while there is none.
 void append_window(std::string& out, const PathVerdict& verdict) {
-  static const PathWindow kNone;
-  const PathWindow& window = verdict.window != nullptr ? *verdict.window : kNone;
+  static const PathWindow none;
+  const PathWindow& window = verdict.window != nullptr ? *verdict.window : none;
   out.append(R"(,"window":{"loss_ratio":)");
   append_ratio(out, window.figures.loss_ratio());
   append_quantiles(out, R"(,"rtt_ns":)", window.figures.rtt);

@@ -34,7 +34,7 @@ constexpr double kZeroThreshold = 0x1p-128;
 
 void ProtobufEncoder::begin(const FamilyHead& family) {
   begin_ = out_.size();
-  number_field_ = wire::tag(family.type == MetricType::counter ? kCounter : kGauge, wire::kBytes);
+  number_field_ = wire::tag(family.type == MetricType::counter ? kCounter : kGauge, wire::length_delimited);
   wire::append_bytes(out_, 1, family.name);
   wire::append_bytes(out_, 2, family.help);
   wire::append_unsigned(out_, 3, type_number(family.type));
@@ -55,7 +55,7 @@ void ProtobufEncoder::histogram(std::string_view labels, const BucketLabels& bou
   const auto uppers = bounds.bounds();
   // The open last bucket is not sent: a reader takes the count for it.
   for (std::size_t i = 0; i < sample.cumulative.size() && i < uppers.size(); ++i) {
-    wire::append_tag(message_, 3, wire::kBytes);
+    wire::append_tag(message_, 3, wire::length_delimited);
     wire::append_varint(message_, 1 + wire::varint_size(sample.cumulative[i]) + wire::kDoubleSize);
     wire::append_unsigned(message_, 1, sample.cumulative[i]);
     wire::append_double(message_, 2, uppers[i]);
@@ -74,7 +74,7 @@ void ProtobufEncoder::append_native(const NativeBuckets& native) {
   wire::append_unsigned(message_, 7, native.zero_count);
   for (const NativeSpan& span : native.spans.empty() ? std::span<const NativeSpan>(kNoBuckets) : native.spans) {
     const std::uint64_t offset = wire::zigzag(span.offset);
-    wire::append_tag(message_, 12, wire::kBytes);
+    wire::append_tag(message_, 12, wire::length_delimited);
     wire::append_varint(message_, 2 + wire::varint_size(offset) + wire::varint_size(span.length));
     wire::append_unsigned(message_, 1, offset);
     wire::append_unsigned(message_, 2, span.length);
@@ -93,7 +93,7 @@ void ProtobufEncoder::summary(std::string_view labels, const SummarySample& samp
   wire::append_unsigned(message_, 1, sample.count);
   wire::append_double(message_, 2, sample.sum);
   for (const QuantileValue& one : sample.quantiles) {
-    wire::append_tag(message_, 3, wire::kBytes);
+    wire::append_tag(message_, 3, wire::length_delimited);
     wire::append_varint(message_, kQuantileSize);
     wire::append_double(message_, 1, one.quantile);
     wire::append_double(message_, 2, one.value);

@@ -31,7 +31,7 @@ class ProtobufEncoder {
 
   /// Field `metric` of MetricFamily, up to the labels; `rest` bytes of it are still to come.
   void open(std::string_view labels, std::size_t rest) {
-    wire::append_tag(out_, 4, wire::kBytes);
+    wire::append_tag(out_, 4, wire::length_delimited);
     wire::append_varint(out_, labels.size() + rest);
     out_.append(labels);
   }

@@ -11,7 +11,7 @@
 /// (https://protobuf.dev/programming-guides/encoding). Field numbers are all below 16, so that a tag is one byte.
 namespace ecmp::render::wire {
 
-enum WireType : std::uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2 };
+enum WireType : std::uint8_t { varint = 0, fixed64 = 1, length_delimited = 2 };
 
 constexpr std::size_t varint_size(std::uint64_t value) {
   return (static_cast<std::size_t>(std::bit_width(value | 1)) + 6) / 7;
@@ -53,12 +53,12 @@ inline void append_fixed64(std::string& out, double value) {
 inline constexpr std::size_t kDoubleSize = 9;  ///< with its tag
 
 inline void append_double(std::string& out, unsigned field, double value) {
-  append_tag(out, field, kFixed64);
+  append_tag(out, field, fixed64);
   append_fixed64(out, value);
 }
 
 inline void append_unsigned(std::string& out, unsigned field, std::uint64_t value) {
-  append_tag(out, field, kVarint);
+  append_tag(out, field, varint);
   append_varint(out, value);
 }
 
@@ -68,7 +68,7 @@ constexpr std::size_t bytes_size(std::size_t size) {
 }
 
 inline void append_bytes(std::string& out, unsigned field, std::string_view bytes) {
-  append_tag(out, field, kBytes);
+  append_tag(out, field, length_delimited);
   append_varint(out, bytes.size());
   out.append(bytes);
 }
