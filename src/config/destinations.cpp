@@ -5,6 +5,7 @@
 
 #include "config/quantity.hpp"
 #include "config/text.hpp"
+#include "packet/probe_datagram.hpp"
 
 namespace ecmp::config {
 
@@ -223,7 +224,7 @@ class DestinationReader {
   void check_packet_size() {
     Destination& to = out_.destination;
     const bool v6 = to.address ? !to.address->is_v4() : to.family == FamilyChoice::ipv6;
-    const std::uint16_t least = least_packet_size(v6 ? Family::ipv6 : Family::ipv4, to.protocol);
+    const auto least = static_cast<std::uint16_t>(packet::minimum_size(v6 ? Family::ipv6 : Family::ipv4, to.protocol));
     if (to.packet_size >= least) return;
     if (own_.packet_size) {
       reader_.refuse("packet_size", *own_.packet_size,

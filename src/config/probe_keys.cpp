@@ -89,12 +89,6 @@ std::string_view protocol_name(Protocol protocol) {
   return kProtocols[static_cast<std::size_t>(protocol)].name;
 }
 
-std::uint16_t least_packet_size(Family family, Protocol protocol) {
-  const bool tcp = protocol == Protocol::tcp;
-  if (family == Family::ipv4) return tcp ? 60 : 38;
-  return tcp ? 80 : 58;
-}
-
 ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   ProbeKeys keys;
   keys.protocol = reader.choice<Protocol>("protocol", kProtocols);

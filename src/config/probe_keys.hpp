@@ -33,9 +33,6 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits);
 /// in `own` itself, so that a mistake in [probe] is told once and not for each destination.
 void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, Problems& problems);
 
-/// The least packet_size: headers and what tells probes apart, see packet/probe_datagram.hpp.
-std::uint16_t least_packet_size(Family family, Protocol protocol);
-
 std::string_view protocol_name(Protocol protocol);
 
 }  // namespace ecmp::config
