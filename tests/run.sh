@@ -27,6 +27,9 @@ if ! packaging/dependencies.sh test; then
 fi
 build dev
 build asan
+if command -v clang++-19 > /dev/null; then
+  build fuzz
+fi
 if [ "$(id -u)" = 0 ]; then
   build release # what the quickstart runs
 fi

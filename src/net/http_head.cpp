@@ -58,6 +58,7 @@ class Inspection {
         header_line(line);
       }
     }
+    if (lines == 0) return refuse(400, "a request without a request line");
     if (head_.refusal == 0) finish();
   }
 

@@ -53,6 +53,11 @@ TEST_CASE("a request that says in two ways where it ends is refused", "[http]") 
   CHECK(refusal_of(with("Transfer-Encoding: identity\r\n")) == 411);
 }
 
+TEST_CASE("a head of a blank line alone is no request", "[http]") {
+  CHECK(refusal_of("\r\n") == 400);
+  CHECK(refusal_of("\r\n\r\n") == 400);
+}
+
 TEST_CASE("too much of anything is refused with its own status", "[http]") {
   CHECK(refusal_of(with("Content-Length: 1000\r\n")) == 0);
   CHECK(refusal_of(with("Content-Length: 1001\r\n")) == 413);
