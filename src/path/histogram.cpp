@@ -1,6 +1,7 @@
 #include "path/histogram.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -22,12 +23,22 @@ constexpr std::array<double, kPerOctave + 1> kEdges = {0.5,
 }  // namespace
 
 std::uint32_t key_of(double value) {
+  // By the bits of the number, which are an exponent and the fraction above 2^exponent: every probe asks twice.
+  constexpr unsigned kFractionBits = 52;
+  constexpr std::uint64_t kFraction = (std::uint64_t{1} << kFractionBits) - 1;
+  constexpr int kBias = 1023;
+  static constexpr auto kEdgeFractions = [] {
+    std::array<std::uint64_t, kPerOctave> fractions{};
+    for (std::size_t i = 0; i < fractions.size(); ++i)
+      fractions[i] = std::bit_cast<std::uint64_t>(2 * kEdges[i]) & kFraction;
+    return fractions;
+  }();
   if (!(value > 0)) return 0;
-  if (std::isinf(value)) return kKeys - 1;
-  int exponent = 0;
-  const double fraction = std::frexp(value, &exponent);
-  const auto* const edge = std::lower_bound(kEdges.begin(), kEdges.end(), fraction);
-  const int index = (exponent - 1) * kPerOctave + static_cast<int>(edge - kEdges.begin());
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const std::uint64_t fraction = bits & kFraction;
+  int index = (static_cast<int>(bits >> kFractionBits) - kBias) * kPerOctave;
+  for (const std::uint64_t edge : kEdgeFractions)
+    index += fraction > edge ? 1 : 0;
   return static_cast<std::uint32_t>(std::clamp(index, kLowest, kHighest) - kLowest + 1);
 }
 
@@ -52,16 +63,13 @@ double in_seconds(Duration duration) {
 
 std::uint64_t HistogramView::count() const {
   std::uint64_t sum = 0;
-  for (const std::uint32_t word : words_)
-    sum += units(word);
+  each([&sum](const Bucket& bucket) { sum += bucket.count; });
   return sum;
 }
 
 std::uint64_t HistogramView::zero_count() const {
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < words_.size() && key(words_[i]) == 0; ++i)
-    sum += units(words_[i]);
-  return sum;
+  const Reader first(bytes_);
+  return !first.done() && first.bucket().zero() ? first.bucket().count : 0;
 }
 
 double HistogramView::quantile(double q) const {
@@ -85,35 +93,34 @@ double HistogramView::quantile(double q) const {
   return found;
 }
 
-std::size_t Buckets::add(std::vector<std::uint32_t>& words, std::size_t begin, std::size_t end, std::uint32_t key,
+std::size_t Buckets::add(PackedArray<std::uint8_t>& bytes, std::size_t begin, std::size_t end, std::uint32_t key,
                          std::uint64_t count) {
-  const std::uint32_t masked = key << (HistogramView::kCountBits + 1);
-  const auto low = static_cast<std::uint32_t>(count & HistogramView::kCountMask);
-  const auto high = static_cast<std::uint32_t>(count >> HistogramView::kCountBits);
-  if (low != 0) end = add_word(words, begin, end, masked, low);
-  if (high != 0) end = add_word(words, begin, end, masked | HistogramView::kHigh, high);
-  return end;
-}
-
-std::size_t Buckets::add_word(std::vector<std::uint32_t>& words, std::size_t begin, std::size_t end,
-                              std::uint32_t masked, std::uint32_t count) {
-  constexpr std::uint32_t kMask = HistogramView::kCountMask;
-  const auto first = words.begin() + static_cast<std::ptrdiff_t>(begin);
-  const auto last = words.begin() + static_cast<std::ptrdiff_t>(end);
-  const auto at = std::lower_bound(first, last, masked);
-  if (at == last || (*at & ~kMask) != masked) {
-    words.insert(at, masked | count);
-    return end + 1;
+  if (count == 0) return end;
+  HistogramView::Reader reader(bytes.view().subspan(begin, end - begin));
+  std::uint32_t next_key = 0;  // behind the bucket before
+  for (; !reader.done() && reader.bucket().key < key; reader.next())
+    next_key = reader.bucket().key + 1;
+  const auto at = static_cast<std::size_t>(reader.position() - bytes.view().data());
+  std::array<std::uint8_t, 2 * bucket_bytes::kLongestBucket> written;  // NOLINT: filled below
+  std::uint8_t* last = written.data();
+  std::size_t replaced = 0;
+  if (!reader.done()) {
+    // The bucket itself, or the one behind it, whose gap becomes smaller.
+    const HistogramView::Bucket there = reader.bucket();
+    reader.next();
+    replaced = static_cast<std::size_t>(reader.position() - bytes.view().data()) - at;
+    if (there.key == key) {
+      last = bucket_bytes::write(last, key - next_key, there.count + count);
+    } else {
+      last = bucket_bytes::write(last, key - next_key, count);
+      last = bucket_bytes::write(last, there.key - key - 1, there.count);
+    }
+  } else {
+    last = bucket_bytes::write(last, key - next_key, count);
   }
-  const std::uint64_t sum = std::uint64_t{*at & kMask} + count;
-  if (sum <= kMask) {
-    *at = masked | static_cast<std::uint32_t>(sum);
-    return end;
-  }
-  // What does not fit goes up; a full upper word stays full, at 2^42 observations.
-  const bool upper = (masked & HistogramView::kHigh) != 0;
-  *at = masked | (upper ? kMask : static_cast<std::uint32_t>(sum & kMask));
-  return upper ? end : add_word(words, begin, end, masked | HistogramView::kHigh, 1);
+  const auto size = static_cast<std::size_t>(last - written.data());
+  bytes.replace(at, replaced, std::span(written).first(size));
+  return end + size - replaced;
 }
 
 void Histogram::observe(double value) {

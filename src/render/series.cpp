@@ -132,7 +132,7 @@ void SeriesSource::collect_paths(const DestinationSnapshot& snapshot) {
 /// A responder stands on many paths of many destinations, but what is known of it is told once. Which of its label
 /// stacks is told is open; it is always the same one while the paths are.
 void SeriesSource::collect_responders() {
-  static constexpr packet::MplsStack kNoLabels{};
+  static const packet::KeptMpls kNoLabels;
   for (const auto& hop : hops_) {
     responders_.push_back({{hop.of->responder, &hop.of->mpls}, {}});
   }
@@ -142,7 +142,7 @@ void SeriesSource::collect_responders() {
   sort_and_merge(
       responders_, 0, [](const Responder& responder) -> const IpAddress& { return responder.address; },
       [](Responder& kept, const Responder& more) {
-        if (kept.mpls->depth == 0) kept.mpls = more.mpls;
+        if (kept.mpls->empty()) kept.mpls = more.mpls;
       });
 }
 
@@ -431,9 +431,11 @@ void SeriesSource::write_responder_labels(const HopNames& names) {
       labels.add("name", names.name(responder.address));
       labels.add("asn", "");
       labels.add_plain("mpls", [&](std::string& out) {
-        for (std::size_t i = 0; i < responder.mpls->depth; ++i) {
-          if (i > 0) out.push_back('/');
-          append_number(out, responder.mpls->labels[i].label);
+        const char* before = "";
+        for (const packet::MplsLabel& label : responder.mpls->view()) {
+          out.append(before);
+          append_number(out, label.label);
+          before = "/";
         }
       });
     });

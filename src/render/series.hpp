@@ -60,7 +60,7 @@ class SeriesSource {
   };
   struct Responder {
     IpAddress address;
-    const packet::MplsStack* mpls = nullptr;
+    const packet::KeptMpls* mpls = nullptr;
   };
 
   void collect(const DestinationSnapshot& snapshot);

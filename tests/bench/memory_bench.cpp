@@ -73,10 +73,10 @@ int main(int argc, char** argv) {
   const std::size_t places = destinations * kFlows * kHops;
   std::printf("%zu destinations x %u flows x %u hops, %.1f h: %.1f MiB, %zu bytes per flow-hop\n", destinations, kFlows,
               unsigned{kHops}, hours, static_cast<double>(used) / (1 << 20), used / places);
-  std::size_t words = 0;
+  std::size_t bytes = 0;
   for (const ecmp::PathSnapshot& path : all.front().told->paths)
     for (const ecmp::HopSnapshot& hop : path.hops)
-      words += hop.statistics->rtt().words().size() + hop.statistics->jitter().words().size() +
-               hop.statistics->loss().words().size();
-  std::printf("%.1f buckets per hop\n", static_cast<double>(words) / (kFlows * kHops));
+      bytes += hop.statistics->rtt().bytes().size() + hop.statistics->jitter().bytes().size() +
+               hop.statistics->loss().bytes().size();
+  std::printf("%.1f bytes of buckets per hop\n", static_cast<double>(bytes) / (kFlows * kHops));
 }
