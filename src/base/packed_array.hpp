@@ -39,6 +39,10 @@ class PackedArray {
   [[nodiscard]] std::span<const T> view() const { return {items_.get(), size_}; }
   [[nodiscard]] std::span<T> view() { return {items_.get(), size_}; }
 
+  /// Makes room for so many at once.
+  void reserve(std::size_t least) {
+    if (least > capacity_) grow(least);
+  }
   void push_back(T item) {
     if (size_ == capacity_) grow(size_ + 1);
     items_[size_++] = item;

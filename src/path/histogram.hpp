@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,8 +29,38 @@ constexpr int index_of_key(std::uint32_t key) {
   return static_cast<int>(key) - 1 + kLowest;
 }
 
+/// 2^((k-8)/8) for k = 0 to 8: the edges between 0.5 and 1.
+inline constexpr std::array<double, kPerOctave + 1> kEdges = {0.5,
+                                                              0.5452538663326288,
+                                                              0.5946035575013605,
+                                                              0.6484197773255048,
+                                                              0.7071067811865476,
+                                                              0.7711054127039704,
+                                                              0.8408964152537144,
+                                                              0.9170040432046711,
+                                                              1.0};
+
 /// Of a value; what is negative or not a number counts as zero.
-std::uint32_t key_of(double value);
+inline std::uint32_t key_of(double value) {
+  // By the bits of the number, which are an exponent and the fraction above 2^exponent: every probe asks twice.
+  constexpr unsigned kFractionBits = 52;
+  constexpr std::uint64_t kFraction = (std::uint64_t{1} << kFractionBits) - 1;
+  constexpr int kBias = 1023;
+  static constexpr auto kEdgeFractions = [] {
+    std::array<std::uint64_t, kPerOctave> fractions{};
+    for (std::size_t i = 0; i < fractions.size(); ++i)
+      fractions[i] = std::bit_cast<std::uint64_t>(2 * kEdges[i]) & kFraction;
+    return fractions;
+  }();
+  if (!(value > 0)) return 0;
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const std::uint64_t fraction = bits & kFraction;
+  int index = (static_cast<int>(bits >> kFractionBits) - kBias) * kPerOctave;
+  for (const std::uint64_t edge : kEdgeFractions)
+    index += fraction > edge ? 1 : 0;
+  return static_cast<std::uint32_t>(std::clamp(index, kLowest, kHighest) - kLowest + 1);
+}
+
 /// 2^(index/8).
 double upper_edge(int index);
 /// The value at a place within a bucket, 0 its lower edge and 1 its upper one.
@@ -192,6 +224,8 @@ class ClassicBounds {
   std::array<std::uint16_t, log_buckets::kKeys> place_{};  ///< by key
 };
 
-double in_seconds(Duration duration);
+inline double in_seconds(Duration duration) {
+  return static_cast<double>(duration.count()) / 1e9;
+}
 
 }  // namespace ecmp

@@ -26,6 +26,7 @@ void IntervalLoss::merge(const IntervalLoss& other) {
 }
 
 void Ledger::observe(const Statistics::Observation& one) {
+  if (waiting_.size() == waiting_.capacity()) waiting_.reserve(2 * waiting_.size() + 1);
   waiting_.push_back(one);
   if (waiting_.size() == kMostWaiting) settle();
 }
@@ -36,8 +37,10 @@ Statistics& Ledger::settle() {
   auto made = std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : kNothing, waiting_.view());
   Statistics& writable = *made;
   statistics_ = std::move(made);
+  // Room is kept for as many as came this time, and for the three of a round.
+  const bool roomy = waiting_.capacity() > 2 * waiting_.size() + 3;
   waiting_.clear();
-  if (waiting_.capacity() > kFewWaiting) waiting_.release();
+  if (roomy) waiting_.release();
   return writable;
 }
 

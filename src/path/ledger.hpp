@@ -99,8 +99,6 @@ class Ledger {
  private:
   /// So many wait at most, where nobody asks.
   static constexpr std::size_t kMostWaiting = 128;
-  /// Room for so many is kept for the next time.
-  static constexpr std::size_t kFewWaiting = 8;
 
   void observe(const Statistics::Observation& one);
   void fate(const RoundPlace& place, bool lost);
