@@ -6,6 +6,7 @@
 #include "agent/command_line.hpp"
 #include "agent/config_file.hpp"
 #include "agent/log.hpp"
+#include "agent/memory.hpp"
 #include "agent/version.hpp"
 
 namespace {
@@ -61,6 +62,7 @@ int run(const ecmp::CommandLine& command_line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ecmp::settle_memory();
   const auto command_line = ecmp::parse_command_line(argc, argv);
   if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) {
     std::fputs(exit->out.c_str(), stdout);

@@ -1,6 +1,7 @@
 #include "agent/tracing.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/siphash.hpp"
 
@@ -11,10 +12,12 @@ constexpr Duration kPublishEvery = std::chrono::seconds(1);
 /// What is read every few seconds at most need not be told more often than a destination's rounds bring something new:
 /// each snapshot copies all its paths, and with a thousand destinations this would cost as much as the probing.
 constexpr int kPublishesPerInterval = 4;
+constexpr std::int64_t kPublishSpread = 16;
 /// A destination where nothing happens is published now and then all the same: its old paths run out.
 constexpr Duration kRepublishAfter = std::chrono::seconds(30);
-/// Snapshots made in one turn of the probing loop: some tens of microseconds, so that no probe waits for them.
-constexpr std::size_t kPublishSlice = 4;
+/// Hops of the snapshots made, and of those let go, in one turn of the probing loop: some hundred microseconds at most,
+/// so that no probe waits for them.
+constexpr std::size_t kPublishSlice = 256;
 
 constexpr Duration kLeastRefresh = std::chrono::seconds(5);
 constexpr Duration kMostRefresh = std::chrono::hours(1);
@@ -26,6 +29,14 @@ constexpr Duration kStartSpread = std::chrono::seconds(10);
 std::uint64_t phase_of(std::string_view name) {
   constexpr SipKey kKey{0x65636d705f706861u, 0x73655f6f665f6e61u};
   return siphash(kKey, ByteView(reinterpret_cast<const std::uint8_t*>(name.data()), name.size()));
+}
+
+/// What a snapshot costs to make, and to let go.
+std::size_t hops_of(const DestinationSnapshot& snapshot) {
+  std::size_t hops = snapshot.flows.size();
+  for (const PathSnapshot& path : snapshot.paths)
+    hops += path.hops.size();
+  return hops;
 }
 
 /// A name may be given any address by whoever serves it: those that a configuration may not hold are left out here too.
@@ -292,16 +303,20 @@ void Tracing::maintain(Instant now) {
       outputs_.resolve(name->destination->host, name->destination->family);
     }
   }
+  for (std::size_t hops = 0; hops < kPublishSlice && !retired_.empty(); retired_.pop_back())
+    hops += hops_of(*retired_.back());
   if (now >= publish_at_) publish(now);
 }
 
 void Tracing::publish(Instant now) {
   const std::size_t size = traced_.size();
-  std::size_t made = 0;
-  while (publish_next_ < size && made < kPublishSlice) {
+  std::size_t hops = 0;
+  while (publish_next_ < size && hops < kPublishSlice) {
     Traced& traced = *traced_[publish_next_++];
     const Duration pause = traced.changed ? traced.facts->interval / kPublishesPerInterval : kRepublishAfter;
     if (traced.snapshot != nullptr && now - traced.published < pause) continue;
+    const bool first = traced.snapshot == nullptr;
+    if (!first) replaced_.push_back(std::move(traced.snapshot));
     traced.snapshot = traced.model.snapshot(now);
     if (traced.unknown) {
       auto down = std::make_shared<DestinationSnapshot>(*traced.snapshot);
@@ -310,9 +325,12 @@ void Tracing::publish(Instant now) {
       traced.snapshot = std::move(down);
     }
     traced.changed = false;
-    traced.published = now;
+    // From the second time on they are spread over the pause: a snapshot that is replaced stays until the board has the
+    // new one, and not all of them are to be there twice.
+    traced.published =
+        first ? now - pause * (static_cast<std::int64_t>(publish_next_) % kPublishSpread) / kPublishSpread : now;
     publish_changed_ = true;
-    ++made;
+    hops += hops_of(*traced.snapshot);
   }
   if (publish_next_ < size) return;
   publish_next_ = 0;
@@ -325,6 +343,8 @@ void Tracing::publish(Instant now) {
     if (traced->snapshot != nullptr) snapshots->push_back(traced->snapshot);
   }
   outputs_.snapshots(std::move(snapshots));
+  retired_.insert(retired_.end(), std::make_move_iterator(replaced_.begin()), std::make_move_iterator(replaced_.end()));
+  replaced_.clear();
 }
 
 }  // namespace ecmp

@@ -90,6 +90,9 @@ class Tracing : public RoundSink {
   std::uint64_t dns_errors_ = 0;
   std::size_t unsettled_ = 0;
 
+  /// Snapshots that others took the place of, until the readers' board has the new ones; and those that nobody reads
+  /// any more. Thousands may end at once, with a hundred allocations each: they go a few at a time.
+  std::vector<std::shared_ptr<const DestinationSnapshot>> replaced_, retired_;
   std::size_t publish_next_ = 0;  ///< next of traced_ in the pass under way
   bool publish_changed_ = false;
   Instant publish_at_{};

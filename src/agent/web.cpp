@@ -15,10 +15,6 @@ namespace {
 using net::BodyStream;
 using net::HttpRequest;
 using net::HttpResponse;
-using SteadyClock = std::chrono::steady_clock;
-
-/// Two scrapes within this time get the same body: a pair of Prometheus servers costs no more than one.
-constexpr auto kShareScrape = std::chrono::milliseconds(250);
 
 constexpr std::size_t kPageRounds = 64;
 
@@ -93,31 +89,6 @@ void Web::add_routes(net::HttpServer& server) {
   });
 }
 
-std::shared_ptr<std::string> SpareBody::take(const std::shared_ptr<SpareBody>& spare) {
-  std::unique_ptr<std::string> body;
-  {
-    const std::lock_guard lock(spare->mutex_);
-    body = std::move(spare->body_);
-  }
-  if (body == nullptr) body = std::make_unique<std::string>();
-  return {body.release(), [spare](std::string* read) {
-            std::unique_ptr<std::string> owned(read);
-            owned->clear();
-            const std::lock_guard lock(spare->mutex_);
-            spare->body_.swap(owned);
-          }};
-}
-
-void Web::render(std::string& body, render::Format format, const render::FamilyFilter& filter) const {
-  const auto start = SteadyClock::now();
-  const auto snapshots = sources_.board->get();
-  const auto outcome = render::append_exposition(
-      body, *snapshots, *sources_.names(),
-      {.format = format, .families = filter, .max_series = sources_.max_series, .histograms = sources_.histograms});
-  sources_.scraped(outcome, SteadyClock::now() - start);
-  sources_.own_metrics(body, format, filter);
-}
-
 HttpResponse Web::metrics(const HttpRequest& request) {
   render::FamilyFilter filter;
   for (const auto& [name, value] : request.query) {
@@ -125,23 +96,18 @@ HttpResponse Web::metrics(const HttpRequest& request) {
     filter.insert(value);
   }
   const auto [format, content_type] = render::negotiate_format(request.accept);
+  auto slot = ScrapeStream::Slots::take(scrapes_);
+  if (slot == nullptr) return HttpResponse::text(503, "too many scrapes at once");
+  const auto finish = [this, format, filter](std::string& out, const render::RenderOutcome& outcome, Duration took) {
+    sources_.scraped(outcome, took);
+    sources_.own_metrics(out, format, filter);
+  };
+  auto stream = std::make_unique<ScrapeStream>(
+      sources_.board->get(), *sources_.names(),
+      render::ExpositionOptions{format, filter, sources_.max_series, sources_.histograms}, std::move(slot), finish);
   HttpResponse response;
   response.content_type = content_type;
-  if (!filter.empty()) {
-    render(response.body, format, filter);
-    return response;
-  }
-  // Who comes while another scrape is rendered waits for it and takes its body.
-  Scrape& scrape = scrapes_.at(static_cast<std::size_t>(format));
-  const std::lock_guard lock(scrape.mutex);
-  if (scrape.body == nullptr || SteadyClock::now() - scrape.time > kShareScrape) {
-    scrape.body.reset();  // so that its memory can be used again
-    auto body = SpareBody::take(scrape.spare);
-    render(*body, format, filter);
-    scrape.body = std::move(body);
-    scrape.time = SteadyClock::now();
-  }
-  response.shared_body = scrape.body;
+  response.stream = std::move(stream);
   return response;
 }
 

@@ -1,32 +1,18 @@
 #pragma once
 
-#include <array>
-#include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "agent/board.hpp"
 #include "agent/round_log.hpp"
+#include "agent/scrape_stream.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
 #include "render/exposition.hpp"
 #include "render/hop_names.hpp"
 
 namespace ecmp {
-
-/// Memory of a scrape that nobody reads any more, for the next one: to get hundreds of megabytes of fresh memory from
-/// the kernel takes as long as to fill them.
-class SpareBody {
- public:
-  /// An empty string, which comes back to `spare` when its last reader lets go of it.
-  static std::shared_ptr<std::string> take(const std::shared_ptr<SpareBody>& spare);
-
- private:
-  std::mutex mutex_;
-  std::unique_ptr<std::string> body_;
-};
 
 /// The answers of the exporter's HTTP server. Called by many threads at once; reads the board and the log, and nothing
 /// that the probing loop writes.
@@ -53,18 +39,9 @@ class Web {
   net::HttpResponse metrics(const net::HttpRequest& request);
   net::HttpResponse paths(const net::HttpRequest& request) const;
   net::HttpResponse page(const net::HttpRequest& request) const;
-  void render(std::string& body, render::Format format, const render::FamilyFilter& filter) const;
-
-  /// The newest whole scrape in a format, shared by who comes at the same time.
-  struct Scrape {
-    std::mutex mutex;
-    std::shared_ptr<const std::string> body;
-    std::chrono::steady_clock::time_point time;
-    std::shared_ptr<SpareBody> spare = std::make_shared<SpareBody>();
-  };
 
   Sources sources_;
-  std::array<Scrape, render::kFormats> scrapes_;
+  std::shared_ptr<ScrapeStream::Slots> scrapes_ = std::make_shared<ScrapeStream::Slots>();
 };
 
 }  // namespace ecmp

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <variant>
 
@@ -31,6 +32,38 @@ struct MplsStack {
   friend bool operator==(const MplsStack& a, const MplsStack& b) {
     return a.depth == b.depth && std::equal(a.labels.begin(), a.labels.begin() + a.depth, b.labels.begin());
   }
+};
+
+/// A label stack where there is hardly ever one: a pointer, and memory of its own only when it holds labels. Probes
+/// under way, finished rounds and hops are there by the hundred thousand, and 100 bytes of room each for labels would
+/// be more than all the rest of them.
+class KeptMpls {
+ public:
+  KeptMpls() = default;
+  KeptMpls(const MplsStack& stack)  // NOLINT(google-explicit-constructor): it is the same, kept elsewhere
+      : stack_(stack.depth == 0 ? nullptr : std::make_unique<const MplsStack>(stack)) {}
+  KeptMpls(const KeptMpls& other)
+      : stack_(other.stack_ == nullptr ? nullptr : std::make_unique<const MplsStack>(*other.stack_)) {}
+  KeptMpls(KeptMpls&& other) noexcept = default;
+  KeptMpls& operator=(KeptMpls&& other) noexcept = default;
+  KeptMpls& operator=(const KeptMpls& other) {
+    // The usual case first: a hop's labels stay what they are, and most have none.
+    if (!(*this == other)) *this = KeptMpls(other);
+    return *this;
+  }
+  ~KeptMpls() = default;
+
+  [[nodiscard]] bool empty() const { return stack_ == nullptr; }
+  /// Top first; empty if there is none.
+  [[nodiscard]] std::span<const MplsLabel> view() const {
+    return stack_ == nullptr ? std::span<const MplsLabel>() : stack_->view();
+  }
+  friend bool operator==(const KeptMpls& a, const KeptMpls& b) {
+    return a.stack_ == b.stack_ || (a.stack_ != nullptr && b.stack_ != nullptr && *a.stack_ == *b.stack_);
+  }
+
+ private:
+  std::unique_ptr<const MplsStack> stack_;
 };
 
 /// The start of a datagram of ours: inside an ICMP error, or as it left the host. At least 8 transport bytes were

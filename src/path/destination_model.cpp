@@ -91,8 +91,7 @@ PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_
   told.hops.reserve(count);
   for (std::size_t i = 0; i < path.hops.size(); ++i) {
     for (KnownPath::Member& member : path.hops[i]) {
-      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters,
-                           member.mpls != nullptr ? *member.mpls : packet::MplsStack(),
+      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls,
                            member.ledger.told(now_at_hops)});
     }
   }
@@ -350,13 +349,7 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       if (member == nullptr) continue;
       ++member->counters.probes;
       ++member->counters.replies;
-      if (hop.mpls.depth == 0) {
-        member->mpls.reset();
-      } else if (member->mpls == nullptr) {
-        member->mpls = std::make_unique<packet::MplsStack>(hop.mpls);
-      } else {
-        *member->mpls = hop.mpls;
-      }
+      member->mpls = hop.mpls;
       member->ledger.reply(place, hop.rtt);
       const auto which = static_cast<std::uint32_t>(member - flow.path->hops[hop.ttl - 1u].data());
       const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);

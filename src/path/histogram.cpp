@@ -6,31 +6,6 @@
 
 namespace ecmp {
 namespace log_buckets {
-namespace {
-
-/// 2^((k-8)/8) for k = 0 to 8: the edges between 0.5 and 1.
-constexpr std::array<double, kPerOctave + 1> kEdges = {0.5,
-                                                       0.5452538663326288,
-                                                       0.5946035575013605,
-                                                       0.6484197773255048,
-                                                       0.7071067811865476,
-                                                       0.7711054127039704,
-                                                       0.8408964152537144,
-                                                       0.9170040432046711,
-                                                       1.0};
-
-}  // namespace
-
-std::uint32_t key_of(double value) {
-  if (!(value > 0)) return 0;
-  if (std::isinf(value)) return kKeys - 1;
-  int exponent = 0;
-  const double fraction = std::frexp(value, &exponent);
-  const auto* const edge = std::lower_bound(kEdges.begin(), kEdges.end(), fraction);
-  const int index = (exponent - 1) * kPerOctave + static_cast<int>(edge - kEdges.begin());
-  return static_cast<std::uint32_t>(std::clamp(index, kLowest, kHighest) - kLowest + 1);
-}
-
 double upper_edge(int index) {
   // Rounded down also below zero.
   const int octave = (index - (index % kPerOctave + kPerOctave) % kPerOctave) / kPerOctave;
@@ -46,22 +21,15 @@ double value_in(std::uint32_t key, double place) {
 
 }  // namespace log_buckets
 
-double in_seconds(Duration duration) {
-  return static_cast<double>(duration.count()) / 1e9;
-}
-
 std::uint64_t HistogramView::count() const {
   std::uint64_t sum = 0;
-  for (const std::uint32_t word : words_)
-    sum += units(word);
+  each([&sum](const Bucket& bucket) { sum += bucket.count; });
   return sum;
 }
 
 std::uint64_t HistogramView::zero_count() const {
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < words_.size() && key(words_[i]) == 0; ++i)
-    sum += units(words_[i]);
-  return sum;
+  const Reader first(bytes_);
+  return !first.done() && first.bucket().zero() ? first.bucket().count : 0;
 }
 
 double HistogramView::quantile(double q) const {
@@ -85,35 +53,34 @@ double HistogramView::quantile(double q) const {
   return found;
 }
 
-std::size_t Buckets::add(std::vector<std::uint32_t>& words, std::size_t begin, std::size_t end, std::uint32_t key,
+std::size_t Buckets::add(PackedArray<std::uint8_t>& bytes, std::size_t begin, std::size_t end, std::uint32_t key,
                          std::uint64_t count) {
-  const std::uint32_t masked = key << (HistogramView::kCountBits + 1);
-  const auto low = static_cast<std::uint32_t>(count & HistogramView::kCountMask);
-  const auto high = static_cast<std::uint32_t>(count >> HistogramView::kCountBits);
-  if (low != 0) end = add_word(words, begin, end, masked, low);
-  if (high != 0) end = add_word(words, begin, end, masked | HistogramView::kHigh, high);
-  return end;
-}
-
-std::size_t Buckets::add_word(std::vector<std::uint32_t>& words, std::size_t begin, std::size_t end,
-                              std::uint32_t masked, std::uint32_t count) {
-  constexpr std::uint32_t kMask = HistogramView::kCountMask;
-  const auto first = words.begin() + static_cast<std::ptrdiff_t>(begin);
-  const auto last = words.begin() + static_cast<std::ptrdiff_t>(end);
-  const auto at = std::lower_bound(first, last, masked);
-  if (at == last || (*at & ~kMask) != masked) {
-    words.insert(at, masked | count);
-    return end + 1;
+  if (count == 0) return end;
+  HistogramView::Reader reader(bytes.view().subspan(begin, end - begin));
+  std::uint32_t next_key = 0;  // behind the bucket before
+  for (; !reader.done() && reader.bucket().key < key; reader.next())
+    next_key = reader.bucket().key + 1;
+  const auto at = static_cast<std::size_t>(reader.position() - bytes.view().data());
+  std::array<std::uint8_t, 2 * bucket_bytes::kLongestBucket> written;  // NOLINT: filled below
+  std::uint8_t* last = written.data();
+  std::size_t replaced = 0;
+  if (!reader.done()) {
+    // The bucket itself, or the one behind it, whose gap becomes smaller.
+    const HistogramView::Bucket there = reader.bucket();
+    reader.next();
+    replaced = static_cast<std::size_t>(reader.position() - bytes.view().data()) - at;
+    if (there.key == key) {
+      last = bucket_bytes::write(last, key - next_key, there.count + count);
+    } else {
+      last = bucket_bytes::write(last, key - next_key, count);
+      last = bucket_bytes::write(last, there.key - key - 1, there.count);
+    }
+  } else {
+    last = bucket_bytes::write(last, key - next_key, count);
   }
-  const std::uint64_t sum = std::uint64_t{*at & kMask} + count;
-  if (sum <= kMask) {
-    *at = masked | static_cast<std::uint32_t>(sum);
-    return end;
-  }
-  // What does not fit goes up; a full upper word stays full, at 2^42 observations.
-  const bool upper = (masked & HistogramView::kHigh) != 0;
-  *at = masked | (upper ? kMask : static_cast<std::uint32_t>(sum & kMask));
-  return upper ? end : add_word(words, begin, end, masked | HistogramView::kHigh, 1);
+  const auto size = static_cast<std::size_t>(last - written.data());
+  bytes.replace(at, replaced, std::span(written).first(size));
+  return end + size - replaced;
 }
 
 void Histogram::observe(double value) {

@@ -25,32 +25,45 @@ void IntervalLoss::merge(const IntervalLoss& other) {
   }
 }
 
-Statistics& Ledger::writable() {
-  if (statistics_ == nullptr) {
-    statistics_ = std::make_shared<Statistics>();
-  } else if (told_) {
-    statistics_ = std::make_shared<Statistics>(*statistics_);
-  }
-  told_ = false;
-  return *statistics_;
+void Ledger::observe(const Statistics::Observation& one) {
+  if (waiting_.size() == waiting_.capacity()) waiting_.reserve(2 * waiting_.size() + 1);
+  waiting_.push_back(one);
+  if (waiting_.size() == kMostWaiting) settle();
+}
+
+/// Counts what waits, in a new copy.
+Statistics& Ledger::settle() {
+  static const Statistics kNothing;
+  auto made = std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : kNothing, waiting_.view());
+  Statistics& writable = *made;
+  statistics_ = std::move(made);
+  // Room is kept for as many as came this time, and for the three of a round.
+  const bool roomy = waiting_.capacity() > 2 * waiting_.size() + 3;
+  waiting_.clear();
+  if (roomy) waiting_.release();
+  return writable;
 }
 
 void Ledger::fate(const RoundPlace& place, bool lost) {
-  Statistics& statistics = writable();
+  changed_ = true;
   if (!place.histograms) return;
-  intervals_.add(place.interval, lost, [&](double ratio) { statistics.observe(Statistics::Kind::loss, ratio); });
+  intervals_.add(place.interval, lost, [this](std::uint16_t losses, std::uint16_t probes) {
+    observe(Statistics::Observation::of_loss(losses, probes));
+  });
 }
 
 void Ledger::reply(const RoundPlace& place, Duration rtt) {
+  const std::uint32_t key = log_buckets::key_of(in_seconds(rtt));
   fate(place, false);
-  window_.reply(place.part, rtt);
-  if (place.histograms) statistics_->observe(Statistics::Kind::rtt, rtt);
+  window_.reply(place.part, rtt, key);
+  if (place.histograms) observe(Statistics::Observation::of(Statistics::Kind::rtt, key, rtt));
 }
 
 void Ledger::jitter(const RoundPlace& place, Duration difference) {
-  Statistics& statistics = writable();
-  window_.jitter(place.part, difference);
-  if (place.histograms) statistics.observe(Statistics::Kind::jitter, difference);
+  const std::uint32_t key = log_buckets::key_of(in_seconds(difference));
+  changed_ = true;
+  window_.jitter(place.part, key);
+  if (place.histograms) observe(Statistics::Observation::of(Statistics::Kind::jitter, key, difference));
 }
 
 void Ledger::loss(const RoundPlace& place) {
@@ -64,24 +77,41 @@ void Ledger::silence(const RoundPlace& place) {
 }
 
 void Ledger::absorb(const Ledger& other) {
-  if (other.statistics_ == nullptr) return;
-  writable().merge(*other.statistics_);
+  if (other.statistics_ == nullptr && other.waiting_.empty() && !other.changed_) return;
+  changed_ = true;
+  if (other.statistics_ != nullptr) {
+    auto merged = std::make_shared<Statistics>(*other.statistics_);
+    if (statistics_ != nullptr) merged->merge(*statistics_);
+    statistics_ = std::move(merged);
+  }
+  for (const Statistics::Observation& one : other.waiting_.view())
+    observe(one);
   window_.merge(other.window_);
   intervals_.merge(other.intervals_);
 }
 
 void Ledger::close_intervals() {
-  intervals_.close([this](double ratio) { writable().observe(Statistics::Kind::loss, ratio); });
+  intervals_.close([this](std::uint16_t losses, std::uint16_t probes) {
+    changed_ = true;
+    observe(Statistics::Observation::of_loss(losses, probes));
+  });
+}
+
+void Ledger::clear_window() {
+  window_ = Window();
+  changed_ = true;
 }
 
 std::shared_ptr<const Statistics> Ledger::told(const RoundPlace& now) {
-  intervals_.pass(now.interval, [this](double ratio) { writable().observe(Statistics::Kind::loss, ratio); });
-  if (statistics_ == nullptr || window_.has_aged(now.part)) {
-    window_.drop_aged(now.part);
-    writable();
-  }
-  if (!told_) statistics_->window = window_.figures(now.part);
-  told_ = true;
+  intervals_.pass(now.interval, [this](std::uint16_t losses, std::uint16_t probes) {
+    changed_ = true;
+    observe(Statistics::Observation::of_loss(losses, probes));
+  });
+  const bool aged = window_.has_aged(now.part);
+  if (aged) window_.drop_aged(now.part);
+  if (statistics_ != nullptr && !changed_ && !aged) return statistics_;
+  settle().window = window_.figures(now.part);
+  changed_ = false;
   return statistics_;
 }
 

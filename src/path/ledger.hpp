@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/packed_array.hpp"
 #include "base/time.hpp"
 #include "path/statistics.hpp"
 #include "path/window.hpp"
@@ -20,7 +21,7 @@ struct RoundPlace {
 /// lost probe comes after others that began later: so the interval before the newest is still open.
 class IntervalLoss {
  public:
-  /// Calls observe(ratio) for each interval that is over now.
+  /// Calls observe(losses, probes) for each interval that is over now.
   template <typename Observe>
   void add(std::uint32_t interval, bool lost, Observe observe) {
     advance(interval, observe);
@@ -53,7 +54,7 @@ class IntervalLoss {
 
     template <typename Observe>
     void settle(Observe observe) {
-      if (probes > 0) observe(static_cast<double>(losses) / probes);
+      if (probes > 0) observe(losses, probes);
       *this = {};
     }
     void merge(const Tally& other);
@@ -75,7 +76,8 @@ class IntervalLoss {
 };
 
 /// Keeps the statistics of a path or of one of its hops. What was told is shared with its readers and never written
-/// again: the next observation goes to a copy.
+/// again: what is observed since then waits in line until it is to be told. So an observation costs next to nothing,
+/// and there are never two copies of histograms that differ by one probe.
 class Ledger {
  public:
   void reply(const RoundPlace& place, Duration rtt);
@@ -87,19 +89,26 @@ class Ledger {
   void absorb(const Ledger& other);
   /// Intervals are numbered anew from now on.
   void close_intervals();
+  /// The window is another from now on, and empty; what accumulates stays.
+  void clear_window();
 
   /// As of now. The same as before if nothing happened and nothing left the window.
   std::shared_ptr<const Statistics> told(const RoundPlace& now);
   [[nodiscard]] WindowFigures figures(std::uint32_t part) const { return window_.figures(part); }
 
  private:
-  Statistics& writable();
-  void fate(const RoundPlace& place, bool lost);
+  /// So many wait at most, where nobody asks.
+  static constexpr std::size_t kMostWaiting = 128;
 
-  std::shared_ptr<Statistics> statistics_;
+  void observe(const Statistics::Observation& one);
+  void fate(const RoundPlace& place, bool lost);
+  Statistics& settle();
+
+  std::shared_ptr<const Statistics> statistics_;  ///< null: nothing was told yet
+  PackedArray<Statistics::Observation> waiting_;
   Window window_;
   IntervalLoss intervals_;
-  bool told_ = false;  ///< statistics_ is shared with readers
+  bool changed_ = false;  ///< since it was told
 };
 
 }  // namespace ecmp

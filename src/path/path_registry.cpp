@@ -135,7 +135,7 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
   path.hops.resize(path.content.slots.size());
   for (std::size_t i = 0; i < path.hops.size(); ++i) {
     for (const IpAddress& responder : path.content.slots[i].responders)
-      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, nullptr, {}});
+      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, {}, {}});
   }
   path.responders = responder_list(path.content);
 }
@@ -155,7 +155,7 @@ void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
       to->counters.losses += from.counters.losses;
       to->counters.silences += from.counters.silences;
       to->ledger.absorb(from.ledger);
-      if (to->mpls == nullptr) to->mpls = std::move(from.mpls);
+      if (to->mpls.empty()) to->mpls = std::move(from.mpls);
     }
   }
 }

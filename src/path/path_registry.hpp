@@ -19,7 +19,7 @@ struct KnownPath {
   struct Member {
     IpAddress responder;
     HopCounters counters;
-    std::unique_ptr<packet::MplsStack> mpls;  ///< of its newest reply; null: none. Most hops never have one
+    packet::KeptMpls mpls;  ///< of its newest reply
     Ledger ledger;
   };
 

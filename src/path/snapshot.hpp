@@ -41,7 +41,7 @@ struct HopSnapshot {
   std::uint8_t ttl = 0;
   IpAddress responder;
   HopCounters counters;
-  packet::MplsStack mpls;  ///< of its newest reply
+  packet::KeptMpls mpls;  ///< of its newest reply
   /// RTT, jitter and loss ratio of the probes at this hop. Null if made by hand: nothing observed. When the model keeps
   /// no histograms of hops they are empty, but the window is there.
   std::shared_ptr<const Statistics> statistics;

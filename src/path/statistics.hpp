@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
+#include "base/packed_array.hpp"
 #include "base/time.hpp"
 #include "path/histogram.hpp"
 
@@ -43,16 +46,50 @@ struct PathWindow {
 };
 
 /// What is told of a path or of a hop of it: cumulative histograms, which only ever grow, and the window. One sequence
-/// of words holds all three histograms, since there may be half a million of these.
+/// of bytes holds all three histograms, since there may be half a million of these.
 class Statistics {
  public:
   enum class Kind : std::uint8_t { rtt, jitter, loss };
   static constexpr std::size_t kKinds = 3;
 
+  /// One observation that waits to be counted, in eight bytes. Sorted they stand by kind, and then by bucket.
+  class Observation {
+   public:
+    Observation() = default;
+    static Observation of(Kind kind, std::uint32_t key, Duration value) {
+      const auto nanoseconds = std::clamp<std::int64_t>(value.count(), 0, kValueMask);
+      return Observation(kind, key, static_cast<std::uint64_t>(nanoseconds));
+    }
+    /// `losses` out of `probes`, which are not 0.
+    static Observation of_loss(std::uint16_t losses, std::uint16_t probes) {
+      const std::uint32_t key = log_buckets::key_of(static_cast<double>(losses) / probes);
+      return Observation(Kind::loss, key, std::uint64_t{losses} << 16 | probes);
+    }
+
+    [[nodiscard]] Kind kind() const { return static_cast<Kind>(bits_ >> kKindShift); }
+    [[nodiscard]] std::uint32_t key() const { return static_cast<std::uint32_t>(bits_ >> kKeyShift) & kKeyMask; }
+    [[nodiscard]] double value() const {
+      const std::uint64_t value = bits_ & kValueMask;
+      if (kind() == Kind::loss) return static_cast<double>(value >> 16) / static_cast<double>(value & 0xffff);
+      return in_seconds(Duration(static_cast<std::int64_t>(value)));
+    }
+    friend auto operator<=>(const Observation&, const Observation&) = default;
+
+   private:
+    static constexpr unsigned kKindShift = 62;
+    static constexpr unsigned kKeyShift = 52;
+    static constexpr std::uint32_t kKeyMask = 0x3ff;
+    static constexpr std::int64_t kValueMask = (std::int64_t{1} << kKeyShift) - 1;  ///< 52 days in nanoseconds
+
+    Observation(Kind kind, std::uint32_t key, std::uint64_t value)
+        : bits_(static_cast<std::uint64_t>(kind) << kKindShift | std::uint64_t{key} << kKeyShift | value) {}
+
+    std::uint64_t bits_ = 0;
+  };
+
   Statistics() = default;
-  Statistics(const Statistics& other);
-  Statistics& operator=(const Statistics& other) = default;
-  ~Statistics() = default;
+  /// The histograms of `base`, and these. `more` is sorted on the way.
+  Statistics(const Statistics& base, std::span<Observation> more);
 
   [[nodiscard]] HistogramView rtt() const { return view(Kind::rtt); }        ///< seconds
   [[nodiscard]] HistogramView jitter() const { return view(Kind::jitter); }  ///< seconds
@@ -66,14 +103,11 @@ class Statistics {
   WindowFigures window;
 
  private:
-  /// Doubling would waste what the packing saves; and with sizes in steps, what is freed fits what is asked for next.
-  static constexpr std::size_t kStep = 16;
-
   void add(Kind kind, std::uint32_t key, std::uint64_t count);
 
   std::array<double, kKinds> sums_{};
-  std::array<std::uint16_t, kKinds> ends_{};  ///< of each histogram in words_
-  std::vector<std::uint32_t> words_;
+  PackedArray<std::uint8_t> bytes_;
+  std::array<std::uint16_t, kKinds> ends_{};  ///< of each histogram in bytes_
 };
 
 }  // namespace ecmp

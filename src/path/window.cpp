@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 #include <utility>
 
 namespace ecmp {
@@ -44,87 +43,102 @@ Quantiles KeyCounts::quantiles(Duration least) const {
   return {found[0], found[1], found[2]};
 }
 
-std::size_t Window::next_part(std::size_t head) const {
-  std::size_t at = head + kHead;
-  while (at < words_.size() && kind_of(words_[at]) != Kind::part)
-    ++at;
-  return at;
+Window::Item Window::item(std::size_t at) const {
+  const std::uint32_t count = short_count(at);
+  if (what(at) == kPart) return {kPart, count, at + kHead};
+  return count < kLongCount ? Item{what(at), count, at + 1} : Item{what(at), long_count(at + 1), at + 3};
 }
 
-std::size_t Window::first_live(std::uint32_t part) const {
-  std::size_t head = 0;
-  while (head < words_.size() && !live(number(head), part))
-    head = next_part(head);
-  return head;
+void Window::set_long_count(std::size_t at, std::uint32_t count) {
+  words_[at] = static_cast<std::uint16_t>(count);
+  words_[at + 1] = static_cast<std::uint16_t>(count >> 16);
+}
+
+Window::Part Window::next_part(const Part& part) const {
+  std::size_t at = part.head + kHead;
+  while (at < words_.size() && what(at) != kPart)
+    at = item(at).next;
+  return {at, at < words_.size() ? (part.number + short_count(at)) & WindowScale::kPartMask : part.number};
+}
+
+Window::Part Window::first_live(std::uint32_t part) const {
+  Part first{0, first_number_};
+  while (first.head < words_.size() && !live(first.number, part))
+    first = next_part(first);
+  return first;
 }
 
 bool Window::has_aged(std::uint32_t part) const {
-  return !words_.empty() && !live(number(0), part);
+  return !words_.empty() && !live(first_number_, part);
 }
 
 void Window::drop_aged(std::uint32_t part) {
-  const std::size_t head = first_live(part);
-  if (head == 0) return;
-  words_.erase(words_.begin(), words_.begin() + static_cast<std::ptrdiff_t>(head));
-  newest_ = words_.empty() ? 0 : newest_ - static_cast<std::uint32_t>(head);
-}
-
-void Window::push(std::uint32_t word) {
-  constexpr std::size_t kStep = 16;  // doubling would waste what the packing saves
-  if (words_.size() == words_.capacity()) words_.reserve((words_.size() / kStep + 1) * kStep);
-  words_.push_back(word);
+  const Part first = first_live(part);
+  if (first.head == 0) return;
+  newest_ = first.head == words_.size() ? 0 : newest_ - static_cast<std::uint32_t>(first.head);
+  words_.replace(0, first.head, {});
+  first_number_ = first.number;
 }
 
 void Window::enter(std::uint32_t part) {
-  if (!words_.empty() && !later(part, number(newest_))) return;
+  if (!words_.empty() && !later(part, newest_number_)) return;
   drop_aged(part);
+  // Whatever is left belongs to the window: the parts in between are fewer than there are in one.
+  const std::uint32_t behind = words_.empty() ? 0 : (part - newest_number_) & WindowScale::kPartMask;
+  if (words_.empty()) first_number_ = part;
   newest_ = static_cast<std::uint32_t>(words_.size());
-  push((static_cast<std::uint32_t>(Kind::part) << kKindShift) | part);
-  push(kNoRtt);
+  newest_number_ = part;
+  words_.push_back(static_cast<std::uint16_t>(kPart << kCountBits | behind));
+  words_.push_back(0);
+  words_.push_back(0);
+  set_long_count(newest_ + 1, kNoRtt);
 }
 
-void Window::add(std::uint32_t part, Kind kind, std::uint32_t key, std::uint32_t count) {
+void Window::add(std::uint32_t part, std::uint32_t counted, std::uint32_t count) {
   enter(part);
-  const std::uint32_t masked = (static_cast<std::uint32_t>(kind) << kKindShift) | (key << kKeyShift);
-  for (std::size_t at = newest_ + kHead; at < words_.size(); ++at) {
-    if ((words_[at] & ~kCountMask) != masked) continue;
-    const std::uint32_t room = std::min(count, kCountMask - (words_[at] & kCountMask));
-    words_[at] += room;
-    count -= room;
-    if (count == 0) return;
+  const std::size_t size = words_.size();
+  std::size_t at = newest_ + kHead;
+  while (at < size && what(at) != counted)
+    at += short_count(at) < kLongCount ? 1u : 3u;
+  if (at == size) words_.push_back(static_cast<std::uint16_t>(counted << kCountBits));
+  const std::uint32_t before = item(at).count;
+  const std::uint32_t sum = before + std::min(count, UINT32_MAX - before);
+  if (sum < kLongCount) {
+    words_[at] = static_cast<std::uint16_t>(counted << kCountBits | sum);
+    return;
   }
-  push(masked | count);
+  if (short_count(at) < kLongCount) {
+    constexpr std::array<std::uint16_t, 2> kRoom{};
+    words_.replace(at + 1, 0, kRoom);
+    words_[at] = static_cast<std::uint16_t>(counted << kCountBits | kLongCount);
+  }
+  set_long_count(at + 1, sum);
 }
 
 void Window::note_least(std::uint32_t nanoseconds) {
-  words_[newest_ + 1] = std::min(words_[newest_ + 1], nanoseconds);
+  set_long_count(newest_ + 1, std::min(long_count(newest_ + 1), nanoseconds));
 }
 
-void Window::reply(std::uint32_t part, Duration rtt) {
-  add(part, Kind::rtt, log_buckets::key_of(in_seconds(rtt)), 1);
+void Window::reply(std::uint32_t part, Duration rtt, std::uint32_t key) {
+  add(part, kRtt + key, 1);
   note_least(static_cast<std::uint32_t>(std::clamp<std::int64_t>(rtt.count(), 0, kNoRtt - 1)));
-}
-
-void Window::jitter(std::uint32_t part, Duration difference) {
-  add(part, Kind::jitter, log_buckets::key_of(in_seconds(difference)), 1);
 }
 
 void Window::merge(const Window& other) {
   Window merged;
-  const auto take = [&merged](const Window& from, std::size_t head) {
-    const std::uint32_t part = from.number(head);
-    merged.enter(part);
-    merged.note_least(from.words_[head + 1]);
-    const std::size_t end = from.next_part(head);
-    for (const std::uint32_t word : std::span(from.words_).subspan(head + kHead, end - head - kHead))
-      merged.add(part, kind_of(word), (word >> kKeyShift) & 0x3ffu, word & kCountMask);
-    return end;
+  const auto take = [&merged](const Window& from, const Part& part) {
+    merged.enter(part.number);
+    merged.note_least(from.long_count(part.head + 1));
+    const Part next = from.next_part(part);
+    for (std::size_t at = part.head + kHead; at < next.head; at = from.item(at).next)
+      merged.add(part.number, from.what(at), from.item(at).count);
+    return next;
   };
-  std::size_t ours = 0;
-  std::size_t theirs = 0;
-  while (ours < words_.size() || theirs < other.words_.size()) {
+  Part ours{0, first_number_};
+  Part theirs{0, other.first_number_};
+  while (ours.head < words_.size() || theirs.head < other.words_.size()) {
     const bool take_theirs =
-        ours == words_.size() || (theirs < other.words_.size() && later(number(ours), other.number(theirs)));
+        ours.head == words_.size() || (theirs.head < other.words_.size() && later(ours.number, theirs.number));
     if (take_theirs) {
       theirs = take(other, theirs);
     } else {
@@ -139,29 +153,24 @@ WindowFigures Window::figures(std::uint32_t part) const {
   KeyCounts jitters;
   std::array<std::uint64_t, 2> fates{};
   std::uint32_t least = kNoRtt;
-  for (std::size_t at = first_live(part); at < words_.size(); ++at) {
-    const std::uint32_t word = words_[at];
-    const std::uint32_t key = (word >> kKeyShift) & 0x3ffu;
-    switch (kind_of(word)) {
-      case Kind::rtt:
-        rtts.add(key, word & kCountMask);
-        break;
-      case Kind::jitter:
-        jitters.add(key, word & kCountMask);
-        break;
-      case Kind::fate:
-        fates[key] += word & kCountMask;
-        break;
-      case Kind::part:
-        least = std::min(least, words_[++at]);
-        break;
+  for (std::size_t at = first_live(part).head; at < words_.size();) {
+    const Item one = item(at);
+    if (one.what == kPart) {
+      least = std::min(least, long_count(at + 1));
+    } else if (one.what < kJitter) {
+      rtts.add(one.what, one.count);
+    } else if (one.what < kLoss) {
+      jitters.add(one.what - kJitter, one.count);
+    } else {
+      fates[one.what - kLoss] += one.count;
     }
+    at = one.next;
   }
   WindowFigures figures;
   figures.rtts = rtts.total();
   figures.jitters = jitters.total();
-  figures.losses = fates[kLoss];
-  figures.probes = figures.rtts + fates[kLoss] + fates[kSilence];
+  figures.losses = fates[0];
+  figures.probes = figures.rtts + fates[0] + fates[1];
   figures.least_rtt = Duration(least == kNoRtt ? 0 : least);
   figures.rtt = rtts.quantiles(figures.least_rtt);
   figures.jitter = jitters.quantiles({});

@@ -30,7 +30,7 @@ struct HopResult {
   IpAddress responder;          ///< who answered (or refused); unspecified if nobody did
   Duration rtt{};               ///< wire time; only when there was an answer
   Instant received{};           ///< only when there was an answer
-  packet::MplsStack mpls;
+  packet::KeptMpls mpls;
 };
 
 /// The fate of a round at its destination.

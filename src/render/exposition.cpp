@@ -1,5 +1,7 @@
 #include "render/exposition.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -32,34 +34,6 @@ std::optional<Wanted> want(const MetricRow& family, const SeriesSource& source, 
   return wanted;
 }
 
-template <Encoder To>
-void write_families(To encoder, const SeriesSource& source, std::span<Wanted> all) {
-  for (Wanted& wanted : all) {
-    const MetricRow& family = *wanted.family;
-    encoder.begin({family.name, family.help, family.type});
-    if (const auto figure = figure_of(family.metric)) {
-      source.write(encoder, *figure, *wanted.figures);
-    } else {
-      source.write(encoder, family.metric);
-    }
-    encoder.end();
-  }
-}
-
-/// About how long a scrape will be in text; protobuf is shorter. What is reserved and not written costs nothing, but to
-/// grow what is hundreds of megabytes long costs as much again, in time and in memory.
-std::size_t estimated_size(const SeriesSource& source, std::span<const Wanted> all) {
-  constexpr std::size_t kHead = 400;
-  constexpr std::size_t kAroundLabels = 48;  // an ending of the name, `le`, the value
-  std::size_t size = 0;
-  for (const Wanted& wanted : all) {
-    const auto figure = figure_of(wanted.family->metric);
-    size += figure ? source.label_bytes(*figure, *wanted.figures) : source.label_bytes(wanted.family->metric);
-    size += kHead + wanted.series * (wanted.family->name.size() + kAroundLabels);
-  }
-  return size;
-}
-
 }  // namespace
 
 bool takes(const FamilyFilter& filter, const MetricRow& family) {
@@ -80,39 +54,113 @@ bool takes(const FamilyFilter& filter, const MetricRow& family) {
   return false;
 }
 
-RenderOutcome append_exposition(std::string& out, std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots,
-                                const HopNames& names, const ExpositionOptions& options) {
-  SeriesSource source(snapshots);
+class Exposition::State {
+ public:
+  State(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots, const HopNames& names,
+        const ExpositionOptions& options);
+
+  bool next_text(std::string& out, std::size_t enough);
+  bool next_protobuf(std::string& out, std::size_t enough);
+
   RenderOutcome outcome;
-  std::vector<Wanted> wanted;
+  Format format;
+
+ private:
+  static FamilyHead head_of(const MetricRow& family) { return {family.name, family.help, family.type}; }
+  template <Encoder To>
+  void write(To& encoder, Wanted& wanted, const SeriesSource::Range& range) const {
+    if (const auto figure = figure_of(wanted.family->metric)) {
+      source_.write(encoder, *figure, *wanted.figures, range);
+    } else {
+      source_.write(encoder, wanted.family->metric, range);
+    }
+  }
+
+  SeriesSource source_;
+  std::vector<Wanted> wanted_;
+  std::size_t family_ = 0;  ///< of wanted_, to be written next
+  std::size_t item_ = 0;    ///< of that family
+};
+
+Exposition::State::State(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots, const HopNames& names,
+                         const ExpositionOptions& options)
+    : format(options.format), source_(snapshots) {
   for (const MetricRow& family : metric_table().first(kNetworkMetrics)) {
     if (!takes(options.families, family)) continue;
-    if (auto one = want(family, source, options)) {
+    if (auto one = want(family, source_, options)) {
       outcome.series += one->series;
-      wanted.push_back(std::move(*one));
+      wanted_.push_back(std::move(*one));
     }
   }
   while (outcome.series > options.max_series) {
-    const Wanted& least = wanted.back();
+    const Wanted& least = wanted_.back();
     outcome.dropped.push_back({least.family->name, least.series});
     outcome.series -= least.series;
-    wanted.pop_back();
+    wanted_.pop_back();
   }
-
-  const bool is_protobuf = options.format == Format::protobuf;
   std::vector<Metric> metrics;
-  metrics.reserve(wanted.size());
-  for (const Wanted& one : wanted) {
+  metrics.reserve(wanted_.size());
+  for (const Wanted& one : wanted_) {
     metrics.push_back(one.family->metric);
   }
-  source.write_labels(metrics, names, is_protobuf ? LabelForm::protobuf : LabelForm::text);
-  out.reserve(out.size() + estimated_size(source, wanted));
-  if (is_protobuf) {
-    write_families(ProtobufEncoder(out), source, wanted);
-  } else {
-    write_families(TextEncoder(out, options.format), source, wanted);
+  source_.write_labels(metrics, names, format == Format::protobuf ? LabelForm::protobuf : LabelForm::text);
+}
+
+bool Exposition::State::next_text(std::string& out, std::size_t enough) {
+  // Between two looks at the size: a hop's histogram is 2 kB of text.
+  constexpr std::size_t kItems = 8;
+  const std::size_t end = out.size() + std::min(enough, out.max_size() - out.size());
+  TextEncoder encoder(out, format);
+  for (; family_ < wanted_.size(); ++family_, item_ = 0) {
+    Wanted& wanted = wanted_[family_];
+    if (out.size() >= end) return true;
+    if (item_ == 0) {
+      encoder.begin(head_of(*wanted.family));
+    } else {
+      encoder.resume(head_of(*wanted.family));
+    }
+    for (const std::size_t items = source_.items(wanted.family->metric); item_ < items;) {
+      write(encoder, wanted, {item_, item_ + kItems});
+      item_ += kItems;
+      if (out.size() >= end && item_ < items) return true;
+    }
+    encoder.end();
   }
-  return outcome;
+  return false;
+}
+
+bool Exposition::State::next_protobuf(std::string& out, std::size_t enough) {
+  const std::size_t end = out.size() + std::min(enough, out.max_size() - out.size());
+  ProtobufEncoder encoder(out);
+  for (; family_ < wanted_.size() && out.size() < end; ++family_) {
+    Wanted& wanted = wanted_[family_];
+    encoder.begin(head_of(*wanted.family));
+    write(encoder, wanted, {});
+    encoder.end();
+  }
+  return family_ < wanted_.size();
+}
+
+Exposition::Exposition(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots, const HopNames& names,
+                       const ExpositionOptions& options)
+    : state_(std::make_unique<State>(snapshots, names, options)) {}
+
+Exposition::~Exposition() = default;
+
+const RenderOutcome& Exposition::outcome() const {
+  return state_->outcome;
+}
+
+bool Exposition::next(std::string& out, std::size_t enough) {
+  return state_->format == Format::protobuf ? state_->next_protobuf(out, enough) : state_->next_text(out, enough);
+}
+
+RenderOutcome append_exposition(std::string& out, std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots,
+                                const HopNames& names, const ExpositionOptions& options) {
+  Exposition exposition(snapshots, names, options);
+  while (exposition.next(out, std::numeric_limits<std::size_t>::max())) {
+  }
+  return exposition.outcome();
 }
 
 }  // namespace ecmp::render

@@ -39,10 +39,32 @@ struct RenderOutcome {
   std::vector<DroppedFamily> dropped;  ///< left out for max_series, the least important first
 };
 
-/// Appends all families about the network, each once with the samples of all destinations, those by name. When there
-/// would be more than max_series, whole families are left out, the least important first, until the rest fits. No two
-/// samples have the same name and labels, whatever the snapshots hold. What ends a scrape is left to who appends the
-/// families that follow.
+/// All families about the network, each once with the samples of all destinations, those by name, to be written piece
+/// by piece: a scrape may be hundreds of megabytes long, which nobody needs to hold at once. When there would be more
+/// series than max_series, whole families are left out, the least important first, until the rest fits. No two samples
+/// have the same name and labels, whatever the snapshots hold. What ends a scrape is left to who appends the families
+/// that follow.
+class Exposition {
+ public:
+  /// The snapshots must outlive it. Names are asked for at once.
+  Exposition(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots, const HopNames& names,
+             const ExpositionOptions& options);
+  ~Exposition();
+  Exposition(const Exposition&) = delete;
+  Exposition& operator=(const Exposition&) = delete;
+
+  [[nodiscard]] const RenderOutcome& outcome() const;
+
+  /// Appends until there are at least `enough` bytes more, or no more to come. In text it goes little beyond that; a
+  /// family of protobuf, which begins with its length, comes whole. False when that was the last piece.
+  bool next(std::string& out, std::size_t enough);
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+/// All of it at once.
 RenderOutcome append_exposition(std::string& out, std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots,
                                 const HopNames& names, const ExpositionOptions& options);
 

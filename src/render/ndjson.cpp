@@ -21,11 +21,12 @@ void append_known(std::string& out, const IpAddress& address) {
   if (!address.is_unspecified()) append_address(out, address);
 }
 
-void append_mpls(std::string& out, const packet::MplsStack& stack) {
+void append_mpls(std::string& out, const packet::KeptMpls& stack) {
   out.append(R"(,"mpls":[)");
-  for (std::size_t i = 0; i < stack.depth; ++i) {
-    const packet::MplsLabel& label = stack.labels[i];
-    out.append(i == 0 ? R"({"label":)" : R"(,{"label":)");
+  const char* before = "";
+  for (const packet::MplsLabel& label : stack.view()) {
+    out.append(before).append(R"({"label":)");
+    before = ",";
     append_number(out, label.label);
     out.append(R"(,"tc":)");
     append_number(out, static_cast<unsigned>(label.traffic_class));

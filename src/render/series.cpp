@@ -64,6 +64,13 @@ void add_destination_info(LabelWriter& labels, const DestinationFacts& facts) {
   add_user_labels(labels, facts);
 }
 
+/// The items of a range.
+template <typename Item>
+std::span<const Item> within(const std::vector<Item>& items, const SeriesSource::Range& range) {
+  const std::size_t from = std::min(range.from, items.size());
+  return std::span(items).subspan(from, std::min(range.to, items.size()) - from);
+}
+
 bool is_hop_family(Metric metric) {
   if (const auto figure = figure_of(metric)) return figure->of_hops;
   return metric == Metric::path_hop_info || metric == Metric::hop_losses || metric == Metric::hop_probes ||
@@ -73,6 +80,13 @@ bool is_hop_family(Metric metric) {
 }  // namespace
 
 SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots) {
+  // Hops are by far the most: a vector that doubles would hold three times what it is filled with.
+  std::size_t hops = 0;
+  for (const auto& snapshot : snapshots) {
+    for (const PathSnapshot& path : snapshot->paths)
+      hops += path.hops.size();
+  }
+  hops_.reserve(hops);
   for (const auto& snapshot : snapshots) {
     // By the name as it will be written: mending UTF-8 can make one of two.
     Destination destination{{}, snapshot.get()};
@@ -132,7 +146,8 @@ void SeriesSource::collect_paths(const DestinationSnapshot& snapshot) {
 /// A responder stands on many paths of many destinations, but what is known of it is told once. Which of its label
 /// stacks is told is open; it is always the same one while the paths are.
 void SeriesSource::collect_responders() {
-  static constexpr packet::MplsStack kNoLabels{};
+  static const packet::KeptMpls kNoLabels;
+  responders_.reserve(hops_.size() + refusals_.size());
   for (const auto& hop : hops_) {
     responders_.push_back({{hop.of->responder, &hop.of->mpls}, {}});
   }
@@ -142,13 +157,13 @@ void SeriesSource::collect_responders() {
   sort_and_merge(
       responders_, 0, [](const Responder& responder) -> const IpAddress& { return responder.address; },
       [](Responder& kept, const Responder& more) {
-        if (kept.mpls->depth == 0) kept.mpls = more.mpls;
+        if (kept.mpls->empty()) kept.mpls = more.mpls;
       });
 }
 
 template <typename Sink>
-void SeriesSource::visit_destinations(Metric metric, const Sink& sink) const {
-  for (const auto& [destination, labels] : destinations_) {
+void SeriesSource::visit_destinations(Metric metric, const Range& range, const Sink& sink) const {
+  for (const auto& [destination, labels] : within(destinations_, range)) {
     const DestinationSnapshot* const snapshot = destination.snapshot;
     switch (metric) {
       case Metric::destination_up:
@@ -172,8 +187,8 @@ void SeriesSource::visit_destinations(Metric metric, const Sink& sink) const {
 }
 
 template <typename Sink>
-void SeriesSource::visit_flows(Metric metric, const Sink& sink) const {
-  for (const auto& [item, labels] : flows_) {
+void SeriesSource::visit_flows(Metric metric, const Range& range, const Sink& sink) const {
+  for (const auto& [item, labels] : within(flows_, range)) {
     const FlowSnapshot& flow = *item;
     switch (metric) {
       case Metric::flow_probes:
@@ -207,8 +222,8 @@ void SeriesSource::visit_flows(Metric metric, const Sink& sink) const {
 }
 
 template <typename Sink>
-void SeriesSource::visit_paths(Metric metric, const Sink& sink) const {
-  for (const auto& [path, labels] : paths_) {
+void SeriesSource::visit_paths(Metric metric, const Range& range, const Sink& sink) const {
+  for (const auto& [path, labels] : within(paths_, range)) {
     switch (metric) {
       case Metric::path_probes:
         sink(labels, path->probes);
@@ -229,8 +244,8 @@ void SeriesSource::visit_paths(Metric metric, const Sink& sink) const {
 }
 
 template <typename Sink>
-void SeriesSource::visit_hops(Metric metric, const Sink& sink) const {
-  for (const auto& [hop, labels] : hops_) {
+void SeriesSource::visit_hops(Metric metric, const Range& range, const Sink& sink) const {
+  for (const auto& [hop, labels] : within(hops_, range)) {
     switch (metric) {
       case Metric::path_hop_info:
         sink(labels, 1u);
@@ -254,16 +269,16 @@ void SeriesSource::visit_hops(Metric metric, const Sink& sink) const {
 }
 
 template <typename Sink>
-void SeriesSource::visit(Metric metric, const Sink& sink) const {
+void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) const {
   switch (metric) {
     case Metric::destination_up:
     case Metric::destination_info:
     case Metric::paths:
     case Metric::destination_paths_refused:
-      visit_destinations(metric, sink);
+      visit_destinations(metric, range, sink);
       break;
     case Metric::destination_unreachable_replies:
-      for (const auto& [refusal, labels] : refusals_) {
+      for (const auto& [refusal, labels] : within(refusals_, range)) {
         sink(labels, refusal.count);
       }
       break;
@@ -273,40 +288,71 @@ void SeriesSource::visit(Metric metric, const Sink& sink) const {
     case Metric::flow_path_info:
     case Metric::flow_path_ordinal:
     case Metric::flow_path_changes:
-      visit_flows(metric, sink);
+      visit_flows(metric, range, sink);
       break;
     case Metric::path_probes:
     case Metric::path_replies:
     case Metric::path_flows:
     case Metric::path_hops:
-      visit_paths(metric, sink);
+      visit_paths(metric, range, sink);
       break;
     case Metric::hop_info:
-      for (const auto& [responder, labels] : responders_) {
+      for (const auto& [responder, labels] : within(responders_, range)) {
         sink(labels, 1u);
       }
       break;
     case Metric::link_flows:
-      for (const auto& [link, labels] : links_) {
+      for (const auto& [link, labels] : within(links_, range)) {
         sink(labels, link.flows);
       }
       break;
     default:
-      visit_hops(metric, sink);
+      visit_hops(metric, range, sink);
       break;
+  }
+}
+
+std::size_t SeriesSource::items(Metric metric) const {
+  if (const auto figure = figure_of(metric)) return figure->of_hops ? hops_.size() : paths_.size();
+  switch (metric) {
+    case Metric::destination_up:
+    case Metric::destination_info:
+    case Metric::paths:
+    case Metric::destination_paths_refused:
+      return destinations_.size();
+    case Metric::destination_unreachable_replies:
+      return refusals_.size();
+    case Metric::flow_probes:
+    case Metric::flow_replies:
+    case Metric::flow_info:
+    case Metric::flow_path_info:
+    case Metric::flow_path_ordinal:
+    case Metric::flow_path_changes:
+      return flows_.size();
+    case Metric::path_probes:
+    case Metric::path_replies:
+    case Metric::path_flows:
+    case Metric::path_hops:
+      return paths_.size();
+    case Metric::hop_info:
+      return responders_.size();
+    case Metric::link_flows:
+      return links_.size();
+    default:
+      return hops_.size();
   }
 }
 
 std::uint64_t SeriesSource::count(Metric metric) const {
   std::uint64_t samples = 0;
-  visit(metric, [&samples](const Block&, std::uint64_t, const auto&...) { ++samples; });
+  visit(metric, {}, [&samples](const Block&, std::uint64_t, const auto&...) { ++samples; });
   return samples;
 }
 
 template <Encoder To>
-void SeriesSource::write(To& encoder, Metric metric) const {
+void SeriesSource::write(To& encoder, Metric metric, const Range& range) const {
   std::string longer;
-  visit(metric, [&](const Block& labels, std::uint64_t value, const auto&... add_more) {
+  visit(metric, range, [&](const Block& labels, std::uint64_t value, const auto&... add_more) {
     if constexpr (sizeof...(add_more) == 0) {
       encoder.value(text(labels), value);
     } else {
@@ -319,9 +365,10 @@ void SeriesSource::write(To& encoder, Metric metric) const {
 }
 
 template <typename Sink>
-void SeriesSource::visit_figures(const Figure& figure, const FigureWriter& writer, const Sink& sink) const {
+void SeriesSource::visit_figures(const Figure& figure, const FigureWriter& writer, const Range& range,
+                                 const Sink& sink) const {
   const auto each = [&](const auto& items) {
-    for (const auto& [of, labels] : items) {
+    for (const auto& [of, labels] : within(items, range)) {
       if (of->statistics != nullptr && writer.tells(*of->statistics)) sink(labels, *of->statistics);
     }
   };
@@ -334,33 +381,21 @@ void SeriesSource::visit_figures(const Figure& figure, const FigureWriter& write
 
 std::uint64_t SeriesSource::count(const Figure& figure, const FigureWriter& writer) const {
   std::uint64_t items = 0;
-  visit_figures(figure, writer, [&items](const Block&, const Statistics&) { ++items; });
+  visit_figures(figure, writer, {}, [&items](const Block&, const Statistics&) { ++items; });
   return items * writer.series();
 }
 
-std::uint64_t SeriesSource::label_bytes(Metric metric) const {
-  std::uint64_t bytes = 0;
-  visit(metric, [&bytes](const Block& labels, std::uint64_t, const auto&...) { bytes += labels.size; });
-  return bytes;
-}
-
-std::uint64_t SeriesSource::label_bytes(const Figure& figure, const FigureWriter& writer) const {
-  std::uint64_t bytes = 0;
-  visit_figures(figure, writer, [&bytes](const Block& labels, const Statistics&) { bytes += labels.size; });
-  return bytes * writer.series();
-}
-
 template <Encoder To>
-void SeriesSource::write(To& encoder, const Figure& figure, FigureWriter& writer) const {
-  visit_figures(figure, writer, [&](const Block& labels, const Statistics& statistics) {
+void SeriesSource::write(To& encoder, const Figure& figure, FigureWriter& writer, const Range& range) const {
+  visit_figures(figure, writer, range, [&](const Block& labels, const Statistics& statistics) {
     writer.write(encoder, text(labels), statistics);
   });
 }
 
-template void SeriesSource::write(TextEncoder&, Metric) const;
-template void SeriesSource::write(ProtobufEncoder&, Metric) const;
-template void SeriesSource::write(TextEncoder&, const Figure&, FigureWriter&) const;
-template void SeriesSource::write(ProtobufEncoder&, const Figure&, FigureWriter&) const;
+template void SeriesSource::write(TextEncoder&, Metric, const Range&) const;
+template void SeriesSource::write(ProtobufEncoder&, Metric, const Range&) const;
+template void SeriesSource::write(TextEncoder&, const Figure&, FigureWriter&, const Range&) const;
+template void SeriesSource::write(ProtobufEncoder&, const Figure&, FigureWriter&, const Range&) const;
 
 template <typename Write>
 SeriesSource::Block SeriesSource::block(std::string_view start, const Write& write) {
@@ -431,9 +466,11 @@ void SeriesSource::write_responder_labels(const HopNames& names) {
       labels.add("name", names.name(responder.address));
       labels.add("asn", "");
       labels.add_plain("mpls", [&](std::string& out) {
-        for (std::size_t i = 0; i < responder.mpls->depth; ++i) {
-          if (i > 0) out.push_back('/');
-          append_number(out, responder.mpls->labels[i].label);
+        const char* before = "";
+        for (const packet::MplsLabel& label : responder.mpls->view()) {
+          out.append(before);
+          append_number(out, label.label);
+          before = "/";
         }
       });
     });

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,16 +38,19 @@ class SeriesSource {
   /// To be called before write(): label sets for these families, in the form of the encoder that they are for.
   void write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form);
 
-  /// How many bytes the label sets of a family's samples have together, each line of text with its own copy; after
-  /// write_labels().
-  [[nodiscard]] std::uint64_t label_bytes(Metric metric) const;
-  [[nodiscard]] std::uint64_t label_bytes(const Figure& figure, const FigureWriter& writer) const;
+  /// Some of the things that a family tells of: a scrape is written piece by piece.
+  struct Range {
+    std::size_t from = 0;
+    std::size_t to = std::numeric_limits<std::size_t>::max();  ///< may be beyond the last
+  };
+  /// How many things a family tells of, whether they have samples or not.
+  [[nodiscard]] std::size_t items(Metric metric) const;
 
-  /// Hands the samples of a family to an encoder: TextEncoder or ProtobufEncoder.
+  /// Hands samples of a family to an encoder: TextEncoder or ProtobufEncoder.
   template <Encoder To>
-  void write(To& encoder, Metric metric) const;
+  void write(To& encoder, Metric metric, const Range& range) const;
   template <Encoder To>
-  void write(To& encoder, const Figure& figure, FigureWriter& writer) const;
+  void write(To& encoder, const Figure& figure, FigureWriter& writer, const Range& range) const;
 
  private:
   template <typename Of>
@@ -60,7 +64,7 @@ class SeriesSource {
   };
   struct Responder {
     IpAddress address;
-    const packet::MplsStack* mpls = nullptr;
+    const packet::KeptMpls* mpls = nullptr;
   };
 
   void collect(const DestinationSnapshot& snapshot);
@@ -77,18 +81,18 @@ class SeriesSource {
   // Calls sink(labels, value) or sink(labels, value, add_more_labels) for every sample, when counting and when writing:
   // so the two cannot disagree.
   template <typename Sink>
-  void visit(Metric metric, const Sink& sink) const;
+  void visit(Metric metric, const Range& range, const Sink& sink) const;
   template <typename Sink>
-  void visit_destinations(Metric metric, const Sink& sink) const;
+  void visit_destinations(Metric metric, const Range& range, const Sink& sink) const;
   template <typename Sink>
-  void visit_flows(Metric metric, const Sink& sink) const;
+  void visit_flows(Metric metric, const Range& range, const Sink& sink) const;
   template <typename Sink>
-  void visit_paths(Metric metric, const Sink& sink) const;
+  void visit_paths(Metric metric, const Range& range, const Sink& sink) const;
   template <typename Sink>
-  void visit_hops(Metric metric, const Sink& sink) const;
+  void visit_hops(Metric metric, const Range& range, const Sink& sink) const;
   // Calls sink(labels, statistics) for those that the writer tells.
   template <typename Sink>
-  void visit_figures(const Figure& figure, const FigureWriter& writer, const Sink& sink) const;
+  void visit_figures(const Figure& figure, const FigureWriter& writer, const Range& range, const Sink& sink) const;
 
   /// How many items of each kind a destination has: they stand one destination after the other.
   struct Extent {

@@ -21,11 +21,15 @@ void append_help(std::string& out, std::string_view help, Format format) {
 
 }  // namespace
 
-void TextEncoder::begin(const FamilyHead& family) {
+void TextEncoder::resume(const FamilyHead& family) {
   name_ = family.name;
   bucket_ = name_ + "_bucket{";
   sum_ = name_ + "_sum";
   count_ = name_ + "_count";
+}
+
+void TextEncoder::begin(const FamilyHead& family) {
+  resume(family);
   // A counter of OpenMetrics has two names: its family's, and its sample's, which ends in _total.
   const bool is_counter = family.type == MetricType::counter;
   const std::string_view name = format_ == Format::openmetrics && is_counter ? without_total(family.name) : family.name;

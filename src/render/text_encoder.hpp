@@ -17,6 +17,8 @@ class TextEncoder {
   TextEncoder(std::string& out, Format format) : out_(out), format_(format) {}
 
   void begin(const FamilyHead& family);
+  /// For further samples of a family whose beginning another encoder has written.
+  void resume(const FamilyHead& family);
   void value(std::string_view labels, std::uint64_t value) {
     open(name_, labels);
     append_number(out_, value);

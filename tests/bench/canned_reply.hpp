@@ -14,7 +14,10 @@ inline constexpr std::size_t kLargestReply = 576;
 /// What a network `hops` long with sixteen equal branches at its fourth hop answers to an IPv4 UDP probe: time exceeded
 /// from 10.TTL.BRANCH.1, or port unreachable from the destination. Right in all its checksums. Returns the reply's
 /// size, 0 for what is no such probe.
-inline std::size_t write_reply(ByteView probe, std::uint8_t hops, MutableBytes out) {
+///
+/// With a `width` the network fans out at its first hop, and its branches do not meet again before the destination:
+/// flows take them in turn, and each of sixteen groups of destinations has its own.
+inline std::size_t write_reply(ByteView probe, std::uint8_t hops, MutableBytes out, std::uint8_t width = 0) {
   constexpr std::size_t kHeaders = 28;
   constexpr std::uint8_t kUdp = 17;
   if (probe.size() < kHeaders || probe[0] != 0x45 || probe[9] != kUdp) return 0;
@@ -35,7 +38,11 @@ inline std::size_t write_reply(ByteView probe, std::uint8_t hops, MutableBytes o
   } else {
     const auto ports = load32(probe, 20) ^ load32(probe, 16);
     const auto branch = static_cast<std::uint8_t>(ttl == 4 ? (ports * 0x9e3779b1u) >> 28 : 0);
-    const std::array<std::uint8_t, 4> router = {10, ttl, branch, 1};
+    std::array<std::uint8_t, 4> router = {10, ttl, branch, 1};
+    if (width > 0) {
+      router[2] = static_cast<std::uint8_t>(load16(probe, 20) % width);
+      router[3] = static_cast<std::uint8_t>(1 + probe[19] % 16);
+    }
     std::memcpy(out.data() + 12, router.data(), router.size());
   }
   std::memcpy(out.data() + 16, probe.data() + 12, 4);

@@ -35,11 +35,12 @@ int open_tun(const char* name) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 3) {
-    std::fprintf(stderr, "usage: tun_sim DEVICE HOPS\n");
+  if (count != 3 && count != 4) {
+    std::fprintf(stderr, "usage: tun_sim DEVICE HOPS [WIDTH]\n");
     return 2;
   }
   const auto hops = static_cast<std::uint8_t>(std::clamp(std::atoi(arguments[2]), 1, 60));
+  const auto width = static_cast<std::uint8_t>(count == 4 ? std::clamp(std::atoi(arguments[3]), 0, 255) : 0);
   const int tun = open_tun(arguments[1]);
   struct sigaction action{};
   action.sa_handler = [](int) { stop = 1; };
@@ -60,7 +61,7 @@ int main(int count, char** arguments) {
       continue;
     }
     const std::size_t written =
-        ecmp::bench::write_reply(ecmp::ByteView(probe).first(static_cast<std::size_t>(size)), hops, reply);
+        ecmp::bench::write_reply(ecmp::ByteView(probe).first(static_cast<std::size_t>(size)), hops, reply, width);
     if (written == 0) {
       ++ignored;
     } else if (::write(tun, reply.data(), written) < 0) {

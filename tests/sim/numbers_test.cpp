@@ -125,7 +125,7 @@ TEST_CASE("window quantiles and jitter are those of the rounds", "[numbers]") {
     Histogram expected;
     for (const Duration difference : differences)
       expected.observe(difference);
-    CHECK(std::ranges::equal(statistics.jitter().words(), expected.view().words()));
+    CHECK(std::ranges::equal(statistics.jitter().bytes(), expected.view().bytes()));
     CHECK(statistics.jitter().sum() == Approx(expected.view().sum()));
     CHECK(statistics.rtt().count() == rtts.size());
 

@@ -148,3 +148,26 @@ TEST_CASE("messages without a length attribute are all quote", "[packet]") {
     CHECK(parsed(bytes).mtu == (type == 2 ? 0x10000000 : 0));
   }
 }
+
+TEST_CASE("kept labels are what was kept, and copies of their own", "[packet]") {
+  MplsStack stack;
+  CHECK(KeptMpls(stack).empty());
+  stack.depth = 2;
+  stack.labels[0].label = 16;
+  stack.labels[1].label = 17;
+  KeptMpls kept = stack;
+  const KeptMpls copy = kept;
+  CHECK(copy == kept);
+  REQUIRE(kept.view().size() == 2);
+  CHECK(kept.view()[1].label == 17);
+  CHECK(copy.view().data() != kept.view().data());
+  kept = KeptMpls();
+  CHECK(kept.empty());
+  CHECK(kept.view().empty());
+  CHECK_FALSE(copy == kept);
+  kept = copy;
+  CHECK(kept.view()[0].label == 16);
+  const KeptMpls* const self = &kept;
+  kept = *self;
+  CHECK(kept == copy);
+}

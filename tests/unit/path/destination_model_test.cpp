@@ -210,14 +210,16 @@ TEST_CASE("links are counted by the flows on them", "[path]") {
 TEST_CASE("MPLS labels are those of the newest reply", "[path]") {
   Measured net(1);
   Round labelled = round_builder::round("a b D", 1000);
-  labelled.hops[1].mpls.labels[0].label = 16004;
-  labelled.hops[1].mpls.depth = 1;
+  packet::MplsStack stack;
+  stack.labels[0].label = 16004;
+  stack.depth = 1;
+  labelled.hops[1].mpls = stack;
   net.model.on_round(0, labelled);
-  CHECK(net.told()->paths.at(0).hops.at(1).mpls.depth == 1);
+  CHECK(net.told()->paths.at(0).hops.at(1).mpls.view().size() == 1);
   net.model.on_round(0, round_builder::round("a * D", 1010));
-  CHECK(net.told()->paths.at(0).hops.at(1).mpls.labels[0].label == 16004);
+  CHECK(net.told()->paths.at(0).hops.at(1).mpls.view()[0].label == 16004);
   net.model.on_round(0, round_builder::round("a b D", 1020));
-  CHECK(net.told()->paths.at(0).hops.at(1).mpls.depth == 0);
+  CHECK(net.told()->paths.at(0).hops.at(1).mpls.empty());
 }
 
 TEST_CASE("with a new address the flows forget their paths, counters live on", "[path]") {

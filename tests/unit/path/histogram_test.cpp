@@ -129,9 +129,38 @@ TEST_CASE("three histograms in one sequence do not mix", "[histogram]") {
   merged.merge(together);
   for (std::size_t kind = 0; kind < apart.size(); ++kind) {
     const HistogramView view = together.view(static_cast<Statistics::Kind>(kind));
-    CHECK(std::ranges::equal(view.words(), apart[kind].view().words()));
+    CHECK(std::ranges::equal(view.bytes(), apart[kind].view().bytes()));
     CHECK(view.sum() == apart[kind].view().sum());
     CHECK(merged.view(static_cast<Statistics::Kind>(kind)).count() == 2 * view.count());
+  }
+}
+
+TEST_CASE("observations counted at once are those counted one by one", "[histogram]") {
+  std::mt19937_64 random(9);
+  using Kind = Statistics::Kind;
+  Statistics single;
+  Statistics batched;
+  for (int batch = 0; batch < 60; ++batch) {
+    std::vector<Statistics::Observation> waiting;
+    for (std::size_t i = random() % 150; i > 0; --i) {
+      const auto kind = static_cast<Kind>(random() % Statistics::kKinds);
+      if (kind == Kind::loss) {
+        const auto probes = static_cast<std::uint16_t>(1 + random() % 32);
+        const auto losses = static_cast<std::uint16_t>(random() % (probes + 1u));
+        waiting.push_back(Statistics::Observation::of_loss(losses, probes));
+        single.observe(kind, static_cast<double>(losses) / probes);
+      } else {
+        const Duration value(static_cast<std::int64_t>(random() % (std::uint64_t{1} << random() % 40)));
+        waiting.push_back(Statistics::Observation::of(kind, log_buckets::key_of(in_seconds(value)), value));
+        single.observe(kind, value);
+      }
+    }
+    batched = Statistics(batched, waiting);
+  }
+  for (const Kind kind : {Kind::rtt, Kind::jitter, Kind::loss}) {
+    CHECK(batched.view(kind).count() > 1000);
+    CHECK(std::ranges::equal(batched.view(kind).bytes(), single.view(kind).bytes()));
+    CHECK(batched.view(kind).sum() == single.view(kind).sum());
   }
 }
 

@@ -228,8 +228,10 @@ TEST_CASE("no series comes twice, whatever the snapshots hold", "[render]") {
         for (HopSnapshot& hop : path.hops) {
           hop.ttl = static_cast<std::uint8_t>(small(3));
           hop.responder = address();
-          hop.mpls.depth = static_cast<std::uint8_t>(small(3));
-          hop.mpls.labels[0].label = small(4);
+          packet::MplsStack stack;
+          stack.depth = static_cast<std::uint8_t>(small(3));
+          stack.labels[0].label = small(4);
+          hop.mpls = stack;
         }
       }
       for (std::uint32_t n = small(5); n > 0; --n) {

@@ -54,9 +54,11 @@ RoundRecord example_round() {
   record.round.distance = 4;
   record.wall_offset = std::chrono::sys_days(std::chrono::year(2026) / 1 / 1).time_since_epoch() - 100s;
   HopResult first = replied(1, "198.51.100.254", 312044ns, start + 312us, packet::ReplyKind::time_exceeded);
-  first.mpls.depth = 2;
-  first.mpls.labels[0] = {.label = 16004, .traffic_class = 5, .bottom = false, .ttl = 1};
-  first.mpls.labels[1] = {.label = 24005, .traffic_class = 0, .bottom = true, .ttl = 254};
+  packet::MplsStack labels;
+  labels.depth = 2;
+  labels.labels[0] = {.label = 16004, .traffic_class = 5, .bottom = false, .ttl = 1};
+  labels.labels[1] = {.label = 24005, .traffic_class = 0, .bottom = true, .ttl = 254};
+  first.mpls = labels;
   record.round.hops = {first, hop(2, HopOutcome::silent), hop(3, HopOutcome::send_failed),
                        replied(4, "192.0.2.1", 1499999ns, start + 301ms, packet::ReplyKind::port_unreachable)};
   record.verdict.path = 0x5c1e09aa;
@@ -186,7 +188,9 @@ TEST_CASE("every line is one line of JSON, whatever names the network gives", "[
     for (HopResult& one : record.round.hops) {
       one.outcome = static_cast<HopOutcome>(random() % 5);
       one.reply = static_cast<packet::ReplyKind>(random() % 16);
-      one.mpls.depth = static_cast<std::uint8_t>(random() % 9);
+      packet::MplsStack stack;
+      stack.depth = static_cast<std::uint8_t>(random() % 9);
+      one.mpls = stack;
     }
     const std::string line = line_of(record, names);
     CAPTURE(i, line);

@@ -68,9 +68,11 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   snapshot.flows[2] = FlowSnapshot{};
   snapshot.flows[2].source_port = 50002;  // no route yet, nothing known
   HopSnapshot labelled = hop(2, ip("203.0.113.1"), {100, 60, 0, 40});
-  labelled.mpls.depth = 2;
-  labelled.mpls.labels[0].label = 16004;
-  labelled.mpls.labels[1].label = 24005;
+  packet::MplsStack labels;
+  labels.depth = 2;
+  labels.labels[0].label = 16004;
+  labels.labels[1].label = 24005;
+  labelled.mpls = labels;
   snapshot.paths.push_back(
       path(0x5c1e09aa, 1,
            {hop(1, ip("198.51.100.254"), {100, 100, 0, 0}), labelled, hop(4, ip("192.0.2.1"), {100, 98, 2, 0})}));
