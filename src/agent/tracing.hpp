@@ -40,6 +40,8 @@ class Tracing : public RoundSink {
     std::function<void(std::string_view destination, std::string_view message)> warn;
     std::function<void(const IpAddress& responder)> responder;  ///< seen in a round: its name may be wanted
     std::function<void(const std::string& destination)> gone;   ///< no longer traced
+    /// Has the last word on how a destination is traced, for what no configuration says. May be left out.
+    std::function<void(DestinationPlan& plan)> adjust = {};
   };
 
   Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs);
