@@ -296,6 +296,15 @@ void Tracing::maintain(Instant now) {
   if (now >= publish_at_) publish(now);
 }
 
+void Tracing::publish_all(Instant now) {
+  for (const auto& traced : traced_)
+    traced->snapshot = nullptr;
+  publish_next_ = 0;
+  do {
+    publish(now);
+  } while (publish_next_ != 0);
+}
+
 void Tracing::publish(Instant now) {
   const std::size_t size = traced_.size();
   std::size_t made = 0;

@@ -62,6 +62,9 @@ class Tracing : public RoundSink {
   /// Asks again for names that are due and publishes snapshots, a slice of the work at a time.
   void maintain(Instant now);
 
+  /// Publishes a snapshot of every destination at once, for whoever ends here.
+  void publish_all(Instant now);
+
   [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
 
   /// True once every destination has finished a round, or cannot have one.
