@@ -226,10 +226,10 @@ Result<std::unique_ptr<TraceNetwork>> open_network(TraceRequest& request) {
   if (request.scenario_file.empty()) return open_real_network(request.names);
   const auto text = read_file(request.scenario_file);
   if (!text.ok()) return Error{text.error()};
-  const auto address = simulated_destination(*text, request.scenario_file, request.host, request.family);
-  if (!address.ok()) return Error{address.error()};
-  request.address = *address;
-  if (request.host.empty()) request.host = address->to_string();
+  const auto destination = simulated_destination(*text, request.scenario_file, request.host, request.family);
+  if (!destination.ok()) return Error{destination.error()};
+  request.address = destination->address;
+  request.host = destination->name;
   const bool paced = request.rounds == 0;
   return open_simulated_network(*text, request.scenario_file, request.seed, paced, request.names);
 }
