@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "config/text.hpp"
@@ -111,6 +112,17 @@ std::optional<Format> parse_format(std::string_view text) {
 void configure(Level least, Format format) {
   output().format = format;
   output().logger.set_level(in_spdlog(least));
+}
+
+std::optional<Error> append_to(const std::string& path) {
+  try {
+    output().logger.sinks() = {std::make_shared<spdlog::sinks::basic_file_sink_mt>(path)};
+  } catch (const spdlog::spdlog_ex& failure) {
+    return Error{failure.what()};
+  }
+  output().logger.set_pattern("%v");
+  output().logger.flush_on(spdlog::level::trace);
+  return std::nullopt;
 }
 
 void debug(std::string_view message, Fields fields) {
