@@ -177,9 +177,11 @@ std::string Run::closing_text() const {
     case TraceOutput::report:
       render::append_trace_report(text, *facts_, tally_, *names);
       break;
+    case TraceOutput::diagram:
+      if (const auto snapshot = session_.snapshot()) render::append_diagram(text, request_.diagram, *snapshot, *names);
+      break;
     case TraceOutput::view:
     case TraceOutput::json:
-    case TraceOutput::diagram:
       render::append_trace_summary(text, *facts_, tally_);
       break;
   }

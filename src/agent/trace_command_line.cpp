@@ -118,8 +118,12 @@ void read_output(const Given& given, TraceRequest& request) {
   if (given.has("diagram")) {
     request.output = TraceOutput::diagram;
     const std::string& form = given.text("diagram");
-    if (form != "ascii" && form != "dot" && form != "svg") wrong("diagram must be 'ascii', 'dot' or 'svg'");
-    request.diagram = form == "ascii" ? DiagramForm::ascii : form == "dot" ? DiagramForm::dot : DiagramForm::svg;
+    using enum render::DiagramForm;
+    static const std::map<std::string, render::DiagramForm> kForms = {
+        {"ascii", ascii}, {"utf8", utf8}, {"dot", dot}, {"svg", svg}};
+    const auto found = kForms.find(form);
+    if (found == kForms.end()) wrong("diagram must be 'ascii', 'utf8', 'dot' or 'svg'");
+    request.diagram = found->second;
   }
   if (given.has("hash-algorithm")) {
     const std::string& name = given.text("hash-algorithm");

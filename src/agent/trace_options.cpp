@@ -43,7 +43,7 @@ constexpr std::array kOptions = {
                 "Write these lines to FILE besides what is shown. What the file held is lost"},
     TraceOption{output, 0, "report", "", TraceValue::none, "", "",
                 "Show nothing until the rounds are over, then print a table of the paths, the flows and their hops"},
-    TraceOption{output, 0, "diagram", "FORM", TraceValue::words, "ascii dot svg", "",
+    TraceOption{output, 0, "diagram", "FORM", TraceValue::words, "ascii utf8 dot svg", "",
                 "Show nothing until the rounds are over, then print the fan of paths as a picture"},
     TraceOption{output, 'n', "no-resolve", "", TraceValue::none, "", "", "Look up no names of addresses"},
     TraceOption{output, 0, "hash-algorithm", "NAME", TraceValue::words, "crc32 sha256", "crc32",

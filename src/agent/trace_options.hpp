@@ -11,6 +11,7 @@
 #include "base/time.hpp"
 #include "config/config.hpp"
 #include "packet/five_tuple.hpp"
+#include "render/diagram.hpp"
 #include "render/path_hash.hpp"
 
 namespace ecmp {
@@ -38,7 +39,6 @@ std::span<const TraceOption> trace_options();
 
 /// What comes out.
 enum class TraceOutput : std::uint8_t { view, json, report, diagram };
-enum class DiagramForm : std::uint8_t { ascii, dot, svg };
 
 /// What ecmp_trace was asked to do, checked.
 struct TraceRequest {
@@ -59,7 +59,7 @@ struct TraceRequest {
   Duration timeout = std::chrono::seconds(1);
 
   TraceOutput output = TraceOutput::view;
-  DiagramForm diagram = DiagramForm::ascii;
+  render::DiagramForm diagram = render::DiagramForm::ascii;
   std::string json_file;  ///< lines besides the output; empty: none
   render::PathHash hash = render::PathHash::crc32;
   bool names = true;
