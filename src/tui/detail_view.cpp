@@ -86,7 +86,7 @@ Columns columns_for(const Widths& widths, std::size_t width) {
       {.title = "Worst", .width = rtt, .rank = 3},
       {.title = "StDev", .width = rtt, .rank = 7},
       {.title = "p95", .width = rtt, .rank = 4},
-      {.title = "Jittr", .width = rtt, .rank = 4},
+      {.title = rtt > 5 ? "Jitter" : "Jittr", .width = rtt, .rank = 4},
       {.title = "Trend", .width = 8, .most = HopTally::kRecent, .rank = 8, .right = false},
   }};
 }

@@ -76,7 +76,7 @@ Columns columns_for(std::size_t tree_width, std::size_t width) {
       {.title = "Avg", .width = rtt, .rank = 2},
       {.title = "Best", .width = rtt, .rank = 8},
       {.title = "Worst", .width = rtt, .rank = 5},
-      {.title = "Jittr", .width = rtt, .rank = 6},
+      {.title = rtt > 5 ? "Jitter" : "Jittr", .width = rtt, .rank = 6},
       {.title = "EndLoss%", .width = 8, .rank = 1},
       {.title = "EndAvg", .width = std::max<std::size_t>(rtt, 6), .rank = 4},
       {.title = "Paths", .width = 7, .most = 12, .rank = 9, .right = false},

@@ -57,7 +57,7 @@ void put_sparkline(Pane& pane, std::size_t row, std::size_t column, std::size_t 
   const Duration span = std::max({most - std::min(least, most), least == Duration::max() ? Duration{} : least / 4,
                                   Duration(std::chrono::microseconds(20))});
   for (std::size_t age = 0; age < count; ++age) {
-    const std::size_t at = column + width - 1 - age;
+    const std::size_t at = column + count - 1 - age;
     const RecentFates::Entry entry = recent[age];
     switch (entry.fate) {
       case Fate::lost:

@@ -30,8 +30,8 @@ struct Glyphs {
 
 const Glyphs& glyphs(Charset charset);
 
-/// The newest fates, newest at the right end of `width` columns. The scale goes from the least RTT shown to the
-/// largest, but spans at least a quarter of the least one: a steady flow should look steady.
+/// As many of the newest fates as fit into `width` columns, the newest on the right. The scale goes from the least RTT
+/// shown to the largest, but spans at least a quarter of the least one: a steady flow should look steady.
 void put_sparkline(Pane& pane, std::size_t row, std::size_t column, std::size_t width, const RecentFates& recent);
 
 }  // namespace ecmp::tui

@@ -37,16 +37,24 @@ void HelpView::draw(Pane pane) {
 }
 
 void draw_hints(Pane pane, std::size_t row) {
-  std::size_t at = 0;
-  // From the end of the table: help and quit matter most.
+  const auto key_of = [](const Binding& binding) {
+    return to_string(binding.action == Action::next_view ? Key{Key::Kind::tab} : binding.keys.front());
+  };
+  // Those at the end of the table, help and quit, matter most: where there is little room they are what is left.
   const auto all = bindings();
-  for (auto binding = all.rbegin(); binding != all.rend(); ++binding) {
-    if (binding->brief.empty()) continue;
-    const std::string key =
-        to_string(binding->action == Action::next_view ? Key{Key::Kind::tab} : binding->keys.front());
-    if (at > 0 && at + key.size() + 1 + binding->brief.size() > pane.columns()) return;
-    at += pane.put(row, at, key, {.bold = true}) + 1;
-    at += pane.put(row, at, binding->brief, {.hue = Hue::muted}) + 2;
+  std::size_t first = all.size();
+  std::size_t width = 0;
+  for (std::size_t i = all.size(); i-- > 0;) {
+    if (all[i].brief.empty()) continue;
+    width += (width == 0 ? 0 : 2) + key_of(all[i]).size() + 1 + all[i].brief.size();
+    if (width > pane.columns()) break;
+    first = i;
+  }
+  std::size_t at = 0;
+  for (std::size_t i = first; i < all.size(); ++i) {
+    if (all[i].brief.empty()) continue;
+    at += pane.put(row, at, key_of(all[i]), {.bold = true}) + 1;
+    at += pane.put(row, at, all[i].brief, {.hue = Hue::muted}) + 2;
   }
 }
 

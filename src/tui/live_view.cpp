@@ -287,7 +287,7 @@ void LiveView::draw_title(Pane pane, const Scene& scene, Duration elapsed) const
   const bool two = pane.rows() > 1;
   std::size_t at = pane.put(0, 0, host, {.hue = Hue::accent, .bold = true});
   if (!two) return draw_state(pane, scene, at + 2, elapsed);
-  if (host != address) at += pane.put(0, at, fmt::format(" ({})", address));
+  if (!facts.address.is_unspecified() && host != address) at += pane.put(0, at, fmt::format(" ({})", address));
   at += pane.put(0, at, "  " + protocol_and_port(facts));
   const IpAddress source = scene.tally.flows().empty() ? IpAddress() : scene.tally.flows().front().source;
   const std::string from = source.is_unspecified() ? "" : "  from " + source.to_string();
@@ -323,6 +323,8 @@ void LiveView::draw_state(Pane pane, const Scene& scene, std::size_t at, Duratio
   if (!search_.empty() && !typing_)
     put(fmt::format("only \"{}\": {}", search_, counted(matching_flows(scene).size(), "flow", "flows")),
         {.hue = Hue::accent, .bold = true});
+  constexpr std::string_view kUnit = "times in ms";
+  if (at + kUnit.size() <= pane.columns()) pane.put_right(0, 0, pane.columns(), kUnit, {.hue = Hue::muted});
 }
 
 void LiveView::draw_views(Pane pane, const Scene& scene) {

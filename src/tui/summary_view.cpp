@@ -48,7 +48,7 @@ Columns columns_for(std::size_t width) {
       {.title = "Worst", .width = rtt, .rank = 3},
       {.title = "StDev", .width = rtt, .rank = 11},
       {.title = "p95", .width = rtt, .rank = 10},
-      {.title = "Jittr", .width = rtt, .rank = 3},
+      {.title = rtt > 5 ? "Jitter" : "Jittr", .width = rtt, .rank = 3},
       {.title = "Chg", .width = 3, .rank = 8},
       {.title = "Trend", .width = 8, .most = FlowTally::kRecent, .rank = 6, .right = false},
   }};
