@@ -1,7 +1,9 @@
 #include "agent/trace.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
 #include <fstream>
@@ -20,6 +22,7 @@
 #include "path/flow_tally.hpp"
 #include "render/ndjson.hpp"
 #include "render/trace_report.hpp"
+#include "tui/live_screen.hpp"
 
 namespace ecmp {
 
@@ -67,6 +70,8 @@ class Run {
  private:
   bool wait();
   void take_rounds();
+  bool open_screen();
+  void show_rounds();
   void end() { session_.stop(); }
   void tell_warnings();
   void show_progress();
@@ -79,7 +84,8 @@ class Run {
   StopSignals signals_;
   TraceSession session_;
   std::optional<JsonLines> lines_;
-  DestinationTally tally_;
+  DestinationTally tally_;  ///< of the whole run; the view has one that the user may reset
+  std::unique_ptr<tui::LiveScreen> screen_;
   std::shared_ptr<const DestinationFacts> facts_;
   std::string problem_;  ///< why the lines ended
   const bool progress_;  ///< is told on standard error
@@ -102,13 +108,54 @@ Run::Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std
   if (lines) lines_.emplace(std::move(*lines), request.hash, signals_.descriptor());
 }
 
+/// What is known of the destination before its first round.
+std::shared_ptr<const DestinationFacts> facts_of(const TraceRequest& request) {
+  auto facts = std::make_shared<DestinationFacts>();
+  facts->name = facts->host = request.host;
+  facts->address = request.address.value_or(IpAddress());
+  facts->protocol = request.protocol;
+  facts->port = request.port;
+  facts->first_source_port = request.source_port;
+  facts->flows = request.flows;
+  return facts;
+}
+
+/// Of the screen, which shares it with no probe.
+Instant now_of_screen() {
+  return Instant(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
+bool Run::open_screen() {
+  if (request_.output != TraceOutput::view) return true;
+  auto screen =
+      tui::LiveScreen::open(facts_of(request_), {.names = request_.names, .program = "ecmp_trace"}, now_of_screen());
+  if (!screen.ok()) {
+    problem_ = screen.error();
+    return false;
+  }
+  screen_ = std::move(*screen);
+  return true;
+}
+
+/// Acts on keys and draws; a user who quits ends the session.
+void Run::show_rounds() {
+  if (screen_ == nullptr) return;
+  screen_->view().set_names(session_.names());
+  if (screen_->turn(now_of_screen()) || stopping_) return;
+  stopping_ = true;
+  end();
+}
+
 int Run::go() {
+  if (!open_screen()) return fail(problem_);
   session_.start();
   while (!closed_ && wait()) {
     take_rounds();
     tell_warnings();
     show_progress();
+    show_rounds();
   }
+  screen_.reset();
   hide_progress();
   return finish();
 }
@@ -116,11 +163,16 @@ int Run::go() {
 /// Until there is something to do. False when the reader of the lines is gone.
 bool Run::wait() {
   const bool piped = lines_ && request_.output == TraceOutput::json;
-  std::array<pollfd, 3> ready = {pollfd{session_.rounds().descriptor(), POLLIN, 0},
+  const auto screen = screen_ ? screen_->descriptors() : std::array{-1, -1};
+  std::array<pollfd, 5> ready = {pollfd{session_.rounds().descriptor(), POLLIN, 0},
                                  pollfd{stopping_ ? -1 : signals_.descriptor(), POLLIN, 0},
-                                 pollfd{piped ? lines_->output().descriptor() : -1, 0, 0}};
+                                 pollfd{piped ? lines_->output().descriptor() : -1, 0, 0}, pollfd{screen[0], POLLIN, 0},
+                                 pollfd{screen[1], POLLIN, 0}};
   constexpr int kWarnings = 200;  // nobody wakes us for these
-  if (::poll(ready.data(), ready.size(), kWarnings) < 0) return true;
+  int wait = kWarnings;
+  if (screen_)
+    wait = std::min(wait, static_cast<int>(screen_->wait(now_of_screen()) / std::chrono::milliseconds(1)) + 1);
+  if (::poll(ready.data(), ready.size(), wait) < 0) return true;
   if (ready[1].revents != 0) {
     stopping_ = true;
     end();
@@ -136,6 +188,11 @@ void Run::take_rounds() {
   if (taken.records.empty()) return;
   for (const auto& record : taken.records)
     tally_.take(*record);
+  if (screen_) {
+    for (const auto& record : taken.records)
+      screen_->view().take(*record);
+    screen_->touched();
+  }
   facts_ = taken.records.back()->destination;
   if (!lines_) return;
   const auto outcome = lines_->write(taken.records, *session_.names());
@@ -150,6 +207,11 @@ void Run::take_rounds() {
 void Run::tell_warnings() {
   for (const std::string& warning : session_.take_warnings()) {
     hide_progress();
+    if (screen_) {
+      screen_->view().notice(warning);
+      screen_->touched();
+      continue;
+    }
     // With the log on standard error it stands there already.
     if (request_.log_file.empty() && request_.log_level <= log::Level::warn) continue;
     std::fprintf(stderr, "ecmp_trace: %s\n", config::printable(warning, 1000).c_str());
@@ -230,7 +292,8 @@ Result<std::unique_ptr<TraceNetwork>> open_network(TraceRequest& request) {
   if (!destination.ok()) return Error{destination.error()};
   request.address = destination->address;
   request.host = destination->name;
-  const bool paced = request.rounds == 0;
+  // A view of a network whose hours pass in a second shows nothing.
+  const bool paced = request.rounds == 0 || request.output == TraceOutput::view;
   return open_simulated_network(*text, request.scenario_file, request.seed, paced, request.names);
 }
 

@@ -135,10 +135,8 @@ HopTally::Responder& HopTally::heard(const IpAddress& from, std::uint32_t round)
 void HopTally::label(const packet::MplsStack& stack) {
   if (stack.depth == 0) {
     mpls_.reset();
-  } else if (mpls_ == nullptr) {
-    mpls_ = std::make_unique<packet::MplsStack>(stack);
-  } else {
-    *mpls_ = stack;
+  } else if (mpls_ == nullptr || !(*mpls_ == stack)) {
+    mpls_ = std::make_shared<const packet::MplsStack>(stack);
   }
 }
 

@@ -148,7 +148,7 @@ class HopTally {
   std::vector<Responder> responders_;
   std::uint32_t next_serial_ = 0;
   std::uint64_t dropped_ = 0;
-  std::unique_ptr<packet::MplsStack> mpls_;  ///< most hops never have one
+  std::shared_ptr<const packet::MplsStack> mpls_;  ///< most hops never have one; copies of the tally share it
   packet::ReplyKind refusal_ = packet::ReplyKind::none;
 };
 

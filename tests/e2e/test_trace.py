@@ -231,7 +231,7 @@ def test_10_a_udp_service_that_answers_is_reached(fan):
         assert len(done.lines) == 9
         last = [line for line in done.lines if line["probe_num"] == 2]
         assert all(line["reached_dest"] and line["hops"][-1]["ip"] == host for line in last)
-        assert {line["hops"][-1]["reply"] for line in last} == {"udp_data"}
+        assert {line["hops"][-1]["reply"] for line in last} == {"udp"}
 
 
 @pytest.mark.parametrize("refusal,told", [("admin-prohibited", "admin_prohibited"),
@@ -318,7 +318,7 @@ def test_17_a_file_that_cannot_be_written_is_an_error(tmp_path):
 def test_17_without_a_terminal_the_live_view_is_an_error():
     done = simulated("fan_4")
     assert done.code == 1 and done.out == ""
-    assert done.err == "Error: the live view needs a terminal; without one use --json, --report or --diagram\n"
+    assert done.err == "Error: standard output is not a terminal: use --json, --report or --diagram\n"
 
 
 def test_18_loopback_and_own_addresses_are_traced(fan):
