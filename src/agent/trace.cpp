@@ -304,6 +304,8 @@ int run_trace(const TraceRequest& asked) {
   log::configure(request.log_level, log::Format::logfmt);
   if (!request.log_file.empty()) {
     if (const auto error = log::append_to(request.log_file)) return fail(error->message);
+  } else if (request.output == TraceOutput::view) {
+    log::discard();  // it would be written across the view
   }
   auto network = open_network(request);
   if (!network.ok()) return fail(network.error());

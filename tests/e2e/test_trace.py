@@ -501,4 +501,4 @@ def test_what_the_log_says_goes_to_its_file(fan, tmp_path):
     tracer.run(FOUR, "-J", "-c1", "-P2", "-l", path, "--log-level", "debug", *FAST, namespace=fan.network.ns("agent"))
     lines = path.read_text().splitlines()
     assert lines[0] == "kept"
-    assert sum("level=debug msg=round" in line for line in lines) == 2
+    assert sum('level=debug msg="round"' in line for line in lines) == 2

@@ -85,9 +85,10 @@ TEST_CASE("each option of ecmp_trace sets what it names, short or long", "[trace
     CHECK(request.hash == render::PathHash::sha256);
     CHECK(request.log_level == log::Level::debug);
   };
-  check(good({"-U", "-6", "-p", "53", "-s", "40000", "-c", "7", "-m", "9", "-n", "-P", "12", "-i", "0", "-d", "1.5s", "-t",
-              "300ms", "-j", "x.json", "--hash-algorithm", "sha256", "-l", "x.log", "--log-level", "debug",
-              "example.com"}));
+  check(good(
+      {"-U",     "-6", "-p",    "53",          "-s",    "40000",      "-c", "7",     "-m", "9",      "-n",
+       "-P",     "12", "-i",    "0",           "-d",    "1.5s",       "-t", "300ms", "-j", "x.json", "--hash-algorithm",
+       "sha256", "-l", "x.log", "--log-level", "debug", "example.com"}));
   check(good({"--udp", "--ipv6", "--dest-port=53", "--source-port=40000", "--count=7", "--max-ttl=9", "--no-resolve",
               "--parallel-probes=12", "--inter-ttl-delay=0s", "--inter-probe-delay=1s500ms", "--timeout=300ms",
               "--json-file=x.json", "--hash-algorithm=sha256", "--log=x.log", "--log-level=debug", "example.com"}));
