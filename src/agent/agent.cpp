@@ -2,13 +2,13 @@
 
 #include <atomic>
 #include <mutex>
-#include <sys/random.h>
 
 #include "agent/log.hpp"
 #include "agent/names.hpp"
 #include "agent/own_metrics.hpp"
 #include "agent/raw_routes.hpp"
 #include "agent/round_log.hpp"
+#include "agent/secret.hpp"
 #include "agent/tracing.hpp"
 #include "agent/version.hpp"
 #include "agent/web.hpp"
@@ -24,13 +24,6 @@ constexpr Duration kQuantum = std::chrono::milliseconds(1);
 /// And at most so long, so that the housekeeping below is on time.
 constexpr Duration kLongestTurn = std::chrono::milliseconds(100);
 constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
-
-SipKey random_secret() {
-  SipKey key{};
-  // 16 bytes never come short, and after boot never wait (getrandom(2)).
-  if (getrandom(key.data(), sizeof key, 0) != static_cast<ssize_t>(sizeof key)) std::abort();
-  return key;
-}
 
 /// What the probing loop tells of itself, for threads that answer scrapes.
 struct LoopReport {

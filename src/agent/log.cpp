@@ -3,14 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <memory>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "config/text.hpp"
+#include "net/file_descriptor.hpp"
 
 namespace ecmp::log {
 
@@ -111,6 +116,24 @@ std::optional<Format> parse_format(std::string_view text) {
 void configure(Level least, Format format) {
   output().format = format;
   output().logger.set_level(in_spdlog(least));
+}
+
+std::optional<Error> append_to(const std::string& path) {
+  // The sink would make the directories that are not there, and not say why it cannot write.
+  const net::FileDescriptor file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
+  if (!file.valid()) return Error{"cannot write " + path + ": " + std::strerror(errno)};
+  try {
+    output().logger.sinks() = {std::make_shared<spdlog::sinks::basic_file_sink_mt>(path)};
+  } catch (const spdlog::spdlog_ex& failure) {
+    return Error{failure.what()};
+  }
+  output().logger.set_pattern("%v");
+  output().logger.flush_on(spdlog::level::trace);
+  return std::nullopt;
+}
+
+void discard() {
+  output().logger.sinks().clear();
 }
 
 void debug(std::string_view message, Fields fields) {

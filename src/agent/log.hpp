@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.hpp"
 #include "base/time.hpp"
 
 /// The program's log: one line an event on standard error, in logfmt or JSON. Safe to call from any thread. Text from
@@ -46,6 +47,12 @@ using Fields = std::initializer_list<Field>;
 
 /// Sets what is written and how; before, it is info and above in logfmt. May be called again.
 void configure(Level least, Format format);
+
+/// Writes to the end of this file from now on, instead of to standard error. To be called before anything is logged.
+std::optional<Error> append_to(const std::string& path);
+
+/// Writes nothing from now on. To be called before anything is logged.
+void discard();
 
 void debug(std::string_view message, Fields fields = {});
 void info(std::string_view message, Fields fields = {});

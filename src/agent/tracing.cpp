@@ -126,19 +126,20 @@ void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
   traced.model.set_facts(traced.facts);
   traced.unknown = false;
   traced.changed = true;
-  traced.first_flow = engine_.add({.address = address,
-                                   .protocol = destination.protocol,
-                                   .port = destination.port,
-                                   .first_source_port = destination.source_port,
-                                   .flows = destination.flows,
-                                   .interval = destination.interval,
-                                   .timeout = destination.timeout,
-                                   .max_ttl = destination.max_ttl,
-                                   .packet_size = destination.packet_size,
-                                   .dscp = destination.dscp,
-                                   .start_spread = kStartSpread,
-                                   .phase = phase_of(traced.facts->name)},
-                                  now);
+  DestinationPlan plan{.address = address,
+                       .protocol = destination.protocol,
+                       .port = destination.port,
+                       .first_source_port = destination.source_port,
+                       .flows = destination.flows,
+                       .interval = destination.interval,
+                       .timeout = destination.timeout,
+                       .max_ttl = destination.max_ttl,
+                       .packet_size = destination.packet_size,
+                       .dscp = destination.dscp,
+                       .start_spread = kStartSpread,
+                       .phase = phase_of(traced.facts->name)};
+  if (outputs_.adjust) outputs_.adjust(plan);
+  traced.first_flow = engine_.add(plan, now);
   if (!traced.first_flow) {
     traced.unknown = true;
     settle(traced);
@@ -306,6 +307,15 @@ void Tracing::maintain(Instant now) {
   for (std::size_t hops = 0; hops < kPublishSlice && !retired_.empty(); retired_.pop_back())
     hops += hops_of(*retired_.back());
   if (now >= publish_at_) publish(now);
+}
+
+void Tracing::publish_all(Instant now) {
+  for (const auto& traced : traced_)
+    traced->snapshot = nullptr;
+  publish_next_ = 0;
+  do {
+    publish(now);
+  } while (publish_next_ != 0);
 }
 
 void Tracing::publish(Instant now) {

@@ -40,6 +40,8 @@ class Tracing : public RoundSink {
     std::function<void(std::string_view destination, std::string_view message)> warn;
     std::function<void(const IpAddress& responder)> responder;  ///< seen in a round: its name may be wanted
     std::function<void(const std::string& destination)> gone;   ///< no longer traced
+    /// Has the last word on how a destination is traced, for what no configuration says. May be left out.
+    std::function<void(DestinationPlan& plan)> adjust = {};
   };
 
   Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs);
@@ -59,6 +61,9 @@ class Tracing : public RoundSink {
 
   /// Asks again for names that are due and publishes snapshots, a slice of the work at a time.
   void maintain(Instant now);
+
+  /// Publishes a snapshot of every destination at once, for whoever ends here.
+  void publish_all(Instant now);
 
   [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
 

@@ -6,7 +6,7 @@ namespace ecmp {
 
 void FlowJitter::reset() {
   newest_.clear();
-  smoothed_ = 0;
+  smoothed_ = {};
 }
 
 std::optional<Duration> FlowJitter::compare(std::size_t place, std::uint32_t which, std::uint32_t round, Duration rtt) {
@@ -20,7 +20,7 @@ std::optional<Duration> FlowJitter::compare(std::size_t place, std::uint32_t whi
 
 std::optional<Duration> FlowJitter::end_to_end(std::uint32_t round, Duration rtt) {
   const std::optional<Duration> difference = compare(0, 0, round, rtt);
-  if (difference) smoothed_ += difference->count() - (smoothed_ + kGain / 2) / kGain;
+  if (difference) smoothed_.add(*difference);
   return difference;
 }
 

@@ -8,6 +8,18 @@
 
 namespace ecmp {
 
+/// Differences of RTTs smoothed as RFC 3550 section 6.4.1 says: J += (|D| - J) / 16.
+class SmoothedJitter {
+ public:
+  void add(Duration difference) { scaled_ += difference.count() - (scaled_ + kGain / 2) / kGain; }
+  [[nodiscard]] Duration value() const { return Duration(scaled_ / kGain); }
+
+ private:
+  static constexpr std::int64_t kGain = 16;
+
+  std::int64_t scaled_ = 0;  ///< times kGain: in whole nanoseconds the last few would never be reached
+};
+
 /// Jitter within one flow: how much the RTT of a round differs from that of the round before it, at each hop and end to
 /// end. A loss, a silence or a skipped round between two answers leaves nothing to compare (as in RFC 3393, section
 /// 4.5, an undefined delay makes an undefined variation).
@@ -22,12 +34,10 @@ class FlowJitter {
   }
   std::optional<Duration> end_to_end(std::uint32_t round, Duration rtt);
 
-  /// End to end, as RFC 3550 section 6.4.1 smooths it: J += (|D| - J) / 16. Holds over a loss.
-  [[nodiscard]] Duration smoothed() const { return Duration(smoothed_ / kGain); }
+  /// End to end. Holds over a loss.
+  [[nodiscard]] Duration smoothed() const { return smoothed_.value(); }
 
  private:
-  static constexpr std::int64_t kGain = 16;
-
   struct Answer {
     Duration rtt{};
     std::uint32_t round = 0;
@@ -37,7 +47,7 @@ class FlowJitter {
   std::optional<Duration> compare(std::size_t place, std::uint32_t which, std::uint32_t round, Duration rtt);
 
   std::vector<Answer> newest_;  ///< end to end, then by TTL
-  std::int64_t smoothed_ = 0;   ///< times kGain: in whole nanoseconds the last few would never be reached
+  SmoothedJitter smoothed_;
 };
 
 }  // namespace ecmp

@@ -235,6 +235,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                           .timeout = plan.timeout,
                           .gap = plan.ttl_gap.value_or(std::min<Duration>(kMaxGap, plan.interval / (4 * ttls)))});
   flow.live.push_back(std::move(round));
+  if (++flow.rounds_begun == plan.rounds) flow.next_round = Instant::max();
 }
 
 /// Asks the limits; when one says no, leaves a time to come back.

@@ -32,6 +32,7 @@ struct DestinationPlan {
   std::optional<Duration> ttl_gap = std::nullopt;  ///< between two TTLs of a round; left out: a share of the interval
   Duration start_spread{};  ///< first rounds of the flows are spread over this; zero: over the interval
   std::uint64_t phase = 0;  ///< any number; destinations with different ones do not start together
+  std::uint32_t rounds = 0;  ///< of each flow, then it rests; 0: for ever. Skipped ones are not counted
 };
 
 /// Why a captured datagram was not counted as a reply.

@@ -35,6 +35,7 @@ struct Flow {
   Instant next_round{};
   Instant steady{};  ///< any moment of the even grid on which the flow's rounds begin from the second one on
   std::uint32_t next_number = 0;
+  std::uint32_t rounds_begun = 0;
 
   std::uint8_t distance = 0;
   bool first_round_over = false;

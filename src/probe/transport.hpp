@@ -46,7 +46,7 @@ class CaptureSink {
 };
 
 /// The one seam between the pure core and the world. Two implementations: packet sockets with libpcap (src/net), and
-/// the simulated network (tests/sim).
+/// the simulated network (src/sim).
 class Transport {
  public:
   virtual ~Transport() = default;

@@ -106,7 +106,7 @@ void append_hop(std::string& out, const HopResult& hop, const RoundRecord& recor
   out.push_back('}');
 }
 
-void append_flow(std::string& out, const RoundRecord& record, const HopNames& names) {
+void append_flow(std::string& out, const RoundRecord& record, const HopNames& names, PathHash hash) {
   const DestinationFacts& facts = *record.destination;
   out.append(R"({"probe_id":)");
   append_number(out, record.flow_index);
@@ -114,7 +114,7 @@ void append_flow(std::string& out, const RoundRecord& record, const HopNames& na
   append_number(out, record.round.number);
   out.append(R"(,"path_hash":")");
   const auto& responders = record.verdict.responders;
-  append_hex8(out, responders == nullptr ? 0 : path_hash(*responders));
+  append_path_hash(out, responders == nullptr ? std::span<const IpAddress>{} : *responders, hash);
   out.append(R"(","source_ip":")");
   append_known(out, record.source);
   out.append(R"(","source_port":)");
@@ -133,10 +133,10 @@ void append_flow(std::string& out, const RoundRecord& record, const HopNames& na
 
 }  // namespace
 
-void append_round(std::string& out, const RoundRecord& record, const HopNames& names) {
+void append_round(std::string& out, const RoundRecord& record, const HopNames& names, PathHash hash) {
   const Round& round = record.round;
   const PathVerdict& verdict = record.verdict;
-  append_flow(out, record, names);
+  append_flow(out, record, names, hash);
   out.append(R"(,"hops":[)");
   for (std::size_t i = 0; i < round.hops.size(); ++i) {
     if (i > 0) out.push_back(',');

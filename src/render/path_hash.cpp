@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "base/sha256.hpp"
 #include "render/append.hpp"
 
 namespace ecmp::render {
@@ -21,6 +22,22 @@ constexpr auto kCrcTable = [] {
   return table;
 }();
 
+/// The known addresses in TTL order, each followed by "|".
+std::string text_of(std::span<const IpAddress> responders) {
+  std::string text;
+  text.reserve(responders.size() * 16);
+  for (const IpAddress& responder : responders) {
+    if (responder.is_unspecified()) continue;
+    append_address(text, responder);
+    text.push_back('|');
+  }
+  return text;
+}
+
+ByteView as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
 }  // namespace
 
 std::uint32_t crc32(std::string_view text, std::uint32_t seed) {
@@ -32,17 +49,22 @@ std::uint32_t crc32(std::string_view text, std::uint32_t seed) {
 }
 
 std::uint32_t path_hash(std::span<const IpAddress> responders) {
-  std::uint32_t hash = 0;
-  std::string text;
-  text.reserve(48);
-  for (const IpAddress& responder : responders) {
-    if (responder.is_unspecified()) continue;
-    text.clear();
-    append_address(text, responder);
-    text.push_back('|');
-    hash = crc32(text, hash);
+  return crc32(text_of(responders));
+}
+
+void append_path_hash(std::string& out, std::span<const IpAddress> responders, PathHash hash) {
+  const std::string text = text_of(responders);
+  if (hash == PathHash::crc32) {
+    append_hex8(out, crc32(text));
+  } else if (text.empty()) {
+    out.append(64, '0');
+  } else {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    for (const std::uint8_t byte : sha256(as_bytes(text))) {
+      out.push_back(kDigits[byte >> 4]);
+      out.push_back(kDigits[byte & 15]);
+    }
   }
-  return hash;
 }
 
 }  // namespace ecmp::render

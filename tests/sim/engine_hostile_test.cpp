@@ -5,7 +5,7 @@
 #include "packet/message.hpp"
 #include "sim/engine_fixture.hpp"
 #include "sim/random.hpp"
-#include "sim/scenario.hpp"
+#include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"
 
 using namespace ecmp;

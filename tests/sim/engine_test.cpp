@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "sim/engine_fixture.hpp"
-#include "sim/scenario.hpp"
+#include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"
 
 using namespace ecmp;

@@ -1,10 +1,9 @@
 // The words of scenario files.
-#include "sim/scenario.hpp"
-
 #include <algorithm>
 #include <filesystem>
 
 #include "sim/prober.hpp"
+#include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"
 #include "sim/wires.hpp"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "sim/prober.hpp"
-#include "sim/scenario.hpp"
+#include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"
 
 using namespace ecmp;

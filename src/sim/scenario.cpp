@@ -1,10 +1,7 @@
 #include "sim/scenario.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <sstream>
-#include <stdexcept>
 
 #include "sim/scenario_fields.hpp"
 #include "sim/wires.hpp"
@@ -379,17 +376,6 @@ Result<Scenario> parse_scenario(std::string_view text, std::string_view file) {
   } catch (const ScenarioProblem& problem) {
     return located(problem.place, problem.message);
   }
-}
-
-Scenario load_scenario(std::string_view name) {
-  const std::string path = std::string(ECMP_SCENARIOS) + "/" + std::string(name) + ".toml";
-  std::ifstream file(path);
-  if (!file) throw std::runtime_error(path + ": cannot be read");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  Result<Scenario> scenario = parse_scenario(text, path);
-  if (!scenario) throw std::runtime_error(scenario.error());
-  scenario->name = name;
-  return std::move(*scenario);
 }
 
 }  // namespace ecmp::sim

@@ -1,0 +1,64 @@
+#include "agent/stop_signals.hpp"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace ecmp {
+
+namespace {
+
+constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
+
+// A signal handler has no other way to what it acts upon.
+std::atomic<int> descriptor_ = -1;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+std::atomic<bool> came_ = false;    // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+void on_signal(int) {
+  const int error = errno;
+  came_.store(true);
+  const std::uint64_t once = 1;
+  (void)!::write(descriptor_.load(), &once, sizeof once);
+  errno = error;
+}
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action{};
+  action.sa_handler = handler;
+  ::sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  const int opened = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (opened < 0) throw std::system_error(errno, std::generic_category(), "cannot open an eventfd");
+  came_.store(false);
+  descriptor_.store(opened);
+  for (const int signal : kSignals)
+    handle(signal, on_signal);
+  handle(SIGPIPE, SIG_IGN);
+}
+
+StopSignals::~StopSignals() {
+  for (const int signal : kSignals)
+    handle(signal, SIG_DFL);
+  handle(SIGPIPE, SIG_DFL);
+  ::close(descriptor_.exchange(-1));
+}
+
+int StopSignals::descriptor() const {
+  return descriptor_.load();
+}
+
+bool StopSignals::came() const {
+  return came_.load();
+}
+
+}  // namespace ecmp

@@ -1,0 +1,20 @@
+#include <cstdio>
+#include <exception>
+
+#include "agent/trace.hpp"
+#include "agent/trace_command_line.hpp"
+
+int main(int argc, char** argv) {
+  const auto command_line = ecmp::parse_trace_command_line(argc, argv);
+  if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) {
+    std::fputs(exit->out.c_str(), stdout);
+    std::fputs(exit->error.c_str(), stderr);
+    return std::fflush(stdout) == 0 ? exit->code : 1;
+  }
+  try {
+    return ecmp::run_trace(std::get<ecmp::TraceRequest>(command_line));
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "Error: %s\n", failure.what());
+    return 1;
+  }
+}

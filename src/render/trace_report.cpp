@@ -1,0 +1,244 @@
+#include "render/trace_report.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "packet/message.hpp"
+#include "render/append.hpp"
+
+namespace ecmp::render {
+
+namespace {
+
+/// Tallies of several flows, as one.
+struct Figures {
+  std::uint64_t sent = 0;
+  std::uint64_t replies = 0;
+  std::uint64_t losses = 0;
+  std::uint64_t silences = 0;
+  Duration last{};
+  Duration best = Duration::max();
+  Duration worst{};
+  Duration rtt_sum{};
+  std::uint64_t jitters = 0;
+  Duration jitter_sum{};
+
+  void add(const ProbeTally& tally);
+  [[nodiscard]] Duration average() const { return rtt_sum / static_cast<Duration::rep>(std::max(replies, 1ul)); }
+  [[nodiscard]] Duration jitter() const { return jitter_sum / static_cast<Duration::rep>(std::max(jitters, 1ul)); }
+};
+
+void Figures::add(const ProbeTally& tally) {
+  sent += tally.sent();
+  replies += tally.replies();
+  losses += tally.losses();
+  silences += tally.silences();
+  if (tally.replies() > 0) {
+    last = tally.last();
+    best = std::min(best, tally.best());
+    worst = std::max(worst, tally.worst());
+    rtt_sum += tally.average() * static_cast<Duration::rep>(tally.replies());
+  }
+  jitters += tally.jitters();
+  jitter_sum += tally.mean_jitter() * static_cast<Duration::rep>(tally.jitters());
+}
+
+std::string milliseconds(Duration time) {
+  return fmt::format("{:.3f}", static_cast<double>(time.count()) / 1e6);
+}
+
+/// "-" where nothing was observed: 0 would be a figure.
+std::string percent(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "-";
+  return fmt::format("{:.1f}", 100 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+std::string counted(std::uint64_t number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
+
+/// A path in use, and the flows on it. Those that have no path are under ordinal 0, last.
+struct PathRow {
+  std::uint32_t ordinal = 0;
+  std::vector<const DestinationTally::Flow*> flows;
+
+  [[nodiscard]] std::size_t length() const {
+    std::size_t most = 0;
+    for (const auto* flow : flows)
+      most = std::max(most, flow->tally.hops().size());
+    return most;
+  }
+};
+
+std::vector<PathRow> paths_of(const DestinationTally& tally) {
+  std::map<std::uint32_t, PathRow> rows;
+  for (const auto& flow : tally.flows()) {
+    const std::uint32_t ordinal = flow.tally.ordinal();
+    PathRow& row = rows[ordinal - 1];  // 0 comes last
+    row.ordinal = ordinal;
+    row.flows.push_back(&flow);
+  }
+  std::vector<PathRow> sorted;
+  for (auto& [key, row] : rows)
+    sorted.push_back(std::move(row));
+  return sorted;
+}
+
+void append_head(std::string& out, const DestinationFacts& facts, const DestinationTally& tally) {
+  out += facts.name;
+  const std::string address = facts.address.to_string();
+  if (address != facts.name && !facts.address.is_unspecified()) out += fmt::format(" ({})", address);
+  out += fmt::format(", {}", upper_case(facts.protocol));
+  if (facts.protocol != Protocol::icmp) out += fmt::format(" port {}", facts.port);
+  if (tally.rounds() == 0) {
+    out += ": no round was finished\n";
+    return;
+  }
+  const auto reached =
+      std::ranges::count_if(tally.flows(), [](const auto& flow) { return flow.tally.end_to_end().replies() > 0; });
+  out += fmt::format(": {}, {}, {}", counted(tally.flows().size(), "flow"), counted(tally.rounds(), "round"),
+                     counted(tally.paths(), "path"));
+  if (reached == 0) {
+    out += ", not reached";
+  } else if (static_cast<std::size_t>(reached) < tally.flows().size()) {
+    out += fmt::format(", reached by {} of them", counted(static_cast<std::uint64_t>(reached), "flow"));
+  }
+  out += '\n';
+}
+
+void append_path_head(std::string& out, const PathRow& row) {
+  if (row.ordinal == 0) {
+    out += "no path known";
+  } else {
+    out += fmt::format("path {}  ", row.ordinal);
+    append_hex8(out, row.flows.front()->tally.path());
+    out += fmt::format("  {}", counted(row.length(), "hop"));
+  }
+  out += fmt::format(", {}:", counted(row.flows.size(), "flow"));
+  for (const auto* flow : row.flows)
+    out += fmt::format(" {}", flow->source_port);
+  out += '\n';
+}
+
+constexpr std::string_view kColumns = "{:>7} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9}";
+
+std::string titles() {
+  return fmt::format(fmt::runtime(kColumns), "loss%", "silent%", "sent", "last", "avg", "best", "worst", "jitter");
+}
+
+std::string columns(const Figures& figures) {
+  const bool any = figures.replies > 0;
+  const auto time = [any](Duration value) { return any ? milliseconds(value) : std::string("-"); };
+  return fmt::format(fmt::runtime(kColumns), percent(figures.losses, figures.sent),
+                     percent(figures.silences, figures.sent), figures.sent, time(figures.last), time(figures.average()),
+                     time(figures.best), time(figures.worst),
+                     figures.jitters > 0 ? milliseconds(figures.jitter()) : "-");
+}
+
+void append_host(std::string& out, const IpAddress& address, const HopNames& names) {
+  if (address.is_unspecified()) {
+    out += '*';
+    return;
+  }
+  const std::string_view name = names.name(address);
+  if (name.empty()) {
+    append_address(out, address);
+  } else {
+    append_utf8(out, name);
+    out += " (";
+    append_address(out, address);
+    out += ')';
+  }
+}
+
+/// What stands behind the host: labels, and why it refused.
+void append_remarks(std::string& out, const HopTally& hop) {
+  if (const packet::MplsStack* stack = hop.mpls()) {
+    for (std::size_t i = 0; i < stack->depth; ++i)
+      out += fmt::format("{}{}", i == 0 ? " mpls " : "/", static_cast<unsigned>(stack->labels[i].label));
+  }
+  if (hop.refusal() != packet::ReplyKind::none) out += fmt::format(" !{}", packet::to_string(hop.refusal()));
+}
+
+void append_hop(std::string& out, std::size_t index, const PathRow& row, const HopNames& names) {
+  Figures figures;
+  std::vector<IpAddress> others;
+  const HopTally* told = nullptr;
+  for (const auto* flow : row.flows) {
+    if (index >= flow->tally.hops().size()) continue;
+    const HopTally& hop = flow->tally.hops()[index];
+    figures.add(hop.probes());
+    if (told == nullptr || (told->address().is_unspecified() && !hop.address().is_unspecified())) told = &hop;
+    for (const auto& responder : hop.responders())
+      others.push_back(responder.address);
+  }
+  if (told == nullptr) return;
+  out += fmt::format("{:>5} {}  ", index + 1, columns(figures));
+  append_host(out, told->address(), names);
+  append_remarks(out, *told);
+  out += '\n';
+  std::ranges::sort(others);
+  const auto rest = std::ranges::unique(others);
+  others.erase(rest.begin(), rest.end());
+  for (const IpAddress& other : others) {
+    if (other == told->address()) continue;
+    out.append(titles().size() + 8, ' ');
+    out += "also ";
+    append_host(out, other, names);
+    out += '\n';
+  }
+}
+
+void append_flows(std::string& out, const DestinationTally& tally) {
+  out += fmt::format("{:>5} {}  path  hops\n", "flow", titles());
+  for (const auto& flow : tally.flows()) {
+    Figures figures;
+    figures.add(flow.tally.end_to_end());
+    out += fmt::format("{:>5} {}  {:>4}  {:>4}", flow.source_port, columns(figures), flow.tally.ordinal(),
+                       flow.tally.hops().size());
+    if (const auto changes = flow.tally.path_changes(); changes > 0)
+      out += fmt::format("  {}", counted(changes, "path change"));
+    out += '\n';
+  }
+}
+
+}  // namespace
+
+void append_trace_report(std::string& out, const DestinationFacts& facts, const DestinationTally& tally,
+                         const HopNames& names) {
+  append_head(out, facts, tally);
+  if (tally.rounds() == 0) return;
+  for (const PathRow& row : paths_of(tally)) {
+    out += '\n';
+    append_path_head(out, row);
+    if (row.length() == 0) continue;
+    out += fmt::format("{:>5} {}  host\n", "TTL", titles());
+    for (std::size_t index = 0; index < row.length(); ++index)
+      append_hop(out, index, row, names);
+  }
+  out += '\n';
+  append_flows(out, tally);
+}
+
+void append_trace_summary(std::string& out, const DestinationFacts& facts, const DestinationTally& tally) {
+  append_head(out, facts, tally);
+  for (const PathRow& row : paths_of(tally)) {
+    Figures figures;
+    for (const auto* flow : row.flows)
+      figures.add(flow->tally.end_to_end());
+    out += row.ordinal == 0 ? std::string("  no path known") : fmt::format("  path {}", row.ordinal);
+    out += fmt::format(", {}, {}: loss {}%", counted(row.length(), "hop"), counted(row.flows.size(), "flow"),
+                       percent(figures.losses, figures.sent));
+    if (figures.replies > 0) {
+      out += fmt::format(", rtt {} / {} / {} ms (best / avg / worst)", milliseconds(figures.best),
+                         milliseconds(figures.average()), milliseconds(figures.worst));
+    }
+    out += '\n';
+  }
+}
+
+}  // namespace ecmp::render

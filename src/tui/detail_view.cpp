@@ -1,0 +1,319 @@
+#include "tui/detail_view.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <iterator>
+
+#include "tui/figures.hpp"
+#include "tui/glyphs.hpp"
+
+namespace ecmp::tui {
+namespace {
+
+enum Place : std::size_t {
+  ttl,
+  host,
+  name,
+  as_number,
+  loss,
+  silence,
+  sent,
+  last,
+  average,
+  best,
+  worst,
+  deviation,
+  p95,
+  jitter,
+  trend,
+  count_
+};
+
+using Columns = std::array<Column, Place::count_>;
+using Kind = DetailView::Line::Kind;
+
+constexpr std::size_t kHeads = 2;  ///< the flow's line and the titles
+
+/// What the texts of the flow's hops need.
+struct Widths {
+  std::size_t address = 11;
+  std::size_t name = 0;
+  bool as_number = false;
+};
+
+Widths widths_of(const Scene& scene, const FlowRow& flow) {
+  Widths widths;
+  for (const HopTally& hop : flow.tally.hops()) {
+    const auto count = [&](const IpAddress& address, std::size_t indent) {
+      if (address.is_unspecified()) return;
+      widths.address = std::max(widths.address, address.to_string().size() + indent);
+      widths.name = std::max(widths.name, width_of(name_of(scene, address)) + indent);
+      widths.as_number = widths.as_number || (scene.as_numbers != nullptr && scene.as_numbers->number(address) != 0);
+    };
+    count(hop.address(), 0);
+    for (const HopTally::Responder& responder : hop.responders())
+      if (responder.address != hop.address()) count(responder.address, 2);
+  }
+  return widths;
+}
+
+/// Names have a column of their own where there is room; else they stand in place of the addresses.
+bool names_apart(std::size_t width) {
+  return width >= 120;
+}
+
+Columns columns_for(const Widths& widths, std::size_t width) {
+  const std::size_t rtt = rtt_width(precision_for(width));
+  const bool apart = names_apart(width) && widths.name > 0;
+  const std::size_t wanted = std::max(widths.address, apart ? 0 : widths.name);
+  const std::size_t least = std::min({widths.address, wanted, std::max<std::size_t>(width / 3, 8)});
+  return {{
+      {.title = "TTL", .width = 3},
+      {.title = apart ? "Address" : "Host", .width = least, .most = std::max(wanted, least), .right = false},
+      {.title = "Name",
+       .width = apart ? std::size_t{12} : 0,
+       .most = std::max<std::size_t>(widths.name, 12),
+       .rank = 6,
+       .right = false},
+      {.title = "AS", .width = widths.as_number ? std::size_t{8} : 0, .rank = 5},
+      {.title = "Loss%", .width = 5},
+      {.title = "Sil%", .width = 5, .rank = 3},
+      {.title = "Sent", .width = 5, .rank = 6},
+      {.title = "Last", .width = rtt, .rank = 2},
+      {.title = "Avg", .width = rtt, .rank = 1},
+      {.title = "Best", .width = rtt, .rank = 5},
+      {.title = "Worst", .width = rtt, .rank = 3},
+      {.title = "StDev", .width = rtt, .rank = 7},
+      {.title = "p95", .width = rtt, .rank = 4},
+      {.title = rtt > 5 ? "Jitter" : "Jittr", .width = rtt, .rank = 4},
+      {.title = "Trend", .width = 8, .most = HopTally::kRecent, .rank = 8, .right = false},
+  }};
+}
+
+/// Draws one line of one hop.
+class HopLine {
+ public:
+  HopLine(Pane& pane, std::size_t row, const Scene& scene, const Columns& columns, const HopTally& hop)
+      : pane_(pane),
+        row_(row),
+        scene_(scene),
+        columns_(columns),
+        hop_(hop),
+        precision_(precision_for(pane.columns())) {}
+
+  void draw_hop(const PlacedColumn& place, std::size_t number) {
+    const ProbeTally& probes = hop_.probes();
+    switch (static_cast<Place>(place.index)) {
+      case ttl:
+        return text(place, fmt::format("{}", number));
+      case host:
+      case name:
+      case as_number:
+        return draw_address(place, hop_.address(), 0);
+      case loss:
+        return probes.sent() == 0 ? none(place)
+                                  : text(place, percent(probes.loss_ratio()), loss_style(probes.loss_ratio()));
+      case silence:
+        return probes.sent() == 0 ? none(place)
+                                  : text(place, percent(probes.silence_ratio()),
+                                         {.hue = probes.silences() == 0 ? Hue::muted : Hue::plain});
+      case sent:
+        return text(place, count(probes.sent()));
+      case last:
+        return time(place, probes.last(), probes.replies());
+      case average:
+        return time(place, probes.average(), probes.replies());
+      case best:
+        return time(place, probes.best(), probes.replies());
+      case worst:
+        return time(place, probes.worst(), probes.replies());
+      case deviation:
+        return time(place, probes.standard_deviation(), probes.replies() > 1 ? 1 : 0);
+      case p95:
+        return time(place, probes.p95(), probes.replies());
+      case jitter:
+        return time(place, probes.mean_jitter(), probes.jitters());
+      case trend:
+        return put_sparkline(pane_, row_, place.at, place.width, probes.recent());
+      case count_:
+        return;
+    }
+  }
+
+  void draw_responder(std::span<const PlacedColumn> placed, const HopTally::Responder& responder) {
+    std::uint64_t all = 0;
+    for (const HopTally::Responder& one : hop_.responders())
+      all += one.replies;
+    for (const PlacedColumn& place : placed) {
+      if (place.index == host || place.index == name || place.index == as_number) {
+        draw_address(place, responder.address, 2);
+      } else if (place.index == sent) {
+        text(place, count(responder.replies), {.hue = Hue::muted});
+      }
+    }
+    // How often it was this one, where loss would stand: a share of the replies.
+    const std::size_t right = end_of(placed, host);
+    const double share = all == 0 ? 0 : static_cast<double>(responder.replies) / static_cast<double>(all);
+    for (const PlacedColumn& place : placed)
+      if (place.index == last && place.at > right)
+        pane_.put(row_, place.at, fmt::format("{} % of replies", percent(share)), {.hue = Hue::muted});
+  }
+
+  void draw_labels(std::span<const PlacedColumn> placed) {
+    std::string words = "  MPLS";
+    for (const packet::MplsLabel& label : hop_.mpls()->view())
+      fmt::format_to(std::back_inserter(words), " {} tc={} ttl={}{}", label.label, label.traffic_class, label.ttl,
+                     label.bottom ? " s" : "");
+    pane_.put(row_, start_of(placed, host), words, {.hue = Hue::muted});
+  }
+
+  void draw_refusal(std::span<const PlacedColumn> placed) {
+    pane_.put(row_, start_of(placed, host), fmt::format("  refused: {}", packet::to_string(hop_.refusal())),
+              {.hue = Hue::bad, .bold = true});
+  }
+
+ private:
+  static std::size_t start_of(std::span<const PlacedColumn> placed, std::size_t index) {
+    for (const PlacedColumn& place : placed)
+      if (place.index == index) return place.at;
+    return 0;
+  }
+  static std::size_t end_of(std::span<const PlacedColumn> placed, std::size_t index) {
+    for (const PlacedColumn& place : placed)
+      if (place.index == index) return place.at + place.width;
+    return 0;
+  }
+
+  void text(const PlacedColumn& place, std::string_view words, Style style = {}) {
+    if (columns_[place.index].right) {
+      pane_.put_right(row_, place.at, place.width, words, style);
+    } else {
+      pane_.put(row_, place.at, words, style, place.width);
+    }
+  }
+  void none(const PlacedColumn& place) { text(place, "-", {.hue = Hue::muted}); }
+  void time(const PlacedColumn& place, Duration value, std::uint64_t known) {
+    known == 0 ? none(place) : text(place, milliseconds(value, precision_));
+  }
+
+  void draw_address(const PlacedColumn& place, const IpAddress& address, std::size_t indent) {
+    const Style style = {.hue = indent > 0 ? Hue::muted : Hue::plain};
+    if (address.is_unspecified()) {
+      if (place.index == host) text(place, "no answer", {.hue = Hue::muted});
+      return;
+    }
+    if (place.index == as_number) {
+      const std::uint32_t number = scene_.as_numbers == nullptr ? 0 : scene_.as_numbers->number(address);
+      if (number != 0) text(place, fmt::format("{}", number), style);
+      return;
+    }
+    const bool apart = std::any_of(columns_.begin(), columns_.end(),
+                                   [](const Column& column) { return column.title == "Name" && column.width > 0; });
+    const std::string words = place.index == name ? name_of(scene_, address)
+                              : apart             ? address.to_string()
+                                                  : host_of(scene_, address);
+    const std::size_t skip = std::min(indent, place.width);
+    pane_.put(row_, place.at + skip, words, style, place.width - skip);
+  }
+
+  Pane& pane_;
+  std::size_t row_;
+  const Scene& scene_;
+  const Columns& columns_;
+  const HopTally& hop_;
+  Precision precision_;
+};
+
+std::string protocol_name(Protocol protocol) {
+  return protocol == Protocol::udp ? "UDP" : protocol == Protocol::tcp ? "TCP" : "ICMP";
+}
+
+/// "Flow 50003 on path 2 (5c1e09aa), 4 hops, reached", and the 5-tuple where there is room: it is what one gives to
+/// iperf to take the same path.
+void put_head(Pane& pane, const Scene& scene, const FlowRow& flow) {
+  const FlowTally& tally = flow.tally;
+  const Glyphs& shown = glyphs(pane.charset());
+  std::size_t at = pane.put(0, 0, fmt::format("Flow {}", flow.source_port), {.hue = Hue::accent, .bold = true});
+  if (tally.ordinal() == 0) {
+    at += pane.put(0, at, "  no path yet", {.hue = Hue::muted});
+  } else {
+    at += pane.put(0, at, fmt::format("  {} path {}", shown.path, tally.ordinal()), path_style(tally.ordinal()));
+    at += pane.put(0, at, fmt::format(" {}", path_id(tally.path())), {.hue = Hue::muted});
+  }
+  const bool reached = tally.reached();
+  at += pane.put(0, at, reached ? "  reached" : "  not reached",
+                 reached ? Style{} : Style{.hue = Hue::bad, .bold = true});
+  const std::uint32_t changes = tally.path_changes();
+  if (changes > 0)
+    at += pane.put(0, at,
+                   fmt::format("  {} {}, newest: {}", changes, changes == 1 ? "change" : "changes",
+                               to_string(tally.newest_change())),
+                   {.hue = Hue::warning});
+  const bool v6 = !scene.facts.address.is_v4();
+  const auto end = [v6](const IpAddress& address, std::uint16_t port) {
+    return v6 ? fmt::format("[{}]:{}", address.to_string(), port) : fmt::format("{}:{}", address.to_string(), port);
+  };
+  const std::string tuple =
+      fmt::format("{} {} {} {}", protocol_name(scene.facts.protocol), end(flow.source, flow.source_port), shown.to,
+                  end(scene.facts.address, scene.facts.port));
+  const std::size_t width = width_of(tuple);
+  if (at + 2 + width <= pane.columns()) pane.put_right(0, 0, pane.columns(), tuple, {.hue = Hue::muted});
+}
+
+}  // namespace
+
+std::vector<DetailView::Line> DetailView::lines(const Scene& scene, const FlowRow& flow) {
+  std::vector<Line> found;
+  const auto hops = flow.tally.hops();
+  for (std::size_t i = 0; i < hops.size(); ++i) {
+    found.push_back({Kind::hop, i, 0});
+    if (hops[i].refusal() != packet::ReplyKind::none) found.push_back({Kind::refusal, i, 0});
+    if (scene.labels && hops[i].mpls() != nullptr) found.push_back({Kind::labels, i, 0});
+    for (std::size_t j = 0; j < hops[i].responders().size(); ++j)
+      if (hops[i].responders()[j].address != hops[i].address()) found.push_back({Kind::responder, i, j});
+  }
+  return found;
+}
+
+std::size_t DetailView::rows_needed(const Scene& scene, const FlowRow* flow) {
+  return flow == nullptr ? kHeads + 1 : kHeads + lines(scene, *flow).size();
+}
+
+void DetailView::move(std::ptrdiff_t by, const Scene& scene, const FlowRow* flow) {
+  position_.move(by, flow == nullptr ? 0 : lines(scene, *flow).size());
+}
+
+void DetailView::draw(Pane pane, const Scene& scene, const FlowRow* flow, bool focused) {
+  if (flow == nullptr) {
+    pane.put(0, 0, "No flow is chosen", {.hue = Hue::muted});
+    return;
+  }
+  put_head(pane, scene, *flow);
+  const Columns columns = columns_for(widths_of(scene, *flow), pane.columns());
+  const std::vector<PlacedColumn> placed = place(columns, pane.columns());
+  put_titles(pane, 1, columns, placed, focused);
+  const std::vector<Line> all = lines(scene, *flow);
+  const std::size_t height = pane.rows() - std::min(pane.rows(), kHeads);
+  position_.fit(all.size(), height);
+  if (all.empty()) pane.put(kHeads, 0, "nobody has answered", {.hue = Hue::muted});
+  for (std::size_t i = 0; i < height && position_.top + i < all.size(); ++i) {
+    const Line& line = all[position_.top + i];
+    const HopTally& hop = flow->tally.hops()[line.hop];
+    HopLine drawn(pane, i + kHeads, scene, columns, hop);
+    if (line.kind == Kind::hop) {
+      for (const PlacedColumn& column : placed)
+        drawn.draw_hop(column, line.hop + 1);
+    } else if (line.kind == Kind::responder) {
+      drawn.draw_responder(placed, hop.responders()[line.responder]);
+    } else if (line.kind == Kind::labels) {
+      drawn.draw_labels(placed);
+    } else {
+      drawn.draw_refusal(placed);
+    }
+    if (focused && position_.top + i == position_.chosen)
+      pane.restyle(i + kHeads, [](Style& style) { style.reverse = true; });
+  }
+}
+
+}  // namespace ecmp::tui

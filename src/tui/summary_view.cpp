@@ -1,0 +1,215 @@
+#include "tui/summary_view.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+#include "tui/figures.hpp"
+#include "tui/glyphs.hpp"
+
+namespace ecmp::tui {
+namespace {
+
+using Order = SummaryView::Order;
+
+enum Place : std::size_t {
+  port,
+  path,
+  id,
+  hops,
+  loss,
+  sent,
+  last,
+  average,
+  best,
+  worst,
+  deviation,
+  p95,
+  jitter,
+  changes,
+  trend,
+  count_
+};
+
+using Columns = std::array<Column, Place::count_>;
+
+Columns columns_for(std::size_t width) {
+  const std::size_t rtt = rtt_width(precision_for(width));
+  return {{
+      {.title = "Port", .width = 6},
+      {.title = "Path", .width = 5, .rank = 1},
+      {.title = "Path id", .width = 8, .rank = 7, .right = false},
+      {.title = "Hops", .width = 4, .rank = 5},
+      {.title = "Loss%", .width = 5},
+      {.title = "Sent", .width = 5, .rank = 9},
+      {.title = "Last", .width = rtt, .rank = 4},
+      {.title = "Avg", .width = rtt, .rank = 1},
+      {.title = "Best", .width = rtt, .rank = 6},
+      {.title = "Worst", .width = rtt, .rank = 3},
+      {.title = "StDev", .width = rtt, .rank = 11},
+      {.title = "p95", .width = rtt, .rank = 10},
+      {.title = rtt > 5 ? "Jitter" : "Jittr", .width = rtt, .rank = 3},
+      {.title = "Chg", .width = 3, .rank = 8},
+      {.title = "Trend", .width = 8, .most = FlowTally::kRecent, .rank = 6, .right = false},
+  }};
+}
+
+constexpr std::array<Place, static_cast<std::size_t>(Order::count_)> kSorted = {port,    path, hops,  loss,  last,
+                                                                                average, best, worst, jitter};
+
+/// What a row is sorted by; a flow without it sorts below all others.
+double value_of(const FlowRow& flow, Order order) {
+  const ProbeTally& end = flow.tally.end_to_end();
+  const auto time = [&](Duration value) { return end.replies() == 0 ? -1.0 : static_cast<double>(value.count()); };
+  switch (order) {
+    case Order::path:
+      return flow.tally.ordinal();
+    case Order::hops:
+      return static_cast<double>(flow.tally.hops().size());
+    case Order::loss:
+      return end.sent() == 0 ? -1.0 : end.loss_ratio();
+    case Order::last:
+      return time(end.last());
+    case Order::average:
+      return time(end.average());
+    case Order::best:
+      return time(end.best());
+    case Order::worst:
+      return time(end.worst());
+    case Order::jitter:
+      return end.jitters() == 0 ? -1.0 : static_cast<double>(end.mean_jitter().count());
+    case Order::port:
+    case Order::count_:
+      break;
+  }
+  return flow.source_port;
+}
+
+/// Draws one flow's cells.
+class Row {
+ public:
+  Row(Pane& pane, std::size_t row, const Columns& columns, const FlowRow& flow)
+      : pane_(pane), row_(row), columns_(columns), flow_(flow), precision_(precision_for(pane.columns())) {}
+
+  void draw(const PlacedColumn& place) {
+    const FlowTally& tally = flow_.tally;
+    const ProbeTally& end = tally.end_to_end();
+    switch (static_cast<Place>(place.index)) {
+      case port:
+        return text(place, fmt::format("{}", flow_.source_port));
+      case path:
+        return draw_path(place);
+      case id:
+        return text(place, tally.path() == 0 ? "-" : path_id(tally.path()), path_style(tally.ordinal()));
+      case hops:
+        return text(place, tally.distance() == 0 ? fmt::format("{}+", tally.hops().size())
+                                                 : fmt::format("{}", tally.hops().size()));
+      case loss:
+        return end.sent() == 0 ? none(place) : text(place, percent(end.loss_ratio()), loss_style(end.loss_ratio()));
+      case sent:
+        return text(place, count(end.sent()));
+      case last:
+        return time(place, end.last(), end.replies());
+      case average:
+        return time(place, end.average(), end.replies());
+      case best:
+        return time(place, end.best(), end.replies());
+      case worst:
+        return time(place, end.worst(), end.replies());
+      case deviation:
+        return time(place, end.standard_deviation(), end.replies() > 1 ? 1 : 0);
+      case p95:
+        return time(place, end.p95(), end.replies());
+      case jitter:
+        return time(place, end.mean_jitter(), end.jitters());
+      case changes:
+        return text(place, fmt::format("{}", std::min(tally.path_changes(), 999u)),
+                    {.hue = tally.path_changes() == 0 ? Hue::muted : Hue::warning});
+      case trend:
+        return put_sparkline(pane_, row_, place.at, place.width, end.recent());
+      case count_:
+        return;
+    }
+  }
+
+ private:
+  void text(const PlacedColumn& place, std::string_view words, Style style = {}) {
+    if (columns_[place.index].right) {
+      pane_.put_right(row_, place.at, place.width, words, style);
+    } else {
+      pane_.put(row_, place.at, words, style, place.width);
+    }
+  }
+  void none(const PlacedColumn& place) { text(place, "-", {.hue = Hue::muted}); }
+  void time(const PlacedColumn& place, Duration value, std::uint64_t known) {
+    known == 0 ? none(place) : text(place, milliseconds(value, precision_));
+  }
+  void draw_path(const PlacedColumn& place) {
+    const std::uint32_t ordinal = flow_.tally.ordinal();
+    if (ordinal == 0) return none(place);
+    const std::string number = fmt::format("{}", ordinal);
+    text(place, number, path_style(ordinal));
+    if (number.size() + 2 <= place.width)
+      pane_.put(row_, place.at + place.width - number.size() - 2, glyphs(pane_.charset()).path, path_style(ordinal), 1);
+  }
+
+  Pane& pane_;
+  std::size_t row_;
+  const Columns& columns_;
+  const FlowRow& flow_;
+  Precision precision_;
+};
+
+}  // namespace
+
+void SummaryView::sort_by_next() {
+  order_ = static_cast<Order>((static_cast<std::size_t>(order_) + 1) % static_cast<std::size_t>(Order::count_));
+  falling_ = order_ != Order::port && order_ != Order::path;
+}
+
+std::vector<const FlowRow*> SummaryView::rows(const Scene& scene) const {
+  std::vector<const FlowRow*> rows = matching_flows(scene);
+  std::stable_sort(rows.begin(), rows.end(), [this](const FlowRow* a, const FlowRow* b) {
+    const double left = value_of(*a, order_);
+    const double right = value_of(*b, order_);
+    return falling_ ? left > right : left < right;
+  });
+  return rows;
+}
+
+void SummaryView::draw(Pane pane, const Scene& scene, const std::vector<const FlowRow*>& rows, std::uint32_t chosen,
+                       bool focused) {
+  const Columns columns = columns_for(pane.columns());
+  const std::vector<PlacedColumn> placed = place(columns, pane.columns());
+  put_titles(pane, 0, columns, placed, focused);
+  for (const PlacedColumn& column : placed) {
+    if (column.index != kSorted[static_cast<std::size_t>(order_)]) continue;
+    const Glyphs& shown = glyphs(pane.charset());
+    // Before the title; where that fills its column, in the blank between the columns.
+    const std::size_t from = column.at + column.width - columns[column.index].title.size();
+    pane.put(0, from - std::min<std::size_t>(from, 1), falling_ ? shown.falling : shown.rising,
+             {.bold = focused, .underline = !focused, .reverse = focused}, 1);
+  }
+  if (rows.empty()) {
+    pane.put(1, 0, scene.search.empty() ? "no round is over yet" : "no flow matches", {.hue = Hue::muted});
+    return;
+  }
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const FlowRow* flow) { return flow->index == chosen; });
+  position_.chosen = found == rows.end() ? 0 : static_cast<std::size_t>(found - rows.begin());
+  const std::size_t height = pane.rows() - std::min<std::size_t>(pane.rows(), 1);
+  position_.fit(rows.size(), height);
+  for (std::size_t i = 0; i < height && position_.top + i < rows.size(); ++i) {
+    const std::size_t at = position_.top + i;
+    Row row(pane, i + 1, columns, *rows[at]);
+    for (const PlacedColumn& column : placed)
+      row.draw(column);
+    if (at != position_.chosen) continue;
+    pane.put(i + 1, 0, glyphs(pane.charset()).chosen, {.bold = true}, 1);
+    pane.restyle(i + 1, [&](Style& style) {
+      style.bold = true;
+      style.reverse = focused;
+    });
+  }
+}
+
+}  // namespace ecmp::tui
