@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The one list of the Debian 12 packages that this project needs. Installs those that are missing:
-#   packaging/dependencies.sh build | run | test      (test includes build and run)
+#   packaging/dependencies.sh build | run | runtime | package | test
+# build: to compile. run: for the quickstart's lab. runtime: the libraries alone, for an image. package: for the Debian
+# packages. test: all of these.
 # A second run finds everything there, asks nobody and needs neither root nor a network.
 set -euo pipefail
 
@@ -12,16 +14,24 @@ build_packages=(
 )
 # The program links its libraries dynamically; the -dev packages bring them. What is here is for the lab around it.
 run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
+# Shared libraries of the programs; a test compares the list with what they are linked to.
+runtime_packages=(
+  libc-ares2 libcpp-httplib0.11 libcrypt1 libfmt9 libncursesw6 libpcap0.8 libprometheus-cpp-core1.0 libspdlog1.10 libssl3
+  libtomlplusplus3 libyaml-cpp0.7 zlib1g
+  libcap2-bin ca-certificates
+)
+package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libncurses-dev libyaml-cpp-dev)
 test_packages=(
   catch2 binutils libcap2-bin
   python3-pytest tcpdump scamper prometheus protobuf-compiler iputils-ping
   mtr-tiny # what ecmp_trace is compared with
   man-db mandoc zsh fish # readers of its manual and completions
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
+  man-db systemd debootstrap python3-yaml
 )
 
 usage() {
-  echo "usage: packaging/dependencies.sh build|run|test..." >&2
+  echo "usage: packaging/dependencies.sh build|run|runtime|package|test..." >&2
   exit 2
 }
 
@@ -54,7 +64,9 @@ for kind in "$@"; do
   case $kind in
     build) wanted+=("${build_packages[@]}") ;;
     run) wanted+=("${run_packages[@]}") ;;
-    test) wanted+=("${build_packages[@]}" "${run_packages[@]}" "${test_packages[@]}") ;;
+    runtime) wanted+=("${runtime_packages[@]}") ;;
+    package) wanted+=("${build_packages[@]}" "${package_packages[@]}") ;;
+    test) wanted+=("${build_packages[@]}" "${run_packages[@]}" "${package_packages[@]}" "${test_packages[@]}") ;;
     *) usage ;;
   esac
 done

@@ -1,6 +1,7 @@
 #include "agent/process_usage.hpp"
 
 #include <charconv>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,6 +14,12 @@
 namespace ecmp {
 
 namespace {
+
+double seconds_of(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
 
 std::string read_file(const char* path) {
   std::ifstream stream(path, std::ios::binary);
@@ -69,25 +76,18 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
   return ProcessStat{*user + *system, *start, *virtual_bytes, *resident};
 }
 
-std::optional<std::uint64_t> parse_boot_time(std::string_view text) {
-  constexpr std::string_view kKey = "\nbtime ";
-  const std::size_t at = text.find(kKey);
-  if (at == std::string_view::npos) return std::nullopt;
-  text.remove_prefix(at + kKey.size());
-  return number(text.substr(0, text.find('\n')));
-}
-
-ProcessReader::ProcessReader() : boot_time_(parse_boot_time(read_file("/proc/stat"))) {}
+// /proc/stat tells it too, but a unit with ProcSubset=pid has none.
+ProcessReader::ProcessReader() : boot_time_(seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME)) {}
 
 std::optional<ProcessUsage> ProcessReader::read() const {
   const auto stat = parse_process_stat(read_file("/proc/self/stat"));
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   rlimit limit{};
-  if (!stat || !boot_time_ || getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::nullopt;
+  if (!stat || getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::nullopt;
   ProcessUsage usage;
   usage.cpu_seconds = static_cast<double>(stat->cpu_ticks) / ticks;
-  usage.start_time_seconds = static_cast<double>(*boot_time_) + static_cast<double>(stat->start_ticks) / ticks;
+  usage.start_time_seconds = boot_time_ + static_cast<double>(stat->start_ticks) / ticks;
   usage.virtual_bytes = stat->virtual_bytes;
   usage.resident_bytes = stat->resident_pages * page;
   usage.open_fds = count_open_fds();

@@ -25,9 +25,6 @@ struct ProcessStat {
 };
 std::optional<ProcessStat> parse_process_stat(std::string_view text);
 
-/// "btime" of /proc/stat: when the host booted, in seconds since 1970.
-std::optional<std::uint64_t> parse_boot_time(std::string_view text);
-
 /// Reads about this process from /proc.
 class ProcessReader {
  public:
@@ -37,7 +34,7 @@ class ProcessReader {
   [[nodiscard]] std::optional<ProcessUsage> read() const;
 
  private:
-  std::optional<std::uint64_t> boot_time_;  ///< /proc/stat is slow to read on large hosts: once is enough
+  double boot_time_;  ///< seconds since 1970; kept, so that the start time does not move with the wall clock
 };
 
 }  // namespace ecmp

@@ -1,0 +1,185 @@
+"""What is shipped around the programs, as far as it can be judged without installing it: the unit, the image's recipe, the
+manifests, the man pages, the list of libraries."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from sources import ROOT, read
+
+UNIT = "packaging/systemd/ecmp_exporter.service"
+BUILD = os.environ.get("ECMP_BUILD_DIRECTORY") or os.path.join(ROOT, "build/dev")
+
+
+def run(*command, **more):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **more)
+
+
+def need(tool):
+    if not shutil.which(tool):
+        pytest.skip(f"{tool} is not installed")
+
+
+def test_the_unit_exposes_little():
+    need("systemd-analyze")
+    done = run("systemd-analyze", "security", "--offline=true", "--no-pager", UNIT)
+    level = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout).group(1))
+    print(done.stdout.splitlines()[-1])
+    assert level <= 1.6, done.stdout
+
+
+def test_the_unit_gives_one_capability():
+    text = read(UNIT)
+    assert re.findall(r"^(?:AmbientCapabilities|CapabilityBoundingSet)=(.*)$", text, re.MULTILINE) == ["CAP_NET_RAW"] * 2
+    assert re.search(r"^User=(?!root$)\w", text, re.MULTILINE)
+
+
+def test_man_pages_have_no_warnings():
+    need("man")
+    pages = glob.glob(os.path.join(ROOT, "docs/*.[18]"))
+    assert pages
+    for page in pages:
+        done = run("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page, env={**os.environ, "MANWIDTH": "80"})
+        assert done.returncode == 0 and not done.stderr, f"{page}: {done.stderr}"
+
+
+def instructions(path):
+    """(word, rest) of a Dockerfile's instructions, continued lines joined, comments dropped."""
+    lines = [line for line in read(path).splitlines() if not line.lstrip().startswith("#")]
+    return [tuple(line.split(None, 1)) for line in "\n".join(lines).replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def test_the_image_is_made_by_scripts_of_the_tree():
+    known = {"FROM", "WORKDIR", "COPY", "RUN", "LABEL", "USER", "EXPOSE", "VOLUME", "ENTRYPOINT", "CMD", "ARG", "ENV"}
+    found = instructions("packaging/docker/Dockerfile")
+    assert found[0][0] == "FROM" and {word for word, _ in found} <= known
+    stages = [rest.split() for word, rest in found if word == "FROM"]
+    assert len(stages) == 2, "one stage builds, the other runs"
+    for stage in stages:
+        assert re.search(r":\w", stage[0]) and not stage[0].endswith(":latest"), "a base without a version moves"
+    users = [rest for word, rest in found if word == "USER"]
+    assert users and not users[-1].startswith(("0", "root"))
+    scripts = [rest.split()[0] for word, rest in found if word == "RUN" and rest.startswith("packaging/")]
+    assert scripts == ["packaging/build_release.sh"]
+    for script in scripts:
+        assert os.access(os.path.join(ROOT, script), os.X_OK)
+    for word, rest in found:
+        if word == "COPY" and not rest.startswith("--from") and rest.split()[0] != ".":
+            assert os.path.exists(os.path.join(ROOT, rest.split()[0])), rest
+        if word in ("CMD", "ENTRYPOINT"):
+            assert rest.startswith("["), "the shell form would be process 1 and swallow SIGTERM"
+
+
+def packages(kind):
+    """The packages of one list of dependencies.sh."""
+    body = re.search(rf"^{kind}_packages=\((.*?)\)$", read("packaging/dependencies.sh"), re.MULTILINE | re.DOTALL).group(1)
+    return set(re.sub(r"#.*", "", body).split())
+
+
+def test_the_list_of_libraries_is_what_the_programs_are_linked_to():
+    need("ldd")
+    need("objdump")
+    wanted = set()
+    for program in ("ecmp_exporter", "ecmp_trace"):
+        path = os.path.join(BUILD, "src", program)
+        assert os.access(path, os.X_OK), path
+        for name in re.findall(r"NEEDED\s+(\S+)", run("objdump", "-p", path).stdout):
+            place = re.search(rf"^\s*{re.escape(name)} => (\S+)", run("ldd", path).stdout, re.MULTILINE)
+            # dpkg knows a library by the directory it was packed in, which may be reached through a link.
+            owner = run("dpkg-query", "-S", f"*/{name}").stdout.split(":")[0] if place else ""
+            if owner:
+                wanted.add(owner)
+    base = {"libc6", "libgcc-s1", "libstdc++6"}  # libstdc++6 comes with libfmt9 and others
+    assert wanted - base <= packages("runtime"), f"missing in runtime_packages: {wanted - base - packages('runtime')}"
+
+
+def yaml_documents(path):
+    yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
+    with open(path) as file:
+        return [document for document in yaml.safe_load_all(file) if document]
+
+
+def check_workload(workload):
+    """What Kubernetes' schema does not know: that our pods see the real network, and have one capability."""
+    selector = workload["spec"]["selector"]["matchLabels"]
+    template = workload["spec"]["template"]
+    assert selector.items() <= template["metadata"]["labels"].items()
+    pod = template["spec"]
+    assert pod["hostNetwork"] is True and pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        security = container["securityContext"]
+        assert security["capabilities"] == {"drop": ["ALL"], "add": ["NET_RAW"]}
+        assert security["allowPrivilegeEscalation"] is False and security["readOnlyRootFilesystem"] is True
+        assert container["resources"]["limits"]["memory"]
+        ports = {port["name"] for port in container["ports"]}
+        for probe in ("livenessProbe", "readinessProbe"):
+            (check,) = container[probe].values()
+            assert check["port"] in ports
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+
+
+def test_manifests_hold_together():
+    kinds = []
+    for path in sorted(glob.glob(os.path.join(ROOT, "packaging/kubernetes/*.yaml"))):
+        for document in yaml_documents(path):
+            kinds.append(document["kind"])
+            assert document["apiVersion"] == ("apps/v1" if document["kind"].endswith("Set") else "v1")
+            if document["kind"].endswith("Set"):
+                check_workload(document)
+    assert sorted(kinds) == ["ConfigMap", "DaemonSet", "Namespace", "Service", "StatefulSet"]
+
+
+def test_the_configuration_of_the_manifests_is_good(tmp_path):
+    exporter = os.environ.get("ECMP_EXPORTER") or os.path.join(BUILD, "src/ecmp_exporter")
+    found = [document["data"]["ecmp_exporter.toml"]
+             for document in yaml_documents(os.path.join(ROOT, "packaging/kubernetes/configuration.yaml"))
+             if document["kind"] == "ConfigMap"]
+    found.append(yaml_documents(os.path.join(ROOT, "packaging/helm/ecmp-exporter/values.yaml"))[0]["config"])
+    assert len(found) == 2
+    for number, text in enumerate(found):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(text)
+        done = run(exporter, f"--config.file={path}", "--config.check")
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_arguments_in_manifests_are_those_of_the_program():
+    """An option that the program has not would be found out by a crash loop only."""
+    exporter = os.environ.get("ECMP_EXPORTER") or os.path.join(BUILD, "src/ecmp_exporter")
+    known = set(re.findall(r"--[a-z][a-z.-]*", run(exporter, "--help").stdout))
+    sources = glob.glob(os.path.join(ROOT, "packaging/kubernetes/*.yaml"))
+    sources += [os.path.join(ROOT, "packaging/helm/ecmp-exporter/templates/_pod.tpl"), os.path.join(ROOT, UNIT),
+                os.path.join(ROOT, "packaging/docker/Dockerfile")]
+    for path in sources:
+        used = set(re.findall(r"(?<=[\s\"])--(?:config|web|shard|log)\.[a-z.-]+", read(os.path.relpath(path, ROOT))))
+        assert used <= known, f"{path}: {used - known}"
+
+
+def test_the_chart_renders():
+    helm = shutil.which("helm")
+    if not helm:
+        pytest.skip("helm is not installed (it is not in Debian)")
+    chart = "packaging/helm/ecmp-exporter"
+    done = run(helm, "lint", "--strict", chart)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yaml = pytest.importorskip("yaml")
+    for mode, kind in (("daemonset", "DaemonSet"), ("statefulset", "StatefulSet")):
+        for secret in ("", "web"):
+            done = run(helm, "template", "release", chart, "--kube-version", "1.31", "--set",
+                       f"mode={mode},webConfigSecret={secret}")
+            assert done.returncode == 0, done.stderr
+            (workload,) = [d for d in yaml.safe_load_all(done.stdout) if d and d["kind"] == kind]
+            check_workload(workload)
+    assert run(helm, "template", "release", chart, "--kube-version", "1.31", "--set", "mode=other").returncode != 0
+
+
+def test_versions_agree():
+    version = re.search(r"project\(ecmp_exporter VERSION ([0-9.]+)", read("CMakeLists.txt")).group(1)
+    assert re.match(rf"ecmp-exporter \({re.escape(version)}\)", read("packaging/debian/changelog"))
+    assert f'appVersion: "{version}"' in read("packaging/helm/ecmp-exporter/Chart.yaml")
+    for path in glob.glob(os.path.join(ROOT, "packaging/kubernetes/*.yaml")):
+        assert set(re.findall(r"image: ecmp-exporter:(\S+)", read(os.path.relpath(path, ROOT)))) <= {version}
