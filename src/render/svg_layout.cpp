@@ -17,7 +17,15 @@ constexpr double kThinnest = 1.4;
 constexpr std::size_t kWidestLine = 34;
 
 double text_pixels(std::string_view text, double size, double factor) {
-  return static_cast<double>(text_width(text)) * size * factor;
+  auto cells = static_cast<double>(text_width(text));
+  if (factor != kMonospace) {
+    for (const char letter : text) {
+      if (letter == 'm' || letter == 'w' || letter == 'M' || letter == 'W' || letter == '@' || letter == '%')
+        cells += 0.65;
+      if (letter >= 'A' && letter <= 'Z') cells += 0.3;
+    }
+  }
+  return cells * size * factor;
 }
 
 class Layout {
