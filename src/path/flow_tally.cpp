@@ -132,14 +132,6 @@ HopTally::Responder& HopTally::heard(const IpAddress& from, std::uint32_t round)
   return *found;
 }
 
-void HopTally::label(const packet::MplsStack& stack) {
-  if (stack.depth == 0) {
-    mpls_.reset();
-  } else if (mpls_ == nullptr || !(*mpls_ == stack)) {
-    mpls_ = std::make_shared<const packet::MplsStack>(stack);
-  }
-}
-
 void HopTally::reset() {
   probes_.reset();
   responders_.clear();
@@ -207,7 +199,7 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
     return known;
   }
   hop.refusal_ = packet::ReplyKind::none;
-  hop.label(result.mpls);
+  hop.mpls_ = result.mpls;
   hop.probes_.reply(result.rtt);
   if (const auto difference = jitter_.at_hop(result.ttl, serial, round.number, result.rtt))
     hop.probes_.jitter(*difference);

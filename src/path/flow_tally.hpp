@@ -132,7 +132,7 @@ class HopTally {
   /// Responders that had to make room.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
   /// Labels of the newest reply; null: none.
-  [[nodiscard]] const packet::MplsStack* mpls() const { return mpls_.get(); }
+  [[nodiscard]] const packet::KeptMpls& mpls() const { return mpls_; }
   /// Of the newest reply when it was a refusal to forward, else none.
   [[nodiscard]] packet::ReplyKind refusal() const { return refusal_; }
 
@@ -140,7 +140,6 @@ class HopTally {
   friend class FlowTally;
 
   Responder& heard(const IpAddress& from, std::uint32_t round);
-  void label(const packet::MplsStack& stack);
   void reset();
 
   ProbeTally probes_;
@@ -148,7 +147,7 @@ class HopTally {
   std::vector<Responder> responders_;
   std::uint32_t next_serial_ = 0;
   std::uint64_t dropped_ = 0;
-  std::shared_ptr<const packet::MplsStack> mpls_;  ///< most hops never have one; copies of the tally share it
+  packet::KeptMpls mpls_;
   packet::ReplyKind refusal_ = packet::ReplyKind::none;
 };
 

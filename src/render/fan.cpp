@@ -139,7 +139,7 @@ std::size_t Builder::node(const Key& key) {
 FanStop Builder::responder_stop(const HopSnapshot& hop, bool balanced) {
   const std::size_t at = node({.kind = Kind::responder, .ttl = hop.ttl, .address = hop.responder});
   fan_.nodes[at].balanced = fan_.nodes[at].balanced || balanced;
-  if (hop.mpls.depth != 0) fan_.nodes[at].mpls = hop.mpls;
+  if (!hop.mpls.empty()) fan_.nodes[at].mpls = hop.mpls;
   return {at, figures_of(hop.counters, hop.statistics)};
 }
 
@@ -185,7 +185,7 @@ FanPath Builder::trace(const PathSnapshot& path) {
     destination.last_ttl = std::max(destination.last_ttl, path.length);
     // A destination that labels what it answers is the last router before it, in disguise: told all the same.
     for (const HopSnapshot* const hop : slots.back())
-      if (hop->mpls.depth != 0) destination.mpls = hop->mpls;
+      if (!hop->mpls.empty()) destination.mpls = hop->mpls;
   } else {
     const auto ttl = static_cast<std::uint8_t>(std::min<std::size_t>(slots.size() + 1, 255));
     const std::size_t end = node({.kind = Kind::dead_end, .ttl = ttl, .before = before});

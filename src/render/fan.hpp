@@ -51,7 +51,7 @@ struct FanNode {
   std::uint32_t paths = 0;
   bool balanced = false;  ///< one of several responders that packets of one flow alternate over
   FanFigures figures;     ///< none for agent, silent and dead_end
-  packet::MplsStack mpls;
+  packet::KeptMpls mpls;
   std::size_t column = 0;
   double row = 0;  ///< from 0 down; two places of a column are at least 1 apart
 };

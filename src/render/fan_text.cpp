@@ -87,7 +87,7 @@ void describe(NodeText& text, const FanNode& node) {
     text.silence = "silent ";
     append_percent(text.silence, figures.silence_ratio());
   }
-  if (node.mpls.depth > 0) {
+  if (!node.mpls.empty()) {
     text.mpls = "MPLS ";
     for (const packet::MplsLabel& label : node.mpls.view()) {
       if (text.mpls.back() != ' ') text.mpls.push_back('/');

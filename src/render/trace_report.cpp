@@ -157,9 +157,10 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
 
 /// What stands behind the host: labels, and why it refused.
 void append_remarks(std::string& out, const HopTally& hop) {
-  if (const packet::MplsStack* stack = hop.mpls()) {
-    for (std::size_t i = 0; i < stack->depth; ++i)
-      out += fmt::format("{}{}", i == 0 ? " mpls " : "/", static_cast<unsigned>(stack->labels[i].label));
+  std::string_view before = " mpls ";
+  for (const packet::MplsLabel& label : hop.mpls().view()) {
+    out += fmt::format("{}{}", before, label.label);
+    before = "/";
   }
   if (hop.refusal() != packet::ReplyKind::none) out += fmt::format(" !{}", packet::to_string(hop.refusal()));
 }

@@ -162,7 +162,7 @@ class HopLine {
 
   void draw_labels(std::span<const PlacedColumn> placed) {
     std::string words = "  MPLS";
-    for (const packet::MplsLabel& label : hop_.mpls()->view())
+    for (const packet::MplsLabel& label : hop_.mpls().view())
       fmt::format_to(std::back_inserter(words), " {} tc={} ttl={}{}", label.label, label.traffic_class, label.ttl,
                      label.bottom ? " s" : "");
     pane_.put(row_, start_of(placed, host), words, {.hue = Hue::muted});
@@ -269,7 +269,7 @@ std::vector<DetailView::Line> DetailView::lines(const Scene& scene, const FlowRo
   for (std::size_t i = 0; i < hops.size(); ++i) {
     found.push_back({Kind::hop, i, 0});
     if (hops[i].refusal() != packet::ReplyKind::none) found.push_back({Kind::refusal, i, 0});
-    if (scene.labels && hops[i].mpls() != nullptr) found.push_back({Kind::labels, i, 0});
+    if (scene.labels && !hops[i].mpls().empty()) found.push_back({Kind::labels, i, 0});
     for (std::size_t j = 0; j < hops[i].responders().size(); ++j)
       if (hops[i].responders()[j].address != hops[i].address()) found.push_back({Kind::responder, i, j});
   }

@@ -22,8 +22,10 @@ class Watched {
     for (HopResult& hop : round.hops)
       if (hop.outcome == HopOutcome::replied) hop.rtt = rtt * hop.ttl;
     if (mpls != 0 && !round.hops.empty()) {
-      round.hops.front().mpls.depth = 1;
-      round.hops.front().mpls.labels[0].label = mpls;
+      packet::MplsStack stack;
+      stack.depth = 1;
+      stack.labels[0].label = mpls;
+      round.hops.front().mpls = stack;
     }
     tally.take(round, model_.on_round(0, round));
   }
@@ -258,14 +260,14 @@ TEST_CASE("A refusal counts as loss and says so until the hop answers again", "[
 TEST_CASE("A tally tells the labels of the newest reply", "[flow_tally]") {
   Watched watched;
   watched.see("a1 D");
-  CHECK(watched.hop(1).mpls() == nullptr);
+  CHECK(watched.hop(1).mpls().empty());
   watched.mpls = 16004;
   watched.see("a1 D");
-  REQUIRE(watched.hop(1).mpls() != nullptr);
-  CHECK(watched.hop(1).mpls()->view().front().label == 16004);
+  REQUIRE(!watched.hop(1).mpls().empty());
+  CHECK(watched.hop(1).mpls().view().front().label == 16004);
   watched.mpls = 0;
   watched.see("a1 D");
-  CHECK(watched.hop(1).mpls() == nullptr);
+  CHECK(watched.hop(1).mpls().empty());
 }
 
 TEST_CASE("What could not be sent counts neither as sent nor as lost", "[flow_tally]") {
