@@ -15,6 +15,8 @@ run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
 test_packages=(
   catch2 binutils libcap2-bin
   python3-pytest tcpdump scamper prometheus protobuf-compiler iputils-ping
+  mtr-tiny # what ecmp_trace is compared with
+  man-db mandoc zsh fish # readers of its manual and completions
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
 )
 

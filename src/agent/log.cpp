@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <memory>
@@ -12,6 +15,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "config/text.hpp"
+#include "net/file_descriptor.hpp"
 
 namespace ecmp::log {
 
@@ -115,6 +119,9 @@ void configure(Level least, Format format) {
 }
 
 std::optional<Error> append_to(const std::string& path) {
+  // The sink would make the directories that are not there, and not say why it cannot write.
+  const net::FileDescriptor file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
+  if (!file.valid()) return Error{"cannot write " + path + ": " + std::strerror(errno)};
   try {
     output().logger.sinks() = {std::make_shared<spdlog::sinks::basic_file_sink_mt>(path)};
   } catch (const spdlog::spdlog_ex& failure) {
@@ -123,6 +130,10 @@ std::optional<Error> append_to(const std::string& path) {
   output().logger.set_pattern("%v");
   output().logger.flush_on(spdlog::level::trace);
   return std::nullopt;
+}
+
+void discard() {
+  output().logger.sinks().clear();
 }
 
 void debug(std::string_view message, Fields fields) {

@@ -51,6 +51,9 @@ void configure(Level least, Format format);
 /// Writes to the end of this file from now on, instead of to standard error. To be called before anything is logged.
 std::optional<Error> append_to(const std::string& path);
 
+/// Writes nothing from now on. To be called before anything is logged.
+void discard();
+
 void debug(std::string_view message, Fields fields = {});
 void info(std::string_view message, Fields fields = {});
 void warn(std::string_view message, Fields fields = {});

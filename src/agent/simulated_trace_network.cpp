@@ -115,14 +115,14 @@ Result<std::unique_ptr<TraceNetwork>> open_simulated_network(std::string_view te
   return std::unique_ptr<TraceNetwork>(std::make_unique<SimulatedTraceNetwork>(*scenario, seed, paced, names));
 }
 
-Result<IpAddress> simulated_destination(std::string_view text, const std::string& file, const std::string& host,
-                                        config::FamilyChoice family) {
+Result<SimulatedDestination> simulated_destination(std::string_view text, const std::string& file,
+                                                   const std::string& host, config::FamilyChoice family) {
   const auto scenario = sim::parse_scenario(text, file);
   if (!scenario.ok()) return Error{scenario.error()};
   const sim::Topology& topology = scenario->topology;
   if (const auto address = IpAddress::parse(host)) {
     if (topology.owner(*address) == sim::kNone) return Error{host + " is no destination of " + file};
-    return *address;
+    return SimulatedDestination{host, *address};
   }
   for (const sim::NodeId id : topology.destinations) {
     const sim::Node& node = topology.nodes[id];
@@ -132,7 +132,7 @@ Result<IpAddress> simulated_destination(std::string_view text, const std::string
     const IpAddress& address = six ? node.addresses.v6 : node.addresses.v4;
     if (address.is_unspecified())
       return Error{node.name + " of " + file + " has no " + (six ? "IPv6" : "IPv4") + " address"};
-    return address;
+    return SimulatedDestination{node.name, address};
   }
   return Error{"\"" + host + "\" is no destination of " + file};
 }

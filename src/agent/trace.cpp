@@ -288,10 +288,10 @@ Result<std::unique_ptr<TraceNetwork>> open_network(TraceRequest& request) {
   if (request.scenario_file.empty()) return open_real_network(request.names);
   const auto text = read_file(request.scenario_file);
   if (!text.ok()) return Error{text.error()};
-  const auto address = simulated_destination(*text, request.scenario_file, request.host, request.family);
-  if (!address.ok()) return Error{address.error()};
-  request.address = *address;
-  if (request.host.empty()) request.host = address->to_string();
+  const auto destination = simulated_destination(*text, request.scenario_file, request.host, request.family);
+  if (!destination.ok()) return Error{destination.error()};
+  request.address = destination->address;
+  request.host = destination->name;
   // A view of a network whose hours pass in a second shows nothing.
   const bool paced = request.rounds == 0 || request.output == TraceOutput::view;
   return open_simulated_network(*text, request.scenario_file, request.seed, paced, request.names);
@@ -304,6 +304,8 @@ int run_trace(const TraceRequest& asked) {
   log::configure(request.log_level, log::Format::logfmt);
   if (!request.log_file.empty()) {
     if (const auto error = log::append_to(request.log_file)) return fail(error->message);
+  } else if (request.output == TraceOutput::view) {
+    log::discard();  // it would be written across the view
   }
   auto network = open_network(request);
   if (!network.ok()) return fail(network.error());

@@ -53,8 +53,12 @@ Result<std::unique_ptr<TraceNetwork>> open_real_network(bool names);
 Result<std::unique_ptr<TraceNetwork>> open_simulated_network(std::string_view text, const std::string& file,
                                                              std::uint64_t seed, bool paced, bool names);
 
-/// The address of a simulated network's destination: by its name, by itself, or (empty) of the first one.
-Result<IpAddress> simulated_destination(std::string_view text, const std::string& file, const std::string& host,
-                                        config::FamilyChoice family);
+/// A destination of a simulated network: by its name, by its address, or (empty) the first one.
+struct SimulatedDestination {
+  std::string name;
+  IpAddress address;
+};
+Result<SimulatedDestination> simulated_destination(std::string_view text, const std::string& file,
+                                                   const std::string& host, config::FamilyChoice family);
 
 }  // namespace ecmp

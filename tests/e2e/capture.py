@@ -32,6 +32,11 @@ class Capture:
 
 
 def read_probes(path):
+    return filter(None, map(_parse, read_datagrams(path)))
+
+
+def read_datagrams(path):
+    """The bytes of all that was captured, IP header first."""
     with open(path, "rb") as file:
         data = file.read()
     order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
@@ -39,10 +44,8 @@ def read_probes(path):
     at = 24
     while at + 16 <= len(data):
         captured = struct.unpack(order + "I", data[at + 8:at + 12])[0]
-        probe = _parse(data[at + 16 + 14:at + 16 + captured])
+        yield data[at + 16 + 14:at + 16 + captured]
         at += 16 + captured
-        if probe:
-            yield probe
 
 
 def _parse(packet):

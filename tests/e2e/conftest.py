@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import netns  # noqa: E402
 from exporter import BINARY  # noqa: E402
+from tracer import BINARY as TRACE_BINARY  # noqa: E402
 from requirements import reasons  # noqa: E402
 
 # No test may take longer. ctest's own limit kills without a chance to clean up, so it is set above this one's sum.
@@ -39,5 +40,6 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 def pytest_sessionstart(session):
-    if not os.access(BINARY, os.X_OK):
-        pytest.exit(f"there is no {BINARY}: build it, or name it in ECMP_EXPORTER", returncode=1)
+    for binary, variable in ((BINARY, "ECMP_EXPORTER"), (TRACE_BINARY, "ECMP_TRACE")):
+        if not os.access(binary, os.X_OK):
+            pytest.exit(f"there is no {binary}: build it, or name it in {variable}", returncode=1)
