@@ -60,19 +60,19 @@ Widths widths_of(const Scene& scene, const FlowRow& flow) {
 
 /// Names have a column of their own where there is room; else they stand in place of the addresses.
 bool names_apart(std::size_t width) {
-  return width >= 120;
+  return width >= 140;
 }
 
 Columns columns_for(const Widths& widths, std::size_t width) {
   const std::size_t rtt = rtt_width(precision_for(width));
   const bool apart = names_apart(width) && widths.name > 0;
   const std::size_t wanted = std::max(widths.address, apart ? 0 : widths.name);
-  const std::size_t least = std::min({widths.address, wanted, std::max<std::size_t>(width / 3, 8)});
+  const std::size_t least = std::min(wanted, std::max(std::min(widths.address, width / 3), width * 3 / 10));
   return {{
       {.title = "TTL", .width = 3},
       {.title = apart ? "Address" : "Host", .width = least, .most = std::max(wanted, least), .right = false},
       {.title = "Name",
-       .width = apart ? std::size_t{12} : 0,
+       .width = apart ? std::clamp<std::size_t>(widths.name, 12, 24) : 0,
        .most = std::max<std::size_t>(widths.name, 12),
        .rank = 6,
        .right = false},

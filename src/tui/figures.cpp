@@ -8,6 +8,7 @@ std::string milliseconds(Duration time, Precision precision) {
   const double value = static_cast<double>(time.count()) / 1e6;
   if (precision == Precision::aligned)
     return fmt::format("{:.{}f}", value, value < 9999.9995 ? 3 : value < 99999.995 ? 2 : 0);
+  if (value >= 99999.5) return fmt::format("{:.0f}s", value / 1000);
   return fmt::format("{:.{}f}", value, value < 9.9995 ? 3 : value < 99.995 ? 2 : value < 999.95 ? 1 : 0);
 }
 

@@ -17,7 +17,7 @@ constexpr std::size_t rtt_width(Precision precision) {
   return precision == Precision::aligned ? 8 : 5;
 }
 
-/// "12.345" or "12.35"; never wider than rtt_width() below 27 hours.
+/// "12.345" or "12.35"; never wider than rtt_width() below two hours. Compact, what is beyond 100 s is told in seconds.
 std::string milliseconds(Duration time, Precision precision);
 
 /// "0.0", "0.4", "100" of a ratio, in 4 columns. What is not zero never looks like zero, nor what is not all like 100.

@@ -352,6 +352,8 @@ void LiveView::draw_views(Pane pane, const Scene& scene) {
   const std::size_t below = rows - std::min(rows, above + 1);
   summary_.draw(pane.part(0, 0, above, pane.columns()), scene, flows, chosen, view_ == View::summary);
   detail_.draw(pane.part(above + 1, 0, below, pane.columns()), scene, flow, view_ == View::detail);
+  if (flows.size() + 1 > above)
+    pane.put(above, 0, "  " + counted(flows.size() + 1 - above, "more flow", "more flows"), {.hue = Hue::muted});
   page_ = (view_ == View::summary ? above : below) - 2;
 }
 

@@ -43,7 +43,7 @@ Columns columns_for(std::size_t width) {
       {.title = "Loss%", .width = 5},
       {.title = "Sent", .width = 5, .rank = 9},
       {.title = "Last", .width = rtt, .rank = 4},
-      {.title = "Avg", .width = rtt, .rank = 1},
+      {.title = "Avg", .width = rtt, .rank = 2},
       {.title = "Best", .width = rtt, .rank = 6},
       {.title = "Worst", .width = rtt, .rank = 3},
       {.title = "StDev", .width = rtt, .rank = 11},

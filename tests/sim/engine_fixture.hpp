@@ -25,6 +25,7 @@ struct TraceOptions {
   Duration timeout = std::chrono::milliseconds(500);
   std::uint8_t max_ttl = 30;
   std::uint32_t confirm_rounds = 2;
+  std::uint32_t rounds = 0;
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
 };
@@ -143,6 +144,7 @@ class EngineRun final : public RoundSink {
     plan.interval = options_.interval;
     plan.timeout = options_.timeout;
     plan.max_ttl = options_.max_ttl;
+    plan.rounds = options_.rounds;
     plan.phase = destinations_.size();
     const std::optional<std::uint32_t> first = engine_.add(plan, network_.now());
     if (!first) throw std::runtime_error("the engine has refused destination " + node.name);

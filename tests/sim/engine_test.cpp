@@ -127,3 +127,28 @@ TEST_CASE("when our own host cannot send, the network is not blamed", "[engine]"
   CHECK(run.totals("dst").lost == 0);
   CHECK(run.changes().empty());
 }
+
+TEST_CASE("an engine asked for a number of rounds runs so many of each flow and then rests", "[engine]") {
+  const Seed seed(107);
+  for (const std::uint32_t rounds : {1u, 2u, 7u}) {
+    CAPTURE(rounds);
+    EngineRun run(load_scenario("fan_4"), seed, {.rounds = rounds});
+    run.run(60s);
+    CHECK(run.totals("dst").rounds == 32 * rounds);
+    CHECK(run.totals("dst").reached == 32 * rounds);
+    CHECK(run.engine().next_due() == Instant::max());
+    const std::uint64_t sent = run.network().counts().sent;
+    run.run(60s);
+    CHECK(run.network().counts().sent == sent);
+  }
+}
+
+TEST_CASE("rounds that are skipped do not count among those asked for", "[engine]") {
+  const Seed seed(108);
+  // 30 TTLs into a black hole at 64 probes a second for all: a round takes far longer than its interval.
+  EngineRun run(load_scenario("black_hole"), seed,
+                {.flows = 4, .interval = 100ms, .rounds = 40, .probes_per_second = 64});
+  run.run(1h);
+  CHECK(run.totals("dst").rounds == 4 * 40);
+  CHECK(run.engine().counters().rounds_skipped > 0);
+}

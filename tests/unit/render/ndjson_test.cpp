@@ -114,6 +114,21 @@ TEST_CASE("a round becomes exactly this line", "[render]") {
   CHECK(line_of(example_round(), names) == expected);
 }
 
+TEST_CASE("by SHA-256 only the hash of the path is another", "[render]") {
+  const RoundRecord record = example_round();
+  std::string line;
+  append_round(line, record, NoNames{}, PathHash::sha256);
+  // printf '198.51.100.254|203.0.113.7|192.0.2.1|' | sha256sum
+  const std::string hash = "d52c77b12c556be309e58e5eece267642ee91215affb7bcfcbb076a74f381798";
+  const std::size_t at = line.find(hash);
+  REQUIRE(at != std::string::npos);
+  CHECK(line.replace(at, hash.size(), "142ce319") == line_of(record, NoNames{}));
+
+  std::string none;
+  append_path_hash(none, {}, PathHash::sha256);
+  CHECK(none == std::string(64, '0'));
+}
+
 TEST_CASE("without a path the window is all zero", "[render]") {
   RoundRecord record = example_round();
   record.verdict = PathVerdict();
