@@ -5,7 +5,9 @@
 
 #include "agent/log.hpp"
 #include "agent/names.hpp"
+#include "agent/one_off.hpp"
 #include "agent/own_metrics.hpp"
+#include "agent/probe_answers.hpp"
 #include "agent/raw_routes.hpp"
 #include "agent/round_log.hpp"
 #include "agent/secret.hpp"
@@ -71,6 +73,8 @@ class Agent::State {
  private:
   Tracing::Outputs outputs();
   Web::Sources web_sources();
+  OneOffTraces::Outputs one_off_outputs();
+  ProbeAnswers::Sources probe_sources();
   void housekeeping(Instant now);
   void own_metrics(std::string& out, render::Format format, const render::FamilyFilter& filter);
 
@@ -83,9 +87,12 @@ class Agent::State {
   Board board_;
   RoundLog log_;
   Tracing tracing_;
+  OneOffDesk one_off_desk_;
+  OneOffTraces one_off_;
   OwnMetrics own_metrics_;
   ProcessReader process_;
   Web web_;
+  ProbeAnswers probe_answers_;
 
   std::mutex report_mutex_;
   LoopReport report_;
@@ -108,7 +115,28 @@ Agent::State::State(const config::Config& config, std::unique_ptr<net::RawTransp
                .probes_per_second_per_responder = config.limits.probes_per_second_per_responder}),
       log_(config.history_memory),
       tracing_(config_, engine_, routes_, outputs()),
-      web_(web_sources()) {}
+      one_off_desk_(config.one_off),
+      one_off_(config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
+      web_(web_sources()),
+      probe_answers_(config.modules, config.one_off, probe_sources()) {
+  // Once and for all: to set another filter whenever somebody asks could lose replies of the steady tracing.
+  for (const OneOffPorts& ports : one_off_.ports())
+    transport_->keep_ports(ports.protocol, ports.first, ports.count);
+}
+
+OneOffTraces::Outputs Agent::State::one_off_outputs() {
+  return {
+      .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
+      .responder = [this](const IpAddress& address) { names_.want(address, turn_); }};
+}
+
+ProbeAnswers::Sources Agent::State::probe_sources() {
+  return {.desk = &one_off_desk_,
+          .wake = [this] { transport_->wake(); },
+          .names = [this] { return names_.table(); },
+          .max_series = config_.limits.max_series,
+          .histograms = options_of(config_.histograms)};
+}
 
 Tracing::Outputs Agent::State::outputs() {
   return {
@@ -144,6 +172,7 @@ std::optional<Error> Agent::State::listen() {
     log::info("listening", {{"address", bound.address.to_string()}, {"port", bound.port}});
   }
   web_.add_routes(server_);
+  probe_answers_.add_routes(server_);
   return std::nullopt;
 }
 
@@ -155,23 +184,27 @@ void Agent::State::run() {
   while (!stop_.load()) {
     turn_ = transport_->now();
     tracing_.set_wall_offset(transport_->wall_offset());
-    drive_once(engine_, *transport_, tracing_, turn_ + kLongestTurn, kQuantum);
+    drive_once(engine_, *transport_, one_off_, turn_ + kLongestTurn, kQuantum);
     for (const auto& change : transport_->take_source_changes())
-      tracing_.on_source(change.flow, change.source);
+      if (!one_off_.on_source(change.flow, change.source)) tracing_.on_source(change.flow, change.source);
     if (turn_ >= housekeeping_at_) {
       housekeeping_at_ = turn_ + kHousekeeping;
       housekeeping(turn_);
     }
     tracing_.maintain(turn_);
+    one_off_.maintain(turn_);
   }
   log::info("stopping");
+  one_off_.stop();
   server_.stop();
   names_.stop();
 }
 
 void Agent::State::housekeeping(Instant now) {
-  for (const HostAnswer& answer : names_.take_answers(now))
+  for (const HostAnswer& answer : names_.take_answers(now)) {
     tracing_.on_names(answer, now);
+    one_off_.on_names(answer, now);
+  }
   {
     const LoopReport report{engine_.counters(), transport_->counters(), tracing_.dns_errors() + names_.errors()};
     const std::lock_guard lock(report_mutex_);
@@ -203,6 +236,10 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
                                     {"accept_failed", http.accept_failures},
                                     {"read_timeout", http.read_timeouts},
                                     {"write_timeout", http.write_timeouts}};
+  const OneOffCounters one_off = one_off_desk_.counters();
+  input.one_off_traces = {{"reached", one_off.reached}, {"not_reached", one_off.traced - one_off.reached}};
+  for (std::size_t i = 1; i < one_off.refused.size(); ++i)
+    input.one_off_refused.push_back({std::string(to_string(static_cast<OneOffRefusal>(i))), one_off.refused[i]});
   input.process = process_.read();
   own_metrics_.append(out, format, input, filter);
 }

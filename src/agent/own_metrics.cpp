@@ -136,6 +136,13 @@ void add_engine(Families& families, const EngineCounters& counters) {
   families.add(Metric::responder_delayed, counters.responder_delayed);
 }
 
+void add_reasons(Families& families, Metric metric, const std::vector<ReasonCount>& counts) {
+  Samples samples;
+  for (const ReasonCount& one : counts)
+    samples.emplace_back(one.reason, one.count);
+  families.add(metric, samples);
+}
+
 void add_process(Families& families, const ProcessUsage& usage) {
   families.add(Metric::process_cpu_seconds, usage.cpu_seconds);
   families.add(Metric::process_open_fds, usage.open_fds);
@@ -186,11 +193,9 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   families.add(Metric::history_rounds, input.history_rounds);
   families.add(Metric::history_bytes, input.history_bytes);
   families.add(Metric::history_forgotten, input.history_forgotten);
-  Samples refused;
-  for (const ReasonCount& one : input.http_connections_refused) {
-    refused.emplace_back(one.reason, one.count);
-  }
-  families.add(Metric::http_connections_refused, refused);
+  add_reasons(families, Metric::http_connections_refused, input.http_connections_refused);
+  add_reasons(families, Metric::one_off_traces, input.one_off_traces);
+  add_reasons(families, Metric::one_off_refused, input.one_off_refused);
   if (input.process) add_process(families, *input.process);
   append_families(out, format, families.made());
 }

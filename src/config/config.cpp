@@ -4,6 +4,7 @@
 
 #include "config/destinations.hpp"
 #include "config/document.hpp"
+#include "config/modules.hpp"
 #include "config/sections.hpp"
 
 namespace ecmp::config {
@@ -44,6 +45,7 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   read_dns(root, config);
   config.destinations = read_destinations(root, probe, config.limits);
   read_discovery(root);
+  read_modules(root, probe, config);
   root.refuse_unknown_keys();
 
   if (!problems.empty()) return std::move(problems).sorted();

@@ -11,6 +11,7 @@
 #include "base/ip_address.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "config/networks.hpp"
 #include "packet/five_tuple.hpp"
 
 namespace ecmp::config {
@@ -70,6 +71,27 @@ struct Histograms {
   friend bool operator==(const Histograms&, const Histograms&) = default;
 };
 
+/// What GET /probe may be asked for by name.
+struct Module {
+  std::string name;
+  Destination probe;  ///< without name, host and address
+  std::uint32_t rounds = 3;
+
+  friend bool operator==(const Module&, const Module&) = default;
+};
+
+/// How much GET /probe may be used, and for what.
+struct OneOffLimits {
+  std::vector<Network> allowed_networks;  ///< not empty when there are modules
+  double requests_per_second = 2;
+  std::uint32_t burst = 10;
+  std::uint32_t max_concurrent = 4;
+  Duration timeout = std::chrono::seconds(10);               ///< of requests that do not say how long they wait
+  Duration timeout_offset = std::chrono::milliseconds(500);  ///< for the answer's way to who waits for it
+
+  friend bool operator==(const OneOffLimits&, const OneOffLimits&) = default;
+};
+
 struct Config {
   std::vector<std::string> listen_addresses = {":10815"};
   std::string web_config_file;
@@ -79,6 +101,8 @@ struct Config {
   std::uint64_t history_memory = 64ull << 20;  ///< bytes
   Dns dns;
   std::vector<Destination> destinations;
+  std::vector<Module> modules;
+  OneOffLimits one_off;
 };
 
 /// One thing wrong in a configuration. Lines and columns count from 1.

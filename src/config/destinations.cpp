@@ -243,6 +243,11 @@ class DestinationReader {
 
 }  // namespace
 
+PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults, const Limits& limits,
+                                   Problems& problems) {
+  return DestinationReader(table, defaults, limits, problems).read();
+}
+
 std::vector<Destination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits) {
   const Entry* entry = root.entry("destination");
   if (entry == nullptr) return {};

@@ -20,6 +20,10 @@ struct PlacedDestination {
 /// Reads every [[destination]], fills in the defaults of [probe], and checks each by itself and all against each other.
 std::vector<Destination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits);
 
+/// Reads one, and checks it by itself. `table` holds a Node::Table.
+PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults, const Limits& limits,
+                                   Problems& problems);
+
 /// Duplicate names, and flows that could not tell their replies apart.
 void check_against_each_other(const std::vector<PlacedDestination>& destinations, Problems& problems);
 

@@ -63,6 +63,7 @@ class RawTransport::State {
 
   std::optional<IpAddress> add_flow(std::uint32_t flow, const FlowSpec& spec);
   void remove_flow(std::uint32_t flow);
+  void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
   void send(std::span<Outgoing> batch);
   void receive(Instant deadline, CaptureSink& sink);
   void wake();
@@ -152,6 +153,12 @@ void RawTransport::State::remove_flow(std::uint32_t flow) {
   const auto removed = routes.remove(flow);
   if (!removed) return;
   ports_.remove(removed->tuple.protocol, removed->tuple.source_port);
+  filter_outdated_ = true;
+}
+
+void RawTransport::State::keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    ports_.add(protocol, static_cast<std::uint16_t>(first + i));
   filter_outdated_ = true;
 }
 
@@ -368,6 +375,10 @@ Result<std::unique_ptr<RawTransport>> RawTransport::open(const CaptureOptions& o
 
 std::optional<IpAddress> RawTransport::add_flow(std::uint32_t flow, const FlowSpec& spec) {
   return state_->add_flow(flow, spec);
+}
+
+void RawTransport::keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+  state_->keep_ports(protocol, first, count);
 }
 
 void RawTransport::remove_flow(std::uint32_t flow) {

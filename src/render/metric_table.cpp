@@ -113,6 +113,10 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Rounds forgotten because of history.memory."},
     {Metric::http_connections_refused, "ecmp_exporter_http_connections_refused_total", counter, "reason", false,
      "HTTP connections refused or cut."},
+    {Metric::one_off_traces, "ecmp_exporter_one_off_traces_total", counter, "result", false,
+     "Traces made for GET /probe, by whether the destination was reached."},
+    {Metric::one_off_refused, "ecmp_exporter_one_off_refused_total", counter, "reason", false,
+     "Requests of GET /probe that were refused, or whose trace could not be made."},
 
     {Metric::process_cpu_seconds, "process_cpu_seconds_total", counter, "", false,
      "Total user and system CPU time spent in seconds."},
@@ -124,6 +128,11 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Resident memory size in bytes."},
     {Metric::process_start_time_seconds, "process_start_time_seconds", gauge, "", false,
      "Start time of the process since the unix epoch in seconds."},
+
+    {Metric::probe_success, "ecmp_probe_success", gauge, "", false,
+     "Whether any flow reached the destination in its last round."},
+    {Metric::probe_duration, "ecmp_probe_duration_seconds", gauge, "", false,
+     "How long the trace took, with the look-up of the name."},
 }};
 
 constexpr bool in_order() {

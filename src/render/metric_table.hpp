@@ -66,6 +66,8 @@ enum class Metric : std::uint8_t {
   history_bytes,
   history_forgotten,
   http_connections_refused,
+  one_off_traces,
+  one_off_refused,
   // The standard process metrics of Prometheus's client libraries.
   process_cpu_seconds,
   process_open_fds,
@@ -73,10 +75,15 @@ enum class Metric : std::uint8_t {
   process_virtual_memory_bytes,
   process_resident_memory_bytes,
   process_start_time_seconds,
+  // Of one-off traces, in answers of GET /probe only.
+  probe_success,
+  probe_duration,
 };
 
 inline constexpr std::size_t kNetworkMetrics = static_cast<std::size_t>(Metric::build_info);
-inline constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::process_start_time_seconds) + 1;
+/// How many are the exporter's own: they follow those about the network.
+inline constexpr std::size_t kOwnMetrics = static_cast<std::size_t>(Metric::probe_success) - kNetworkMetrics;
+inline constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::probe_duration) + 1;
 
 struct MetricRow {
   Metric metric{};

@@ -26,6 +26,7 @@ def reasons():
         "test_etr.py": [],
         "test_trace.py": missing_tools("tcpdump", "setpriv"),
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
+        "test_probe.py": missing_tools("promtool", "prometheus"),
         "test_quickstart.py": missing_tools("curl"),
         "test_packages.py": missing_tools("dpkg-buildpackage", "dh", "lintian", "setpriv"),
     }

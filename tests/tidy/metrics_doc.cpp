@@ -59,7 +59,9 @@ out from the end, and counted in `ecmp_exporter_series_dropped_total`.
 )";
   append_table(out, table.first(ecmp::render::kNetworkMetrics));
   out.append("\n## The exporter itself\n\n");
-  append_table(out, table.subspan(ecmp::render::kNetworkMetrics));
+  append_table(out, table.subspan(ecmp::render::kNetworkMetrics, ecmp::render::kOwnMetrics));
+  out.append("\n## Answers of /probe\n\nThe families about the network, of the one destination, and\n\n");
+  append_table(out, table.subspan(ecmp::render::kNetworkMetrics + ecmp::render::kOwnMetrics));
   return out;
 }
 

@@ -33,6 +33,8 @@ OwnMetricsInput example_input() {
   input.history_bytes = 64ull << 20;
   input.history_forgotten = 11;
   input.http_connections_refused = {{"full", 12}, {"address", 0}};
+  input.one_off_traces = {{"reached", 13}, {"not_reached", 1}};
+  input.one_off_refused = {{"rate", 14}, {"busy", 0}};
   input.process = ProcessUsage{12.34, 1767225599.99, 123456789, 34567890, 17, 1048576};
   return input;
 }
@@ -78,7 +80,7 @@ TEST_CASE("the exporter's own metrics are exactly these, in every format", "[age
 
 TEST_CASE("every own family of the table is told, and no other", "[agent]") {
   const std::string text = text_of(OwnMetrics(), example_input(), {});
-  const auto own = render::metric_table().subspan(render::kNetworkMetrics);
+  const auto own = render::metric_table().subspan(render::kNetworkMetrics, render::kOwnMetrics);
   for (const render::MetricRow& family : own) {
     CAPTURE(family.name);
     CHECK(count_of(text, "# TYPE " + std::string(family.name) + " " + std::string(to_string(family.type)) + "\n") == 1);

@@ -28,6 +28,8 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.history_memory == b.history_memory);
   CHECK(a.dns.names == b.dns.names);
   CHECK(a.dns.refresh == b.dns.refresh);
+  CHECK(a.modules == b.modules);
+  CHECK(a.one_off == b.one_off);
 }
 
 }  // namespace
@@ -77,6 +79,11 @@ TEST_CASE("the reference configuration shows every key with its default", "[conf
                           "max_flows_per_destination",
                           "max_paths_per_destination",
                           "max_series",
+                          "allowed_networks",
+                          "requests_per_second",
+                          "burst",
+                          "max_concurrent",
+                          "timeout_offset",
                           "duration",
                           "format",
                           "rtt_buckets",

@@ -1,0 +1,101 @@
+#include "agent/one_off_desk.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace ecmp {
+
+std::string_view to_string(OneOffRefusal refusal) {
+  switch (refusal) {
+    case OneOffRefusal::rate:
+      return "rate";
+    case OneOffRefusal::busy:
+      return "busy";
+    case OneOffRefusal::network:
+      return "network";
+    case OneOffRefusal::ports:
+      return "ports";
+    case OneOffRefusal::stopping:
+      return "stopping";
+    case OneOffRefusal::none:
+    case OneOffRefusal::count_:
+      break;
+  }
+  return "";
+}
+
+void OneOffTicket::complete(OneOffResult result) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!result_) result_ = std::move(result);
+  }
+  done_.notify_all();
+}
+
+OneOffResult OneOffTicket::wait(Instant limit) {
+  std::unique_lock lock(mutex_);
+  const std::chrono::steady_clock::time_point until{limit.time_since_epoch()};
+  if (!done_.wait_until(lock, until, [this] { return result_.has_value(); }))
+    return {.problem = "the probing loop has not answered in time", .snapshot = nullptr, .log = {}};
+  return std::move(*result_);
+}
+
+OneOffDesk::OneOffDesk(const config::OneOffLimits& limits)
+    : max_concurrent_(limits.max_concurrent), tokens_(limits.requests_per_second, limits.burst) {}
+
+OneOffRefusal OneOffDesk::admit(OneOffRequest request, std::shared_ptr<OneOffTicket>& ticket) {
+  const std::lock_guard lock(mutex_);
+  OneOffRefusal refusal = OneOffRefusal::none;
+  if (stopping_) {
+    refusal = OneOffRefusal::stopping;
+  } else if (under_way_ >= max_concurrent_) {
+    refusal = OneOffRefusal::busy;
+  } else if (tokens_.available(request.begun) > request.begun) {
+    refusal = OneOffRefusal::rate;
+  }
+  if (refusal != OneOffRefusal::none) {
+    ++counters_.refused[static_cast<std::size_t>(refusal)];
+    return refusal;
+  }
+  tokens_.take(request.begun);
+  ++under_way_;
+  ticket = std::make_shared<OneOffTicket>(std::move(request));
+  waiting_.push_back(ticket);
+  return OneOffRefusal::none;
+}
+
+void OneOffDesk::count(OneOffRefusal refusal) {
+  const std::lock_guard lock(mutex_);
+  ++counters_.refused[static_cast<std::size_t>(refusal)];
+}
+
+std::vector<std::shared_ptr<OneOffTicket>> OneOffDesk::take() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(waiting_, {});
+}
+
+void OneOffDesk::finish(OneOffTicket& ticket, OneOffResult result) {
+  {
+    const std::lock_guard lock(mutex_);
+    --under_way_;
+    if (result.refusal != OneOffRefusal::none) {
+      ++counters_.refused[static_cast<std::size_t>(result.refusal)];
+    } else {
+      ++counters_.traced;
+      if (result.snapshot != nullptr && result.snapshot->up) ++counters_.reached;
+    }
+  }
+  ticket.complete(std::move(result));
+}
+
+void OneOffDesk::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+}
+
+OneOffCounters OneOffDesk::counters() const {
+  const std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+}  // namespace ecmp
