@@ -26,6 +26,7 @@ def reasons():
         "test_etr.py": [],
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
         "test_quickstart.py": missing_tools("curl"),
+        "test_web_config.py": missing_tools("curl", "openssl", "prometheus"),
     }
     return {name: lab + more for name, more in needs.items() if lab + more}
 

@@ -36,7 +36,7 @@ FORBIDDEN = {
     "logging": r"spdlog|syslog",
     "environment": r"^(getenv|secure_getenv|system|popen|exit|abort_handler)(@|$)",
 }
-# toml++ is asked to parse text, and its interface is written with streams: the objects of config/ that include it name
+# toml++ (and yaml-cpp) is asked to parse text, and its interface is written with streams: the objects of config/ that include it name
 # what its inline functions could use (a file to read, a stream to print an error to). None of them is called by us.
 TOML_EXCEPTION = {"iostream", "file"}
 
@@ -107,7 +107,7 @@ def undefined_symbols(library):
 
 
 def toml_objects():
-    return {os.path.basename(path) + ".o" for path in files(".cpp", under=["src/config"]) if "<toml++/" in read(path)}
+    return {os.path.basename(path) + ".o" for path in files(".cpp", under=["src/config"]) if re.search("<(toml[+][+]|yaml-cpp)/", read(path))}
 
 
 def offences(name, symbols, toml):
