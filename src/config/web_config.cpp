@@ -100,10 +100,11 @@ std::vector<Setting<std::string>> listed(TableReader& reader, std::string_view k
 void read_algorithms(TableReader& reader, TlsSettings& tls) {
   choose<TlsVersion>(reader, "min_version", kVersions, tls.min_version);
   choose<TlsVersion>(reader, "max_version", kVersions, tls.max_version);
-  if (tls.min_version > tls.max_version)
-    reader.problems().add(reader.entry("min_version") != nullptr ? reader.entry("min_version")->node.where
-                                                                 : reader.entry("max_version")->node.where,
-                          "min_version is above max_version");
+  if (tls.min_version > tls.max_version) {
+    const Entry* least = reader.entry("min_version");
+    const Entry* given = least != nullptr ? least : reader.entry("max_version");
+    reader.problems().add(given->node.where, "min_version is above max_version");
+  }
   for (const auto& suite : listed(reader, "cipher_suites", "a list of cipher suites")) {
     if (std::ranges::find(kCipherSuites, suite.value) != kCipherSuites.end()) {
       tls.cipher_suites.push_back(suite.value);
@@ -177,13 +178,13 @@ std::optional<std::string> header_value(const Node& node) {
 }
 
 void read_headers(TableReader& reader, WebConfig& config) {
-  static const std::array<HeaderRule, 5> kRules = {{{"Content-Security-Policy", {}},
-                                                    {"X-Frame-Options", {"deny", "sameorigin"}},
-                                                    {"X-Content-Type-Options", {"nosniff"}},
-                                                    {"X-XSS-Protection", {}},
-                                                    {"Strict-Transport-Security", {}}}};
+  static const std::array<HeaderRule, 5> rules = {{{"Content-Security-Policy", {}},
+                                                   {"X-Frame-Options", {"deny", "sameorigin"}},
+                                                   {"X-Content-Type-Options", {"nosniff"}},
+                                                   {"X-XSS-Protection", {}},
+                                                   {"Strict-Transport-Security", {}}}};
   constexpr std::size_t kLongest = 4096;
-  for (const HeaderRule& rule : kRules) {
+  for (const HeaderRule& rule : rules) {
     const Entry* entry = reader.entry(rule.name);
     if (entry == nullptr) continue;
     const auto value = header_value(entry->node);

@@ -10,6 +10,7 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
+#include <yaml-cpp/node/node.h>  // or parser.h declares a Node of its own beside ours
 #include <yaml-cpp/parser.h>
 
 #include "config/text.hpp"

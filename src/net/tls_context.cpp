@@ -235,12 +235,14 @@ void TlsContext::limit_algorithms(const TlsSettings& settings) {
 int TlsContext::judge_client(x509_store_ctx_st* store, void* self) {
   const auto* context = static_cast<const TlsContext*>(self);
   if (context->verifies_ && X509_verify_cert(store) != 1) return 0;
+  bool good = false;
   try {
-    if (context->allowed_sans_.empty() || context->allowed(store)) return 1;
-  } catch (...) {  // no memory: nobody is let in for that
+    good = context->allowed_sans_.empty() || context->allowed(store);
+  } catch (...) {
+    good = false;  // no memory: nobody is let in for that, and nothing may be thrown through the library
   }
-  X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
-  return 0;
+  if (!good) X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+  return good ? 1 : 0;
 }
 
 bool TlsContext::allowed(x509_store_ctx_st* store) const {

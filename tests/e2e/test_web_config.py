@@ -1,6 +1,6 @@
 """Who is let in, and how: TLS, client certificates, passwords, unix sockets and those of systemd."""
+import base64
 import contextlib
-import crypt
 import http.client
 import json
 import os
@@ -18,19 +18,8 @@ import urllib.parse
 import pytest
 
 from exporter import BINARY, Exporter, eventually, free_port
+from web_exporter import CONFIG, Web, authority, bcrypt, certificate
 
-CONFIG = """
-[probe]
-interval = "1s"
-timeout = "300ms"
-max_ttl = 3
-flows = 1
-[dns]
-names = false
-[[destination]]
-name = "here"
-host = "127.0.0.1"
-"""
 PASSWORD = "correct horse: battery"
 EVERYTHING = """
 tls_server_config:
@@ -41,28 +30,6 @@ tls_server_config:
 basic_auth_users:
   alice: {hash}
 """
-
-
-def bcrypt(password, cost=5):
-    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2 ** cost))
-
-
-def openssl(directory, *arguments):
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True, stdin=subprocess.DEVNULL)
-
-
-def authority(directory, name):
-    openssl(directory, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
-
-
-def certificate(directory, name, ca, san, usage):
-    """NAME.pem and NAME.key, signed by CA."""
-    openssl(directory, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-            "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    (directory / f"{name}.ext").write_text(f"subjectAltName={san}\nextendedKeyUsage={usage}\n")
-    openssl(directory, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
-            "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
 
 
 @pytest.fixture(scope="module")
@@ -84,46 +51,6 @@ def files(issued, tmp_path):
     for path in issued.iterdir():
         shutil.copy(path, tmp_path)
     return tmp_path
-
-
-class Web(Exporter):
-    """An exporter with a web configuration; ready when it listens."""
-
-    def __init__(self, directory, text, arguments=(), **options):
-        self.web_directory = directory
-        self.web_path = directory / "web.yml"
-        self.web_path.write_text(text)
-        super().__init__(CONFIG, arguments=[f"--web.config.file={self.web_path}", *arguments], ready_seconds=0, **options)
-        try:
-            eventually(self._listening, 15, lambda: "listening; its log:\n" + self.read_log())
-        except BaseException:
-            self.close()
-            raise
-
-    def _listening(self):
-        assert self.process.poll() is None, f"the exporter ended with {self.process.returncode}:\n{self.read_log()}"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
-            return True
-        return False
-
-    def curl(self, *arguments, path="/-/healthy", scheme="https"):
-        """(HTTP status, or 0 when there was none; curl's exit code; what it printed)"""
-        done = subprocess.run(
-            ["curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "*", "--write-out", "\n%{http_code}",
-             *(["--cacert", "ca.pem"] if scheme == "https" else []), *arguments, f"{scheme}://localhost:{self.port}{path}",
-             "--resolve", f"localhost:{self.port}:127.0.0.1"],
-            cwd=self.web_directory, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        body, _, status = done.stdout.rpartition("\n")
-        return int(status), done.returncode, body + done.stderr
-
-    def status(self, *arguments, **options):
-        return self.curl(*arguments, **options)[0]
-
-    def rewrite(self, text):
-        """As an editor does: the file is replaced."""
-        fresh = self.web_directory / "fresh.yml"
-        fresh.write_text(text)
-        fresh.rename(self.web_path)
 
 
 def client(name):
@@ -402,7 +329,6 @@ def test_a_removed_user_is_out_on_the_next_request_of_a_connection(files):
     text = f"basic_auth_users:\n  alice: {bcrypt(PASSWORD)}\n  bob: {bcrypt('b')}\n"
     with Web(files, text) as running:
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
-        import base64
         headers = {"Authorization": "Basic " + base64.b64encode(f"alice:{PASSWORD}".encode()).decode()}
 
         def ask():
@@ -507,27 +433,35 @@ def test_a_file_that_is_no_socket_stays(files):
     assert path.read_text() == "precious"
 
 
-def activated(port, config_path, path=None):
-    """The command by which the exporter gets its sockets passed."""
-    command = [BINARY, f"--config.file={config_path}", "--web.systemd-socket"]
-    if shutil.which("systemd-socket-activate"):
-        return ["systemd-socket-activate", f"--listen=127.0.0.1:{port}", *([f"--listen={path}"] if path else []), *command]
-    launcher = (
-        "import os, socket, sys\n"
-        "sockets = [socket.socket()]\n"
-        f"sockets[0].bind(('127.0.0.1', {port}))\n"
-        f"if {str(path)!r} != 'None': sockets.append(socket.socket(socket.AF_UNIX)); sockets[1].bind({str(path)!r})\n"
-        "for at, one in enumerate(sockets):\n    one.listen()\n    os.dup2(one.fileno(), 3 + at)\n"
-        "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(sockets)))\n"
-        "os.execv(sys.argv[1], sys.argv[1:])\n")
-    return [sys.executable, "-c", launcher, *command]
+LAUNCHER = """
+import os, socket, sys
+path, port = sys.argv[1], int(sys.argv[2])
+sockets = [socket.socket(), socket.socket(socket.AF_UNIX)]
+sockets[0].bind(("127.0.0.1", port))
+sockets[1].bind(path)
+for at, one in enumerate(sockets):
+    one.listen()
+    os.dup2(one.fileno(), 100 + at)  # first out of the way of each other
+for at in range(2):
+    os.dup2(100 + at, 3 + at)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2")
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
-def test_sockets_that_systemd_passes(tmp_path):
+@pytest.mark.parametrize("launcher", ["systemd-socket-activate", "a program of our own"])
+def test_sockets_that_systemd_passes(tmp_path, launcher):
     config_path, port, path = tmp_path / "exporter.toml", free_port(), tmp_path / "passed.sock"
     config_path.write_text('[web]\nlisten_addresses = ["127.0.0.1:1"]\n' + CONFIG)
+    command = [BINARY, f"--config.file={config_path}", "--web.systemd-socket"]
+    if launcher == "systemd-socket-activate":
+        if not shutil.which(launcher):
+            pytest.skip(f"{launcher} is not installed")
+        command = [launcher, f"--listen=127.0.0.1:{port}", f"--listen={path}", *command]
+    else:
+        command = [sys.executable, "-c", LAUNCHER, str(path), str(port), *command]
     with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen(activated(port, config_path, path), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         def healthy():
             done = subprocess.run(["curl", "--silent", "--max-time", "10", "--noproxy", "*",

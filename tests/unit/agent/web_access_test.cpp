@@ -90,6 +90,8 @@ TEST_CASE("all that is wrong with a web configuration and its files is told with
                                                 "/no.crt: No such file or directory\n" + missing +
                                                 ":3:13: key_file: " + parent + "/no.key: No such file or directory");
   CHECK(WebAccess::open(parent + "/none.yml").error() == parent + "/none.yml: No such file or directory");
+  CHECK(WebAccess::open(parent).error() == parent + ": not a regular file");
+  CHECK(WebAccess::open("/dev/null").error() == "/dev/null: not a regular file");
   const std::string unreadable = directory.write("bad.yml", "colour: red\n");
   CHECK(WebAccess::open(unreadable).error() == unreadable + ":1:1: unknown key \"colour\"");
   directory.write("x.crt", "hello");
