@@ -54,16 +54,17 @@ TlsWire::Greeting TlsWire::greet(Instant deadline) {
     const int result = SSL_do_handshake(ssl_);
     if (result == 1) return Greeting::done;
     const bool plain = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
+    // Looked at before waiting for more: who has spent it all is not waited for.
+    if (BIO_number_read(SSL_get_rbio(ssl_)) > kLargestGreeting) {
+      broken_ = true;
+      return Greeting::refused;
+    }
     const Turn turn = await(result, deadline);
     if (turn == Turn::timeout || turn == Turn::stopped) {
       broken_ = true;
       return turn == Turn::timeout ? Greeting::timeout : Greeting::stopped;
     }
     if (turn != Turn::ready) return plain ? Greeting::plain_http : Greeting::refused;
-    if (BIO_number_read(SSL_get_rbio(ssl_)) > kLargestGreeting) {
-      broken_ = true;
-      return Greeting::refused;
-    }
   }
 }
 
