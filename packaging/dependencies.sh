@@ -9,8 +9,8 @@ set -euo pipefail
 build_packages=(
   g++ cmake ninja-build pkgconf git ca-certificates ccache mold
   libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev prometheus-cpp-dev libcpp-httplib-dev libtomlplusplus-dev
-  libpcap-dev libc-ares-dev zlib1g-dev
-  libssl-dev libbrotli-dev # what the pkg-config file of libcpp-httplib-dev asks for
+  libpcap-dev libc-ares-dev zlib1g-dev libssl-dev libcrypt-dev libyaml-cpp-dev
+  libbrotli-dev # what the pkg-config file of libcpp-httplib-dev asks for
 )
 # The program links its libraries dynamically; the -dev packages bring them. What is here is for the lab around it.
 run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
@@ -23,7 +23,7 @@ runtime_packages=(
 package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libncurses-dev libyaml-cpp-dev)
 test_packages=(
   catch2 binutils libcap2-bin
-  python3-pytest tcpdump scamper prometheus protobuf-compiler iputils-ping
+  python3-pytest tcpdump scamper prometheus openssl protobuf-compiler iputils-ping
   mtr-tiny # what ecmp_trace is compared with
   man-db mandoc zsh fish # readers of its manual and completions
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck

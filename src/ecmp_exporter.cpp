@@ -8,6 +8,7 @@
 #include "agent/log.hpp"
 #include "agent/memory.hpp"
 #include "agent/version.hpp"
+#include "agent/web_config_file.hpp"
 
 namespace {
 
@@ -26,6 +27,17 @@ void handle(int signal, void (*handler)(int)) {
   sigaction(signal, &action, nullptr);
 }
 
+int check_web_config(const std::string& path) {
+  if (path.empty()) return 0;
+  ecmp::WebFiles files(path);
+  const auto outcome = ecmp::load_web_config(files);
+  const auto* problems = std::get_if<std::vector<std::string>>(&outcome);
+  if (problems == nullptr) return 0;
+  for (const std::string& problem : *problems)
+    std::fprintf(stderr, "%s\n", problem.c_str());
+  return kRuntimeFailure;
+}
+
 int run(const ecmp::CommandLine& command_line) {
   auto loaded = ecmp::load_config(command_line.config_file);
   if (const auto* problems = std::get_if<std::vector<std::string>>(&loaded)) {
@@ -33,9 +45,11 @@ int run(const ecmp::CommandLine& command_line) {
       std::fprintf(stderr, "%s\n", problem.c_str());
     return kRuntimeFailure;
   }
-  if (command_line.check_only) return 0;
   auto& config = std::get<ecmp::config::Config>(loaded);
   if (!command_line.listen_addresses.empty()) config.listen_addresses = command_line.listen_addresses;
+  if (!command_line.web_config_file.empty()) config.web_config_file = command_line.web_config_file;
+  config.systemd_socket = command_line.systemd_socket;
+  if (command_line.check_only) return check_web_config(config.web_config_file);
 
   ecmp::log::configure(command_line.log_level, command_line.log_format);
   ecmp::log::info("starting", {{"version", ecmp::version()},

@@ -14,6 +14,7 @@
 #include "agent/tracing.hpp"
 #include "agent/version.hpp"
 #include "agent/web.hpp"
+#include "agent/web_access.hpp"
 #include "net/http_server.hpp"
 #include "net/raw_transport.hpp"
 #include "probe/engine.hpp"
@@ -71,6 +72,7 @@ class Agent::State {
   }
 
  private:
+  std::optional<Error> open_listeners();
   Tracing::Outputs outputs();
   Web::Sources web_sources();
   OneOffTraces::Outputs one_off_outputs();
@@ -101,7 +103,8 @@ class Agent::State {
   std::atomic<bool> stop_ = false;
   std::atomic<bool> ready_ = false;
 
-  net::HttpServer server_;  // last: its threads use what stands above
+  std::unique_ptr<WebAccess> access_;  ///< null: everybody may come, without TLS
+  net::HttpServer server_;             // last: its threads use what stands above
 };
 
 Agent::State::State(const config::Config& config, std::unique_ptr<net::RawTransport> transport,
@@ -162,14 +165,35 @@ Web::Sources Agent::State::web_sources() {
       .histograms = options_of(config_.histograms)};
 }
 
-std::optional<Error> Agent::State::listen() {
+std::optional<Error> Agent::State::open_listeners() {
+  if (config_.systemd_socket) {
+    auto listeners = net::listeners_of_systemd();
+    if (!listeners.ok()) return Error{listeners.error()};
+    server_.adopt(std::move(*listeners));
+    return std::nullopt;
+  }
   for (const std::string& text : config_.listen_addresses) {
-    const auto address = net::parse_listen_address(text);
-    if (!address.ok()) return Error{address.error()};
+    const auto address = config::parse_listen_address(text);
+    if (!address.ok()) return Error{text + ": " + address.error()};
     if (auto error = server_.listen(*address)) return error;
   }
+  return std::nullopt;
+}
+
+std::optional<Error> Agent::State::listen() {
+  if (!config_.web_config_file.empty()) {
+    auto access = WebAccess::open(config_.web_config_file);
+    if (!access.ok()) return Error{access.error()};
+    access_ = std::move(*access);
+    server_.guard(*access_);
+  }
+  if (auto error = open_listeners()) return error;
   for (const auto& bound : server_.bound()) {
-    log::info("listening", {{"address", bound.address.to_string()}, {"port", bound.port}});
+    if (bound.path.empty()) {
+      log::info("listening", {{"address", bound.address.to_string()}, {"port", bound.port}});
+    } else {
+      log::info("listening", {{"address", "unix:" + bound.path}});
+    }
   }
   web_.add_routes(server_);
   probe_answers_.add_routes(server_);
@@ -235,7 +259,8 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
                                     {"address", http.refused_address},
                                     {"accept_failed", http.accept_failures},
                                     {"read_timeout", http.read_timeouts},
-                                    {"write_timeout", http.write_timeouts}};
+                                    {"write_timeout", http.write_timeouts},
+                                    {"tls", http.tls_failures}};
   const OneOffCounters one_off = one_off_desk_.counters();
   input.one_off_traces = {{"reached", one_off.reached}, {"not_reached", one_off.traced - one_off.reached}};
   for (std::size_t i = 1; i < one_off.refused.size(); ++i)

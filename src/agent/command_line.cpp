@@ -19,15 +19,19 @@ Watches the parallel paths to the destinations of a configuration file, and serv
 
   --config.file=PATH          configuration (default /etc/ecmp_exporter/ecmp_exporter.toml)
   --config.check              check the configuration, tell all that is wrong with it, and exit: 0 good, 1 not
-  --web.listen-address=ADDR   where to serve, such as :10815, 127.0.0.1:10815 or [::1]:10815; may be given more than
-                              once (default: web.listen_addresses of the configuration, and without those :10815)
-  --web.config.file=PATH      TLS and basic auth (not supported by this version)
+  --web.listen-address=ADDR   where to serve, such as :10815, 127.0.0.1:10815, [::1]:10815 or unix:/run/x.sock; may be
+                              given more than once (default: web.listen_addresses of the configuration, and without
+                              those :10815)
+  --web.systemd-socket        serve on the sockets that systemd passes, and on no listen address
+  --web.config.file=PATH      TLS and basic auth, in the format of Prometheus' exporter-toolkit (default:
+                              web.config_file of the configuration, and without it neither of the two)
   --log.level=LEVEL           least severe messages to log: debug, info, warn or error (default info)
   --log.format=FORMAT         logfmt or json (default logfmt)
   --version                   print the version and exit
   --help                      print this text and exit
 
-SIGTERM and SIGINT stop the program. A changed configuration takes effect with a restart.
+SIGTERM and SIGINT stop the program. A changed configuration takes effect with a restart; a changed web configuration,
+certificate or key with the next connection.
 Exit status: 0 after a clean stop, 1 after a failure, 2 after bad usage.
 )";
 
@@ -42,6 +46,7 @@ struct Given {
   std::string log_level = "info";
   std::string log_format = "logfmt";
   std::vector<std::string> listen_addresses;
+  bool systemd_socket = false;
   bool check_only = false;
   bool version = false;
   bool help = false;
@@ -55,6 +60,7 @@ std::string read(int argc, const char* const* argv, Given& given) {
   app.add_flag("--config.check", given.check_only)->disable_flag_override();
   app.add_option("--web.listen-address", given.listen_addresses)->allow_extra_args(false);
   app.add_option("--web.config.file", given.web_config_file);
+  app.add_flag("--web.systemd-socket", given.systemd_socket)->disable_flag_override();
   app.add_option("--log.level", given.log_level);
   app.add_option("--log.format", given.log_format);
   app.add_flag("--version", given.version)->disable_flag_override();
@@ -78,8 +84,8 @@ std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* co
   if (given.version) return EarlyExit{0, fmt::format("ecmp_exporter {} (commit: {})\n", version(), revision()), ""};
 
   if (given.config_file.empty()) return bad_usage("--config.file: expected the path of a file");
-  if (!given.web_config_file.empty())
-    return bad_usage(fmt::format("--web.config.file={} is not supported by this version", given.web_config_file));
+  if (given.systemd_socket && !given.listen_addresses.empty())
+    return bad_usage("--web.systemd-socket: not together with --web.listen-address");
   for (const std::string& address : given.listen_addresses) {
     if (const auto listen = config::parse_listen_address(address); !listen)
       return bad_usage(fmt::format("--web.listen-address={}: {}", address, listen.error()));
@@ -92,6 +98,8 @@ std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* co
   line.config_file = given.config_file;
   line.check_only = given.check_only;
   line.listen_addresses = given.listen_addresses;
+  line.web_config_file = given.web_config_file;
+  line.systemd_socket = given.systemd_socket;
   line.log_level = *level;
   line.log_format = *format;
   return line;

@@ -13,6 +13,8 @@ struct CommandLine {
   std::string config_file = "/etc/ecmp_exporter/ecmp_exporter.toml";
   bool check_only = false;
   std::vector<std::string> listen_addresses;  ///< checked; none: those of the configuration
+  std::string web_config_file;                ///< empty: that of the configuration
+  bool systemd_socket = false;                ///< instead of all listen addresses
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::logfmt;
 };

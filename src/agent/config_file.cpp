@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <system_error>
 
@@ -28,7 +29,11 @@ LoadOutcome load_config(const std::string& path) {
   }
   if (std::ferror(file.get()) != 0) return failed(path, std::generic_category().message(errno));
   auto parsed = config::parse(text, path);
-  if (auto* config = std::get_if<config::Config>(&parsed)) return std::move(*config);
+  if (auto* config = std::get_if<config::Config>(&parsed)) {
+    std::string& web = config->web_config_file;
+    if (!web.empty()) web = (std::filesystem::path(path).parent_path() / web).string();
+    return std::move(*config);
+  }
   std::vector<std::string> lines;
   for (const auto& problem : std::get<std::vector<config::Problem>>(parsed)) {
     lines.push_back(config::format_problem(path, problem));

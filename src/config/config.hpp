@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ip_address.hpp"
+#include "base/listen_address.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "config/networks.hpp"
@@ -94,7 +95,8 @@ struct OneOffLimits {
 
 struct Config {
   std::vector<std::string> listen_addresses = {":10815"};
-  std::string web_config_file;
+  std::string web_config_file;  ///< as written: relative to the directory of the configuration
+  bool systemd_socket = false;  ///< of the command line only: serve on what systemd passes instead
   Limits limits;
   Duration window = std::chrono::minutes(5);
   Histograms histograms;
@@ -121,14 +123,8 @@ using ParseOutcome = std::variant<Config, std::vector<Problem>>;
 /// Parses and checks a whole configuration. Pure: the text is given, `file` is only for messages of the TOML parser.
 ParseOutcome parse(std::string_view text, std::string_view file);
 
-/// Where to listen: an address or a name, or an empty host for all addresses of both families; port 0 lets the kernel
-/// choose.
-struct ListenAddress {
-  std::string host;  ///< without brackets
-  std::uint16_t port = 0;
-};
-
-/// ":10815", "127.0.0.1:9", "[::1]:9", "host:port".
+/// ":10815", "127.0.0.1:9", "[::1]:9", "localhost:9", "unix:/run/x.sock". An empty host means all addresses of both
+/// families; "[::]:9" is IPv6 only, so that it can stand beside "0.0.0.0:9". Errors follow "ADDRESS: ".
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
 /// "500ms", "10s", "1m30s", "5m", "24h": a sum of numbers with units ns us ms s m h d, no sign.

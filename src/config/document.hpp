@@ -23,8 +23,8 @@ struct Entry;
 /// Values no key of ours has: dates and times, and whatever is nested too deep.
 struct Foreign {};
 
-/// A value of a TOML document: what toml++ read, without toml++ (which takes seconds to compile wherever it is
-/// included), and with the text it was written as, for messages.
+/// A value of a TOML (or YAML) document: what toml++ read, without toml++ (which takes seconds to compile wherever it
+/// is included), and with the text it was written as, for messages.
 struct Node {
   using Array = std::vector<Node>;
   using Table = std::vector<Entry>;
@@ -32,6 +32,7 @@ struct Node {
   Position where;
   std::string_view text;  ///< as written; a view of the document
   std::variant<Foreign, std::string, std::int64_t, double, bool, Array, Table> value;
+  bool absent = false;  ///< YAML's null, as of a key with nothing behind it: counts as left out
 };
 
 struct Entry {

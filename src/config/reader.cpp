@@ -34,11 +34,11 @@ void Problems::add(Position where, std::string message) {
 }
 
 void Problems::add_value(std::string_view key, Position where, std::string_view text, std::string_view what) {
-  add(where, fmt::format("{} = {}: {}", key, shown(text), what));
+  add(where, fmt::format("{}{}{}: {}", key, assignment_, shown(text), what));
 }
 
 void Problems::add_unsupported(std::string_view key, Position where, std::string_view text) {
-  add(where, fmt::format("{} = {} is not supported by this version", key, shown(text)));
+  add(where, fmt::format("{}{}{} is not supported by this version", key, assignment_, shown(text)));
 }
 
 std::vector<Problem> Problems::sorted() && {
@@ -55,7 +55,7 @@ std::vector<Problem> Problems::sorted() && {
 const Entry* TableReader::entry(std::string_view key) {
   known_.push_back(key);
   const auto found = std::ranges::find(entries_, key, &Entry::key);
-  return found == entries_.end() ? nullptr : &*found;
+  return found == entries_.end() || found->node.absent ? nullptr : &*found;
 }
 
 void TableReader::expected(const Entry& entry, std::string_view key, std::string_view what) {

@@ -15,6 +15,9 @@ namespace ecmp::config {
 /// Collects what is wrong, so that a file's mistakes are all told at once; of a hopeless file the first thousand.
 class Problems {
  public:
+  /// `assignment` stands between keys and values in messages, as it does in the file.
+  explicit Problems(std::string_view assignment = " = ") : assignment_(assignment) {}
+
   void add(Position where, std::string message);
   /// `key = text: what`, the usual form: the offending text as it was written.
   void add_value(std::string_view key, Position where, std::string_view text, std::string_view what);
@@ -26,6 +29,7 @@ class Problems {
   [[nodiscard]] std::vector<Problem> sorted() &&;
 
  private:
+  std::string_view assignment_;
   std::vector<Problem> problems_;
   std::size_t untold_ = 0;
 };
@@ -60,6 +64,7 @@ class TableReader {
       : entries_(std::get<Node::Table>(table.value)), where_(table.where), problems_(problems) {}
 
   [[nodiscard]] Position where() const { return where_; }
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] Problems& problems() { return problems_; }
 
   /// The entry as it is, or nullptr.

@@ -68,7 +68,8 @@ void read_web(TableReader& root, Config& config) {
       }
     }
   }
-  support_only(reader, "config_file", reader.string("config_file", "the path of a file, or \"\""), std::string());
+  if (const auto file = reader.string("config_file", "the path of a file, or \"\""))
+    config.web_config_file = file->value;
   reader.refuse_unknown_keys();
 }
 

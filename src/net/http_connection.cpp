@@ -10,6 +10,7 @@
 
 #include "net/http_encoding.hpp"
 #include "net/http_head.hpp"
+#include "net/tls_wire.hpp"
 
 namespace ecmp::net {
 
@@ -158,8 +159,8 @@ std::optional<Duration> parse_seconds(const std::string& text) {
 /// protected; nothing of that server's own (listening, pool, routing, body reading, ranges, compression) is used.
 class Connection : private httplib::Server {
  public:
-  Connection(HttpService& service, OwnedSocket socket, const SocketAddress& peer)
-      : service_(service), peer_(peer), wire_(std::move(socket), service.stop), stream_(wire_, service, peer_) {
+  Connection(HttpService& service, Wire& wire, const SocketAddress& peer)
+      : service_(service), peer_(peer), wire_(wire), stream_(wire_, service, peer_) {
     svr_sock_ = 0;  // httplib takes an invalid listening socket as a sign to break streams off
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       answer(request, response);
@@ -251,7 +252,9 @@ class Connection : private httplib::Server {
     return false;
   }
 
-  bool send_now(std::string_view bytes) { return wire_.send(bytes, service_.limits.write_timeout) == Wire::Sent::all; }
+  bool send_now(std::string_view bytes) {
+    return wire_.send(bytes, service_.limits.write_timeout, false) == Wire::Sent::all;
+  }
 
   void answer(const httplib::Request& parsed, httplib::Response& response) {
     auto target = parse_target(parsed.target);
@@ -268,7 +271,14 @@ class Connection : private httplib::Server {
     request.body = std::move(body_);
     request.remote_address = peer_.address;
     request.remote_port = peer_.port;
-    fill(parsed, service_.routes.answer(request), response);
+    HttpGate::Verdict verdict;
+    if (service_.gate != nullptr) verdict = service_.gate->judge(request, service_.stop);
+    fill(parsed, verdict.refusal ? std::move(*verdict.refusal) : service_.routes.answer(request), response);
+    if (verdict.headers == nullptr) return;
+    for (const auto& [name, value] : *verdict.headers) {
+      response.headers.erase(name);
+      response.set_header(name, value);
+    }
   }
 
   void fill(const httplib::Request& request, HttpResponse&& from, httplib::Response& response) {
@@ -337,7 +347,7 @@ class Connection : private httplib::Server {
 
   HttpService& service_;
   const SocketAddress peer_;
-  Wire wire_;
+  Wire& wire_;
   MessageStream stream_;
   std::string received_;  ///< bytes not yet taken: the head in the making, or what was pipelined behind it
   RequestHead head_;
@@ -386,9 +396,40 @@ std::string http_refusal(int status, std::string_view line) {
   return text;
 }
 
+namespace {
+
+/// What the connection speaks, with the handshake done; null when it came to nothing.
+std::unique_ptr<Wire> open_wire(HttpService& service, OwnedSocket socket) {
+  auto tls = service.gate != nullptr ? service.gate->tls() : nullptr;
+  if (tls == nullptr) return std::make_unique<PlainWire>(std::move(socket), service.stop);
+  auto wire = std::make_unique<TlsWire>(std::move(socket), service.stop, std::move(tls));
+  switch (wire->greet(monotonic_now() + service.limits.head_timeout)) {
+    case TlsWire::Greeting::done:
+      return wire;
+    case TlsWire::Greeting::plain_http:
+      ++service.tally.tls_failures;
+      service.tally.answered(400);
+      wire->refuse_plainly(http_refusal(400, "this is an HTTPS server: use https://"), monotonic_now() + kFarewell);
+      return nullptr;
+    case TlsWire::Greeting::refused:
+      ++service.tally.tls_failures;
+      wire->finish(monotonic_now() + kFarewell);  // the peer reads why
+      return nullptr;
+    case TlsWire::Greeting::timeout:
+      ++service.tally.tls_failures;
+      return nullptr;
+    case TlsWire::Greeting::stopped:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 void serve_http_connection(HttpService& service, OwnedSocket socket, const SocketAddress& peer) {
   try {
-    Connection(service, std::move(socket), peer).serve();
+    const auto wire = open_wire(service, std::move(socket));
+    if (wire != nullptr) Connection(service, *wire, peer).serve();
   } catch (...) {
     ++service.tally.failed;  // out of memory: this connection is dropped, the others go on
   }

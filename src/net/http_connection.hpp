@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/time.hpp"
+#include "net/http_gate.hpp"
 #include "net/http_routes.hpp"
 #include "net/http_socket.hpp"
 
@@ -17,7 +18,8 @@ struct HttpLimits {
   std::size_t max_connections_per_address = 0;         ///< of one peer address; 0: no limit of its own
   std::size_t max_head_bytes = std::size_t{16} << 10;  ///< request line and headers
   std::size_t max_body_bytes = std::size_t{64} << 10;
-  Duration head_timeout = std::chrono::seconds(5);    ///< for the whole head, from its first byte (or the accept)
+  Duration head_timeout =
+      std::chrono::seconds(5);  ///< for the whole head, from its first byte (or the accept), and for TLS
   Duration body_timeout = std::chrono::seconds(10);   ///< for the whole body of a request
   Duration write_timeout = std::chrono::seconds(10);  ///< without a byte of progress
   Duration idle_timeout = std::chrono::seconds(30);   ///< between two requests of a connection
@@ -43,6 +45,7 @@ class HttpTally {
   std::atomic<std::uint64_t> failed = 0;          ///< connections dropped for want of memory
   std::atomic<std::uint64_t> read_timeouts = 0;   ///< heads and bodies that did not come in time
   std::atomic<std::uint64_t> write_timeouts = 0;  ///< readers that did not read
+  std::atomic<std::uint64_t> tls_failures = 0;    ///< handshakes that came to no agreement, or not in time
 
  private:
   mutable std::mutex mutex_;
@@ -53,6 +56,7 @@ class HttpTally {
 struct HttpService {
   HttpLimits limits;
   HttpRoutes routes;
+  HttpGate* gate = nullptr;  ///< null: everybody may come, without TLS
   HttpTally tally;
   StopSignal stop;
 };

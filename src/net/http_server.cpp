@@ -125,6 +125,8 @@ class HttpServer::Acceptor {
   }
 
   void refuse(OwnedSocket socket, std::string_view line) {
+    // In TLS a word takes a handshake, for which this thread has no time: the client sees the connection closed.
+    if (service_.gate != nullptr && service_.gate->encrypts()) return;
     const std::string answer = http_refusal(503, line);
     // Fits an empty socket buffer; a client that made it not fit gets nothing.
     send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
@@ -173,11 +175,15 @@ HttpServer::~HttpServer() {
 std::optional<Error> HttpServer::listen(const ListenAddress& address) {
   auto opened = listen_on(address);
   if (!opened) return Error{opened.error()};
-  for (Listener& listener : *opened) {
+  adopt(std::move(*opened));
+  return std::nullopt;
+}
+
+void HttpServer::adopt(std::vector<Listener> listeners) {
+  for (Listener& listener : listeners) {
     bound_.push_back(listener.bound);
     listeners_.push_back(std::move(listener));
   }
-  return std::nullopt;
 }
 
 void HttpServer::route(std::string method, std::string path, HttpRoute route) {
@@ -203,6 +209,7 @@ HttpCounters HttpServer::counters() const {
   counters.accept_failures = service_.tally.accept_failures;
   counters.read_timeouts = service_.tally.read_timeouts;
   counters.write_timeouts = service_.tally.write_timeouts;
+  counters.tls_failures = service_.tally.tls_failures;
   counters.connections_failed = service_.tally.failed;
   counters.requests = service_.tally.by_status();
   return counters;

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "base/ip_address.hpp"
+#include "base/listen_address.hpp"
 #include "base/result.hpp"
 #include "net/http_connection.hpp"
+#include "net/http_gate.hpp"
 #include "net/http_message.hpp"
 #include "net/http_socket.hpp"
-#include "net/listen_address.hpp"
 
 namespace ecmp::net {
 
@@ -26,6 +27,7 @@ struct HttpCounters {
   std::uint64_t accept_failures = 0;       ///< no descriptor or no thread left
   std::uint64_t read_timeouts = 0;
   std::uint64_t write_timeouts = 0;
+  std::uint64_t tls_failures = 0;
   std::uint64_t connections_failed = 0;   ///< dropped for want of memory
   std::map<int, std::uint64_t> requests;  ///< by status, refused connections left out
 };
@@ -45,6 +47,12 @@ class HttpServer {
   /// Opens the listening sockets of one address; may be called several times, before start(). Nullopt, or one line
   /// such as `cannot listen on :10815: Address already in use`.
   std::optional<Error> listen(const ListenAddress& address);
+
+  /// The same for sockets that are open already.
+  void adopt(std::vector<Listener> listeners);
+
+  /// Before start(). The gate must outlive the server.
+  void guard(HttpGate& gate) { service_.gate = &gate; }
 
   /// All addresses listened on, with the ports the kernel chose.
   [[nodiscard]] const std::vector<SocketAddress>& bound() const { return bound_; }

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/ip_address.hpp"
+#include "base/listen_address.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
-#include "net/listen_address.hpp"
 
 namespace ecmp::net {
 
@@ -50,19 +50,42 @@ class StopSignal {
 struct SocketAddress {
   IpAddress address;
   std::uint16_t port = 0;
+  std::string path;  ///< of a unix socket that has one; the address is 127.0.0.1 then, since all is on this machine
 };
 
-/// An IPv4 peer of an IPv6 socket is told as IPv4 (RFC 4291 section 2.5.5.2).
+/// An IPv4 peer of an IPv6 socket is told as IPv4 (RFC 4291 section 2.5.5.2), one of a unix socket as 127.0.0.1.
 SocketAddress read_socket_address(const sockaddr_storage& storage);
+
+/// The file of a unix socket, which goes when this does; unless it is another's by then.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  /// Of the socket that was just bound there.
+  explicit SocketFile(std::string path);
+  SocketFile(SocketFile&& other) noexcept { *this = std::move(other); }
+  SocketFile& operator=(SocketFile&& other) noexcept;
+  ~SocketFile();
+
+ private:
+  std::string path_;
+  std::uint64_t device_ = 0;
+  std::uint64_t inode_ = 0;
+};
 
 struct Listener {
   OwnedSocket socket;
   SocketAddress bound;
+  SocketFile file;
 };
 
 /// Opens non-blocking listening sockets: one for an address, one dual-stack for the empty host, one for each address
-/// of a name. The port is ours alone: a second instance is refused with "address already in use".
+/// of a name. The port is ours alone: a second instance is refused with "address already in use". The file of a unix
+/// socket gets the mode 0660; one that is there already is replaced when nobody answers behind it.
 Result<std::vector<Listener>> listen_on(const ListenAddress& address);
+
+/// Takes over the sockets that systemd has opened for us (sd_listen_fds(3)): $LISTEN_PID names this process,
+/// $LISTEN_FDS says how many there are, from descriptor 3 on. Takes these variables out of the environment.
+Result<std::vector<Listener>> listeners_of_systemd();
 
 Instant monotonic_now();
 
@@ -70,30 +93,52 @@ Instant monotonic_now();
 class Wire {
  public:
   Wire(OwnedSocket socket, const StopSignal& stop) : socket_(std::move(socket)), stop_(stop) {}
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+  virtual ~Wire() = default;
 
   enum class Got : std::uint8_t { bytes, end, timeout, stopped };
 
   /// Appends what has arrived, at most `limit` bytes; waits for the first byte until `deadline`.
-  Got receive(std::string& into, std::size_t limit, Instant deadline);
+  virtual Got receive(std::string& into, std::size_t limit, Instant deadline) = 0;
 
   enum class Sent : std::uint8_t { all, gone, timeout, stopped };
 
   /// Sends everything; gives up when the peer takes nothing for `patience`.
-  Sent send(std::string_view bytes, Duration patience, bool more_follows = false);
+  virtual Sent send(std::string_view bytes, Duration patience, bool more_follows) = 0;
 
   /// The peer has closed its side, or the connection broke. Does not wait.
   [[nodiscard]] bool peer_left() const;
 
   /// Says that no more comes from us, then swallows what the peer still sends until `deadline`: closing with unread
   /// bytes would make the kernel reset the connection, and the peer could lose our answer (RFC 9112 section 9.6).
-  void finish(Instant deadline);
+  virtual void finish(Instant deadline);
+
+ protected:
+  /// Waits for `events` on the socket; false at the deadline or when stopped.
+  [[nodiscard]] bool wait(short events, Instant deadline) const;
+  [[nodiscard]] bool stopped() const { return stop_.raised(); }
+  [[nodiscard]] int descriptor() const { return socket_.get(); }
+
+  /// What the kernel has, as it is: see receive() and send().
+  Got receive_bare(std::string& into, std::size_t limit, Instant deadline);
+  Sent send_bare(std::string_view bytes, Duration patience, bool more_follows);
 
  private:
-  /// Waits for `events` on the socket; false at the deadline or when stopped.
-  bool wait(short events, Instant deadline) const;
-
   OwnedSocket socket_;
   const StopSignal& stop_;
+};
+
+/// A connection without TLS.
+class PlainWire : public Wire {
+ public:
+  using Wire::Wire;
+  Got receive(std::string& into, std::size_t limit, Instant deadline) override {
+    return receive_bare(into, limit, deadline);
+  }
+  Sent send(std::string_view bytes, Duration patience, bool more_follows) override {
+    return send_bare(bytes, patience, more_follows);
+  }
 };
 
 }  // namespace ecmp::net

@@ -29,6 +29,7 @@ def reasons():
         "test_probe.py": missing_tools("promtool", "prometheus"),
         "test_quickstart.py": missing_tools("curl"),
         "test_packages.py": missing_tools("dpkg-buildpackage", "dh", "lintian", "setpriv"),
+        "test_web_config.py": missing_tools("curl", "openssl", "prometheus"),
     }
     return {name: lab + more for name, more in needs.items() if lab + more}
 

@@ -39,8 +39,8 @@ FORBIDDEN = {
     "logging": r"spdlog|syslog",
     "environment": r"^(getenv|secure_getenv|system|popen|exit|abort_handler)(@|$)",
 }
-# toml++ is asked to parse text, and its interface is written with streams: the objects that include it name what its
-# inline functions could use (a file to read, a stream to print an error to). None of them is called by us.
+# toml++ and yaml-cpp are asked to parse text, and their interfaces are written with streams: the objects that include them
+# name what their inline functions could use (a file to read, a stream to print an error to). None is called by us.
 TOML_EXCEPTION = {"iostream", "file"}
 
 
@@ -110,9 +110,10 @@ def undefined_symbols(library):
 
 
 def toml_objects():
-    """The objects whose source includes toml++, by itself or by a header of ours."""
-    headers = [path[4:] for path in files(".hpp", under=["src"]) if "<toml++/" in read(path)]
-    wanted = ["<toml++/", *(f'"{header}"' for header in headers)]
+    """The objects whose source includes toml++ or yaml-cpp, by itself or by a header of ours."""
+    libraries = ("<toml++/", "<yaml-cpp/")
+    headers = [path[4:] for path in files(".hpp", under=["src"]) if any(library in read(path) for library in libraries)]
+    wanted = [*libraries, *(f'"{header}"' for header in headers)]
     return {os.path.basename(path) + ".o" for path in files(".cpp", under=["src/config", "src/sim"])
             if any(include in read(path) for include in wanted)}
 

@@ -33,11 +33,15 @@ TEST_CASE("without arguments everything has its default", "[agent]") {
 }
 
 TEST_CASE("each option sets what it names", "[agent]") {
-  const CommandLine line = good({"--config.file=a.toml", "--config.check", "--web.listen-address=:1",
-                                 "--web.listen-address", "[::1]:2", "--log.level=debug", "--log.format", "json"});
+  const CommandLine line =
+      good({"--config.file=a.toml", "--config.check", "--web.listen-address=:1", "--web.listen-address", "[::1]:2",
+            "--log.level=debug", "--log.format", "json", "--web.config.file=web.yml"});
   CHECK(line.config_file == "a.toml");
   CHECK(line.check_only);
   CHECK(line.listen_addresses == std::vector<std::string>{":1", "[::1]:2"});
+  CHECK(line.web_config_file == "web.yml");
+  CHECK_FALSE(line.systemd_socket);
+  CHECK(good({"--web.systemd-socket"}).systemd_socket);
   CHECK(line.log_level == ecmp::log::Level::debug);
   CHECK(line.log_format == ecmp::log::Format::json);
 }
@@ -51,7 +55,8 @@ TEST_CASE("bad usage is told on standard error, with exit status 2", "[agent]") 
       {{"a.toml"}, "a.toml"},
       {{"--web.listen-address=10815"}, "--web.listen-address=10815: expected an address such as"},
       {{"--web.listen-address=:1", ":2"}, ":2"},
-      {{"--web.config.file=web.yml"}, "--web.config.file=web.yml is not supported by this version"},
+      {{"--web.systemd-socket", "--web.listen-address=:1"}, "--web.systemd-socket: not together"},
+      {{"--web.systemd-socket=maybe"}, "web.systemd-socket"},
       {{"--log.level=loud"}, "--log.level=loud: expected debug, info, warn or error"},
       {{"--log.level=INFO"}, "--log.level=INFO"},
       {{"--log.format=xml"}, "--log.format=xml: expected logfmt or json"},
@@ -82,8 +87,8 @@ TEST_CASE("the options --version and --help answer on standard output", "[agent]
   CHECK(help.code == 0);
   CHECK(help.error.empty());
   for (const char* option :
-       {"--config.file=", "--config.check ", "--web.listen-address=", "--web.config.file=", "--log.level=",
-        "--log.format=", "--version ", "--help ", "/etc/ecmp_exporter/ecmp_exporter.toml", ":10815"}) {
+       {"--config.file=", "--config.check ", "--web.listen-address=", "--web.config.file=", "--web.systemd-socket ",
+        "--log.level=", "--log.format=", "--version ", "--help ", "/etc/ecmp_exporter/ecmp_exporter.toml", ":10815"}) {
     CAPTURE(option);
     CHECK_THAT(help.out, Catch::Contains(option));
   }

@@ -5,7 +5,6 @@
 
 using namespace std::chrono_literals;
 using ecmp::config::parse_duration;
-using ecmp::config::parse_listen_address;
 using ecmp::config::parse_size;
 using ecmp::config::wrong_with_host_name;
 
@@ -86,19 +85,4 @@ TEST_CASE("host names are checked before DNS is asked", "[config]") {
   const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'a');
   CHECK(wrong_with_host_name(longest).empty());
   CHECK_FALSE(wrong_with_host_name(longest + "a").empty());
-}
-
-TEST_CASE("listen addresses are a host, a colon and a port", "[config]") {
-  const auto all = parse_listen_address(":10815");
-  REQUIRE(all);
-  CHECK(all->host.empty());
-  CHECK(all->port == 10815);
-  CHECK(parse_listen_address("127.0.0.1:9")->host == "127.0.0.1");
-  CHECK(parse_listen_address("[::1]:9")->host == "::1");
-  CHECK(parse_listen_address("localhost:0")->port == 0);
-  for (const char* text : {"", "10815", ":", ":x", ":65536", ":-1", ": 1", "::1:9", "[::1]", "[::1:9", "[]:9",
-                           "[127.0.0.1]:9", "256.0.0.1:9", "a b:9", ":9 "}) {
-    CAPTURE(text);
-    CHECK_FALSE(parse_listen_address(text));
-  }
 }

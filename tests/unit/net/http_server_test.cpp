@@ -8,11 +8,11 @@
 #include "catch.hpp"
 #include "unit/net/http_test_server.hpp"
 
+using ecmp::config::parse_listen_address;
 using ecmp::net::BodyStream;
 using ecmp::net::HttpRequest;
 using ecmp::net::HttpResponse;
 using ecmp::net::HttpServer;
-using ecmp::net::parse_listen_address;
 using ecmp::test::gunzip;
 using ecmp::test::gunzip_available;
 using ecmp::test::RawClient;

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "config/config.hpp"
 #include "net/http_server.hpp"
 #include "unit/net/http_test_client.hpp"
 
@@ -12,7 +13,7 @@ namespace ecmp::test {
 class TestServer {
  public:
   explicit TestServer(net::HttpLimits limits = {}) : server_(limits) {
-    if (const auto failure = server_.listen(*net::parse_listen_address("127.0.0.1:0"))) {
+    if (const auto failure = server_.listen(*config::parse_listen_address("127.0.0.1:0"))) {
       throw std::runtime_error(failure->message);
     }
     port_ = server_.bound().front().port;

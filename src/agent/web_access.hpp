@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "agent/web_config_file.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "net/http_gate.hpp"
+#include "net/http_password.hpp"
+#include "probe/token_bucket.hpp"
+
+namespace ecmp {
+
+/// Lets clients in as a web configuration says, and reads it again when one of its files has changed: it is looked at
+/// for new connections and requests, once a second at most. One that is not good is told in the log once, and the last
+/// good one stays.
+class WebAccess : public net::HttpGate {
+ public:
+  /// The error has a line for each problem.
+  static Result<std::unique_ptr<WebAccess>> open(const std::string& path);
+
+  std::shared_ptr<const net::TlsContext> tls() override;
+  [[nodiscard]] bool encrypts() const override { return encrypts_.load(); }
+  Verdict judge(const net::HttpRequest& request, const net::StopSignal& stop) override;
+
+ private:
+  /// The token bucket of all clients together.
+  class RateLimit {
+   public:
+    explicit RateLimit(const config::WebRateLimit& limit);
+    /// How long to wait, or nullopt: one is taken.
+    std::optional<Duration> take(Instant now);
+
+   private:
+    std::mutex mutex_;
+    TokenBucket bucket_;
+  };
+
+  /// One configuration in force.
+  struct Policy {
+    std::shared_ptr<const net::TlsContext> tls;
+    std::shared_ptr<const Headers> headers;
+    std::optional<config::WebRateLimit> limit;
+    std::shared_ptr<RateLimit> rate_limit;
+    net::PasswordCheck::Users users;
+    std::shared_ptr<net::PasswordCheck> passwords;
+  };
+
+  explicit WebAccess(const std::string& path) : files_(path) {}
+  std::shared_ptr<const Policy> policy();
+  void reread();
+  void take(LoadedWebConfig loaded);
+  [[nodiscard]] std::shared_ptr<const Policy> present() const;
+
+  std::mutex reading_;  ///< over the next two; whoever finds it taken goes on with what is in force
+  WebFiles files_;
+  Instant looked_{};
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Policy> present_;
+  std::atomic<bool> encrypts_ = false;
+};
+
+}  // namespace ecmp
