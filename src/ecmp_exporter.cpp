@@ -1,6 +1,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "agent/agent.hpp"
 #include "agent/command_line.hpp"
@@ -19,6 +20,10 @@ void on_stop_signal(int) {
   running->stop();
 }
 
+void on_reload_signal(int) {
+  running->reload();
+}
+
 void handle(int signal, void (*handler)(int)) {
   struct sigaction action{};
   action.sa_handler = handler;
@@ -26,6 +31,8 @@ void handle(int signal, void (*handler)(int)) {
 }
 
 int run(const ecmp::CommandLine& command_line) {
+  // Whoever asks for a reload before there is something to reload must not end the program.
+  if (!command_line.check_only) handle(SIGHUP, SIG_IGN);
   auto loaded = ecmp::load_config(command_line.config_file);
   if (const auto* problems = std::get_if<std::vector<std::string>>(&loaded)) {
     for (const std::string& problem : *problems)
@@ -41,7 +48,7 @@ int run(const ecmp::CommandLine& command_line) {
                                {"revision", ecmp::revision()},
                                {"config", command_line.config_file},
                                {"destinations", config.destinations.size()}});
-  const auto agent = ecmp::Agent::open(config);
+  const auto agent = ecmp::Agent::open(std::move(config), {command_line.config_file, command_line.listen_addresses});
   if (!agent.ok()) {
     std::fprintf(stderr, "ecmp_exporter: %s\n", agent.error().c_str());
     return kRuntimeFailure;
@@ -50,9 +57,9 @@ int run(const ecmp::CommandLine& command_line) {
   handle(SIGTERM, on_stop_signal);
   handle(SIGINT, on_stop_signal);
   handle(SIGPIPE, SIG_IGN);
-  // A reload is not built yet, and a configuration that was edited must not end the measuring.
-  handle(SIGHUP, SIG_IGN);
+  handle(SIGHUP, on_reload_signal);
   running->run();
+  handle(SIGHUP, SIG_IGN);
   handle(SIGTERM, SIG_DFL);
   handle(SIGINT, SIG_DFL);
   return 0;

@@ -27,7 +27,8 @@ Watches the parallel paths to the destinations of a configuration file, and serv
   --version                   print the version and exit
   --help                      print this text and exit
 
-SIGTERM and SIGINT stop the program. A changed configuration takes effect with a restart.
+SIGTERM and SIGINT stop the program. SIGHUP, as POST /-/reload, reads the configuration again; one with a mistake in it
+changes nothing.
 Exit status: 0 after a clean stop, 1 after a failure, 2 after bad usage.
 )";
 

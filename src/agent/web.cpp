@@ -93,6 +93,12 @@ void Web::add_routes(net::HttpServer& server) {
   });
 }
 
+void Web::set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms) {
+  const std::lock_guard lock(settings_mutex_);
+  sources_.max_series = max_series;
+  sources_.histograms = histograms;
+}
+
 std::shared_ptr<std::string> SpareBody::take(const std::shared_ptr<SpareBody>& spare) {
   std::unique_ptr<std::string> body;
   {
@@ -111,9 +117,13 @@ std::shared_ptr<std::string> SpareBody::take(const std::shared_ptr<SpareBody>& s
 void Web::render(std::string& body, render::Format format, const render::FamilyFilter& filter) const {
   const auto start = SteadyClock::now();
   const auto snapshots = sources_.board->get();
-  const auto outcome = render::append_exposition(
-      body, *snapshots, *sources_.names(),
-      {.format = format, .families = filter, .max_series = sources_.max_series, .histograms = sources_.histograms});
+  render::ExpositionOptions options{.format = format, .families = filter};
+  {
+    const std::lock_guard lock(settings_mutex_);
+    options.max_series = sources_.max_series;
+    options.histograms = sources_.histograms;
+  }
+  const auto outcome = render::append_exposition(body, *snapshots, *sources_.names(), options);
   sources_.scraped(outcome, SteadyClock::now() - start);
   sources_.own_metrics(body, format, filter);
 }

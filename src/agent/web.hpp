@@ -46,6 +46,9 @@ class Web {
 
   explicit Web(Sources sources) : sources_(std::move(sources)) {}
 
+  /// Other settings than those of the sources, for scrapes from now on.
+  void set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms);
+
   /// Before the server starts. The server must not outlive this object.
   void add_routes(net::HttpServer& server);
 
@@ -64,6 +67,7 @@ class Web {
   };
 
   Sources sources_;
+  mutable std::mutex settings_mutex_;  ///< of max_series and histograms of the sources
   std::array<Scrape, render::kFormats> scrapes_;
 };
 

@@ -49,11 +49,15 @@ struct Limits {
   std::uint32_t max_flows_per_destination = 512;
   std::uint32_t max_paths_per_destination = 128;
   std::uint64_t max_series = 500000;
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct Dns {
   bool names = true;
   std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
+
+  friend bool operator==(const Dns&, const Dns&) = default;
 };
 
 /// In which forms histograms are told: classic buckets, native ones, both, or (hops only) not at all.

@@ -74,6 +74,11 @@ void Ledger::close_intervals() {
   intervals_.close([this](double ratio) { writable().observe(Statistics::Kind::loss, ratio); });
 }
 
+void Ledger::clear_window() {
+  window_ = Window();
+  if (statistics_ != nullptr) writable();
+}
+
 std::shared_ptr<const Statistics> Ledger::told(const RoundPlace& now) {
   intervals_.pass(now.interval, [this](double ratio) { writable().observe(Statistics::Kind::loss, ratio); });
   if (statistics_ == nullptr || window_.has_aged(now.part)) {

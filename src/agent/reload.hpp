@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.hpp"
+#include "config/changes.hpp"
+#include "config/config.hpp"
+#include "net/file_descriptor.hpp"
+
+namespace ecmp {
+
+/// Where the configuration comes from.
+struct ConfigOrigin {
+  std::string file;
+  /// Of the command line, instead of those of the file; empty: those of the file.
+  std::vector<std::string> listen_addresses;
+};
+
+/// What came of a reload: lines for people, those of the problems if it was not successful.
+struct ReloadOutcome {
+  bool successful = false;
+  std::vector<std::string> lines;
+};
+
+/// Keeps the running configuration, on a thread of its own: reads and checks the file again when it is told to, finds
+/// out what has changed, and has that made. A configuration with a problem changes nothing.
+class Reloader {
+ public:
+  /// Has changes made. Returns when they are, or false if they never will be.
+  using Make = std::function<bool(const std::shared_ptr<const config::Changes>&)>;
+
+  /// The error is one line for the user.
+  static Result<std::unique_ptr<Reloader>> open(ConfigOrigin origin, config::Config config);
+  Reloader(const Reloader&) = delete;
+  Reloader& operator=(const Reloader&) = delete;
+  ~Reloader() { stop(); }
+
+  void start(Make make);
+  void stop();
+
+  /// Asks for a reload. Any thread, and signal handlers.
+  void request();
+
+  /// Reloads and waits for the outcome; several who ask at the same time share one. Any thread.
+  ReloadOutcome reload();
+
+  /// All that is traced, and how. Any thread.
+  [[nodiscard]] std::shared_ptr<const config::Config> running() const;
+
+  struct Report {
+    bool successful = true;  ///< the last attempt
+    WallTime success{};      ///< when one last was
+  };
+  [[nodiscard]] Report report() const;
+
+ private:
+  Reloader(ConfigOrigin origin, config::Config config, net::FileDescriptor wake);
+
+  void run();
+  void wait() const;
+  void reload_now();
+  ReloadOutcome load();
+  ReloadOutcome adopt(const std::shared_ptr<const config::Config>& next);
+  void wake() const;
+
+  const ConfigOrigin origin_;
+  net::FileDescriptor wake_;
+  Make make_;
+  std::thread thread_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<bool> signalled_ = false;
+
+  mutable std::mutex mutex_;
+  std::condition_variable finished_;
+  std::uint64_t asked_ = 0;     ///< by callers of reload()
+  std::uint64_t answered_ = 0;  ///< all up to this one
+  ReloadOutcome outcome_;
+  std::shared_ptr<const config::Config> running_;
+  Report report_;
+};
+
+}  // namespace ecmp
