@@ -39,8 +39,13 @@ int run(const ecmp::CommandLine& command_line) {
       std::fprintf(stderr, "%s\n", problem.c_str());
     return kRuntimeFailure;
   }
-  if (command_line.check_only) return 0;
   auto& config = std::get<ecmp::config::Config>(loaded);
+  if (command_line.check_only) {
+    const auto problems = ecmp::check_discovery(command_line.config_file, config);
+    for (const std::string& problem : problems)
+      std::fprintf(stderr, "%s\n", problem.c_str());
+    return problems.empty() ? 0 : kRuntimeFailure;
+  }
   if (!command_line.listen_addresses.empty()) config.listen_addresses = command_line.listen_addresses;
 
   ecmp::log::configure(command_line.log_level, command_line.log_format);

@@ -236,6 +236,9 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   const Reloader::Report reloads = reloader_->report();
   input.config_reload_successful = reloads.successful;
   input.config_reload_success = reloads.success;
+  input.sources = reloads.sources;
+  input.destinations_left_out = reloads.left_out;
+  input.destinations_elsewhere = reloads.elsewhere;
   const auto history = log_.size();
   input.history_rounds = history.rounds;
   input.history_bytes = history.bytes;

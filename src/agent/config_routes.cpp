@@ -1,5 +1,7 @@
 #include "agent/config_routes.hpp"
 
+#include "config/write.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -15,6 +17,12 @@ net::HttpResponse reload(Reloader& reloader) {
 }  // namespace
 
 void add_config_routes(net::HttpServer& server, Reloader& reloader) {
+  server.route("GET", "/config", [&reloader](const net::HttpRequest&) {
+    net::HttpResponse response;
+    response.content_type = "application/toml; charset=utf-8";
+    response.body = config::to_toml(*reloader.running());
+    return response;
+  });
   for (const char* method : {"POST", "PUT"})
     server.route(method, "/-/reload", [&reloader](const net::HttpRequest&) { return reload(reloader); });
 }

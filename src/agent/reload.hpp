@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -10,9 +11,11 @@
 #include <thread>
 #include <vector>
 
+#include "agent/discovery.hpp"
 #include "base/result.hpp"
 #include "config/changes.hpp"
 #include "config/config.hpp"
+#include "config/selection.hpp"
 #include "net/file_descriptor.hpp"
 
 namespace ecmp {
@@ -30,8 +33,13 @@ struct ReloadOutcome {
   std::vector<std::string> lines;
 };
 
-/// Keeps the running configuration, on a thread of its own: reads and checks the file again when it is told to, finds
-/// out what has changed, and has that made. A configuration with a problem changes nothing.
+/// Everything wrong with the files of [discovery], and with what they have beside the configuration: for
+/// --config.check, which asks no server.
+std::vector<std::string> check_discovery(const std::string& config_file, const config::Config& config);
+
+/// Keeps the running configuration, on a thread of its own: reads and checks the file again when it is told to, follows
+/// what [discovery] finds, works out what has changed, and has that made. A configuration with a problem changes
+/// nothing.
 class Reloader {
  public:
   /// Has changes made. Returns when they are, or false if they never will be.
@@ -58,21 +66,30 @@ class Reloader {
   struct Report {
     bool successful = true;  ///< the last attempt
     WallTime success{};      ///< when one last was
+    std::vector<SourceReport> sources;
+    std::array<std::uint64_t, static_cast<std::size_t>(config::LeftOut::count_)> left_out{};
+    std::uint64_t elsewhere = 0;  ///< destinations of other shards
   };
   [[nodiscard]] Report report() const;
 
  private:
-  Reloader(ConfigOrigin origin, config::Config config, net::FileDescriptor wake);
+  Reloader(ConfigOrigin origin, net::FileDescriptor wake) : origin_(std::move(origin)), wake_(std::move(wake)) {}
 
   void run();
-  void wait() const;
+  void wait();
   void reload_now();
   ReloadOutcome load();
-  ReloadOutcome adopt(const std::shared_ptr<const config::Config>& next);
+  void follow_discovery();
+  /// What the configuration and the sources come to. Leaves the report of it.
+  std::shared_ptr<const config::Config> select();
+  bool adopt(config::Changes& changes);
   void wake() const;
 
   const ConfigOrigin origin_;
   net::FileDescriptor wake_;
+  std::unique_ptr<Discovery> discovery_;
+  std::shared_ptr<const config::Config> base_;  ///< as the file has it
+  std::vector<std::string> untraced_;           ///< what was told last of destinations that are left out
   Make make_;
   std::thread thread_;
   std::atomic<bool> stop_ = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,6 +75,27 @@ struct Histograms {
   friend bool operator==(const Histograms&, const Histograms&) = default;
 };
 
+/// Where further destinations are found.
+struct Discovery {
+  std::vector<std::string> files;  ///< patterns, relative to the configuration's directory
+  std::vector<std::string> http;   ///< URLs
+  Duration refresh_interval = std::chrono::minutes(1);
+  Duration timeout = std::chrono::seconds(10);
+
+  friend bool operator==(const Discovery&, const Discovery&) = default;
+};
+
+/// Which part of the destinations this agent traces.
+struct Shard {
+  std::uint32_t index = 0;  ///< below `count`
+  std::uint32_t count = 1;
+
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
+/// What destinations from elsewhere inherit from [probe].
+class DestinationDefaults;
+
 struct Config {
   std::vector<std::string> listen_addresses = {":10815"};
   std::string web_config_file;
@@ -82,7 +104,11 @@ struct Config {
   Histograms histograms;
   std::uint64_t history_memory = 64ull << 20;  ///< bytes
   Dns dns;
+  Discovery discovery;
+  Shard shard;
   std::vector<Destination> destinations;
+  std::vector<std::string> origins;                     ///< "file:line:column" of each destination
+  std::shared_ptr<const DestinationDefaults> defaults;  ///< null: those of the code
 };
 
 /// One thing wrong in a configuration. Lines and columns count from 1.

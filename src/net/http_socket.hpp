@@ -55,6 +55,9 @@ struct SocketAddress {
 /// An IPv4 peer of an IPv6 socket is told as IPv4 (RFC 4291 section 2.5.5.2).
 SocketAddress read_socket_address(const sockaddr_storage& storage);
 
+/// The other way round. Returns how much of `storage` was filled in.
+socklen_t write_socket_address(const SocketAddress& address, sockaddr_storage& storage);
+
 struct Listener {
   OwnedSocket socket;
   SocketAddress bound;

@@ -28,6 +28,8 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.history_memory == b.history_memory);
   CHECK(a.dns.names == b.dns.names);
   CHECK(a.dns.refresh == b.dns.refresh);
+  CHECK(a.discovery == b.discovery);
+  CHECK(a.shard == b.shard);
 }
 
 }  // namespace
@@ -93,7 +95,11 @@ TEST_CASE("the reference configuration shows every key with its default", "[conf
                           "all",
                           "labels",
                           "files",
-                          "http"}) {
+                          "http",
+                          "refresh_interval",
+                          "timeout",
+                          "index",
+                          "count"}) {
     CAPTURE(key);
     CHECK(uncommented.find("\n" + std::string(key) + " = ") != std::string::npos);
   }
