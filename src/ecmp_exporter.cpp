@@ -1,6 +1,9 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/agent.hpp"
 #include "agent/command_line.hpp"
@@ -21,42 +24,54 @@ void on_stop_signal(int) {
   running->stop();
 }
 
+void on_reload_signal(int) {
+  running->reload();
+}
+
 void handle(int signal, void (*handler)(int)) {
   struct sigaction action{};
   action.sa_handler = handler;
   sigaction(signal, &action, nullptr);
 }
 
-int check_web_config(const std::string& path) {
-  if (path.empty()) return 0;
-  ecmp::WebFiles files(path);
-  const auto outcome = ecmp::load_web_config(files);
-  const auto* problems = std::get_if<std::vector<std::string>>(&outcome);
-  if (problems == nullptr) return 0;
-  for (const std::string& problem : *problems)
+int print(const std::vector<std::string>& problems) {
+  for (const std::string& problem : problems)
     std::fprintf(stderr, "%s\n", problem.c_str());
-  return kRuntimeFailure;
+  return problems.empty() ? 0 : kRuntimeFailure;
+}
+
+/// Everything wrong with the files that the configuration names.
+std::vector<std::string> check_further(const std::string& config_file, const ecmp::config::Config& config) {
+  auto problems = ecmp::check_discovery(config_file, config);
+  if (config.web_config_file.empty()) return problems;
+  ecmp::WebFiles files(config.web_config_file);
+  const auto outcome = ecmp::load_web_config(files);
+  if (const auto* more = std::get_if<std::vector<std::string>>(&outcome))
+    problems.insert(problems.end(), more->begin(), more->end());
+  return problems;
 }
 
 int run(const ecmp::CommandLine& command_line) {
+  // Whoever asks for a reload before there is something to reload must not end the program.
+  if (!command_line.check_only) handle(SIGHUP, SIG_IGN);
   auto loaded = ecmp::load_config(command_line.config_file);
-  if (const auto* problems = std::get_if<std::vector<std::string>>(&loaded)) {
-    for (const std::string& problem : *problems)
-      std::fprintf(stderr, "%s\n", problem.c_str());
-    return kRuntimeFailure;
-  }
+  if (const auto* problems = std::get_if<std::vector<std::string>>(&loaded)) return print(*problems);
   auto& config = std::get<ecmp::config::Config>(loaded);
-  if (!command_line.listen_addresses.empty()) config.listen_addresses = command_line.listen_addresses;
-  if (!command_line.web_config_file.empty()) config.web_config_file = command_line.web_config_file;
-  config.systemd_socket = command_line.systemd_socket;
-  if (command_line.check_only) return check_web_config(config.web_config_file);
+  const ecmp::ConfigOrigin origin{.file = command_line.config_file,
+                                  .listen_addresses = command_line.listen_addresses,
+                                  .web_config_file = command_line.web_config_file,
+                                  .systemd_socket = command_line.systemd_socket,
+                                  .shard_index = command_line.shard_index,
+                                  .shard_count = command_line.shard_count};
+  if (const auto problem = origin.apply(config)) return print({*problem});
+  if (command_line.check_only) return print(check_further(command_line.config_file, config));
 
   ecmp::log::configure(command_line.log_level, command_line.log_format);
   ecmp::log::info("starting", {{"version", ecmp::version()},
                                {"revision", ecmp::revision()},
                                {"config", command_line.config_file},
                                {"destinations", config.destinations.size()}});
-  const auto agent = ecmp::Agent::open(config);
+  const auto agent = ecmp::Agent::open(std::move(config), origin);
   if (!agent.ok()) {
     std::fprintf(stderr, "ecmp_exporter: %s\n", agent.error().c_str());
     return kRuntimeFailure;
@@ -65,9 +80,9 @@ int run(const ecmp::CommandLine& command_line) {
   handle(SIGTERM, on_stop_signal);
   handle(SIGINT, on_stop_signal);
   handle(SIGPIPE, SIG_IGN);
-  // A reload is not built yet, and a configuration that was edited must not end the measuring.
-  handle(SIGHUP, SIG_IGN);
+  handle(SIGHUP, on_reload_signal);
   running->run();
+  handle(SIGHUP, SIG_IGN);
   handle(SIGTERM, SIG_DFL);
   handle(SIGINT, SIG_DFL);
   return 0;

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <mutex>
 
+#include "agent/change_slot.hpp"
+#include "agent/config_routes.hpp"
 #include "agent/log.hpp"
 #include "agent/names.hpp"
 #include "agent/one_off.hpp"
@@ -26,6 +28,8 @@ namespace {
 constexpr Duration kQuantum = std::chrono::milliseconds(1);
 /// And at most so long, so that the housekeeping below is on time.
 constexpr Duration kLongestTurn = std::chrono::milliseconds(100);
+/// While the configuration changes, so that the next slice of that is soon.
+constexpr Duration kChangingTurn = std::chrono::milliseconds(1);
 constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
 
 /// What the probing loop tells of itself, for threads that answer scrapes.
@@ -61,7 +65,7 @@ render::HistogramOptions options_of(const config::Histograms& histograms) {
 
 class Agent::State {
  public:
-  State(const config::Config& config, std::unique_ptr<net::RawTransport> transport,
+  State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::RawTransport> transport,
         std::unique_ptr<net::Resolver> resolver);
 
   std::optional<Error> listen();
@@ -70,6 +74,7 @@ class Agent::State {
     stop_.store(true);
     transport_->wake();
   }
+  void reload() { reloader_->request(); }
 
  private:
   std::optional<Error> open_listeners();
@@ -78,10 +83,13 @@ class Agent::State {
   OneOffTraces::Outputs one_off_outputs();
   ProbeAnswers::Sources probe_sources();
   void housekeeping(Instant now);
+  void take_changes();
+  bool make_changes(const std::shared_ptr<const config::Changes>& changes);
   void own_metrics(std::string& out, render::Format format, const render::FamilyFilter& filter);
 
-  const config::Config config_;
-  const WallTime loaded_ = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  std::unique_ptr<Reloader> reloader_;
+  const std::shared_ptr<const config::Config> first_config_;  ///< what was begun with
+  ChangeSlot changes_;
   std::unique_ptr<net::RawTransport> transport_;
   Names names_;
   RawRoutes routes_;
@@ -107,21 +115,22 @@ class Agent::State {
   net::HttpServer server_;             // last: its threads use what stands above
 };
 
-Agent::State::State(const config::Config& config, std::unique_ptr<net::RawTransport> transport,
+Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::RawTransport> transport,
                     std::unique_ptr<net::Resolver> resolver)
-    : config_(config),
+    : reloader_(std::move(reloader)),
+      first_config_(reloader_->running()),
       transport_(std::move(transport)),
-      names_(config.dns, std::move(resolver)),
+      names_(first_config_->dns, std::move(resolver)),
       routes_(*transport_),
       engine_({.secret = random_secret(),
-               .probes_per_second = config.limits.probes_per_second,
-               .probes_per_second_per_responder = config.limits.probes_per_second_per_responder}),
-      log_(config.history_memory),
-      tracing_(config_, engine_, routes_, outputs()),
-      one_off_desk_(config.one_off),
-      one_off_(config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
+               .probes_per_second = first_config_->limits.probes_per_second,
+               .probes_per_second_per_responder = first_config_->limits.probes_per_second_per_responder}),
+      log_(first_config_->history_memory),
+      tracing_(*first_config_, engine_, routes_, outputs()),
+      one_off_desk_(first_config_->one_off),
+      one_off_(*first_config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
       web_(web_sources()),
-      probe_answers_(config.modules, config.one_off, probe_sources()) {
+      probe_answers_(first_config_->modules, first_config_->one_off, probe_sources()) {
   // Once and for all: to set another filter whenever somebody asks could lose replies of the steady tracing.
   for (const OneOffPorts& ports : one_off_.ports())
     transport_->keep_ports(ports.protocol, ports.first, ports.count);
@@ -137,8 +146,8 @@ ProbeAnswers::Sources Agent::State::probe_sources() {
   return {.desk = &one_off_desk_,
           .wake = [this] { transport_->wake(); },
           .names = [this] { return names_.table(); },
-          .max_series = config_.limits.max_series,
-          .histograms = options_of(config_.histograms)};
+          .max_series = first_config_->limits.max_series,
+          .histograms = options_of(first_config_->histograms)};
 }
 
 Tracing::Outputs Agent::State::outputs() {
@@ -161,18 +170,18 @@ Web::Sources Agent::State::web_sources() {
       .own_metrics = [this](std::string& out, render::Format format,
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
       .scraped = [this](const render::RenderOutcome& outcome, Duration took) { own_metrics_.on_scrape(outcome, took); },
-      .max_series = config_.limits.max_series,
-      .histograms = options_of(config_.histograms)};
+      .max_series = first_config_->limits.max_series,
+      .histograms = options_of(first_config_->histograms)};
 }
 
 std::optional<Error> Agent::State::open_listeners() {
-  if (config_.systemd_socket) {
+  if (first_config_->systemd_socket) {
     auto listeners = net::listeners_of_systemd();
     if (!listeners.ok()) return Error{listeners.error()};
     server_.adopt(std::move(*listeners));
     return std::nullopt;
   }
-  for (const std::string& text : config_.listen_addresses) {
+  for (const std::string& text : first_config_->listen_addresses) {
     const auto address = config::parse_listen_address(text);
     if (!address.ok()) return Error{text + ": " + address.error()};
     if (auto error = server_.listen(*address)) return error;
@@ -181,8 +190,8 @@ std::optional<Error> Agent::State::open_listeners() {
 }
 
 std::optional<Error> Agent::State::listen() {
-  if (!config_.web_config_file.empty()) {
-    auto access = WebAccess::open(config_.web_config_file);
+  if (!first_config_->web_config_file.empty()) {
+    auto access = WebAccess::open(first_config_->web_config_file);
     if (!access.ok()) return Error{access.error()};
     access_ = std::move(*access);
     server_.guard(*access_);
@@ -197,31 +206,57 @@ std::optional<Error> Agent::State::listen() {
   }
   web_.add_routes(server_);
   probe_answers_.add_routes(server_);
+  add_config_routes(server_, *reloader_);
   return std::nullopt;
 }
 
 void Agent::State::run() {
   server_.start();
+  reloader_->start([this](const auto& changes) { return make_changes(changes); });
   turn_ = transport_->now();
   tracing_.set_wall_offset(transport_->wall_offset());
   tracing_.start(turn_);
   while (!stop_.load()) {
     turn_ = transport_->now();
     tracing_.set_wall_offset(transport_->wall_offset());
-    drive_once(engine_, *transport_, one_off_, turn_ + kLongestTurn, kQuantum);
+    const Duration turn = tracing_.changing() ? kChangingTurn : kLongestTurn;
+    drive_once(engine_, *transport_, one_off_, turn_ + turn, kQuantum);
     for (const auto& change : transport_->take_source_changes())
       if (!one_off_.on_source(change.flow, change.source)) tracing_.on_source(change.flow, change.source);
     if (turn_ >= housekeeping_at_) {
       housekeeping_at_ = turn_ + kHousekeeping;
       housekeeping(turn_);
     }
+    take_changes();
+    const bool was_changing = tracing_.changing();
     tracing_.maintain(turn_);
+    if (was_changing && !tracing_.changing()) changes_.made();
     one_off_.maintain(turn_);
   }
   log::info("stopping");
+  changes_.stop();
+  reloader_->stop();
   one_off_.stop();
   server_.stop();
   names_.stop();
+}
+
+/// On the reloader's thread.
+bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& changes) {
+  web_.set_settings(changes->limits.max_series, options_of(changes->histograms));
+  log_.set_budget(changes->history_memory);
+  return changes_.hand_over(changes, [this] { transport_->wake(); });
+}
+
+/// On the probing loop: begins what was handed over.
+void Agent::State::take_changes() {
+  const auto changes = changes_.take();
+  if (changes == nullptr) return;
+  if (changes->settings) {
+    engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder);
+    names_.set_options(changes->dns);
+  }
+  tracing_.change(changes);
 }
 
 void Agent::State::housekeeping(Instant now) {
@@ -236,7 +271,7 @@ void Agent::State::housekeeping(Instant now) {
   }
   if (!ready_.load() && tracing_.settled()) {
     ready_.store(true);
-    log::info("ready", {{"destinations", config_.destinations.size()}});
+    log::info("ready", {{"destinations", tracing_.size()}});
   }
 }
 
@@ -248,8 +283,12 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
     input.capture_dropped = report_.transport.capture_dropped;
     input.dns_errors = report_.dns_errors;
   }
-  input.config_reload_successful = true;
-  input.config_reload_success = loaded_;
+  const Reloader::Report reloads = reloader_->report();
+  input.config_reload_successful = reloads.successful;
+  input.config_reload_success = reloads.success;
+  input.sources = reloads.sources;
+  input.destinations_left_out = reloads.left_out;
+  input.destinations_elsewhere = reloads.elsewhere;
   const auto history = log_.size();
   input.history_rounds = history.rounds;
   input.history_bytes = history.bytes;
@@ -269,12 +308,14 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   own_metrics_.append(out, format, input, filter);
 }
 
-Result<std::unique_ptr<Agent>> Agent::open(const config::Config& config) {
+Result<std::unique_ptr<Agent>> Agent::open(config::Config config, ConfigOrigin origin) {
+  auto reloader = Reloader::open(std::move(origin), std::move(config));
+  if (!reloader.ok()) return Error{reloader.error()};
   auto transport = net::RawTransport::open();
   if (!transport.ok()) return Error{transport.error()};
   auto resolver = net::Resolver::make({});
   if (!resolver.ok()) return Error{resolver.error()};
-  auto state = std::make_unique<State>(config, std::move(*transport), std::move(*resolver));
+  auto state = std::make_unique<State>(std::move(*reloader), std::move(*transport), std::move(*resolver));
   if (auto error = state->listen()) return *error;
   return std::unique_ptr<Agent>(new Agent(std::move(state)));
 }
@@ -283,6 +324,9 @@ Agent::Agent(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Agent::~Agent() = default;
 void Agent::run() {
   state_->run();
+}
+void Agent::reload() {
+  state_->reload();
 }
 void Agent::stop() {
   state_->stop();

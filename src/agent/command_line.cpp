@@ -12,6 +12,7 @@ namespace ecmp {
 namespace {
 
 constexpr int kBadUsage = 2;
+constexpr int kMostShards = 10'000;
 
 constexpr std::string_view kHelp =
     R"(Usage: ecmp_exporter [OPTION]...
@@ -25,13 +26,15 @@ Watches the parallel paths to the destinations of a configuration file, and serv
   --web.systemd-socket        serve on the sockets that systemd passes, and on no listen address
   --web.config.file=PATH      TLS and basic auth, in the format of Prometheus' exporter-toolkit (default:
                               web.config_file of the configuration, and without it neither of the two)
+  --shard.index=N             which part of the destinations to trace, from 0, and of how many: instead of shard.index
+  --shard.count=N             and shard.count of the configuration
   --log.level=LEVEL           least severe messages to log: debug, info, warn or error (default info)
   --log.format=FORMAT         logfmt or json (default logfmt)
   --version                   print the version and exit
   --help                      print this text and exit
 
-SIGTERM and SIGINT stop the program. A changed configuration takes effect with a restart; a changed web configuration,
-certificate or key with the next connection.
+SIGTERM and SIGINT stop the program. SIGHUP, as POST /-/reload, reads the configuration again; one with a mistake in it
+changes nothing. A changed web configuration, certificate or key takes effect with the next connection.
 Exit status: 0 after a clean stop, 1 after a failure, 2 after bad usage.
 )";
 
@@ -46,6 +49,8 @@ struct Given {
   std::string log_level = "info";
   std::string log_format = "logfmt";
   std::vector<std::string> listen_addresses;
+  std::optional<std::uint32_t> shard_index;
+  std::optional<std::uint32_t> shard_count;
   bool systemd_socket = false;
   bool check_only = false;
   bool version = false;
@@ -61,6 +66,8 @@ std::string read(int argc, const char* const* argv, Given& given) {
   app.add_option("--web.listen-address", given.listen_addresses)->allow_extra_args(false);
   app.add_option("--web.config.file", given.web_config_file);
   app.add_flag("--web.systemd-socket", given.systemd_socket)->disable_flag_override();
+  app.add_option("--shard.index", given.shard_index)->check(CLI::Range(0, kMostShards - 1));
+  app.add_option("--shard.count", given.shard_count)->check(CLI::Range(1, kMostShards));
   app.add_option("--log.level", given.log_level);
   app.add_option("--log.format", given.log_format);
   app.add_flag("--version", given.version)->disable_flag_override();
@@ -100,6 +107,8 @@ std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* co
   line.listen_addresses = given.listen_addresses;
   line.web_config_file = given.web_config_file;
   line.systemd_socket = given.systemd_socket;
+  line.shard_index = given.shard_index;
+  line.shard_count = given.shard_count;
   line.log_level = *level;
   line.log_format = *format;
   return line;

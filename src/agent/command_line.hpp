@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +17,8 @@ struct CommandLine {
   std::vector<std::string> listen_addresses;  ///< checked; none: those of the configuration
   std::string web_config_file;                ///< empty: that of the configuration
   bool systemd_socket = false;                ///< instead of all listen addresses
+  std::optional<std::uint32_t> shard_index;   ///< instead of that of the configuration
+  std::optional<std::uint32_t> shard_count;   ///< the same
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::logfmt;
 };

@@ -50,6 +50,11 @@ Names::Names(const config::Dns& options, std::unique_ptr<net::Resolver> resolver
       cache_({.refresh = options.refresh}),
       table_(std::make_shared<TableNames>(cache_.table())) {}
 
+void Names::set_options(const config::Dns& options) {
+  reverse_ = options.names;
+  cache_.set_refresh(options.refresh);
+}
+
 void Names::ask_addresses(const std::string& host, config::FamilyChoice family) {
   if (resolver_->request_addresses(host, family_of(family))) return;
   refused_.push_back({.host = host, .family = family, .error = "too many look-ups are under way", .ttl = {}});
@@ -74,10 +79,14 @@ std::vector<HostAnswer> Names::take_answers(Instant now) {
   }
   for (const net::NameAnswer& answer : answers.names)
     learn(answer, now);
-  for (const IpAddress& address : cache_.take_due(now, kAskAtMost)) {
-    if (!resolver_->request_name(address)) cache_.learn_failure(address, now);
+  static const auto kNone = std::make_shared<const net::NameTable>();
+  std::shared_ptr<const net::NameTable> table = kNone;
+  if (reverse_) {
+    for (const IpAddress& address : cache_.take_due(now, kAskAtMost)) {
+      if (!resolver_->request_name(address)) cache_.learn_failure(address, now);
+    }
+    table = cache_.table();
   }
-  auto table = cache_.table();
   const std::lock_guard lock(mutex_);
   if (static_cast<const TableNames&>(*table_).get() != table.get()) {
     table_ = std::make_shared<TableNames>(std::move(table));

@@ -19,6 +19,8 @@ class Names {
  public:
   Names(const config::Dns& options, std::unique_ptr<net::Resolver> resolver);
 
+  void set_options(const config::Dns& options);
+
   void ask_addresses(const std::string& host, config::FamilyChoice family);
 
   /// Somebody answered from this address: its name may be told soon.

@@ -143,6 +143,26 @@ void add_reasons(Families& families, Metric metric, const std::vector<ReasonCoun
   families.add(metric, samples);
 }
 
+void add_discovery(Families& families, const OwnMetricsInput& input) {
+  Samples up;
+  Samples failures;
+  Samples found;
+  for (const SourceReport& source : input.sources) {
+    up.emplace_back(source.source, source.up ? 1u : 0u);
+    failures.emplace_back(source.source, source.failures);
+    found.emplace_back(source.source, source.destinations);
+  }
+  families.add(Metric::discovery_source_up, up);
+  families.add(Metric::discovery_failures, failures);
+  families.add(Metric::discovery_destinations, found);
+  Samples left_out;
+  for (std::size_t i = 0; i < input.destinations_left_out.size(); ++i) {
+    left_out.emplace_back(config::to_string(static_cast<config::LeftOut>(i)), input.destinations_left_out[i]);
+  }
+  families.add(Metric::destinations_left_out, left_out);
+  families.add(Metric::destinations_elsewhere, input.destinations_elsewhere);
+}
+
 void add_process(Families& families, const ProcessUsage& usage) {
   families.add(Metric::process_cpu_seconds, usage.cpu_seconds);
   families.add(Metric::process_open_fds, usage.open_fds);
@@ -179,6 +199,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
     families.add(Metric::config_last_reload_success_timestamp,
                  seconds(input.config_reload_success->time_since_epoch()));
   }
+  add_discovery(families, input);
   add_engine(families, input.engine);
   families.add(Metric::capture_dropped, input.capture_dropped);
   families.add(Metric::series, scrapes.series);

@@ -9,8 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/discovery.hpp"
 #include "agent/process_usage.hpp"
 #include "base/time.hpp"
+#include "config/selection.hpp"
 #include "probe/engine.hpp"
 #include "render/exposition.hpp"
 
@@ -27,6 +29,9 @@ struct OwnMetricsInput {
   std::string_view revision;
   bool config_reload_successful = false;          ///< of the last attempt
   std::optional<WallTime> config_reload_success;  ///< when it last succeeded
+  std::vector<SourceReport> sources;              ///< of [discovery], each name once
+  std::array<std::uint64_t, static_cast<std::size_t>(config::LeftOut::count_)> destinations_left_out{};
+  std::uint64_t destinations_elsewhere = 0;
   EngineCounters engine;
   std::uint64_t capture_dropped = 0;
   std::uint64_t dns_errors = 0;

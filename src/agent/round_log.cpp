@@ -7,8 +7,18 @@ namespace {
 
 /// Rounds looked at under one lock: some 20 microseconds.
 constexpr std::size_t kScan = 2048;
+/// Rounds forgotten under one lock: about as long.
+constexpr std::size_t kForget = 64;
 
 }  // namespace
+
+void RoundLog::set_budget(std::size_t bytes) {
+  for (bool kept = false; !kept;) {
+    const std::lock_guard lock(mutex_);
+    history_.set_budget(bytes);
+    kept = history_.trim(kForget);
+  }
+}
 
 void RoundLog::add(History::Record record) {
   {

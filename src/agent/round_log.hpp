@@ -13,6 +13,9 @@ class RoundLog {
  public:
   explicit RoundLog(std::size_t budget_bytes) : history_(budget_bytes) {}
 
+  /// Takes many short locks where the budget is smaller than it was: not for the probing loop.
+  void set_budget(std::size_t bytes);
+
   void add(History::Record record);
   void drop_destination(const std::string& name);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "agent/tracing_state.hpp"
 #include "base/siphash.hpp"
 
 namespace ecmp {
@@ -46,80 +47,74 @@ bool is_traceable(const IpAddress& address) {
 
 }  // namespace
 
-/// One destination as it is traced: a configured one, or one of the addresses of one with `all = true`.
-struct Tracing::Traced {
-  Traced(const config::Destination& configured, std::shared_ptr<const DestinationFacts> told,
-         const ModelOptions& options)
-      : destination(configured), facts(std::move(told)), model(facts, options) {}
-
-  const config::Destination& destination;
-  std::shared_ptr<const DestinationFacts> facts;
-  DestinationModel model;
-  std::vector<IpAddress> sources;           ///< by flow index
-  std::optional<std::uint32_t> first_flow;  ///< engine's number, while traced
-  bool settled = false;                     ///< has finished a round, or cannot have one
-  bool unknown = false;                     ///< its name has no address: told as down
-  bool changed = true;
-  std::string complaint;  ///< what was warned of last: once is enough, however often the name is looked up
-  Instant published{};
-  std::shared_ptr<const DestinationSnapshot> snapshot;
-};
-
-/// A host name of the configuration.
-struct Tracing::Name {
-  const config::Destination* destination = nullptr;
-  /// One; with `all` one per address, and until there is an address one without, so that it is told as down.
-  std::vector<Traced*> traced;
-  bool asked = false;  ///< an answer is awaited
-  bool failing = false;
-  bool too_many = false;  ///< addresses were left out the last time
-  Instant ask_at{};
-};
+void tell_of(DestinationFacts& facts, const config::Destination& destination) {
+  facts.host = destination.host;
+  facts.protocol = destination.protocol;
+  facts.port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
+  facts.first_source_port = destination.source_port;
+  facts.flows = destination.flows;
+  facts.interval = destination.interval;
+  facts.labels = destination.labels;
+}
 
 Tracing::Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs)
-    : config_(config), engine_(engine), routes_(routes), outputs_(std::move(outputs)) {}
+    : limits_(config.limits),
+      window_(config.window),
+      hop_histograms_(config.histograms.hops != config::HistogramForm::off),
+      refresh_(config.dns.refresh),
+      engine_(engine),
+      routes_(routes),
+      outputs_(std::move(outputs)) {
+  for (const config::Destination& destination : config.destinations)
+    make(insert(destination), destination.name);
+}
 
 Tracing::~Tracing() = default;
 
-Tracing::Traced& Tracing::make(const config::Destination& destination, std::string name) {
+ModelOptions Tracing::model_options(const config::Destination& destination) const {
+  return {.confirm_rounds = destination.confirm_rounds,
+          .max_paths = limits_.max_paths_per_destination,
+          .window = window_,
+          .hop_histograms = hop_histograms_};
+}
+
+Tracing::Configured& Tracing::insert(const config::Destination& destination) {
+  const auto place =
+      std::ranges::lower_bound(configured_, destination.name, {},
+                               [](const auto& other) -> const std::string& { return other->destination.name; });
+  auto configured = std::make_unique<Configured>();
+  configured->destination = destination;
+  if (configured->is_name()) names_.push_back(configured.get());
+  return **configured_.insert(place, std::move(configured));
+}
+
+Tracing::Traced& Tracing::make(Configured& configured, std::string name) {
+  const config::Destination& destination = configured.destination;
   auto facts = std::make_shared<DestinationFacts>();
   facts->name = std::move(name);
-  facts->host = destination.host;
-  facts->protocol = destination.protocol;
-  facts->port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
-  facts->first_source_port = destination.source_port;
-  facts->flows = destination.flows;
-  facts->interval = destination.interval;
-  facts->labels = destination.labels;
-  const ModelOptions options{.confirm_rounds = destination.confirm_rounds,
-                             .max_paths = config_.limits.max_paths_per_destination,
-                             .window = config_.window,
-                             .hop_histograms = config_.histograms.hops != config::HistogramForm::off};
-  auto traced = std::make_unique<Traced>(destination, std::move(facts), options);
+  tell_of(*facts, destination);
+  auto traced = std::make_unique<Traced>(configured, std::move(facts), model_options(destination));
   traced->sources.resize(destination.flows);
   ++unsettled_;
+  configured.traced.push_back(traced.get());
   const auto place = std::ranges::lower_bound(
       traced_, traced->facts->name, {}, [](const auto& other) -> const std::string& { return other->facts->name; });
   return **traced_.insert(place, std::move(traced));
 }
 
 void Tracing::start(Instant now) {
-  for (const config::Destination& destination : config_.destinations) {
-    if (destination.address) {
-      begin(make(destination, destination.name), *destination.address, now);
-      continue;
-    }
-    auto name = std::make_unique<Name>();
-    name->destination = &destination;
-    name->ask_at = now;
-    name->traced.push_back(&make(destination, destination.name));
-    names_.push_back(std::move(name));
-  }
+  for (const auto& configured : configured_)
+    begin(*configured, now);
   publish_at_ = resolve_at_ = now;
 }
 
+void Tracing::begin(Configured& configured, Instant now) {
+  configured.ask_at = now;
+  if (!configured.is_name()) begin(*configured.traced.front(), *configured.destination.address, now);
+}
+
 void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
-  const config::Destination& destination = traced.destination;
+  const config::Destination& destination = traced.configured.destination;
   auto facts = std::make_shared<DestinationFacts>(*traced.facts);
   facts->address = address;
   traced.facts = std::move(facts);
@@ -140,7 +135,8 @@ void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
                        .phase = phase_of(traced.facts->name)};
   if (outputs_.adjust) outputs_.adjust(plan);
   traced.first_flow = engine_.add(plan, now);
-  if (!traced.first_flow) {
+  traced.refused = !traced.first_flow;
+  if (traced.refused) {
     traced.unknown = true;
     settle(traced);
     complain(traced, "not traced: another destination has address " + address.to_string() +
@@ -171,11 +167,20 @@ void Tracing::complain(Traced& traced, std::string message) {
 void Tracing::end(Traced& traced) {
   if (!traced.first_flow) return;
   engine_.remove(*traced.first_flow);
-  for (std::uint32_t i = 0; i < traced.destination.flows; ++i) {
+  for (std::uint32_t i = 0; i < traced.facts->flows; ++i) {
     routes_.remove_flow(*traced.first_flow + i);
     by_flow_[*traced.first_flow + i] = nullptr;
   }
   traced.first_flow.reset();
+}
+
+/// Nothing of it is told any more.
+void Tracing::drop(Traced& traced) {
+  end(traced);
+  settle(traced);
+  outputs_.gone(traced.facts->name);
+  std::erase_if(traced_, [&](const auto& owned) { return owned.get() == &traced; });
+  publish_changed_ = true;
 }
 
 void Tracing::settle(Traced& traced) {
@@ -220,8 +225,8 @@ void Tracing::on_names(const HostAnswer& answer, Instant now) {
   HostAnswer usable = answer;
   std::erase_if(usable.addresses, [](const IpAddress& address) { return !is_traceable(address); });
   if (usable.addresses.empty() && usable.error.empty()) usable.error = "no address of it can be traced";
-  for (const auto& name : names_) {
-    const config::Destination& destination = *name->destination;
+  for (Configured* const name : names_) {
+    const config::Destination& destination = name->destination;
     if (destination.host != answer.host || destination.family != answer.family || !name->asked) continue;
     name->asked = false;
     if (usable.addresses.empty()) {
@@ -231,7 +236,7 @@ void Tracing::on_names(const HostAnswer& answer, Instant now) {
     name->failing = false;
     // The user's own period is taken as it is, a server's only within reason.
     const Duration ttl = std::clamp(answer.ttl.value_or(kMostRefresh), kLeastRefresh, kMostRefresh);
-    name->ask_at = now + config_.dns.refresh.value_or(ttl);
+    name->ask_at = now + refresh_.value_or(ttl);
     if (destination.all) {
       apply_all(*name, usable, now);
     } else {
@@ -240,11 +245,11 @@ void Tracing::on_names(const HostAnswer& answer, Instant now) {
   }
 }
 
-void Tracing::fail(Name& name, const HostAnswer& answer, Instant now) {
+void Tracing::fail(Configured& name, const HostAnswer& answer, Instant now) {
   ++dns_errors_;
   name.ask_at = now + kRetry;
   // The last address stays: a name server that is down must not end the measuring.
-  if (!name.failing) outputs_.warn(name.destination->name, "cannot resolve " + answer.host + ": " + answer.error);
+  if (!name.failing) outputs_.warn(name.destination.name, "cannot resolve " + answer.host + ": " + answer.error);
   name.failing = true;
   for (Traced* traced : name.traced) {
     if (traced->first_flow) continue;
@@ -253,7 +258,7 @@ void Tracing::fail(Name& name, const HostAnswer& answer, Instant now) {
   }
 }
 
-void Tracing::apply(Name& name, const HostAnswer& answer, Instant now) {
+void Tracing::apply(Configured& name, const HostAnswer& answer, Instant now) {
   Traced& traced = *name.traced.front();
   // As long as the address in use is still one of the name's it is kept: answers often come in changing order.
   if (traced.first_flow && std::ranges::find(answer.addresses, traced.facts->address) != answer.addresses.end()) return;
@@ -261,14 +266,10 @@ void Tracing::apply(Name& name, const HostAnswer& answer, Instant now) {
   begin(traced, answer.addresses.front(), now);
 }
 
-void Tracing::apply_all(Name& name, const HostAnswer& answer, Instant now) {
+void Tracing::apply_all(Configured& name, const HostAnswer& answer, Instant now) {
   std::erase_if(name.traced, [&](Traced* traced) {
     if (std::ranges::find(answer.addresses, traced->facts->address) != answer.addresses.end()) return false;
-    end(*traced);
-    settle(*traced);
-    outputs_.gone(traced->facts->name);
-    std::erase_if(traced_, [&](const auto& owned) { return owned.get() == traced; });
-    publish_changed_ = true;
+    drop(*traced);
     return true;
   });
   std::size_t left_out = 0;
@@ -280,30 +281,31 @@ void Tracing::apply_all(Name& name, const HostAnswer& answer, Instant now) {
       if (!(*known)->first_flow) begin(**known, address, now);
       continue;
     }
-    if (traced_.size() >= config_.limits.max_destinations) {
+    if (traced_.size() >= limits_.max_destinations) {
       ++left_out;
       continue;
     }
-    Traced& traced = make(*name.destination, name.destination->name + "/" + address.to_string());
-    name.traced.push_back(&traced);
-    begin(traced, address, now);
+    begin(make(name, name.destination.name + "/" + address.to_string()), address, now);
   }
   if (left_out > 0 && !name.too_many) {
-    outputs_.warn(name.destination->name, "limits.max_destinations is reached: " + std::to_string(left_out) +
-                                              " addresses of " + answer.host + " are left out");
+    outputs_.warn(name.destination.name, "limits.max_destinations is reached: " + std::to_string(left_out) +
+                                             " addresses of " + answer.host + " are left out");
   }
   name.too_many = left_out > 0;
 }
 
-void Tracing::maintain(Instant now) {
-  if (now >= resolve_at_) {
-    resolve_at_ = now + std::chrono::milliseconds(200);
-    for (const auto& name : names_) {
-      if (name->asked || name->ask_at > now) continue;
-      name->asked = true;
-      outputs_.resolve(name->destination->host, name->destination->family);
-    }
+void Tracing::ask_for_names(Instant now) {
+  resolve_at_ = now + std::chrono::milliseconds(200);
+  for (Configured* const name : names_) {
+    if (name->asked || name->ask_at > now) continue;
+    name->asked = true;
+    outputs_.resolve(name->destination.host, name->destination.family);
   }
+}
+
+void Tracing::maintain(Instant now) {
+  if (changing_ != nullptr) change_a_slice(now);
+  if (now >= resolve_at_) ask_for_names(now);
   for (std::size_t hops = 0; hops < kPublishSlice && !retired_.empty(); retired_.pop_back())
     hops += hops_of(*retired_.back());
   if (now >= publish_at_) publish(now);
@@ -316,6 +318,13 @@ void Tracing::publish_all(Instant now) {
   do {
     publish(now);
   } while (publish_next_ != 0);
+}
+
+/// What is told from now on begins with the next pass over all destinations, and that with the next turn of the loop.
+void Tracing::publish_at_once(Instant now) {
+  publish_next_ = 0;
+  publish_at_ = now;
+  publish_changed_ = true;
 }
 
 void Tracing::publish(Instant now) {

@@ -11,6 +11,7 @@
 
 #include "agent/board.hpp"
 #include "agent/routes.hpp"
+#include "config/changes.hpp"
 #include "config/config.hpp"
 #include "path/destination_model.hpp"
 #include "path/round_record.hpp"
@@ -59,11 +60,18 @@ class Tracing : public RoundSink {
   void on_source(std::uint32_t flow, const std::optional<IpAddress>& source);
   void on_names(const HostAnswer& answer, Instant now);
 
-  /// Asks again for names that are due and publishes snapshots, a slice of the work at a time.
+  /// Begins to go over to another configuration: maintain() does it, a slice at a time, so that no probe of those
+  /// destinations that stay as they are is late. Not before the changes given earlier are made.
+  void change(std::shared_ptr<const config::Changes> changes);
+  [[nodiscard]] bool changing() const { return changing_ != nullptr; }
+
+  /// Asks again for names that are due, makes changes and publishes snapshots, a slice of the work at a time.
   void maintain(Instant now);
 
   /// Publishes a snapshot of every destination at once, for whoever ends here.
   void publish_all(Instant now);
+
+  [[nodiscard]] std::size_t size() const { return traced_.size(); }
 
   [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
 
@@ -72,24 +80,47 @@ class Tracing : public RoundSink {
 
  private:
   struct Traced;
-  struct Name;
+  struct Configured;
+  struct Changing;
 
-  Traced& make(const config::Destination& destination, std::string name);
+  Configured& insert(const config::Destination& destination);
+  Traced& make(Configured& configured, std::string name);
+  void begin(Configured& configured, Instant now);
   void begin(Traced& traced, const IpAddress& address, Instant now);
   void end(Traced& traced);
+  void drop(Traced& traced);
   void settle(Traced& traced);
   void complain(Traced& traced, std::string message);
-  void fail(Name& name, const HostAnswer& answer, Instant now);
-  void apply(Name& name, const HostAnswer& answer, Instant now);
-  void apply_all(Name& name, const HostAnswer& answer, Instant now);
+  void ask_for_names(Instant now);
+  void fail(Configured& name, const HostAnswer& answer, Instant now);
+  void apply(Configured& name, const HostAnswer& answer, Instant now);
+  void apply_all(Configured& name, const HostAnswer& answer, Instant now);
   void publish(Instant now);
+  void publish_at_once(Instant now);
+  [[nodiscard]] ModelOptions model_options(const config::Destination& destination) const;
 
-  const config::Config config_;
+  // tracing_change.cpp
+  void change_a_slice(Instant now);
+  std::size_t change_one(Instant now);
+  std::size_t steps_of(const Changing& changing) const;
+  std::size_t remove(const std::string& name);
+  std::size_t stop(const config::Edit& edit);
+  std::size_t edit(const config::Edit& edit, Instant now);
+  void edit_host(Configured& configured, const config::EditEffect& effect, Instant now);
+  std::size_t retry(Configured& configured, Instant now);
+  Configured* find(const std::string& name);
+
+  config::Limits limits_;
+  Duration window_{};
+  bool hop_histograms_ = true;
+  std::optional<Duration> refresh_;  ///< of names; nullopt: as their records say
   Engine& engine_;
   Routes& routes_;
   Outputs outputs_;
-  std::vector<std::unique_ptr<Traced>> traced_;
-  std::vector<std::unique_ptr<Name>> names_;
+  std::vector<std::unique_ptr<Traced>> traced_;          ///< by name
+  std::vector<std::unique_ptr<Configured>> configured_;  ///< by name
+  std::vector<Configured*> names_;                       ///< those whose host is a name
+  std::unique_ptr<Changing> changing_;
   std::vector<Traced*> by_flow_;
   Duration wall_offset_{};
   std::uint64_t dns_errors_ = 0;

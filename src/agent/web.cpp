@@ -89,6 +89,12 @@ void Web::add_routes(net::HttpServer& server) {
   });
 }
 
+void Web::set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms) {
+  const std::lock_guard lock(settings_mutex_);
+  sources_.max_series = max_series;
+  sources_.histograms = histograms;
+}
+
 HttpResponse Web::metrics(const HttpRequest& request) {
   render::FamilyFilter filter;
   for (const auto& [name, value] : request.query) {

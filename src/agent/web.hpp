@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "agent/board.hpp"
@@ -32,6 +33,9 @@ class Web {
 
   explicit Web(Sources sources) : sources_(std::move(sources)) {}
 
+  /// Other settings than those of the sources, for scrapes from now on.
+  void set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms);
+
   /// Before the server starts. The server must not outlive this object.
   void add_routes(net::HttpServer& server);
 
@@ -41,6 +45,7 @@ class Web {
   net::HttpResponse page(const net::HttpRequest& request) const;
 
   Sources sources_;
+  mutable std::mutex settings_mutex_;  ///< of max_series and histograms of the sources
   std::shared_ptr<ScrapeStream::Slots> scrapes_ = std::make_shared<ScrapeStream::Slots>();
 };
 

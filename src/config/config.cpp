@@ -43,12 +43,24 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   read_histograms(root, config);
   read_history(root, config);
   read_dns(root, config);
-  config.destinations = read_destinations(root, probe, config.limits);
-  read_discovery(root);
+  read_discovery(root, config);
+  read_shard(root, config);
+  auto placed = read_destinations(root, probe, config.limits);
   read_modules(root, probe, config);
   root.refuse_unknown_keys();
 
+  if (placed.size() > config.limits.max_destinations) {
+    problems.add(placed[config.limits.max_destinations].where,
+                 fmt::format("[[destination]]: one of {}, more than max_destinations of [limits], {}", placed.size(),
+                             config.limits.max_destinations));
+  }
   if (!problems.empty()) return std::move(problems).sorted();
+  config.defaults = std::make_shared<const DestinationDefaults>(probe);
+  config.destinations.reserve(placed.size());
+  for (PlacedDestination& each : placed) {
+    config.origins.push_back(fmt::format("{}:{}:{}", file, each.where.line, each.where.column));
+    config.destinations.push_back(std::move(each.destination));
+  }
   return config;
 }
 

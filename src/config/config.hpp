@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,11 +52,15 @@ struct Limits {
   std::uint32_t max_flows_per_destination = 512;
   std::uint32_t max_paths_per_destination = 128;
   std::uint64_t max_series = 500000;
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct Dns {
   bool names = true;
   std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
+
+  friend bool operator==(const Dns&, const Dns&) = default;
 };
 
 /// In which forms histograms are told: classic buckets, native ones, both, or (hops only) not at all.
@@ -93,6 +98,27 @@ struct OneOffLimits {
   friend bool operator==(const OneOffLimits&, const OneOffLimits&) = default;
 };
 
+/// Where further destinations are found.
+struct Discovery {
+  std::vector<std::string> files;  ///< patterns, relative to the configuration's directory
+  std::vector<std::string> http;   ///< URLs
+  Duration refresh_interval = std::chrono::minutes(1);
+  Duration timeout = std::chrono::seconds(10);
+
+  friend bool operator==(const Discovery&, const Discovery&) = default;
+};
+
+/// Which part of the destinations this agent traces.
+struct Shard {
+  std::uint32_t index = 0;  ///< below `count`
+  std::uint32_t count = 1;
+
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
+/// What destinations from elsewhere inherit from [probe].
+class DestinationDefaults;
+
 struct Config {
   std::vector<std::string> listen_addresses = {":10815"};
   std::string web_config_file;  ///< as written: relative to the directory of the configuration
@@ -102,9 +128,13 @@ struct Config {
   Histograms histograms;
   std::uint64_t history_memory = 64ull << 20;  ///< bytes
   Dns dns;
+  Discovery discovery;
+  Shard shard;
   std::vector<Destination> destinations;
   std::vector<Module> modules;
   OneOffLimits one_off;
+  std::vector<std::string> origins;                     ///< "file:line:column" of each destination
+  std::shared_ptr<const DestinationDefaults> defaults;  ///< null: those of the code
 };
 
 /// One thing wrong in a configuration. Lines and columns count from 1.

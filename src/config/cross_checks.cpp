@@ -10,23 +10,6 @@
 
 namespace ecmp::config {
 
-namespace {
-
-/// Names are the values of the label "destination": two of one name would write the same series.
-void check_names(const std::vector<PlacedDestination>& destinations, Problems& problems) {
-  std::unordered_map<std::string_view, const PlacedDestination*> seen;
-  for (const PlacedDestination& each : destinations) {
-    if (each.destination.name.empty()) continue;  // told already
-    const auto [first, is_new] = seen.emplace(each.destination.name, &each);
-    if (is_new) continue;
-    problems.add_value(each.named ? "name" : "host", each.name_where, each.name_text,
-                       fmt::format("the destination of line {} has this name already{}", first->second->name_where.line,
-                                   each.named ? "" : "; set a name"));
-  }
-}
-
-/// What both of two destinations must have for their flows to be mistaken for each other's. A host name is compared as
-/// DNS does: without regard to case and to a final dot.
 std::string same_host(const Destination& destination) {
   if (destination.address) return destination.address->to_string();
   std::string host = destination.host;
@@ -41,6 +24,21 @@ bool may_be(const Destination& destination, Family family) {
   if (destination.address) return destination.address->family() == family;
   return destination.family == FamilyChoice::any ||
          destination.family == (family == Family::ipv4 ? FamilyChoice::ipv4 : FamilyChoice::ipv6);
+}
+
+namespace {
+
+/// Names are the values of the label "destination": two of one name would write the same series.
+void check_names(const std::vector<PlacedDestination>& destinations, Problems& problems) {
+  std::unordered_map<std::string_view, const PlacedDestination*> seen;
+  for (const PlacedDestination& each : destinations) {
+    if (each.destination.name.empty()) continue;  // told already
+    const auto [first, is_new] = seen.emplace(each.destination.name, &each);
+    if (is_new) continue;
+    problems.add_value(each.named ? "name" : "host", each.name_where, each.name_text,
+                       fmt::format("the destination of line {} has this name already{}", first->second->name_where.line,
+                                   each.named ? "" : "; set a name"));
+  }
 }
 
 std::uint32_t last_port(const Destination& destination) {

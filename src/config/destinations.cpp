@@ -35,7 +35,7 @@ class DestinationReader {
  public:
   DestinationReader(const Node& node, const ProbeKeys& defaults, const Limits& limits, Problems& problems)
       : reader_(node, problems), defaults_(defaults), own_(read_probe_keys(reader_, limits)) {
-    out_.name_where = out_.ports_where = node.where;
+    out_.where = out_.name_where = out_.ports_where = node.where;
   }
 
   PlacedDestination read() {
@@ -195,8 +195,8 @@ class DestinationReader {
                                                                            : std::optional(Family::ipv6);
     if (to.address && chosen && to.address->family() != *chosen) {
       reader_.refuse("host", *host_,
-                     fmt::format("an {} address, but family = {} (line {})", family_name(to.address->family()),
-                                 family->text, family->where.line));
+                     fmt::format("an {} address, but family = {} ({})", family_name(to.address->family()), family->text,
+                                 place_of(*family)));
       return;
     }
     if (!to.source_address) return;
@@ -214,7 +214,7 @@ class DestinationReader {
         reader_.refuse("source_address", *source, what);
       } else if (host_) {
         reader_.refuse("host", *host_,
-                       fmt::format("source_address = {} (line {}) is {}", source->text, source->where.line, what));
+                       fmt::format("source_address = {} ({}) is {}", source->text, place_of(*source), what));
       }
     }
   }
@@ -248,7 +248,7 @@ PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults,
   return DestinationReader(table, defaults, limits, problems).read();
 }
 
-std::vector<Destination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits) {
+std::vector<PlacedDestination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits) {
   const Entry* entry = root.entry("destination");
   if (entry == nullptr) return {};
   const auto* nodes = std::get_if<Node::Array>(&entry->node.value);
@@ -263,20 +263,10 @@ std::vector<Destination> read_destinations(TableReader& root, const ProbeKeys& d
       root.problems().add_value("destination", node.where, node.text, "expected a table");
       continue;
     }
-    placed.push_back(DestinationReader(node, defaults, limits, root.problems()).read());
-    if (placed.size() == std::size_t{limits.max_destinations} + 1) {
-      root.problems().add(node.where,
-                          fmt::format("[[destination]]: one of {}, more than max_destinations of [limits], {}",
-                                      nodes->size(), limits.max_destinations));
-    }
+    placed.push_back(read_destination(node, defaults, limits, root.problems()));
   }
   check_against_each_other(placed, root.problems());
-
-  std::vector<Destination> destinations;
-  destinations.reserve(placed.size());
-  for (PlacedDestination& each : placed)
-    destinations.push_back(std::move(each.destination));
-  return destinations;
+  return placed;
 }
 
 }  // namespace ecmp::config

@@ -10,6 +10,7 @@ namespace ecmp::config {
 /// A destination with what the checks across destinations must know beside its values.
 struct PlacedDestination {
   Destination destination;
+  Position where;
   Position name_where;          ///< of the name, or of the host that stands for it
   std::string_view name_text;   ///< as written
   bool named = false;           ///< has a name of its own
@@ -18,11 +19,16 @@ struct PlacedDestination {
 };
 
 /// Reads every [[destination]], fills in the defaults of [probe], and checks each by itself and all against each other.
-std::vector<Destination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits);
+std::vector<PlacedDestination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits);
 
 /// Reads one, and checks it by itself. `table` holds a Node::Table.
 PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults, const Limits& limits,
                                    Problems& problems);
+
+/// What both of two destinations must have for their flows to be mistaken for each other's. A host name is compared as
+/// DNS does: without regard to case and to a final dot.
+std::string same_host(const Destination& destination);
+bool may_be(const Destination& destination, Family family);
 
 /// Duplicate names, and flows that could not tell their replies apart.
 void check_against_each_other(const std::vector<PlacedDestination>& destinations, Problems& problems);

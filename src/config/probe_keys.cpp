@@ -85,6 +85,27 @@ std::optional<Setting<std::string>> read_interface(TableReader& reader) {
 
 }  // namespace
 
+DestinationDefaults::DestinationDefaults(const ProbeKeys& keys) : keys_(keys) {
+  const auto own = [this](auto& setting) {
+    if (!setting) return;
+    setting->text = texts_.emplace_back(setting->text);
+    setting->where = {.line = 0, .column = 0};
+  };
+  own(keys_.protocol);
+  own(keys_.family);
+  own(keys_.port);
+  own(keys_.flows);
+  own(keys_.source_port);
+  own(keys_.source_address);
+  own(keys_.interface);
+  own(keys_.interval);
+  own(keys_.timeout);
+  own(keys_.max_ttl);
+  own(keys_.packet_size);
+  own(keys_.dscp);
+  own(keys_.confirm_rounds);
+}
+
 std::string_view protocol_name(Protocol protocol) {
   return kProtocols[static_cast<std::size_t>(protocol)].name;
 }

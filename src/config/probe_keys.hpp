@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,27 @@ struct ProbeKeys {
   std::optional<Setting<std::int64_t>> confirm_rounds;
   bool identity_broken = false;  ///< protocol, flows or source_port was wrong: do not judge overlaps by the default
 };
+
+/// The keys of [probe], for destinations that stand in other texts: it holds what it shows of the first one.
+class DestinationDefaults {
+ public:
+  explicit DestinationDefaults(const ProbeKeys& keys);
+  DestinationDefaults(const DestinationDefaults&) = delete;
+  DestinationDefaults& operator=(const DestinationDefaults&) = delete;
+
+  /// Without places: those would be taken for places of the other text.
+  [[nodiscard]] const ProbeKeys& keys() const { return keys_; }
+
+ private:
+  std::deque<std::string> texts_;
+  ProbeKeys keys_;
+};
+
+/// "line 7", or "[probe]" for a setting that stands in another text.
+template <typename T>
+std::string place_of(const Setting<T>& setting) {
+  return setting.where.line == 0 ? "[probe]" : "line " + std::to_string(setting.where.line);
+}
 
 /// Reads and checks them one by one. The keys of the table that are not among them are left to the caller.
 ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/url.hpp"
 #include "config/quantity.hpp"
 #include "config/text.hpp"
 
@@ -27,6 +28,13 @@ constexpr Range<Duration> kWindow{seconds(10), hours(24), "a duration from \"10s
 constexpr Range<std::uint64_t> kMemory{64 * kKiB, kTiB, "a size from \"64KiB\" to \"1TiB\""};
 constexpr Range<Duration> kRetention{minutes(1), hours(24) * 3650, "a duration from \"1m\" to \"3650d\""};
 constexpr Range<Duration> kRefresh{seconds(1), hours(24) * 7, "\"ttl\" or a duration from \"1s\" to \"7d\""};
+constexpr Range<Duration> kSourceRefresh{seconds(1), hours(24), "a duration from \"1s\" to \"24h\""};
+constexpr Range<Duration> kSourceTimeout{std::chrono::milliseconds(100), minutes(10),
+                                         "a duration from \"100ms\" to \"10m\""};
+constexpr Range<std::int64_t> kShardIndex{0, 999, "a whole number from 0 to 999"};
+constexpr Range<std::int64_t> kShardCount{1, 1000, "a whole number from 1 to 1000"};
+/// Patterns; URLs, each of which has a thread.
+constexpr std::size_t kMostSources = 64;
 constexpr Duration kDefaultRetention = hours(24);
 
 constexpr std::array kPathForms = {Choice<HistogramForm>{"classic", HistogramForm::classic},
@@ -144,32 +152,65 @@ void read_dns(TableReader& root, Config& config) {
   reader.refuse_unknown_keys();
 }
 
-void read_discovery(TableReader& root) {
+void read_discovery(TableReader& root, Config& config) {
   const Node* table = root.table("discovery");
   if (table == nullptr) return;
   TableReader reader(*table, root.problems());
+  Discovery& discovery = config.discovery;
 
-  const auto files = reader.strings("files", "a list of file name patterns such as \"destinations.d/*.toml\"");
-  if (files) {
+  const auto take = [&reader](std::string_view key, const Setting<std::string>& given, std::vector<std::string>& list) {
+    // Passwords are not told, so they do not tell apart.
+    const auto same = [&](const std::string& other) { return masked_url(other) == masked_url(given.value); };
+    if (std::ranges::any_of(list, same)) {
+      reader.refuse(key, given, "given twice");
+    } else if (list.size() >= kMostSources) {
+      reader.refuse(key, given, fmt::format("more than {} of them", kMostSources));
+    } else {
+      list.push_back(given.value);
+    }
+  };
+  constexpr std::string_view kFiles = "a list of file name patterns such as \"destinations.d/*.toml\"";
+  if (const auto files = reader.strings("files", kFiles)) {
     for (const Setting<std::string>& file : files->value) {
-      if (file.value.empty()) {
-        reader.refuse("files", file, "expected a file name pattern");
+      const bool known = file.value.ends_with(".toml") || file.value.ends_with(".json");
+      if (known && !has_control(file.value)) {
+        take("files", file, discovery.files);
       } else {
-        reader.refuse_unsupported("files", file);
+        reader.refuse("files", file, "expected a file name pattern that ends with \".toml\" or \".json\"");
       }
     }
   }
   constexpr std::string_view kUrls = "a list of URLs such as \"http://127.0.0.1:8080/targets\"";
-  const auto urls = reader.strings("http", kUrls);
-  if (urls) {
-    for (const Setting<std::string>& url : urls->value) {
-      const bool fits = url.value.starts_with("http://") || url.value.starts_with("https://");
-      if (fits) {
-        reader.refuse_unsupported("http", url);
+  if (const auto urls = reader.strings("http", kUrls)) {
+    for (Setting<std::string> url : urls->value) {
+      const std::string shown = fmt::format("\"{}\"", masked_url(url.value));
+      url.text = shown;  // a password is nothing for a log
+      const auto parsed = parse_url(url.value);
+      if (parsed.ok()) {
+        take("http", url, discovery.http);
       } else {
-        reader.refuse("http", url, fmt::format("expected {}", kUrls));
+        reader.refuse("http", url, parsed.error());
       }
     }
+  }
+  if (const auto period = reader.duration("refresh_interval", kSourceRefresh)) {
+    discovery.refresh_interval = period->value;
+  }
+  if (const auto timeout = reader.duration("timeout", kSourceTimeout)) discovery.timeout = timeout->value;
+  reader.refuse_unknown_keys();
+}
+
+void read_shard(TableReader& root, Config& config) {
+  const Node* table = root.table("shard");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  const auto index = reader.integer("index", kShardIndex);
+  const auto count = reader.integer("count", kShardCount);
+  if (count) config.shard.count = static_cast<std::uint32_t>(count->value);
+  if (index && index->value >= config.shard.count && !reader.broken("count")) {
+    reader.refuse("index", *index, fmt::format("expected a number below count, {}", config.shard.count));
+  } else if (index) {
+    config.shard.index = static_cast<std::uint32_t>(index->value);
   }
   reader.refuse_unknown_keys();
 }

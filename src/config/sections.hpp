@@ -14,6 +14,7 @@ void read_window(TableReader& root, Config& config);
 void read_histograms(TableReader& root, Config& config);
 void read_history(TableReader& root, Config& config);
 void read_dns(TableReader& root, Config& config);
-void read_discovery(TableReader& root);
+void read_discovery(TableReader& root, Config& config);
+void read_shard(TableReader& root, Config& config);
 
 }  // namespace ecmp::config

@@ -33,6 +33,24 @@ bool StopSignal::raised() const {
   return poll(&waiting, 1, 0) > 0;
 }
 
+socklen_t write_socket_address(const SocketAddress& address, sockaddr_storage& storage) {
+  const ByteView bytes = address.address.bytes();
+  if (address.address.is_v4()) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    std::memcpy(&v4.sin_addr, bytes.data(), bytes.size());
+    std::memcpy(&storage, &v4, sizeof v4);
+    return sizeof v4;
+  }
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(address.port);
+  std::memcpy(&v6.sin6_addr, bytes.data(), bytes.size());
+  std::memcpy(&storage, &v6, sizeof v6);
+  return sizeof v6;
+}
+
 SocketAddress read_socket_address(const sockaddr_storage& storage) {
   SocketAddress read;
   if (storage.ss_family == AF_INET) {

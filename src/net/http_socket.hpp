@@ -56,6 +56,9 @@ struct SocketAddress {
 /// An IPv4 peer of an IPv6 socket is told as IPv4 (RFC 4291 section 2.5.5.2), one of a unix socket as 127.0.0.1.
 SocketAddress read_socket_address(const sockaddr_storage& storage);
 
+/// The other way round. Returns how much of `storage` was filled in.
+socklen_t write_socket_address(const SocketAddress& address, sockaddr_storage& storage);
+
 /// The file of a unix socket, which goes when this does; unless it is another's by then.
 class SocketFile {
  public:

@@ -53,6 +53,9 @@ class NameCache {
 
   explicit NameCache(Limits limits);
 
+  /// For names that are learnt from now on.
+  void set_refresh(std::optional<Duration> refresh) { limits_.refresh = refresh; }
+
   /// Somebody shows this address: remember it, and look it up when that is due.
   void want(const IpAddress& address, Instant now);
 

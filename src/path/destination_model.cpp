@@ -117,6 +117,12 @@ class DestinationModel::State {
   }
 
   void set_facts(std::shared_ptr<const DestinationFacts> facts);
+  void set_options(const ModelOptions& options);
+  void forget_paths();
+  void forget_rounds() {
+    for (Flow& flow : flows_)
+      flow.jitter.reset();
+  }
   void set_source(std::uint32_t flow_index, const IpAddress& source) {
     if (flow_index < flows_.size()) flows_[flow_index].source = source;
   }
@@ -152,18 +158,11 @@ class DestinationModel::State {
 
 void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> facts) {
   if (!same_flows(*facts_, *facts)) {
-    const bool other_ports = facts_->first_source_port != facts->first_source_port;
-    for (Flow& flow : flows_) {
-      if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
-      flow.path = nullptr;
-      flow.jitter.reset();
-      flow.refused = false;
-      flow.untold = nullptr;
-      flow.view = FlowView();
-      if (other_ports) flow = Flow();
+    forget_paths();
+    if (facts_->first_source_port != facts->first_source_port) {
+      for (Flow& flow : flows_)
+        flow = Flow();
     }
-    sightings_.clear();
-    measured_since_ = Instant::max();
   }
   for (std::size_t i = facts->flows; i < flows_.size(); ++i)
     if (flows_[i].path != nullptr) registry_.leave(*flows_[i].path, last_round_);
@@ -178,6 +177,37 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
     }
   }
   facts_ = std::move(facts);
+}
+
+void DestinationModel::State::forget_paths() {
+  for (Flow& flow : flows_) {
+    if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
+    flow.path = nullptr;
+    flow.jitter.reset();
+    flow.refused = false;
+    flow.untold = nullptr;
+    flow.view = FlowView();
+  }
+  sightings_.clear();
+  measured_since_ = Instant::max();
+}
+
+void DestinationModel::State::set_options(const ModelOptions& options) {
+  const bool other_window = options.window != options_.window;
+  options_ = options;
+  options_.confirm_rounds = std::max<std::uint32_t>(1, options_.confirm_rounds);
+  registry_.set_max_paths(options.max_paths);
+  if (!other_window) return;
+  scale_ = WindowScale(options.window);
+  for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
+    path->ledger.clear_window();
+    path->variation = VariationWindow();
+    path->window = nullptr;
+    for (std::vector<KnownPath::Member>& members : path->hops) {
+      for (KnownPath::Member& member : members)
+        member.ledger.clear_window();
+    }
+  }
 }
 
 PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Round& round) {
@@ -418,6 +448,18 @@ DestinationModel::~DestinationModel() = default;
 
 void DestinationModel::set_facts(std::shared_ptr<const DestinationFacts> facts) {
   state_->set_facts(std::move(facts));
+}
+
+void DestinationModel::set_options(const ModelOptions& options) {
+  state_->set_options(options);
+}
+
+void DestinationModel::forget_paths() {
+  state_->forget_paths();
+}
+
+void DestinationModel::forget_rounds() {
+  state_->forget_rounds();
 }
 
 void DestinationModel::set_source(std::uint32_t flow_index, const IpAddress& source) {

@@ -45,6 +45,17 @@ class DestinationModel {
   /// makes other flows: their counters start anew.
   void set_facts(std::shared_ptr<const DestinationFacts> facts);
 
+  /// Other options from now on. Another window begins empty; counters and histograms go on. The
+  /// retention of paths stays what it was.
+  void set_options(const ModelOptions& options);
+
+  /// The flows' headers are others now in a way that the facts do not tell, and routers may send them elsewhere: they
+  /// forget their paths, no change is counted, counters live on.
+  void forget_paths();
+
+  /// The numbers of rounds begin anew: those that come are not compared with those that were.
+  void forget_rounds();
+
   void set_source(std::uint32_t flow_index, const IpAddress& source);
 
   /// Takes in a finished round of flow `flow_index` (0 for the first source port). Rounds of a flow come in order.

@@ -11,6 +11,10 @@ namespace {
 constexpr std::size_t kAllocationBytes = 16;
 constexpr std::size_t kControlBlockBytes = 16;
 
+/// Far more than a round needs that is larger than those before it; a bound all the same, since whoever adds is in a
+/// hurry.
+constexpr std::size_t kForgottenPerRound = 256;
+
 template <typename T>
 std::size_t heap_bytes(const std::vector<T>& items) {
   return items.capacity() == 0 ? 0 : items.capacity() * sizeof(T) + kAllocationBytes;
@@ -39,9 +43,15 @@ void History::add(Record record) {
   const Kept& kept = ring_.emplace_back(Kept{std::move(record), bytes, end()});
   bytes_ += bytes;
   note_newest(kept);
-  while (bytes_ > budget_ && !ring_.empty()) {
+  trim(kForgottenPerRound);
+}
+
+bool History::trim(std::size_t at_most) {
+  for (; bytes_ > budget_ && !ring_.empty(); --at_most) {
+    if (at_most == 0) return false;
     forget_oldest();
   }
+  return true;
 }
 
 /// It is the newest of its flow no longer. Bytes of a record stop to count only when neither the ring nor the index

@@ -53,6 +53,11 @@ class History {
   [[nodiscard]] std::size_t bytes() const;
   [[nodiscard]] std::uint64_t forgotten() const;  ///< rounds dropped for the budget
 
+  /// Another budget. Where it is smaller, trim() makes room little by little; so does add().
+  void set_budget(std::size_t bytes) { budget_ = bytes; }
+  /// Forgets at most so many rounds for the budget. True when it is kept.
+  bool trim(std::size_t at_most);
+
   /// Forgets the newest rounds of a destination that is no longer configured (its rounds in the ring stay).
   void drop_destination(const std::string& name);
 

@@ -50,6 +50,12 @@ class PathRegistry {
  public:
   PathRegistry(std::uint32_t max_paths, Duration retention) : max_paths_(max_paths), retention_(retention) {}
 
+  /// Another bound. Paths beyond a lower one stay until they run out.
+  void set_max_paths(std::uint32_t max_paths) {
+    if (max_paths > max_paths_) ++vacancies_;
+    max_paths_ = max_paths;
+  }
+
   /// Moves a flow from `current` (null: from none) to the path that its view belongs to, which is made if there is none
   /// yet. Null if the view knows nobody, or if max_paths is reached: that is counted in refused().
   KnownPath* place(const PathContent& view, KnownPath* current, Instant now);

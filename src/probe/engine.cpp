@@ -28,6 +28,15 @@ double fraction(std::uint64_t phase) {
   return static_cast<double>((phase * 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
 }
 
+/// A burst of 20 ms: less and a late wake-up of the loop would cost rate.
+double burst_of(double probes_per_second) {
+  return std::max(1.0, probes_per_second / 50);
+}
+
+double responder_burst_of(double probes_per_second) {
+  return std::max(1.0, probes_per_second / 10);
+}
+
 Duration scaled(Duration duration, double factor) {
   return Duration(static_cast<Duration::rep>(static_cast<double>(duration.count()) * factor));
 }
@@ -77,9 +86,7 @@ std::span<const Duration> schedule_lag_bounds() {
 }
 
 Engine::State::State(const EngineOptions& options)
-    : options_(options),
-      // A burst of 20 ms: less and a late wake-up of the loop would cost rate.
-      bucket_(options.probes_per_second, std::max(1.0, options.probes_per_second / 50)) {
+    : options_(options), bucket_(options.probes_per_second, burst_of(options.probes_per_second)) {
   responder_buckets_.emplace_back(1e9, 1e9);  // number 0: a hop whose responder is not known
   responder_addresses_.emplace_back();
 }
@@ -138,6 +145,32 @@ void Engine::State::remove(std::uint32_t first_flow) {
   }
   free_ranges_[range->second].push_back(first_flow);
   ranges_.erase(range);
+}
+
+void Engine::State::set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now) {
+  const auto range = ranges_.find(first_flow);
+  if (range == ranges_.end()) return;
+  DestinationPlan plan = *flows_[first_flow]->plan;
+  const bool other_interval = plan.interval != interval;
+  plan.interval = interval;
+  plan.timeout = timeout;
+  const auto shared = std::make_shared<const DestinationPlan>(plan);
+  for (std::uint32_t i = 0; i < range->second; ++i) {
+    Flow& flow = *flows_[first_flow + i];
+    flow.plan = shared;
+    if (!other_interval) continue;
+    flow.steady = flow.next_round = now + scaled(interval, (i + fraction(plan.phase)) / plan.flows);
+    schedule(flow);
+  }
+}
+
+void Engine::State::set_rates(double probes_per_second, double probes_per_second_per_responder) {
+  options_.probes_per_second = probes_per_second;
+  options_.probes_per_second_per_responder = probes_per_second_per_responder;
+  bucket_.set_rate(probes_per_second, burst_of(probes_per_second));
+  for (std::size_t number = 1; number < responder_buckets_.size(); ++number)  // number 0 has no limit
+    responder_buckets_[number].set_rate(probes_per_second_per_responder,
+                                        responder_burst_of(probes_per_second_per_responder));
 }
 
 Instant Engine::State::next_due() const {
@@ -341,7 +374,7 @@ std::uint32_t Engine::State::responder(const IpAddress& address, std::uint32_t l
   if (responder_buckets_.size() >= kMaximum) return 0;
   const auto number = static_cast<std::uint32_t>(responder_buckets_.size());
   const double rate = options_.probes_per_second_per_responder;
-  responder_buckets_.emplace_back(rate, std::max(1.0, rate / 10));
+  responder_buckets_.emplace_back(rate, responder_burst_of(rate));
   responder_addresses_.push_back(address);
   responder_numbers_.emplace(address, number);
   return number;
@@ -363,6 +396,12 @@ std::optional<std::uint32_t> Engine::add(const DestinationPlan& plan, Instant no
 }
 void Engine::remove(std::uint32_t first_flow) {
   state_->remove(first_flow);
+}
+void Engine::set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now) {
+  state_->set_schedule(first_flow, interval, timeout, now);
+}
+void Engine::set_rates(double probes_per_second, double probes_per_second_per_responder) {
+  state_->set_rates(probes_per_second, probes_per_second_per_responder);
 }
 void Engine::set_source(std::uint32_t flow, const IpAddress& source) {
   state_->flow(flow).tuple.source = source;

@@ -30,8 +30,8 @@ struct DestinationPlan {
   std::uint16_t packet_size = 60;  ///< raised to the protocol's least
   std::uint8_t dscp = 0;
   std::optional<Duration> ttl_gap = std::nullopt;  ///< between two TTLs of a round; left out: a share of the interval
-  Duration start_spread{};  ///< first rounds of the flows are spread over this; zero: over the interval
-  std::uint64_t phase = 0;  ///< any number; destinations with different ones do not start together
+  Duration start_spread{};   ///< first rounds of the flows are spread over this; zero: over the interval
+  std::uint64_t phase = 0;   ///< any number; destinations with different ones do not start together
   std::uint32_t rounds = 0;  ///< of each flow, then it rests; 0: for ever. Skipped ones are not counted
 };
 
@@ -83,6 +83,13 @@ class Engine {
 
   /// Ends tracing of the destination whose first flow has this number. Unfinished rounds are dropped, uncounted.
   void remove(std::uint32_t first_flow);
+
+  /// Another interval and timeout for a destination that goes on as it is otherwise. Rounds under way keep the timeout
+  /// that they began with; the next of each flow begins within one new interval, spaced evenly again.
+  void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);
+
+  /// Other limits than those of the options.
+  void set_rates(double probes_per_second, double probes_per_second_per_responder);
 
   /// The source address of a flow, from its route. A flow without one fails each probe with SendError::no_route.
   void set_source(std::uint32_t flow, const IpAddress& source);

@@ -58,6 +58,8 @@ class Engine::State {
   // engine.cpp: what is traced, and when what leaves
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
   void remove(std::uint32_t first_flow);
+  void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);
+  void set_rates(double probes_per_second, double probes_per_second_per_responder);
   [[nodiscard]] Instant next_due() const;
   std::span<Outgoing> poll(Instant now, std::size_t maximum, RoundSink& rounds);
   void on_sent(std::span<const Outgoing> batch);

@@ -14,6 +14,13 @@ class TokenBucket {
       : per_token_(static_cast<Duration::rep>(1e9 / rate)),
         depth_(static_cast<Duration::rep>(1e9 / rate * (burst - 1))) {}
 
+  /// Another rate from now on; what was taken stays taken.
+  void set_rate(double rate, double burst) {
+    const TokenBucket other(rate, burst);
+    per_token_ = other.per_token_;
+    depth_ = other.depth_;
+  }
+
   /// When a token will be there; not later than `now` if one is.
   [[nodiscard]] Instant available(Instant now) const { return std::max(empty_until_ - depth_, now); }
 

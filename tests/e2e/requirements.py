@@ -27,6 +27,7 @@ def reasons():
         "test_trace.py": missing_tools("tcpdump", "setpriv"),
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
         "test_probe.py": missing_tools("promtool", "prometheus"),
+        "test_reload.py": missing_tools("openssl"),
         "test_quickstart.py": missing_tools("curl"),
         "test_packages.py": missing_tools("dpkg-buildpackage", "dh", "lintian", "setpriv"),
         "test_web_config.py": missing_tools("curl", "openssl", "prometheus"),

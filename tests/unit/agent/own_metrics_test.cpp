@@ -17,6 +17,9 @@ OwnMetricsInput example_input() {
   input.revision = "abc1234";
   input.config_reload_successful = true;
   input.config_reload_success = WallTime(1767225600s + 250ms);
+  input.sources = {{"targets/a.json", true, 0, 12}, {"http://user:<secret>@127.0.0.1/\"x\"", false, 3, 4}};
+  input.destinations_left_out = {1, 2, 3};
+  input.destinations_elsewhere = 99;
   input.engine.probes_sent = {384'000'000'001, 20, 30};
   for (std::size_t i = 0; i < input.engine.send_errors.size(); ++i) {
     input.engine.send_errors[i] = i;

@@ -30,6 +30,8 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.dns.refresh == b.dns.refresh);
   CHECK(a.modules == b.modules);
   CHECK(a.one_off == b.one_off);
+  CHECK(a.discovery == b.discovery);
+  CHECK(a.shard == b.shard);
 }
 
 }  // namespace
@@ -100,7 +102,11 @@ TEST_CASE("the reference configuration shows every key with its default", "[conf
                           "all",
                           "labels",
                           "files",
-                          "http"}) {
+                          "http",
+                          "refresh_interval",
+                          "timeout",
+                          "index",
+                          "count"}) {
     CAPTURE(key);
     CHECK(uncommented.find("\n" + std::string(key) + " = ") != std::string::npos);
   }

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "agent/reload.hpp"
+#include "net/http_server.hpp"
+
+namespace ecmp {
+
+/// POST and PUT /-/reload, and GET /config. Before the server starts; the reloader must outlive it.
+void add_config_routes(net::HttpServer& server, Reloader& reloader);
+
+}  // namespace ecmp

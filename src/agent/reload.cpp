@@ -1,0 +1,251 @@
+#include "agent/reload.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <utility>
+
+#include "agent/config_file.hpp"
+#include "agent/log.hpp"
+
+namespace ecmp {
+namespace {
+
+WallTime wall_now() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+}
+
+/// Longer than any pause between two looks; a bound for poll().
+constexpr long kLongestWait = 3'600'000;
+
+config::Selection select_from(const config::Config& base, const Discovery& discovery) {
+  std::vector<config::Found> own;
+  own.reserve(base.destinations.size());
+  for (std::size_t i = 0; i < base.destinations.size(); ++i)
+    own.push_back({base.destinations[i], base.origins.at(i)});
+  std::vector<const std::vector<config::Found>*> sources = {&own};
+  for (const auto* found : discovery.found())
+    sources.push_back(found);
+  return config::select_destinations(sources, base.shard, base.limits);
+}
+
+void tell_of_source(bool bad, std::string_view source, std::string_view line) {
+  if (bad) {
+    log::warn("discovery: the last good destinations stay", {{"source", source}, {"problem", line}});
+  } else {
+    log::info("discovery: the source is good again", {{"source", source}});
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> ConfigOrigin::apply(config::Config& config) const {
+  if (!listen_addresses.empty()) config.listen_addresses = listen_addresses;
+  if (!web_config_file.empty()) config.web_config_file = web_config_file;
+  config.systemd_socket = systemd_socket;
+  if (shard_index) config.shard.index = *shard_index;
+  if (shard_count) config.shard.count = *shard_count;
+  if (config.shard.index < config.shard.count) return std::nullopt;
+  return fmt::format("shard index {}: expected one below the shard count, {}", config.shard.index, config.shard.count);
+}
+
+std::vector<std::string> check_discovery(const std::string& config_file, const config::Config& config) {
+  auto discovery = Discovery::open(config_file, {.wake = [] {}, .tell = [](bool, auto, auto) {}});
+  if (!discovery.ok()) return {discovery.error()};
+  (*discovery)->configure(std::make_shared<const config::Config>(config));
+  std::vector<std::string> problems = (*discovery)->problems();
+  const auto selection = select_from(config, **discovery);
+  problems.insert(problems.end(), selection.problems.begin(), selection.problems.end());
+  return problems;
+}
+
+Result<std::unique_ptr<Reloader>> Reloader::open(ConfigOrigin origin, config::Config config) {
+  net::FileDescriptor wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wake.valid()) return Error{"cannot make an event descriptor: " + std::generic_category().message(errno)};
+  std::unique_ptr<Reloader> reloader(new Reloader(std::move(origin), std::move(wake)));
+  auto discovery = Discovery::open(reloader->origin_.file,
+                                   {.wake = [made = reloader.get()] { made->wake(); }, .tell = &tell_of_source});
+  if (!discovery.ok()) return Error{discovery.error()};
+  reloader->discovery_ = std::move(*discovery);
+  reloader->base_ = std::make_shared<const config::Config>(std::move(config));
+  reloader->discovery_->configure(reloader->base_);
+  reloader->running_ = reloader->select();
+  reloader->report_.success = wall_now();
+  return reloader;
+}
+
+void Reloader::start(Make make) {
+  make_ = std::move(make);
+  discovery_->start();
+  thread_ = std::thread([this] { run(); });
+}
+
+void Reloader::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_.store(true);
+  }
+  finished_.notify_all();
+  wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Reloader::wake() const {
+  // A full counter wakes too. Nothing else here, for signal handlers.
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void Reloader::request() {
+  signalled_.store(true);
+  wake();
+}
+
+ReloadOutcome Reloader::reload() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t ticket = ++asked_;
+  wake();
+  finished_.wait(lock, [&] { return answered_ >= ticket || stop_.load(); });
+  if (answered_ < ticket) return {.successful = false, .lines = {"not reloaded: the program is stopping"}};
+  return outcome_;
+}
+
+std::shared_ptr<const config::Config> Reloader::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_;
+}
+
+Reloader::Report Reloader::report() const {
+  const std::lock_guard lock(mutex_);
+  return report_;
+}
+
+void Reloader::wait() {
+  std::array<pollfd, 2> descriptors{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
+                                     {.fd = discovery_->descriptor(), .events = POLLIN, .revents = 0}}};
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(discovery_->next_look() - Discovery::Clock::now()).count();
+  ::poll(descriptors.data(), descriptors.size(), static_cast<int>(std::clamp<long>(left, 0, kLongestWait)));
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
+  if (descriptors[1].revents != 0) discovery_->on_event();
+}
+
+void Reloader::run() {
+  while (!stop_.load()) {
+    wait();
+    const bool signalled = signalled_.exchange(false);
+    const bool asked = [this] {
+      const std::lock_guard lock(mutex_);
+      return asked_ > answered_;
+    }();
+    if (stop_.load()) break;
+    if (signalled || asked) {
+      reload_now();
+    } else {
+      follow_discovery();
+    }
+  }
+  discovery_->stop();
+}
+
+void Reloader::reload_now() {
+  const std::uint64_t ticket = [this] {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }();
+  ReloadOutcome outcome = load();
+  for (const std::string& line : outcome.lines) {
+    if (!outcome.successful) log::error("configuration not reloaded", {{"problem", line}});
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    report_.successful = outcome.successful;
+    if (outcome.successful) report_.success = wall_now();
+    outcome_ = std::move(outcome);
+    answered_ = ticket;
+  }
+  finished_.notify_all();
+}
+
+ReloadOutcome Reloader::load() {
+  auto loaded = load_config(origin_.file);
+  if (auto* problems = std::get_if<std::vector<std::string>>(&loaded)) {
+    return {.successful = false, .lines = std::move(*problems)};
+  }
+  config::Config& config = std::get<config::Config>(loaded);
+  if (const auto problem = origin_.apply(config)) {
+    return {.successful = false, .lines = {*problem}};
+  }
+  base_ = std::make_shared<const config::Config>(std::move(config));
+  discovery_->configure(base_);
+  config::Changes changes;
+  if (!adopt(changes)) return {.successful = false, .lines = {"the program is stopping"}};
+  log::info("configuration reloaded", {{"added", changes.added.size()},
+                                       {"removed", changes.removed.size()},
+                                       {"changed", changes.edited.size()},
+                                       {"unchanged", changes.unchanged}});
+  ReloadOutcome outcome{.successful = true, .lines = {}};
+  outcome.lines.push_back(
+      fmt::format("configuration reloaded: destinations: {} added, {} removed, {} changed, {} as before",
+                  changes.added.size(), changes.removed.size(), changes.edited.size(), changes.unchanged));
+  for (const std::string_view key : changes.need_restart) {
+    log::warn("a changed key takes effect with a restart", {{"key", key}});
+    outcome.lines.push_back(fmt::format("{} has changed: that takes effect with a restart", key));
+  }
+  for (const auto& lines : {discovery_->problems(), untraced_})
+    outcome.lines.insert(outcome.lines.end(), lines.begin(), lines.end());
+  return outcome;
+}
+
+void Reloader::follow_discovery() {
+  const bool changed = discovery_->refresh();
+  if (!changed) {
+    const std::lock_guard lock(mutex_);
+    report_.sources = discovery_->report();
+    return;
+  }
+  config::Changes changes;
+  if (!adopt(changes) || !changes.any()) return;
+  log::info("destinations changed", {{"added", changes.added.size()},
+                                     {"removed", changes.removed.size()},
+                                     {"changed", changes.edited.size()},
+                                     {"unchanged", changes.unchanged}});
+}
+
+std::shared_ptr<const config::Config> Reloader::select() {
+  config::Selection selection = select_from(*base_, *discovery_);
+  if (selection.problems != untraced_) {
+    untraced_ = selection.problems;
+    for (const std::string& line : untraced_)
+      log::warn("destinations are left out", {{"problem", line}});
+  }
+  auto next = std::make_shared<config::Config>(*base_);
+  next->destinations.clear();
+  next->origins.clear();
+  for (config::Found& found : selection.found) {
+    next->destinations.push_back(std::move(found.destination));
+    next->origins.push_back(std::move(found.origin));
+  }
+  const std::lock_guard lock(mutex_);
+  report_.sources = discovery_->report();
+  report_.left_out = selection.left_out;
+  report_.elsewhere = selection.elsewhere;
+  return next;
+}
+
+/// Goes over to what is wanted now. False: nobody does that any more.
+bool Reloader::adopt(config::Changes& changes) {
+  const auto next = select();
+  const auto planned = std::make_shared<config::Changes>(config::plan_changes(*running(), *next));
+  if (planned->any() && !make_(planned)) return false;
+  changes = std::move(*planned);
+  const std::lock_guard lock(mutex_);
+  running_ = next;
+  return true;
+}
+
+}  // namespace ecmp

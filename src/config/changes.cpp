@@ -1,0 +1,63 @@
+#include "config/changes.hpp"
+
+#include <unordered_map>
+
+namespace ecmp::config {
+
+EditEffect effect_of(const Destination& before, const Destination& after) {
+  EditEffect effect;
+  effect.labels = before.labels != after.labels;
+  effect.schedule = before.interval != after.interval || before.timeout != after.timeout;
+  effect.judging = before.confirm_rounds != after.confirm_rounds;
+  effect.rounds = before.flows != after.flows || before.max_ttl != after.max_ttl;
+  effect.headers = before.protocol != after.protocol || before.port != after.port ||
+                   before.source_port != after.source_port || before.source_address != after.source_address ||
+                   before.interface != after.interface || before.packet_size != after.packet_size ||
+                   before.dscp != after.dscp;
+  effect.host = before.host != after.host;
+  effect.family = before.family != after.family;
+  return effect;
+}
+
+Changes plan_changes(const Config& before, const Config& after) {
+  Changes changes{.limits = after.limits,
+                  .window = after.window,
+                  .histograms = after.histograms,
+                  .history_memory = after.history_memory,
+                  .dns = after.dns};
+  changes.judging = before.window != after.window || before.histograms.hops != after.histograms.hops ||
+                    before.limits.max_paths_per_destination != after.limits.max_paths_per_destination;
+  changes.settings = changes.judging || before.limits != after.limits || before.histograms != after.histograms ||
+                     before.history_memory != after.history_memory || before.dns != after.dns;
+  if (before.listen_addresses != after.listen_addresses) changes.need_restart.emplace_back("web.listen_addresses");
+  if (before.web_config_file != after.web_config_file) changes.need_restart.emplace_back("web.config_file");
+  if (before.modules != after.modules) changes.need_restart.emplace_back("modules");
+  if (before.one_off != after.one_off) changes.need_restart.emplace_back("one_off");
+
+  std::unordered_map<std::string_view, const Destination*> known;
+  for (const Destination& destination : before.destinations)
+    known.emplace(destination.name, &destination);
+  for (const Destination& destination : after.destinations) {
+    const auto found = known.find(destination.name);
+    if (found == known.end()) {
+      changes.added.push_back(destination);
+      continue;
+    }
+    const Destination& was = *found->second;
+    known.erase(found);
+    if (was.all != destination.all) {
+      changes.removed.push_back(was.name);
+      changes.added.push_back(destination);
+    } else if (const EditEffect effect = effect_of(was, destination); effect.any()) {
+      changes.edited.push_back({destination, effect});
+    } else {
+      ++changes.unchanged;
+    }
+  }
+  for (const Destination& destination : before.destinations) {
+    if (known.contains(destination.name)) changes.removed.push_back(destination.name);
+  }
+  return changes;
+}
+
+}  // namespace ecmp::config

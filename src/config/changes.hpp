@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.hpp"
+
+namespace ecmp::config {
+
+/// What an edit means for a destination that goes on under its name. All false: nothing.
+struct EditEffect {
+  bool labels = false;    ///< what is told besides the numbers
+  bool schedule = false;  ///< interval or timeout
+  bool judging = false;   ///< confirm_rounds
+  bool rounds = false;    ///< its rounds begin anew, over the same flows: the number of flows, max_ttl
+  bool headers = false;   ///< its flows are others: addresses, ports, protocol, size, DSCP, the way out
+  bool host = false;      ///< another host name or address
+  bool family = false;    ///< other addresses of its host name will do
+
+  [[nodiscard]] bool restarts() const { return rounds || headers || host; }
+  [[nodiscard]] bool any() const { return labels || schedule || judging || family || restarts(); }
+  friend bool operator==(const EditEffect&, const EditEffect&) = default;
+};
+
+EditEffect effect_of(const Destination& before, const Destination& after);
+
+struct Edit {
+  Destination after;
+  EditEffect effect;
+};
+
+/// All that another configuration changes, in the order in which it is to be made: who is removed makes room for flows
+/// that others take over.
+struct Changes {
+  Limits limits;
+  Duration window{};
+  Histograms histograms;
+  std::uint64_t history_memory = 0;
+  Dns dns;
+  bool settings = false;  ///< any of the above is not what it was
+  bool judging = false;   ///< one of them concerns how every destination's rounds are taken in
+
+  std::vector<std::string> removed;  ///< names
+  std::vector<Edit> edited;
+  std::vector<Destination> added;
+  std::size_t unchanged = 0;
+
+  /// Keys that are not what they were, and that only a restart makes take effect.
+  std::vector<std::string_view> need_restart;
+
+  [[nodiscard]] bool any() const { return settings || !(removed.empty() && edited.empty() && added.empty()); }
+};
+
+/// Destinations are the same when their names are. One whose `all` changes is removed and added: its series have other
+/// names then.
+Changes plan_changes(const Config& before, const Config& after);
+
+}  // namespace ecmp::config
