@@ -4,6 +4,7 @@
 #include <mutex>
 #include <sys/random.h>
 
+#include "agent/event_log.hpp"
 #include "agent/log.hpp"
 #include "agent/names.hpp"
 #include "agent/own_metrics.hpp"
@@ -24,6 +25,8 @@ constexpr Duration kQuantum = std::chrono::milliseconds(1);
 /// And at most so long, so that the housekeeping below is on time.
 constexpr Duration kLongestTurn = std::chrono::milliseconds(100);
 constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
+/// Some ten thousand events.
+constexpr std::size_t kEventBytes = std::size_t{4} << 20;
 
 SipKey random_secret() {
   SipKey key{};
@@ -89,6 +92,7 @@ class Agent::State {
   Engine engine_;
   Board board_;
   RoundLog log_;
+  EventLog events_{kEventBytes};
   Tracing tracing_;
   OwnMetrics own_metrics_;
   ProcessReader process_;
@@ -119,19 +123,28 @@ Agent::State::State(const config::Config& config, std::unique_ptr<net::RawTransp
 
 Tracing::Outputs Agent::State::outputs() {
   return {
-      .round = [this](std::shared_ptr<const RoundRecord> record) { log_.add(std::move(record)); },
+      .round =
+          [this](std::shared_ptr<const RoundRecord> record) {
+            events_.on_round(*record);
+            log_.add(std::move(record));
+          },
       .snapshots = [this](std::shared_ptr<const Snapshots> snapshots) { board_.put(std::move(snapshots)); },
       .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
       .warn = [](std::string_view destination,
                  std::string_view message) { log::warn(message, {{"destination", destination}}); },
       .responder = [this](const IpAddress& address) { names_.want(address, turn_); },
-      .gone = [this](const std::string& destination) { log_.drop_destination(destination); }};
+      .gone =
+          [this](const std::string& destination) {
+            log_.drop_destination(destination);
+            events_.drop_destination(destination);
+          }};
 }
 
 Web::Sources Agent::State::web_sources() {
   return {
       .board = &board_,
       .log = &log_,
+      .events = &events_,
       .names = [this] { return names_.table(); },
       .ready = [this] { return ready_.load(); },
       .own_metrics = [this](std::string& out, render::Format format,
@@ -179,6 +192,7 @@ void Agent::State::run() {
 void Agent::State::housekeeping(Instant now) {
   for (const HostAnswer& answer : names_.take_answers(now))
     tracing_.on_names(answer, now);
+  events_.maintain(now);
   {
     const LoopReport report{engine_.counters(), transport_->counters(), tracing_.dns_errors() + names_.errors()};
     const std::lock_guard lock(report_mutex_);
@@ -204,6 +218,9 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   input.history_rounds = history.rounds;
   input.history_bytes = history.bytes;
   input.history_forgotten = history.forgotten;
+  const auto events = events_.size();
+  input.events = events.events;
+  input.events_forgotten = events.forgotten;
   const auto http = server_.counters();
   input.http_connections_refused = {{"full", http.refused_full},
                                     {"address", http.refused_address},

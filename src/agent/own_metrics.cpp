@@ -186,6 +186,8 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   families.add(Metric::history_rounds, input.history_rounds);
   families.add(Metric::history_bytes, input.history_bytes);
   families.add(Metric::history_forgotten, input.history_forgotten);
+  families.add(Metric::events, input.events);
+  families.add(Metric::events_forgotten, input.events_forgotten);
   Samples refused;
   for (const ReasonCount& one : input.http_connections_refused) {
     refused.emplace_back(one.reason, one.count);

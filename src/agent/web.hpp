@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agent/board.hpp"
+#include "agent/event_log.hpp"
 #include "agent/round_log.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
@@ -35,6 +36,7 @@ class Web {
   struct Sources {
     const Board* board = nullptr;
     const RoundLog* log = nullptr;
+    const EventLog* events = nullptr;
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<bool()> ready;
     /// Appends the exporter's own families, and what ends a scrape.

@@ -111,6 +111,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::history_bytes, "ecmp_exporter_history_bytes", gauge, "", false, "Memory of the rounds kept for /paths."},
     {Metric::history_forgotten, "ecmp_exporter_history_forgotten_total", counter, "", false,
      "Rounds forgotten because of history.memory."},
+    {Metric::events, "ecmp_exporter_events", gauge, "", false, "Events kept for /events."},
+    {Metric::events_forgotten, "ecmp_exporter_events_forgotten_total", counter, "", false,
+     "Events forgotten because their memory is limited."},
     {Metric::http_connections_refused, "ecmp_exporter_http_connections_refused_total", counter, "reason", false,
      "HTTP connections refused or cut."},
 

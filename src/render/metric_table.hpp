@@ -65,6 +65,8 @@ enum class Metric : std::uint8_t {
   history_rounds,
   history_bytes,
   history_forgotten,
+  events,
+  events_forgotten,
   http_connections_refused,
   // The standard process metrics of Prometheus's client libraries.
   process_cpu_seconds,

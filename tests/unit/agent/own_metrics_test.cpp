@@ -32,6 +32,8 @@ OwnMetricsInput example_input() {
   input.history_rounds = 1000;
   input.history_bytes = 64ull << 20;
   input.history_forgotten = 11;
+  input.events = 21;
+  input.events_forgotten = 22;
   input.http_connections_refused = {{"full", 12}, {"address", 0}};
   input.process = ProcessUsage{12.34, 1767225599.99, 123456789, 34567890, 17, 1048576};
   return input;
