@@ -4,11 +4,10 @@
 #include <limits>
 
 #include "agent/graph_answers.hpp"
+#include "agent/page_routes.hpp"
 #include "agent/paths_query.hpp"
-#include "agent/version.hpp"
 #include "render/accept.hpp"
 #include "render/ndjson.hpp"
-#include "render/page.hpp"
 
 namespace ecmp {
 namespace {
@@ -80,7 +79,7 @@ class RoundStream : public BodyStream {
 }  // namespace
 
 void Web::add_routes(net::HttpServer& server) {
-  server.route("GET", "/", [this](const HttpRequest& request) { return page(request); });
+  add_page_routes(server, *sources_.board);
   server.route("GET", "/metrics", [this](const HttpRequest& request) { return metrics(request); });
   server.route("GET", "/paths", [this](const HttpRequest& request) { return paths(request); });
   server.route("GET", "/topology", [this](const HttpRequest& request) {
@@ -156,15 +155,6 @@ HttpResponse Web::paths(const HttpRequest& request) const {
   HttpResponse response;
   response.content_type = "application/x-ndjson";
   response.stream = std::make_unique<RoundStream>(*sources_.log, sources_.names, *query);
-  return response;
-}
-
-HttpResponse Web::page(const HttpRequest&) const {
-  HttpResponse response;
-  response.content_type = "text/html; charset=utf-8";
-  response.body = render::page(*sources_.board->get(), version());
-  // Nothing from elsewhere, whatever a name may hold.
-  response.headers.emplace_back("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
   return response;
 }
 

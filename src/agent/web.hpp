@@ -54,7 +54,6 @@ class Web {
  private:
   net::HttpResponse metrics(const net::HttpRequest& request);
   net::HttpResponse paths(const net::HttpRequest& request) const;
-  net::HttpResponse page(const net::HttpRequest& request) const;
   void render(std::string& body, render::Format format, const render::FamilyFilter& filter) const;
 
   /// The newest whole scrape in a format, shared by who comes at the same time.
