@@ -79,9 +79,9 @@ export class Fan {
     const room = Math.max(this.box.clientWidth - 2 * EDGE, 200);
     const six = [...graph.nodes.values()].some((node) => node.address.includes(":"));
     // A hop has to hold an address; what is left of the room is for the links.
-    const least = (six ? 122 : 106) + 34;
-    const pitch = Math.min(Math.max((room + 50) / columns.length, least), 250);
-    this.gap = Math.min(Math.max(pitch * 0.32, 34), 96);
+    const least = (six ? 120 : 108) + 42;
+    const pitch = Math.min(Math.max((room + 42) / columns.length, least), 250);
+    this.gap = Math.min(Math.max(pitch * 0.32, 42), 96);
     this.width = Math.min(pitch - this.gap, six ? 170 : 150);
     const wide = (columns.length - 1) * pitch + this.width;
     const left = EDGE + Math.max(0, (room - wide) / 2);
@@ -162,7 +162,7 @@ export class Fan {
 
   drawLabel(group, link) {
     const from = this.graph.nodes.get(link.from), to = this.graph.nodes.get(link.to);
-    const text = percent(Math.max(link.added, link.now && link.added < 0.01 ? link.now : 0));
+    const text = percent(link.loss);
     const wide = 12 + 6.2 * text.length;
     const x = (from.x + this.width + to.x) / 2, y = (link.y1 + link.y2) / 2;
     set(group, { transform: `translate(${x} ${y})`, class: `loss-${link.severity}${this.dimmed(link.source_ports) ? " dim" : ""}` });
@@ -190,7 +190,7 @@ export class Fan {
     set(second, { x: this.width / 2, y: 32, class: "figures", visibility: two ? "visible" : "hidden" });
     const rtt = node.window?.rtt_ns;
     write(second, !two ? "" : node.role === "source" ? count(this.graph.flows, "flow")
-      : (rtt ? time(rtt.p50) : "–") + (silence >= 0.005 ? ` · ${percent(silence)} silent` : ""));
+      : (rtt ? time(rtt.p50) : "–") + (silence >= 0.005 ? ` · ${Math.round(100 * silence)} % sil.` : ""));
   }
 
   // --- pointing, keys ---
@@ -314,12 +314,12 @@ export class Fan {
     const rows = [["flows", `${link.flows} of ${this.graph.flows}`], ["source ports", ports(link.source_ports)]];
     if (link.window) {
       const { window } = link;
-      rows.push(["loss at its far end", `${percent(window.loss_ratio)}  (${window.losses} of ${window.probes})`]);
-      if (window.near_probes) rows.push(["loss at its near end", percent(window.near_loss_ratio)]);
-      if (link.severity > 0) rows.push(["begins here", percent(link.added)], ["lost in the newest round", percent(link.now)]);
+      rows.push(["no answer from its far end on", `${percent(window.loss_ratio)}  (${window.losses} of ${window.probes})`]);
+      if (window.near_probes) rows.push(["no answer from its near end on", percent(window.near_loss_ratio)]);
     } else {
       rows.push(["", "not seen, only concluded"]);
     }
+    if (link.severity > 0) rows.push(["lost from here on", percent(link.loss)], ["in the newest round", percent(link.now)]);
     return [element("strong", { class: "mono" }, `${what(from) || "?"} → ${what(to) || "?"}`), table(rows)];
   }
 }

@@ -1,32 +1,26 @@
 // The fan of one destination as a drawing needs it: nodes in columns by TTL, ordered so that few links cross.
 import { severity } from "./text.js";
 
-/** Loss at the far end of a link that cannot be by chance alone, given that at its near end. */
-function begins(window) {
-  const { probes, losses, near_probes: nearProbes, near_losses: nearLosses } = window;
-  if (!losses || !probes) return false;
-  if (!nearProbes) return true;
-  const difference = losses / probes - nearLosses / nearProbes;
-  const all = (losses + nearLosses) / (probes + nearProbes);
-  const deviation = Math.sqrt(all * (1 - all) * (1 / probes + 1 / nearProbes));
-  return difference > 1.64 * deviation && difference > 0;  // one in twenty
-}
-
-/** The share of these flows whose newest round was lost. */
-function lostNow(sourcePorts, flows) {
-  const newest = sourcePorts.map((port) => flows.get(port)?.newest).filter(Boolean);
-  return newest.length ? newest.filter((round) => !round.reached).length / newest.length : 0;
-}
-
-function takeLinks(topology, flows, links) {
-  for (const link of topology.links) {
-    const { window } = link;
-    const here = begins(window);
-    const added = here ? window.losses / window.probes - (window.near_probes ? window.near_losses / window.near_probes : 0) : 0;
-    const now = here ? lostNow(link.source_ports, flows) : 0;
-    links.set(`${link.from}>${link.to}`, {
-      ...link, id: `${link.from}>${link.to}`, known: true, added, now, severity: severity(Math.max(added, now)),
-    });
+/** Loss is drawn on the links where it begins: the agent says at which hop a path shows it first. */
+function takeLoss(destination, nodes, links, flows) {
+  for (const link of links.values()) {
+    const over = new Set(link.source_ports.map((port) => flows.get(port)?.path));
+    let probes = 0, losses = 0;
+    const here = [];
+    const { ends } = nodes.get(link.to) ?? {};
+    for (const path of destination.paths) {
+      if (!over.has(path.id)) continue;
+      probes += path.window.probes;
+      if (path.loss_begins !== link.to && !(ends && path.loss_begins === `${link.ttl}/`)) continue;
+      losses += path.window.losses;
+      here.push(path.id);
+    }
+    // The window is minutes long; what is lost right now counts as well.
+    const newest = link.source_ports.map((port) => flows.get(port)).filter((flow) => flow?.newest);
+    const lost = newest.filter((flow) => here.includes(flow.path) && !flow.newest.reached);
+    link.loss = probes ? losses / probes : 0;
+    link.now = newest.length ? lost.length / newest.length : 0;
+    link.severity = severity(Math.max(link.loss, link.now));
   }
 }
 
@@ -64,7 +58,7 @@ function takeGaps(destination, nodes, links) {
           if (nodes.get(from)?.role !== "unknown" && nodes.get(to)?.role !== "unknown") continue;
           const id = `${from}>${to}`;
           const link = links.get(id) ?? {
-            id, from, to, ttl, flows: 0, source_ports: [], known: false, severity: 0, added: 0, now: 0, window: null,
+            id, from, to, ttl, flows: 0, source_ports: [], known: false, window: null,
           };
           link.flows += path.flows;
           link.source_ports = [...link.source_ports, ...sourcePorts].sort((a, b) => a - b);
@@ -83,8 +77,9 @@ export function graphOf(topology) {
   const flows = new Map(destination.flows.map((flow) => [flow.source_port, flow]));
   const nodes = new Map(topology.nodes.map((node) => [node.id, { ...node, paths: new Set() }]));
   const links = new Map();
-  takeLinks(topology, flows, links);
+  for (const link of topology.links) links.set(`${link.from}>${link.to}`, { ...link, id: `${link.from}>${link.to}`, known: true });
   takeGaps(destination, nodes, links);
+  takeLoss(destination, nodes, links, flows);
   for (const link of [...links.values()])
     if (!nodes.has(link.from) || !nodes.has(link.to)) links.delete(link.id);
   const refusals = new Map();
@@ -142,18 +137,15 @@ export function placeRows(columns, step) {
   for (const column of columns)
     column.forEach((node, row) => { node.y = (row - (column.length - 1) / 2) * step; });
   const byId = new Map(columns.flat().map((node) => [node.id, node]));
+  const fullest = Math.max(...columns.map((column) => column.length));
   const wish = (node) => {
-    let sum = 0, weight = 0;
-    for (const [links, end] of [[node.into, "from"], [node.out, "to"]]) {
-      for (const link of links) {
-        sum += byId.get(link[end]).y * link.flows;
-        weight += link.flows;
-      }
-    }
-    return weight ? sum / weight : node.y;
+    const near = [...node.into.map((link) => byId.get(link.from)), ...node.out.map((link) => byId.get(link.to))];
+    return near.length ? near.reduce((sum, one) => sum + one.y, 0) / near.length : node.y;
   };
-  for (let turn = 0; turn < 12; ++turn) {
-    for (const column of turn % 2 === 0 ? columns : [...columns].reverse()) {
+  // The fullest columns stand still and evenly; the others lean on them.
+  const loose = columns.filter((column) => column.length && column.length < fullest);
+  for (let turn = 0; turn < 16; ++turn) {
+    for (const column of turn % 2 === 0 ? loose : [...loose].reverse()) {
       const wanted = column.map(wish);
       let drift = 0;
       column.forEach((node, row) => {
@@ -161,13 +153,9 @@ export function placeRows(columns, step) {
         drift += node.y - wanted[row];
       });
       for (const node of column) node.y -= drift / column.length;
+      const half = ((fullest - 1) / 2) * step;
+      const over = Math.max(0, column.at(-1).y - half) + Math.min(0, column[0].y + half);
+      for (const node of column) node.y -= over;
     }
-  }
-  // A column that reaches beyond the widest one is pulled in: a drawing is no taller than it has to be.
-  const half = Math.max(...columns.map((column) => ((column.length - 1) / 2) * step), 0);
-  for (const column of columns) {
-    if (!column.length) continue;
-    const over = Math.max(0, column.at(-1).y - half) + Math.min(0, column[0].y + half);
-    for (const node of column) node.y -= over;
   }
 }

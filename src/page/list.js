@@ -31,6 +31,7 @@ export class List {
     Object.assign(this, { list, rows, search, sort, counter, choose });
     this.all = [];
     this.shown = [];
+    this.before = new Map();  // row of each name as last arranged
     this.active = null;  // name of the row that the keys are at
     this.chosen = null;
     list.addEventListener("scroll", () => this.draw(), { passive: true });
@@ -78,6 +79,9 @@ export class List {
     this.shown = this.all.filter((one) => words.every((word) => one.searched.includes(word)));
     const order = ORDERS[this.sort.value] ?? ORDERS.worst;
     this.shown.sort((a, b) => order(a, b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    // Nothing moves away from under a pointer; what is new comes behind.
+    if (!fromTop && this.list.matches(":hover")) this.shown.sort((a, b) => (this.before.get(a.name) ?? 1e9) - (this.before.get(b.name) ?? 1e9));
+    this.before = new Map(this.shown.map((one, row) => [one.name, row]));
     write(this.counter, words.length ? `${this.shown.length.toLocaleString("en")} of ${count(this.all.length, "destination")}`
       : count(this.all.length, "destination"));
     if (fromTop) this.list.scrollTop = 0;

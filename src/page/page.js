@@ -161,7 +161,7 @@ function showOverview() {
     ["Down", tell((one) => one.state === "down").toLocaleString("en"), "no flow reaches", tell((one) => one.state === "down") ? "down" : ""],
     ["With loss", lossy.toLocaleString("en"), "on a path, in the window", lossy ? "loss-2" : ""],
     ["Paths in use", all.reduce((sum, one) => sum + one.paths_in_use, 0).toLocaleString("en"), `${all.reduce((sum, one) => sum + one.flow_count, 0).toLocaleString("en")} flows`, ""],
-    ["Changes", all.reduce((sum, one) => sum + one.changes, 0).toLocaleString("en"), "of flows, since the start", ""],
+    ["Changes", all.reduce((sum, one) => sum + one.changes, 0).toLocaleString("en"), "of flows, since start", ""],
   ]);
   const worst = all.filter((one) => badness(one) > 0).sort((a, b) => badness(b) - badness(a) || (a.name < b.name ? -1 : 1)).slice(0, 8);
   const list = section.querySelector(".worst");
@@ -255,14 +255,14 @@ function showDestination() {
     `every ${time(one.interval_ns).replace(/\.0+ /, " ")}`].filter(Boolean).join("  ·  "));
   sync(view.labels, Object.entries(one.labels), ([key]) => key, () => element("li"), (item, [key, value]) => write(item, `${key} = ${value}`));
   const { window } = one;
-  const rest = (figures) => figures ? `p95 ${time(figures.p95)} · p99 ${time(figures.p99)}` : "nothing yet";
+  const rest = (figures) => figures ? `p95 ${time(figures.p95)}\np99 ${time(figures.p99)}` : "nothing yet";
   showTiles(view.tiles, [
-    ["Loss", percent(window.loss_ratio), `${window.losses.toLocaleString("en")} of ${window.probes.toLocaleString("en")} in the window`, `loss-${severity(window.loss_ratio)}`],
-    ["Worst path", one.worst_path ? percent(one.worst_path.loss_ratio) : "–", one.worst_path ? `path ${one.worst_path.ordinal}, ${count(one.worst_path.flows, "flow")}` : "none loses", `loss-${severity(one.worst_path?.loss_ratio)}`],
-    ["Paths in use", String(one.paths_in_use), `${count(one.flow_count, "flow")}${one.paths_refused ? " · limit reached" : ""}`, ""],
+    ["Loss", percent(window.loss_ratio), `${window.losses.toLocaleString("en")} of ${window.probes.toLocaleString("en")}\nin the window`, `loss-${severity(window.loss_ratio)}`],
+    ["Worst path", one.worst_path ? percent(one.worst_path.loss_ratio) : "–", one.worst_path ? `path ${one.worst_path.ordinal}\n${count(one.worst_path.flows, "flow")}` : "no path loses\nanything", `loss-${severity(one.worst_path?.loss_ratio)}`],
+    ["Paths in use", String(one.paths_in_use), `${count(one.flow_count, "flow")}\n${one.paths_refused ? "limit reached" : ""}`, ""],
     ["RTT p50", time(window.rtt_ns?.p50), rest(window.rtt_ns), ""],
     ["Jitter p50", time(window.jitter_ns?.p50), rest(window.jitter_ns), ""],
-    ["Changes", one.changes.toLocaleString("en"), "of flows, since the start", ""],
+    ["Changes", one.changes.toLocaleString("en"), "of flows\nsince the start", ""],
   ]);
   if (!page.topology) return;
   // First the graph, since the filter may be about it; it is dimmed by what comes of that.

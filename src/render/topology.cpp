@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
+#include "path/loss_begin.hpp"
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
 #include "render/topology_graph.hpp"
@@ -16,7 +18,7 @@ void append_node_id(std::string& out, unsigned ttl, const IpAddress& address) {
   out.push_back('"');
   append_number(out, ttl);
   out.push_back('/');
-  append_address(out, address);
+  if (!address.is_unspecified()) append_address(out, address);
   out.push_back('"');
 }
 
@@ -114,7 +116,7 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
   out.push_back('}');
 }
 
-void append_path(std::string& out, const PathSnapshot& path) {
+void append_path(std::string& out, const PathSnapshot& path, const std::optional<std::size_t>& loss_begins) {
   out.append(R"({"id":)");
   append_path_id(out, path.id);
   append_count(out, R"(,"ordinal":)", path.ordinal);
@@ -125,6 +127,14 @@ void append_path(std::string& out, const PathSnapshot& path) {
   append_count(out, R"(,"probes":)", path.probes);
   append_count(out, R"(,"replies":)", path.replies);
   append_window(out, R"(,"window":)", window_of(path.statistics));
+  out.append(R"(,"loss_begins":)");
+  if (loss_begins) {
+    const bool known = *loss_begins < path.hops.size();
+    append_node_id(out, known ? path.hops[*loss_begins].ttl : path.hops.back().ttl + 1u,
+                   known ? path.hops[*loss_begins].responder : IpAddress());
+  } else {
+    out.append("null");
+  }
   out.append(R"(,"nodes":[)");
   bool first = true;
   for (const HopSnapshot& hop : path.hops) {
@@ -168,10 +178,11 @@ void append_flow(std::string& out, const FlowSnapshot& flow, const RoundRecord* 
 
 void append_details(std::string& out, const DestinationSnapshot& snapshot, const HopNames& names,
                     const TopologyWriter::NewestRounds& rounds) {
+  const auto begins = loss_begins(snapshot);
   out.append(R"(,"paths":[)");
   for (std::size_t i = 0; i < snapshot.paths.size(); ++i) {
     if (i > 0) out.push_back(',');
-    append_path(out, snapshot.paths[i]);
+    append_path(out, snapshot.paths[i], begins[i]);
   }
   std::map<std::uint16_t, const RoundRecord*> newest;
   const auto records = rounds(snapshot.facts->name);

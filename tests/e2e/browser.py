@@ -115,6 +115,7 @@ class Browser:
     # --- what a person does ---
 
     def resize(self, width, height, mobile=False):
+        self.mobile = mobile
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
 
     def scheme(self, dark):
@@ -172,9 +173,13 @@ class Browser:
 
     def picture(self, path, whole=True):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        given = {}
+        before = self.run("[innerWidth, innerHeight]")
         if whole:
-            width, height = self.run("[innerWidth, Math.max(document.documentElement.scrollHeight, innerHeight)]")
-            given = {"clip": {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}, "captureBeyondViewport": True}
+            # On a desk the page scrolls inside; for the picture the window grows until nothing has to scroll.
+            width, height = self.run("""[innerWidth, Math.max(document.documentElement.scrollHeight, innerHeight,
+                innerHeight + document.querySelector('main').scrollHeight - document.querySelector('main').clientHeight)]""")
+            self.resize(width, height, self.mobile)
         with open(path, "wb") as file:
-            file.write(base64.b64decode(self.call("Page.captureScreenshot", format="png", **given)["data"]))
+            file.write(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        if whole:
+            self.resize(*before, self.mobile)
