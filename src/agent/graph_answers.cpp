@@ -8,6 +8,7 @@
 #include "agent/paths_query.hpp"
 #include "agent/topology_query.hpp"
 #include "agent/version.hpp"
+#include "render/diagram.hpp"
 #include "render/event_json.hpp"
 #include "render/topology.hpp"
 
@@ -40,6 +41,24 @@ class TopologyStream : public BodyStream {
   render::TopologyWriter writer_;
   const RoundLog& log_;
   NameSource names_;
+};
+
+/// One graph after the other.
+class DotStream : public BodyStream {
+ public:
+  DotStream(Snapshots snapshots, NameSource names) : snapshots_(std::move(snapshots)), names_(std::move(names)) {}
+
+  Next next(std::string& out, Instant) override {
+    const auto names = names_();
+    while (next_ < snapshots_.size() && out.size() < kPieceBytes)
+      render::append_diagram(out, render::DiagramForm::dot, *snapshots_[next_++], *names);
+    return next_ < snapshots_.size() ? Next::more : Next::end;
+  }
+
+ private:
+  Snapshots snapshots_;
+  NameSource names_;
+  std::size_t next_ = 0;
 };
 
 class EventStream : public BodyStream {
@@ -120,8 +139,13 @@ HttpResponse answer_topology(const HttpRequest& request, const Board& board, con
     told.resize(limit);
   }
   HttpResponse response;
-  response.content_type = "application/json";
   response.headers.emplace_back("Cache-Control", "no-store");
+  if (query->dot) {
+    response.content_type = "text/vnd.graphviz; charset=utf-8";
+    response.stream = std::make_unique<DotStream>(std::move(told), names);
+    return response;
+  }
+  response.content_type = "application/json";
   response.stream =
       std::make_unique<TopologyStream>(render::TopologyWriter(std::move(told), std::move(options)), log, names);
   return response;

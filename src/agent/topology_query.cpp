@@ -25,7 +25,8 @@ std::optional<Error> apply(TopologyQuery& query, const std::string& name, const 
       return wrong_parameter(name, value, "must be a whole number from 1 on");
     query.limit = limit;
   } else if (name == "format") {
-    if (value != "json") return wrong_parameter(name, value, "must be json");
+    if (value != "json" && value != "dot") return wrong_parameter(name, value, "must be json or dot");
+    query.dot = value == "dot";
   } else {
     return Error{"parameter " + quoted_value(name) + " is unknown: destination, detail, limit and format are there"};
   }

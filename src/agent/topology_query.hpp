@@ -15,6 +15,7 @@ struct TopologyQuery {
   std::vector<std::string> destinations;  ///< names, each once; empty: all
   render::TopologyWriter::Detail detail = render::TopologyWriter::Detail::full;
   std::optional<std::size_t> limit;  ///< destinations told
+  bool dot = false;                  ///< for graphviz instead of JSON
 };
 
 /// Understands destination (again and again), detail, limit and format. The error is one line that names the parameter

@@ -79,9 +79,9 @@ export class Fan {
     const room = Math.max(this.box.clientWidth - 2 * EDGE, 200);
     const six = [...graph.nodes.values()].some((node) => node.address.includes(":"));
     // A hop has to hold an address; what is left of the room is for the links.
-    const least = (six ? 120 : 108) + 42;
+    const least = (six ? 112 : 104) + 38;
     const pitch = Math.min(Math.max((room + 42) / columns.length, least), 250);
-    this.gap = Math.min(Math.max(pitch * 0.32, 42), 96);
+    this.gap = Math.min(Math.max(pitch * 0.32, 36), 96);
     this.width = Math.min(pitch - this.gap, six ? 170 : 150);
     const wide = (columns.length - 1) * pitch + this.width;
     const left = EDGE + Math.max(0, (room - wide) / 2);

@@ -296,7 +296,9 @@ const cells = (number) => Array.from({ length: number }, (_, index) => element("
 function showPaths(one) {
   const slowest = Math.max(...one.paths.map((path) => path.window.rtt_ns?.p99 ?? 0), 1);
   const matches = (path) => !page.filter || one.flows.some((flow) => flow.path === path.id && page.filter.ports.has(flow.source_port));
-  const shown = one.paths.filter(matches);
+  // What loses comes first, what is out of use last.
+  const rank = (path) => [path.flows ? 0 : 1, -(path.window.loss_ratio ?? 0), path.ordinal];
+  const shown = one.paths.filter(matches).sort((a, b) => rank(a).map((value, index) => value - rank(b)[index]).find((value) => value) ?? 0);
   write(view.paths.hint, shown.length < one.paths.length ? `${shown.length} of ${one.paths.length}` : String(one.paths.length));
   sync(view.paths.body, shown, (path) => path.id, (path) => {
     const made = row("path", path.id, [element("th", { scope: "row" }), ...cells(9).slice(1)]);

@@ -102,6 +102,18 @@ TEST_CASE("/topology tells the newest round of each flow", "[agent][http]") {
     CHECK(flow.at("newest").at("reached") == true);
 }
 
+TEST_CASE("/topology?format=dot tells a graph for each destination", "[agent][http]") {
+  ServedGraph served;
+  const Answer answer = served.get("/topology?format=dot&destination=a&destination=b");
+  CHECK(answer.status == 200);
+  CHECK(answer.header("content-type").starts_with("text/vnd.graphviz"));
+  std::size_t graphs = 0;
+  for (std::size_t at = answer.body.find("digraph"); at != std::string::npos; at = answer.body.find("digraph", at + 1))
+    ++graphs;
+  CHECK(graphs == 2);
+  CHECK(answer.body.find("10.98.0.9") != std::string::npos);
+}
+
 TEST_CASE("a summary of the topology has no graph", "[agent][http]") {
   ServedGraph served;
   const auto told = served.json("/topology?detail=summary");
