@@ -5,6 +5,7 @@
 
 #include "agent/change_slot.hpp"
 #include "agent/config_routes.hpp"
+#include "agent/event_log.hpp"
 #include "agent/log.hpp"
 #include "agent/names.hpp"
 #include "agent/one_off.hpp"
@@ -31,6 +32,8 @@ constexpr Duration kLongestTurn = std::chrono::milliseconds(100);
 /// While the configuration changes, so that the next slice of that is soon.
 constexpr Duration kChangingTurn = std::chrono::milliseconds(1);
 constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
+/// Some ten thousand events.
+constexpr std::size_t kEventBytes = std::size_t{4} << 20;
 
 /// What the probing loop tells of itself, for threads that answer scrapes.
 struct LoopReport {
@@ -96,6 +99,7 @@ class Agent::State {
   Engine engine_;
   Board board_;
   RoundLog log_;
+  EventLog events_{kEventBytes};
   Tracing tracing_;
   OneOffDesk one_off_desk_;
   OneOffTraces one_off_;
@@ -152,19 +156,28 @@ ProbeAnswers::Sources Agent::State::probe_sources() {
 
 Tracing::Outputs Agent::State::outputs() {
   return {
-      .round = [this](std::shared_ptr<const RoundRecord> record) { log_.add(std::move(record)); },
+      .round =
+          [this](std::shared_ptr<const RoundRecord> record) {
+            events_.on_round(*record);
+            log_.add(std::move(record));
+          },
       .snapshots = [this](std::shared_ptr<const Snapshots> snapshots) { board_.put(std::move(snapshots)); },
       .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
       .warn = [](std::string_view destination,
                  std::string_view message) { log::warn(message, {{"destination", destination}}); },
       .responder = [this](const IpAddress& address) { names_.want(address, turn_); },
-      .gone = [this](const std::string& destination) { log_.drop_destination(destination); }};
+      .gone =
+          [this](const std::string& destination) {
+            log_.drop_destination(destination);
+            events_.drop_destination(destination);
+          }};
 }
 
 Web::Sources Agent::State::web_sources() {
   return {
       .board = &board_,
       .log = &log_,
+      .events = &events_,
       .names = [this] { return names_.table(); },
       .ready = [this] { return ready_.load(); },
       .own_metrics = [this](std::string& out, render::Format format,
@@ -264,6 +277,7 @@ void Agent::State::housekeeping(Instant now) {
     tracing_.on_names(answer, now);
     one_off_.on_names(answer, now);
   }
+  events_.maintain(now);
   {
     const LoopReport report{engine_.counters(), transport_->counters(), tracing_.dns_errors() + names_.errors()};
     const std::lock_guard lock(report_mutex_);
@@ -293,6 +307,9 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   input.history_rounds = history.rounds;
   input.history_bytes = history.bytes;
   input.history_forgotten = history.forgotten;
+  const auto events = events_.size();
+  input.events = events.events;
+  input.events_forgotten = events.forgotten;
   const auto http = server_.counters();
   input.http_connections_refused = {{"full", http.refused_full},
                                     {"address", http.refused_address},

@@ -12,7 +12,7 @@ namespace ecmp {
 namespace {
 
 constexpr int kBadUsage = 2;
-constexpr int kMostShards = 10'000;
+constexpr int kMostShards = 1000;
 
 constexpr std::string_view kHelp =
     R"(Usage: ecmp_exporter [OPTION]...

@@ -214,6 +214,8 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   families.add(Metric::history_rounds, input.history_rounds);
   families.add(Metric::history_bytes, input.history_bytes);
   families.add(Metric::history_forgotten, input.history_forgotten);
+  families.add(Metric::events, input.events);
+  families.add(Metric::events_forgotten, input.events_forgotten);
   add_reasons(families, Metric::http_connections_refused, input.http_connections_refused);
   add_reasons(families, Metric::one_off_traces, input.one_off_traces);
   add_reasons(families, Metric::one_off_refused, input.one_off_refused);

@@ -47,29 +47,17 @@ bool take_offset(std::string_view& text, std::chrono::minutes& offset) {
   return true;
 }
 
-/// What may stand in an error message of whatever somebody sent.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kMost = 64;
-  std::string out = "\"";
-  for (const char c : text.substr(0, kMost))
-    out += c >= ' ' && c != 0x7f && c != '"' ? c : '?';
-  return out + (text.size() > kMost ? "...\"" : "\"");
-}
-
-Error wrong(std::string_view name, std::string_view value, std::string_view wanted) {
-  return {"parameter " + std::string(name) + "=" + quoted(value) + ": " + std::string(wanted)};
-}
-
 std::optional<Error> apply(PathsQuery& query, const std::string& name, const std::string& value, WallTime now) {
   if (name == "destination") {
     query.filter.destination = value;
   } else if (name == "flow") {
     std::uint16_t flow = 0;
-    if (!parse_number(value, flow)) return wrong(name, value, "must be a source port, 0 to 65535");
+    if (!parse_number(value, flow)) return wrong_parameter(name, value, "must be a source port, 0 to 65535");
     query.filter.flow = flow;
   } else if (name == "path") {
     std::uint32_t path = 0;
-    if (value.size() != 8 || !parse_number(value, path, 16)) return wrong(name, value, "must be 8 hex digits");
+    if (value.size() != 8 || !parse_number(value, path, 16))
+      return wrong_parameter(name, value, "must be 8 hex digits");
     query.filter.path = path;
   } else if (name == "since") {
     if (const auto duration = config::parse_duration(value)) {
@@ -77,23 +65,36 @@ std::optional<Error> apply(PathsQuery& query, const std::string& name, const std
     } else if (const auto time = parse_time(value)) {
       query.filter.since = *time;
     } else {
-      return wrong(name, value, "must be a time such as 2026-01-01T00:00:00Z or a duration such as 15m");
+      return wrong_parameter(name, value, "must be a time such as 2026-01-01T00:00:00Z or a duration such as 15m");
     }
   } else if (name == "limit") {
     std::size_t limit = 0;
-    if (!parse_number(value, limit) || limit == 0) return wrong(name, value, "must be a whole number from 1 on");
+    if (!parse_number(value, limit) || limit == 0)
+      return wrong_parameter(name, value, "must be a whole number from 1 on");
     query.limit = limit;
   } else if (name == "follow") {
-    if (value != "true" && value != "false") return wrong(name, value, "must be true or false");
+    if (value != "true" && value != "false") return wrong_parameter(name, value, "must be true or false");
     query.follow = value == "true";
   } else {
-    return Error{"parameter " + quoted(name) +
+    return Error{"parameter " + quoted_value(name) +
                  " is unknown: destination, flow, path, since, limit and follow are there"};
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+std::string quoted_value(std::string_view text) {
+  constexpr std::size_t kMost = 64;
+  std::string out = "\"";
+  for (const char c : text.substr(0, kMost))
+    out += c >= ' ' && c != 0x7f && c != '"' ? c : '?';
+  return out + (text.size() > kMost ? "...\"" : "\"");
+}
+
+Error wrong_parameter(std::string_view name, std::string_view value, std::string_view wanted) {
+  return {"parameter " + std::string(name) + "=" + quoted_value(value) + ": " + std::string(wanted)};
+}
 
 std::optional<WallTime> parse_time(std::string_view text) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
@@ -126,7 +127,7 @@ Result<PathsQuery> parse_paths_query(const QueryParameters& parameters, WallTime
   PathsQuery query;
   std::set<std::string_view> seen;
   for (const auto& [name, value] : parameters) {
-    if (!seen.insert(name).second) return Error{"parameter " + quoted(name) + " is given twice"};
+    if (!seen.insert(name).second) return Error{"parameter " + quoted_value(name) + " is given twice"};
     if (auto error = apply(query, name, value, now)) return *error;
   }
   return query;

@@ -27,6 +27,12 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 /// it.
 Result<PathsQuery> parse_paths_query(const QueryParameters& parameters, WallTime now);
 
+/// What may stand in an error message of whatever somebody sent: in quotes, printable, not long.
+std::string quoted_value(std::string_view text);
+
+/// "parameter NAME="VALUE": WANTED".
+Error wrong_parameter(std::string_view name, std::string_view value, std::string_view wanted);
+
 /// RFC 3339 section 5.6, with any number of fractional digits and any offset; nothing else.
 std::optional<WallTime> parse_time(std::string_view text);
 

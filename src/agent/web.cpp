@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "agent/graph_answers.hpp"
+#include "agent/page_routes.hpp"
 #include "agent/paths_query.hpp"
-#include "agent/version.hpp"
 #include "render/accept.hpp"
 #include "render/ndjson.hpp"
-#include "render/page.hpp"
 
 namespace ecmp {
 namespace {
@@ -72,16 +72,18 @@ class RoundStream : public BodyStream {
   std::uint64_t end_ = 0;  ///< sequence number of the first round that is not told any more
 };
 
-WallTime wall_now() {
-  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-}
-
 }  // namespace
 
 void Web::add_routes(net::HttpServer& server) {
-  server.route("GET", "/", [this](const HttpRequest& request) { return page(request); });
+  add_page_routes(server, *sources_.board);
   server.route("GET", "/metrics", [this](const HttpRequest& request) { return metrics(request); });
   server.route("GET", "/paths", [this](const HttpRequest& request) { return paths(request); });
+  server.route("GET", "/topology", [this](const HttpRequest& request) {
+    return answer_topology(request, *sources_.board, *sources_.log, sources_.names);
+  });
+  server.route("GET", "/events", [this](const HttpRequest& request) {
+    return answer_events(request, *sources_.board, *sources_.events, sources_.names);
+  });
   server.route("GET", "/-/healthy", [](const HttpRequest&) { return HttpResponse::text(200, "healthy"); });
   server.route("GET", "/-/ready", [this](const HttpRequest&) {
     return sources_.ready() ? HttpResponse::text(200, "ready")
@@ -120,24 +122,11 @@ HttpResponse Web::metrics(const HttpRequest& request) {
 HttpResponse Web::paths(const HttpRequest& request) const {
   const auto query = parse_paths_query(request.query, wall_now());
   if (!query.ok()) return HttpResponse::text(400, query.error());
-  if (const auto& wanted = query->filter.destination) {
-    const auto snapshots = sources_.board->get();
-    const bool known =
-        std::ranges::any_of(*snapshots, [&](const auto& snapshot) { return snapshot->facts->name == *wanted; });
-    if (!known) return HttpResponse::text(400, "parameter destination: no such destination is configured");
-  }
+  if (const auto& wanted = query->filter.destination; wanted && !is_traced(*sources_.board, *wanted))
+    return unknown_destination();
   HttpResponse response;
   response.content_type = "application/x-ndjson";
   response.stream = std::make_unique<RoundStream>(*sources_.log, sources_.names, *query);
-  return response;
-}
-
-HttpResponse Web::page(const HttpRequest&) const {
-  HttpResponse response;
-  response.content_type = "text/html; charset=utf-8";
-  response.body = render::page(*sources_.board->get(), version());
-  // Nothing from elsewhere, whatever a name may hold.
-  response.headers.emplace_back("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
   return response;
 }
 

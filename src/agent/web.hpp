@@ -6,6 +6,7 @@
 #include <string>
 
 #include "agent/board.hpp"
+#include "agent/event_log.hpp"
 #include "agent/round_log.hpp"
 #include "agent/scrape_stream.hpp"
 #include "net/http_message.hpp"
@@ -22,6 +23,7 @@ class Web {
   struct Sources {
     const Board* board = nullptr;
     const RoundLog* log = nullptr;
+    const EventLog* events = nullptr;
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<bool()> ready;
     /// Appends the exporter's own families, and what ends a scrape.
@@ -42,7 +44,6 @@ class Web {
  private:
   net::HttpResponse metrics(const net::HttpRequest& request);
   net::HttpResponse paths(const net::HttpRequest& request) const;
-  net::HttpResponse page(const net::HttpRequest& request) const;
 
   Sources sources_;
   mutable std::mutex settings_mutex_;  ///< of max_series and histograms of the sources

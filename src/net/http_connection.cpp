@@ -265,6 +265,7 @@ class Connection : private httplib::Server {
     request.query = std::move(target->query);
     request.accept = joined(parsed, "Accept");
     request.accept_encoding = head_.accept_encoding;
+    request.if_none_match = joined(parsed, "If-None-Match");
     request.scrape_timeout = parse_seconds(parsed.get_header_value("X-Prometheus-Scrape-Timeout-Seconds"));
     request.authorization = parsed.get_header_value("Authorization");
     request.content_type = parsed.get_header_value("Content-Type");
@@ -338,6 +339,7 @@ class Connection : private httplib::Server {
   /// The last look at the headers before they are written.
   void complete(httplib::Response& response) {
     response.headers.erase("Accept-Ranges");
+    if (response.status == 304) response.headers.erase("Content-Length");  // RFC 9110 section 8.6: not of no body
     response.headers.erase("Keep-Alive");
     response.headers.erase("EXCEPTION_WHAT");
     response.headers.erase("Connection");

@@ -21,6 +21,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> query;  ///< decoded, in the order given; keys may repeat
   std::string accept;                                      ///< all Accept lines, joined by commas
   std::string accept_encoding;             ///< likewise; compression is the server's business, not the route's
+  std::string if_none_match;               ///< as given
   std::optional<Duration> scrape_timeout;  ///< X-Prometheus-Scrape-Timeout-Seconds
   std::string authorization;
   std::string content_type;

@@ -233,6 +233,8 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     if (verdict.changed != ChangeKind::none) {
       ++flow.changes[static_cast<std::size_t>(verdict.changed)];
       verdict.previous = before;
+      verdict.change = std::make_shared<const ChangePlace>(
+          ChangePlace{static_cast<std::uint8_t>(step_.ttl), step_.before, step_.after});
     }
     for (const Sight& left : step_.left)
       if (!in_use(left.ttl, left.responder)) sightings_.forget(left.ttl, left.responder);

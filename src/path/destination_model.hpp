@@ -18,12 +18,20 @@ struct ModelOptions {
   bool hop_histograms = true;                          ///< keep cumulative ones for hops, not only for paths
 };
 
+/// Where a path came to differ: the first such hop. Responders are unspecified where there is none to tell.
+struct ChangePlace {
+  std::uint8_t ttl = 0;  ///< 0: only the distance alternates
+  IpAddress before;
+  IpAddress after;
+};
+
 /// What a round says about the path of its flow.
 struct PathVerdict {
   std::uint32_t path = 0;  ///< id; 0 if nobody has answered yet, or if max_paths was reached
   std::uint32_t ordinal = 0;
-  ChangeKind changed = ChangeKind::none;  ///< confirmed with this round
-  std::uint32_t previous = 0;             ///< id of the path before, when changed
+  ChangeKind changed = ChangeKind::none;      ///< confirmed with this round
+  std::uint32_t previous = 0;                 ///< id of the path before, when changed
+  std::shared_ptr<const ChangePlace> change;  ///< null when not changed
   /// Of the path (or, when the path is not told, of the flow), TTL 1 first; unspecified where nobody ever answered, the
   /// lowest address where a balancer alternates. Shared by all rounds of the path. Made by on_round() it is never null.
   std::shared_ptr<const std::vector<IpAddress>> responders;

@@ -163,7 +163,14 @@ bool FlowView::hear_distance(const Round& round, ViewStep& step) {
 void FlowView::balance(ViewStep& step) {
   for (std::size_t i = 0; i < std::min(range(), slots_.size()); ++i) {
     Sticky<IpAddress>& responder = slots_[i].responder;
-    if (responder.known() && !responder.balanced() && responder.varied()) responder.balance();
+    if (!responder.known() || responder.balanced() || !responder.varied()) continue;
+    const IpAddress known = responder.value();
+    responder.balance();
+    if (step.ttl != 0) continue;
+    step.ttl = i + 1;
+    step.before = known;
+    const auto other = std::ranges::find_if(responder.members(), [&](const IpAddress& one) { return one != known; });
+    if (other != responder.members().end()) step.after = *other;
   }
   if (distance_.known() && !distance_.balanced() && distance_.varied()) {
     distance_.balance();

@@ -27,11 +27,12 @@ struct ViewStep {
   };
   bool moved = false;  ///< the view is not what it was
   Change change = Change::none;
-  // Of a switch: the first hop that differs. Responders are unspecified where there is none to compare.
+  // Of a switch: the first hop that differs; of a balancer: the first hop that alternates, and two of its responders.
+  // TTL 0, and unspecified responders, where there is none to compare.
   std::size_t ttl = 0;
   IpAddress before;
   IpAddress after;
-  Instant first_seen;        ///< start of the round in which the new one answered first
+  Instant first_seen;        ///< of a switch: start of the round in which the new one answered first
   std::vector<Sight> heard;  ///< who answered that was not the known responder of its slot
   std::vector<Sight> left;   ///< whom the flow used before the switch and does not use now
 

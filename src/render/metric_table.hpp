@@ -70,6 +70,8 @@ enum class Metric : std::uint8_t {
   history_rounds,
   history_bytes,
   history_forgotten,
+  events,
+  events_forgotten,
   http_connections_refused,
   one_off_traces,
   one_off_refused,

@@ -1,66 +1,23 @@
 #include "render/ndjson.hpp"
 
-#include <array>
-#include <charconv>
 #include <string_view>
 
 #include "packet/message.hpp"
 #include "render/append.hpp"
+#include "render/json_parts.hpp"
 #include "render/path_hash.hpp"
 
 namespace ecmp::render {
 
 namespace {
 
-void append_bool(std::string& out, bool value) {
-  out.append(value ? "true" : "false");
-}
-
 /// The address, or nothing where none is known.
 void append_known(std::string& out, const IpAddress& address) {
   if (!address.is_unspecified()) append_address(out, address);
 }
 
-void append_mpls(std::string& out, const packet::KeptMpls& stack) {
-  out.append(R"(,"mpls":[)");
-  const char* before = "";
-  for (const packet::MplsLabel& label : stack.view()) {
-    out.append(before).append(R"({"label":)");
-    before = ",";
-    append_number(out, label.label);
-    out.append(R"(,"tc":)");
-    append_number(out, static_cast<unsigned>(label.traffic_class));
-    out.append(R"(,"s":)");
-    append_bool(out, label.bottom);
-    out.append(R"(,"ttl":)");
-    append_number(out, static_cast<unsigned>(label.ttl));
-    out.push_back('}');
-  }
-  out.push_back(']');
-}
-
-/// With a point, so that readers that tell integers from other numbers see the same type in every line.
-void append_ratio(std::string& out, double ratio) {
-  std::array<char, 32> text{};
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), ratio);
-  const std::string_view written(text.data(), end);
-  out.append(written);
-  if (written.find_first_of(".e") == std::string_view::npos) out.append(".0");
-}
-
-void append_quantiles(std::string& out, std::string_view key, const Quantiles& quantiles) {
-  out.append(key);
-  out.append(R"({"p50":)");
-  append_number(out, quantiles.p50.count());
-  out.append(R"(,"p95":)");
-  append_number(out, quantiles.p95.count());
-  out.append(R"(,"p99":)");
-  append_number(out, quantiles.p99.count());
-  out.push_back('}');
-}
-
 /// The rolling window of the path; all 0 while there is none.
-void append_window(std::string& out, const PathVerdict& verdict) {
+void append_path_window(std::string& out, const PathVerdict& verdict) {
   static const PathWindow none;
   const PathWindow& window = verdict.window != nullptr ? *verdict.window : none;
   out.append(R"(,"window":{"loss_ratio":)");
@@ -102,7 +59,7 @@ void append_hop(std::string& out, const HopResult& hop, const RoundRecord& recor
   out.append(R"(,"reply":")");
   out.append(reply_text(hop));
   out.push_back('"');
-  append_mpls(out, hop.mpls);
+  append_mpls(out, R"(,"mpls":)", hop.mpls);
   out.push_back('}');
 }
 
@@ -154,7 +111,7 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   out.append(to_string(verdict.changed));
   out.append(R"(","loss":)");
   append_bool(out, round.end_to_end == EndToEnd::lost);
-  append_window(out, verdict);
+  append_path_window(out, verdict);
   out.append("}\n");
 }
 

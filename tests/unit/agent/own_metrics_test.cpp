@@ -35,6 +35,8 @@ OwnMetricsInput example_input() {
   input.history_rounds = 1000;
   input.history_bytes = 64ull << 20;
   input.history_forgotten = 11;
+  input.events = 21;
+  input.events_forgotten = 22;
   input.http_connections_refused = {{"full", 12}, {"address", 0}};
   input.one_off_traces = {{"reached", 13}, {"not_reached", 1}};
   input.one_off_refused = {{"rate", 14}, {"busy", 0}};

@@ -91,8 +91,10 @@ class Served {
   std::map<std::string, std::unique_ptr<DestinationModel>> models_;
   Board board_;
   RoundLog log_{1u << 20};
+  EventLog events_{1u << 20};
   Web web_{{.board = &board_,
             .log = &log_,
+            .events = &events_,
             .names = [] { return std::make_shared<NoNames>(); },
             .ready = [this] { return ready.load(); },
             .own_metrics =

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "agent/board.hpp"
+#include "agent/event_log.hpp"
+#include "agent/round_log.hpp"
+#include "net/http_message.hpp"
+#include "render/hop_names.hpp"
+
+namespace ecmp {
+
+using NameSource = std::function<std::shared_ptr<const render::HopNames>()>;
+
+/// Civil time, for what is told to people.
+WallTime wall_now();
+
+bool is_traced(const Board& board, std::string_view destination);
+net::HttpResponse unknown_destination();
+
+// What is passed by reference must outlive the answers: they read on while they are sent.
+
+/// GET /topology
+net::HttpResponse answer_topology(const net::HttpRequest& request, const Board& board, const RoundLog& log,
+                                  const NameSource& names);
+
+/// GET /events
+net::HttpResponse answer_events(const net::HttpRequest& request, const Board& board, const EventLog& events,
+                                const NameSource& names);
+
+}  // namespace ecmp

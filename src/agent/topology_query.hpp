@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/paths_query.hpp"
+#include "render/topology.hpp"
+
+namespace ecmp {
+
+/// What a request for /topology asks for.
+struct TopologyQuery {
+  std::vector<std::string> destinations;  ///< names, each once; empty: all
+  render::TopologyWriter::Detail detail = render::TopologyWriter::Detail::full;
+  std::optional<std::size_t> limit;  ///< destinations told
+  bool dot = false;                  ///< for graphviz instead of JSON
+};
+
+/// Understands destination (again and again), detail, limit and format. The error is one line that names the parameter
+/// and what is wrong with it.
+Result<TopologyQuery> parse_topology_query(const QueryParameters& parameters);
+
+}  // namespace ecmp

@@ -1,0 +1,106 @@
+#include "render/event_json.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "render/append.hpp"
+#include "render/json_parts.hpp"
+
+namespace ecmp::render {
+namespace {
+
+using Addresses = std::vector<IpAddress>;
+
+void note(Addresses& addresses, const IpAddress& address) {
+  if (address.is_unspecified()) return;
+  const auto at = std::ranges::lower_bound(addresses, address);
+  if (at == addresses.end() || *at != address) addresses.insert(at, address);
+}
+
+void append_addresses(std::string& out, std::string_view key, const Addresses& addresses) {
+  out.append(key);
+  out.push_back('[');
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_known_address(out, addresses[i]);
+  }
+  out.push_back(']');
+}
+
+void append_ports(std::string& out, std::string_view key, const std::vector<std::uint16_t>& ports) {
+  out.append(key);
+  out.push_back('[');
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_number(out, ports[i]);
+  }
+  out.push_back(']');
+}
+
+void append_path(std::string& out, std::string_view key, std::uint32_t id) {
+  out.append(key);
+  out.push_back('"');
+  if (id != 0) append_hex8(out, id);
+  out.push_back('"');
+}
+
+void append_move(std::string& out, const EventMove& move) {
+  out.append(R"({"before":)");
+  append_known_address(out, move.before);
+  out.append(R"(,"after":)");
+  append_known_address(out, move.after);
+  append_path(out, R"(,"path_before":)", move.path_before);
+  append_path(out, R"(,"path_after":)", move.path_after);
+  append_ports(out, R"(,"flows":)", move.flows);
+  out.push_back('}');
+}
+
+}  // namespace
+
+void append_event(std::string& out, const PathEvent& event, std::uint64_t id, const HopNames& names) {
+  Addresses before;
+  Addresses after;
+  Addresses all;
+  std::vector<std::uint16_t> flows;
+  for (const EventMove& move : event.moves) {
+    note(before, move.before);
+    note(after, move.after);
+    note(all, move.before);
+    note(all, move.after);
+    flows.insert(flows.end(), move.flows.begin(), move.flows.end());
+  }
+  std::ranges::sort(flows);
+  out.append(R"({"id":)");
+  append_number(out, id);
+  out.append(R"(,"time":")");
+  append_time(out, event.time);
+  out.append(R"(","settled":")");
+  append_time(out, event.settled);
+  out.append(R"(","destination":)");
+  append_string(out, event.destination->name);
+  out.append(R"(,"kind":")").append(to_string(event.kind));
+  out.append(R"(","ttl":)");
+  append_number(out, static_cast<unsigned>(event.ttl));
+  append_addresses(out, R"(,"before":)", before);
+  append_addresses(out, R"(,"after":)", after);
+  append_ports(out, R"(,"flows":)", flows);
+  out.append(R"(,"moves":[)");
+  for (std::size_t i = 0; i < event.moves.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_move(out, event.moves[i]);
+  }
+  out.append(R"(],"names":{)");
+  bool first = true;
+  for (const IpAddress& address : all) {
+    const std::string_view name = names.name(address);
+    if (name.empty()) continue;
+    if (!first) out.push_back(',');
+    first = false;
+    append_known_address(out, address);
+    out.push_back(':');
+    append_string(out, name);
+  }
+  out.append("}}\n");
+}
+
+}  // namespace ecmp::render
