@@ -19,8 +19,10 @@ BOARDS = (overview, destination, path_and_hop, agent)
 def dashboards():
     """{path: text}"""
     made = [module.make() for module in BOARDS]
-    return {os.path.join(HERE, "grafana", board["uid"] + ".json"): json.dumps(board, indent=1, ensure_ascii=False) + "\n"
-            for board in made}
+    return {
+        os.path.join(HERE, "grafana", board["uid"] + ".json"): json.dumps(board, indent=1, ensure_ascii=False) + "\n"
+        for board in made
+    }
 
 
 def stale(wanted):

@@ -31,7 +31,7 @@ def at_a_glance():
 
 
 def responders():
-    """Everything that stands at an end of a link, and the agents themselves; none may be missing, or the panel breaks."""
+    """All that stands at an end of a link, but the agents; were one missing, the panel would break."""
     ends = " or ".join(f"group by (job, instance, hop) ({q.relabel(f'ecmp_link_flows{{{WHERE}}}', 'hop', end)})"
                        for end in ("from", "to"))
     first = f'group by (job, instance, hop) (ecmp_path_hop_info{{{WHERE}, ttl="1"}})'
@@ -69,25 +69,33 @@ def edges():
 
 def computed(alias, left, operator, right):
     # The node graph looks at the names of fields, which renaming leaves alone: new fields have to be made.
-    return {"id": "calculateField", "options": {"alias": alias, "mode": "binary", "reduce": {"reducer": "sum"},
-                                                "binary": {"left": left, "operator": operator, "right": right},
-                                                "replaceFields": False}}
+    return {
+        "id": "calculateField", "options": {
+            "alias": alias, "mode": "binary", "reduce": {"reducer": "sum"}, "binary":
+            {"left": left, "operator": operator, "right": right}, "replaceFields": False
+        }
+    }
 
 
 def fan():
-    transformations = [computed("mainstat", "Value #nodes", "*", "100"), computed("arc__lost", "Value #nodes", "*", "1"),
-                       computed("arc__answered", "1", "-", "Value #nodes"),
-                       computed("secondarystat", "Value #edges", "*", "1"),
-                       computed("thickness", "Value #edges", "*", "0.1")]
-    overrides = [override("arc__lost", color={"mode": "fixed", "fixedColor": RED}, displayName="lost here or beyond"),
-                 override("arc__answered", color={"mode": "fixed", "fixedColor": "green"}, displayName="answered")]
+    transformations = [
+        computed("mainstat", "Value #nodes", "*", "100"),
+        computed("arc__lost", "Value #nodes", "*", "1"),
+        computed("arc__answered", "1", "-", "Value #nodes"),
+        computed("secondarystat", "Value #edges", "*", "1"),
+        computed("thickness", "Value #edges", "*", "0.1")
+    ]
+    overrides = [
+        override("arc__lost", color={"mode": "fixed", "fixedColor": RED}, displayName="lost here or beyond"),
+        override("arc__answered", color={"mode": "fixed", "fixedColor": "green"}, displayName="answered")
+    ]
     defaults = {"unit": "none", "decimals": 1}
-    options = {"nodes": {"mainStatUnit": "%", "arcs": []}, "edges": {"secondaryStatUnit": "%"},
-               "layoutAlgorithm": "layered", "zoomMode": "cooperative"}
-    return panel("nodeGraph", "The fan", "Every responder on the way of the flows, from the agent to the destination. A "
-                 "link is as wide as its share of the flows. The ring around a responder is red for the share of probes "
-                 "that neither it nor any hop beyond answered.", [instant(nodes(), "nodes"), instant(edges(), "edges")],
-                 24, 15, defaults, options, overrides, transformations)
+    options = {"nodes": {"mainStatUnit": "%", "arcs": []}, "edges": {"secondaryStatUnit": "%"}}
+    return panel(
+        "nodeGraph", "The fan", "Every responder on the way of the flows, from the agent to the destination. A "
+        "link is as wide as its share of the flows. The ring around a responder is red for the share of probes "
+        "that neither it nor any hop beyond answered.",
+        [instant(nodes(), "nodes"), instant(edges(), "edges")], 24, 15, defaults, options, overrides, transformations)
 
 
 def paths():
@@ -102,17 +110,26 @@ def paths():
         series(q.quantile(0.99, RTT, WHERE, by), "__auto", "rtts"),
         instant(q.quantile(0.99, JITTER, WHERE, by, q.RANGE), "jitter"),
     ]
-    columns = {"destination": "Destination", "path": "Path", "instance": "Agent", "Value #hops": "Hops",
-               "Value #flows": "Flows now", "Value #loss": "Loss", "Trend #losses": "Loss over time",
-               "Value #p50": "RTT p50", "Value #p99": "RTT p99", "Trend #rtts": "RTT p99 over time",
-               "Value #jitter": "Jitter p99"}
-    overrides = [override("Path", links=TO_PATH, custom__width=120), number_column("Hops", 80),
-                 number_column("Flows now", 100), loss_column("Loss"), trend_column("Loss over time", "percentunit", RED, 220),
-                 seconds_column("RTT p50"), seconds_column("RTT p99"), trend_column("RTT p99 over time", "s", BLUE, 220),
-                 seconds_column("Jitter p99")]
-    return table("Paths", "Every path that flows took within the time range, with what it lost and how long it took. A path "
-                 "that no flow is on any more stays for a while. A click leads to its hops.", targets, columns, ("job",),
-                 24, 10, overrides, (("Loss", True),), ("losses", "rtts"))
+    columns = {
+        "destination": "Destination", "path": "Path", "instance": "Agent", "Value #hops": "Hops", "Value #flows":
+        "Flows now", "Value #loss": "Loss", "Trend #losses": "Loss over time", "Value #p50": "RTT p50", "Value #p99":
+        "RTT p99", "Trend #rtts": "RTT p99 over time", "Value #jitter": "Jitter p99"
+    }
+    overrides = [
+        override("Path", links=TO_PATH, custom__width=120),
+        number_column("Hops", 80),
+        number_column("Flows now", 100),
+        loss_column("Loss"),
+        trend_column("Loss over time", "percentunit", RED, 220),
+        seconds_column("RTT p50"),
+        seconds_column("RTT p99"),
+        trend_column("RTT p99 over time", "s", BLUE, 220),
+        seconds_column("Jitter p99")
+    ]
+    return table(
+        "Paths", "Every path that flows took within the time range, with what it lost and how long it took. A path "
+        "that no flow is on any more stays for a while. A click leads to its hops.", targets, columns, ("job",), 24, 10,
+        overrides, (("Loss", True),), ("losses", "rtts"))
 
 
 def flows():
@@ -121,16 +138,26 @@ def flows():
     info = f"max by (instance, destination, flow, source_address) (ecmp_flow_info{{{WHERE}}})"
     on_path = f"max by (instance, destination, flow, path) (ecmp_flow_path_info{{{WHERE}}})"
     by = ("instance", "destination", "flow")
-    columns = {"destination": "Destination", "flow": "Flow", "source_address": "From", "path": "Path", "instance": "Agent",
-               "Value #loss": "Loss", "Value #changes": "Changes"}
-    which = table("Flows", "The path each flow is on now. To reproduce what a flow sees, send from its source port.",
-                  [instant(info, "info"), instant(on_path, "path"), instant(q.loss("flow", WHERE, by, q.RANGE), "loss"),
-                   instant(q.increase("ecmp_flow_path_changes_total", WHERE, by), "changes")], columns,
-                  ("Value #info", "Value #path"), 12, 11,
-                  [number_column("Flow", 90), override("Path", links=TO_PATH, custom__width=110), loss_column("Loss"),
-                   number_column("Changes")], (("Loss", True),), numbers=("flow",))
-    return [timeline("Path of each flow", "Which path a flow was on: a colour for each path of a destination, numbered in the "
-                     "order of appearance.", ordinal, ordinal_mappings(), width=12, height=11), which]
+    columns = {
+        "destination": "Destination", "flow": "Flow", "source_address": "From", "path": "Path", "instance": "Agent",
+        "Value #loss": "Loss", "Value #changes": "Changes"
+    }
+    which = table("Flows", "The path each flow is on now. To reproduce what a flow sees, send from its source port.", [
+        instant(info, "info"),
+        instant(on_path, "path"),
+        instant(q.loss("flow", WHERE, by, q.RANGE), "loss"),
+        instant(q.increase("ecmp_flow_path_changes_total", WHERE, by), "changes")
+    ], columns, ("Value #info", "Value #path"), 12, 11, [
+        number_column("Flow", 90),
+        override("Path", links=TO_PATH, custom__width=110),
+        loss_column("Loss"),
+        number_column("Changes")
+    ], (("Loss", True),), numbers=("flow",))
+    return [
+        timeline(
+            "Path of each flow", "Which path a flow was on: a colour for each path of a destination, numbered in the "
+            "order of appearance.", ordinal, ordinal_mappings(), width=12, height=11), which
+    ]
 
 
 def over_time():
@@ -140,25 +167,32 @@ def over_time():
               [series(q.loss("path", WHERE, by), PATH_NAME)], "percentunit", steps=LOSS_STEPS, maximum=0.01),
         graph("RTT p99 of each path", "Equal-cost paths should not differ much.",
               [series(q.quantile(0.99, RTT, WHERE, by), PATH_NAME)], "s"),
-        graph("RTT over the rolling window", "Median and 99th percentile that the agent keeps itself, over window.duration of "
-              "its configuration: there also where no histograms are stored.",
-              [series(f'max by (instance, destination, quantile) (ecmp_path_window_rtt_seconds{{{WHERE}, '
-                      'quantile=~"0.5|0.99"})', "worst path, quantile {{quantile}}, {{destination}}")], "s"),
+        graph(
+            "RTT over the rolling window",
+            "Median and 99th percentile that the agent keeps itself, over window.duration of "
+            "its configuration: there also where no histograms are stored.", [
+                series(
+                    f'max by (instance, destination, quantile) (ecmp_path_window_rtt_seconds{{{WHERE}, '
+                    'quantile=~"0.5|0.99"})', "worst path, quantile {{quantile}}, {{destination}}")
+            ], "s"),
         graph("Flows on each path", "How the routers deal out the flows.",
               [series(f"sum by ({q.listed(by)}) (ecmp_path_flows{{{WHERE}}})", PATH_NAME)], "none", stack=True, fill=30,
               stepped=True, decimals=0),
-        graph("Path changes", "Confirmed changes of the paths of flows, by kind.",
-              [series(q.increase("ecmp_flow_path_changes_total", WHERE, ("destination", "kind"), q.STEP),
-                      "{{kind}} to {{destination}}")], "none", stack=True, bars=True),
-        graph("Refusals", "Answers that refuse a probe, by their reason and by who sent them.",
-              [series(q.rate("ecmp_destination_unreachable_replies_total", WHERE, ("destination", "reply", "hop")),
-                      "{{reply}} from {{hop}} for {{destination}}")], "pps", stack=True, fill=30),
+        graph("Path changes", "Confirmed changes of the paths of flows, by kind.", [
+            series(q.increase("ecmp_flow_path_changes_total", WHERE,
+                              ("destination", "kind"), q.STEP), "{{kind}} to {{destination}}")
+        ], "none", stack=True, bars=True),
+        graph("Refusals", "Answers that refuse a probe, by their reason and by who sent them.", [
+            series(q.rate("ecmp_destination_unreachable_replies_total", WHERE,
+                          ("destination", "reply", "hop")), "{{reply}} from {{hop}} for {{destination}}")
+        ], "pps", stack=True, fill=30),
     ]
 
 
 def heatmaps(make_heat, of, suffix):
     return [
-        heatmap(f"RTT{suffix}", f"End-to-end round-trip times over all chosen paths; {of}. Two bands are two sorts of paths.",
+        heatmap(f"RTT{suffix}",
+                f"End-to-end round-trip times over all chosen paths; {of}. Two bands are two sorts of paths.",
                 heat(make_heat(RTT, WHERE)), "s"),
         heatmap(f"Jitter{suffix}", f"Differences of consecutive round-trip times within one flow; {of}.",
                 heat(make_heat(JITTER, WHERE)), "s"),
@@ -175,6 +209,7 @@ def make():
         ("Distribution (classic histograms, where Prometheus takes no native ones)", True,
          heatmaps(q.classic_heatmap, "from classic buckets", " (classic)")),
     ]
-    return board("ecmp-destination", "ECMP / Destination", "The equal-cost paths to a destination: drawn as a graph, in a "
-                 "table, and which flow was on which of them when.", ["destination"],
-                 [variables.job(), variables.instance(), variables.destination()], rows, [variables.path_changes()])
+    return board(
+        "ecmp-destination", "ECMP / Destination", "The equal-cost paths to a destination: drawn as a graph, in a "
+        "table, and which flow was on which of them when.", ["destination"],
+        [variables.job(), variables.instance(), variables.destination()], rows, [variables.path_changes()])

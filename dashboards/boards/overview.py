@@ -1,9 +1,9 @@
 """All destinations at a glance, and what is worst among them."""
 from . import promql as q
 from . import variables
-from .panels import (BLUE, GOOD_IF_ZERO, GREEN, LOSS_STEPS, PLAIN, RED, SILENCE_STEPS, UP, board, graph, instant, link_to,
-                     loss_column, number_column, override, seconds_column, series, stat, table, timeline, trend_column,
-                     value_now)
+from .panels import (BLUE, GOOD_IF_ZERO, GREEN, LOSS_STEPS, PLAIN, RED, SILENCE_STEPS, UP, board, graph, instant,
+                     link_to, loss_column, number_column, override, seconds_column, series, stat, table, timeline,
+                     trend_column, value_now)
 
 WHERE = q.DESTINATION
 NAME = "{{destination}} ({{instance}})"
@@ -47,8 +47,8 @@ def at_a_glance():
     return [
         stat("Destinations traced", "How many destinations the chosen agents trace and have told the state of.",
              value_now(f"count({up()})"), "none", PLAIN, decimals=0),
-        stat("Down", "Destinations that no flow reached in its last round.", value_now(f"sum({up()} == bool 0)"), "none",
-             ((None, GREEN), (1, RED)), color_mode="background", decimals=0),
+        stat("Down", "Destinations that no flow reached in its last round.", value_now(f"sum({up()} == bool 0)"),
+             "none", ((None, GREEN), (1, RED)), color_mode="background", decimals=0),
         stat("Loss of all paths", "Share of all end-to-end probes that the destinations did not answer.",
              series(q.loss("path", WHERE, ()), "loss"), "percentunit", LOSS_STEPS, decimals=2, graph=True),
         stat("Loss of the worst path", "Loss of the path that loses most: an average over all paths hides it.",
@@ -75,23 +75,29 @@ def destinations():
         series(q.quantile(0.99, rtt, WHERE, by), "__auto", "rtts"),
         instant(q.increase("ecmp_flow_path_changes_total", WHERE, by), "changes"),
     ]
-    columns = {"destination": "Destination", "instance": "Agent", "address": "Address", "protocol": "Protocol",
-               "Value #up": "State", "Value #paths": "Paths", "Value #loss": "Loss", "Trend #losses": "Loss over time",
-               "Value #p50": "RTT p50", "Value #p99": "RTT p99", "Trend #rtts": "RTT p99 over time",
-               "Value #changes": "Changes"}
+    columns = {
+        "destination": "Destination", "instance": "Agent", "address": "Address", "protocol": "Protocol", "Value #up":
+        "State", "Value #paths": "Paths", "Value #loss": "Loss", "Trend #losses": "Loss over time", "Value #p50":
+        "RTT p50", "Value #p99": "RTT p99", "Trend #rtts": "RTT p99 over time", "Value #changes": "Changes"
+    }
     overrides = [
         override("Destination", links=TO_DESTINATION, custom__width=190),
         override("Agent", custom__width=170),
         override("Protocol", custom__width=80),
         override("State", mappings=UP, unit="none", custom__width=80,
                  custom__cellOptions={"type": "color-background", "mode": "basic"}),
-        number_column("Paths", 80), loss_column("Loss"), trend_column("Loss over time", "percentunit", RED),
-        seconds_column("RTT p50"), seconds_column("RTT p99"), trend_column("RTT p99 over time", "s", BLUE),
+        number_column("Paths", 80),
+        loss_column("Loss"),
+        trend_column("Loss over time", "percentunit", RED),
+        seconds_column("RTT p50"),
+        seconds_column("RTT p99"),
+        trend_column("RTT p99 over time", "s", BLUE),
         number_column("Changes"),
     ]
-    return table("Destinations", "Every destination: its state, and over the time range its loss, round-trip times, and "
-                 "changes of the paths of its flows. Worst first; a click on a name leads to its paths.", targets, columns,
-                 ("job", "Value #info"), 24, 11, overrides, (("Loss", True),), ("losses", "rtts"))
+    return table(
+        "Destinations", "Every destination: its state, and over the time range its loss, round-trip times, and "
+        "changes of the paths of its flows. Worst first; a click on a name leads to its paths.", targets, columns,
+        ("job", "Value #info"), 24, 11, overrides, (("Loss", True),), ("losses", "rtts"))
 
 
 def over_time():
@@ -103,50 +109,65 @@ def over_time():
               [series(q.quantile(0.99, "ecmp_path_rtt_seconds", WHERE, by), NAME)], "s"),
         graph("Paths in use", "How many different paths the flows of a destination are on.",
               [series(f"max by ({q.listed(by)}) (ecmp_paths{{{WHERE}}})", NAME)], "none", stepped=True, decimals=0),
-        graph("Path changes", "Confirmed changes of the paths of flows: reroute (new responders), remap (the same ones, "
-              "flows permuted), width (the fan grew or shrank), per_packet (a flow alternates).",
-              [series(q.increase("ecmp_flow_path_changes_total", WHERE, ("kind",), q.STEP), "{{kind}}")], "none",
-              stack=True, bars=True),
+        graph(
+            "Path changes", "Confirmed changes of the paths of flows: reroute (new responders), remap (the same ones, "
+            "flows permuted), width (the fan grew or shrank), per_packet (a flow alternates).",
+            [series(q.increase("ecmp_flow_path_changes_total", WHERE,
+                               ("kind",), q.STEP), "{{kind}}")], "none", stack=True, bars=True),
     ]
 
 
 def worst_paths():
     loss = f"topk({WORST}, {q.loss('path', WHERE, q.BY_PATH, q.RANGE)})"
     flows = f"sum by ({q.listed(q.BY_PATH)}) (ecmp_path_flows{{{WHERE}}})"
-    columns = {"destination": "Destination", "path": "Path", "instance": "Agent", "Value #flows": "Flows",
-               "Value #loss": "Loss"}
-    return table("Worst paths", f"The {WORST} paths that lost the largest share of their end-to-end probes within the time "
-                 "range. A click on a path leads to its hops.",
-                 [instant(loss, "loss"), instant(f"{flows} and on ({q.listed(q.BY_PATH)}) {loss}", "flows")], columns,
-                 ("job",), 12, 9, [override("Path", links=TO_PATH, custom__width=110), override("Agent", custom__width=160),
-                                   number_column("Flows", 80), loss_column("Loss", width=120)], (("Loss", True),))
+    columns = {
+        "destination": "Destination", "path": "Path", "instance": "Agent", "Value #flows": "Flows", "Value #loss":
+        "Loss"
+    }
+    return table(
+        "Worst paths", f"The {WORST} paths that lost the largest share of their end-to-end probes within the time "
+        "range. A click on a path leads to its hops.",
+        [instant(loss, "loss"),
+         instant(f"{flows} and on ({q.listed(q.BY_PATH)}) {loss}", "flows")], columns, ("job",), 12, 9, [
+             override("Path", links=TO_PATH, custom__width=110),
+             override("Agent", custom__width=160),
+             number_column("Flows", 80),
+             loss_column("Loss", width=120)
+         ], (("Loss", True),))
 
 
 def worst_hops():
     by = q.listed(q.RESPONDER)
     worst = f"topk({WORST}, {q.hop_share('losses', WHERE, q.RESPONDER, q.RANGE)})"
-    columns = {"hop": "Hop", "name": "Name", "asn": "AS", "instance": "Agent", "Value #loss": "Loss here or beyond",
-               "Value #share": "Lossy paths", "Value #silence": "Silence"}
+    columns = {
+        "hop": "Hop", "name": "Name", "asn": "AS", "instance": "Agent", "Value #loss": "Loss here or beyond",
+        "Value #share": "Lossy paths", "Value #silence": "Silence"
+    }
     targets = [
         instant(q.named(worst, q.RESPONDER), "loss"),
         instant(f"{lossy_share()} and on ({by}) {worst}", "share"),
         instant(f"{q.hop_share('silences', WHERE, q.RESPONDER, q.RANGE)} and on ({by}) {worst}", "silence"),
     ]
-    overrides = [override("Agent", custom__width=160), loss_column("Loss here or beyond", width=150),
-                 loss_column("Lossy paths", ((None, GREEN), (0.5, "orange"), (0.99, RED)), 100),
-                 loss_column("Silence", SILENCE_STEPS, 90)]
-    return table("Worst hops", "Responders whose probes most often had no answer from them nor from any hop beyond. A hop "
-                 "behind which loss begins shows none itself; where all paths through it are lossy, look at what follows "
-                 "it. Silence is a responder that does not always answer: no loss.", targets, columns,
-                 ("job", "mpls"), 12, 9, overrides, (("Loss here or beyond", True),))
+    overrides = [
+        override("Agent", custom__width=160),
+        loss_column("Loss here or beyond", width=150),
+        loss_column("Lossy paths", ((None, GREEN), (0.5, "orange"), (0.99, RED)), 100),
+        loss_column("Silence", SILENCE_STEPS, 90)
+    ]
+    return table(
+        "Worst hops", "Responders whose probes most often had no answer from them nor from any hop beyond. A hop "
+        "behind which loss begins shows none itself; where all paths through it are lossy, look at what follows "
+        "it. Silence is a responder that does not always answer: no loss.", targets, columns, ("job", "mpls"), 12, 9,
+        overrides, (("Loss here or beyond", True),))
 
 
 def links():
     columns = {"from": "From", "to": "To", "instance": "Agent", "Value": "Score"}
-    return table("Worst links", "Links ranked by the loss at their far end times the share of lossy paths through their near "
-                 "end: loss that is the link's own outranks loss that only passes by. A ranking, not a loss ratio.",
-                 [instant(worst_links())], columns, ("job",), 24, 8,
-                 [override("Agent", custom__width=200), loss_column("Score", width=130)], (("Score", True),))
+    return table(
+        "Worst links", "Links ranked by the loss at their far end times the share of lossy paths through their near "
+        "end: loss that is the link's own outranks loss that only passes by. A ranking, not a loss ratio.",
+        [instant(worst_links())], columns, ("job",), 24, 8,
+        [override("Agent", custom__width=200), loss_column("Score", width=130)], (("Score", True),))
 
 
 def states():
@@ -156,7 +177,9 @@ def states():
 
 def make():
     rows = [("At a glance", False, at_a_glance()), ("Destinations", False, [destinations(), states()]),
-            ("Over time", False, over_time()), ("Worst", False, [worst_paths(), worst_hops(), links()])]
-    return board("ecmp-overview", "ECMP / Overview", "All destinations of the chosen agents: state, loss, round-trip "
-                 "times, equal-cost paths in use, and the worst paths, hops and links.", ["overview"],
-                 [variables.job(), variables.instance(), variables.destination()], rows, [variables.path_changes()])
+            ("Over time", False, over_time()), ("Worst", False, [worst_paths(), worst_hops(),
+                                                                 links()])]
+    return board(
+        "ecmp-overview", "ECMP / Overview", "All destinations of the chosen agents: state, loss, round-trip "
+        "times, equal-cost paths in use, and the worst paths, hops and links.", ["overview"],
+        [variables.job(), variables.instance(), variables.destination()], rows, [variables.path_changes()])

@@ -34,7 +34,7 @@ def thresholds(steps):
     return {"mode": "absolute", "steps": [{"color": color, "value": start} for start, color in steps]}
 
 
-# --- queries -------------------------------------------------------------------------------------------------------------
+# --- queries ----------------------------------------------------------------------------------------------------------
 
 
 def series(expression, legend, ref="A"):
@@ -57,7 +57,7 @@ def heat(expression, ref="A"):
             "legendFormat": "{{le}}", "range": True, "refId": ref}
 
 
-# --- overrides -----------------------------------------------------------------------------------------------------------
+# --- overrides --------------------------------------------------------------------------------------------------------
 
 
 def override(name, matcher="byName", **properties):
@@ -91,7 +91,7 @@ def link_to(uid, title, *variables):
     return [{"title": title, "url": f"/d/{uid}?${{datasource:queryparam}}{values}&${{__url_time_range}}"}]
 
 
-# --- panels --------------------------------------------------------------------------------------------------------------
+# --- panels -----------------------------------------------------------------------------------------------------------
 
 
 def panel(kind, title, description, targets, width, height, defaults, options, overrides=(), transformations=()):
@@ -105,7 +105,8 @@ def panel(kind, title, description, targets, width, height, defaults, options, o
 
 def stat(title, description, target, unit, steps, width=4, height=4, decimals=None, mappings=(), color_mode="value",
          graph=False):
-    defaults = {"unit": unit, "color": {"mode": "thresholds"}, "thresholds": thresholds(steps), "mappings": list(mappings)}
+    defaults = {"unit": unit, "color": {"mode": "thresholds"}, "thresholds": thresholds(steps),
+                "mappings": list(mappings)}
     if decimals is not None:
         defaults["decimals"] = decimals
     options = {"colorMode": color_mode, "graphMode": "area" if graph else "none", "justifyMode": "auto",
@@ -134,16 +135,15 @@ def graph(title, description, targets, unit, width=12, height=8, steps=None, col
     options = {"legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table",
                           "placement": "right" if right else "bottom", "showLegend": True, "sortBy": "Max",
                           "sortDesc": True},
-               "tooltip": {"mode": "multi", "sort": "desc", "hideZeros": False}}
+               "tooltip": {"mode": "multi", "sort": "desc"}}
     return panel("timeseries", title, description, targets, width, height, defaults, options, overrides)
 
 
 def timeline(title, description, target, mappings, width=24, height=8):
     defaults = {"unit": "none", "color": {"mode": "thresholds"}, "mappings": mappings,
-                "thresholds": thresholds(((None, GREY),)), "custom": {"fillOpacity": 85, "lineWidth": 0,
-                                                                       "spanNulls": False, "insertNulls": False}}
+                "thresholds": thresholds(((None, GREY),)), "custom": {"fillOpacity": 85, "lineWidth": 0}}
     options = {"mergeValues": True, "showValue": "never", "alignValue": "left", "rowHeight": 0.85,
-               "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+               "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
                "tooltip": {"mode": "single", "sort": "none"}, "perPage": 24}
     return panel("state-timeline", title, description, [target], width, height, defaults, options)
 
@@ -161,7 +161,8 @@ def heatmap(title, description, target, unit, width=12, height=9, scheme="Turbo"
     return panel("heatmap", title, description, [target], width, height, defaults, options)
 
 
-def table(title, description, targets, columns, hidden, width=24, height=9, overrides=(), sort=(), trends=(), numbers=()):
+def table(title, description, targets, columns, hidden, width=24, height=9, overrides=(), sort=(), trends=(),
+          numbers=()):
     """`columns`: {field: shown name}, in their order; `trends`: refIds of range queries that become sparklines;
     `numbers`: labels that sort as numbers."""
     transformations = []
@@ -179,21 +180,21 @@ def table(title, description, targets, columns, hidden, width=24, height=9, over
         "renameByName": {field: name for field, name in columns.items() if field != name}}})
     defaults = {"unit": "short", "color": {"mode": "thresholds"}, "thresholds": thresholds(PLAIN), "noValue": "",
                 "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}}
-    options = {"cellHeight": "sm", "showHeader": True, "enablePagination": False,
+    options = {"cellHeight": "sm", "showHeader": True,
                "sortBy": [{"displayName": name, "desc": desc} for name, desc in sort],
-               "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": "",
+               "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": [],
                           "enablePagination": False}}
     return panel("table", title, description, targets, width, height, defaults, options, overrides, transformations)
 
 
-# --- the board -----------------------------------------------------------------------------------------------------------
+# --- the board --------------------------------------------------------------------------------------------------------
 
 
 def variable(name, label, query, multi=True, hide=0, sort=1):
     made = {"name": name, "label": label, "type": "query", "datasource": DATASOURCE, "definition": query,
             "query": {"query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery", "qryType": 1},
             "refresh": 2, "regex": "", "sort": sort, "hide": hide, "skipUrlSync": False, "options": [],
-            "multi": multi, "includeAll": multi, "current": {}}
+            "multi": multi, "includeAll": multi}
     if multi:
         made["allValue"] = ".+"
         made["current"] = {"selected": True, "text": ["All"], "value": ["$__all"]}
@@ -202,13 +203,12 @@ def variable(name, label, query, multi=True, hide=0, sort=1):
 
 def datasource_variable():
     return {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1,
-            "regex": "", "hide": 0, "skipUrlSync": False, "options": [], "multi": False, "includeAll": False,
-            "current": {}}
+            "regex": "", "hide": 0, "skipUrlSync": False, "options": [], "multi": False, "includeAll": False}
 
 
 def annotation(name, expression, title, text, color):
-    return {"name": name, "datasource": DATASOURCE, "enable": True, "hide": False, "iconColor": color, "expr": expression,
-            "titleFormat": title, "textFormat": text, "tagKeys": "job,instance", "step": "30s",
+    return {"name": name, "datasource": DATASOURCE, "enable": True, "hide": False, "iconColor": color,
+            "expr": expression, "titleFormat": title, "textFormat": text, "tagKeys": "job,instance", "step": "30s",
             "useValueForTime": False}
 
 

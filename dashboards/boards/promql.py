@@ -1,7 +1,7 @@
 """PromQL that several boards ask, in one way.
 
-Every selector carries the job and the instance, so that agents can be told apart; loss always is the share of *finished*
-probes that had no answer; quantiles come from native histograms where Prometheus has them and from classic buckets
+Every selector carries the job and the instance, so that agents can be told apart; loss always is the share of
+*finished* probes that had no answer; quantiles come from native histograms where Prometheus has them and from classic buckets
 where it has not: the side that does not exist gives nothing, and `or` takes the other.
 """
 AGENT = 'job=~"$job", instance=~"$instance"'

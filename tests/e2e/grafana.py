@@ -36,8 +36,8 @@ def queries():
     for uid, board in boards().items():
         for panel in panels(board):
             for target in panel["targets"]:
-                yield Query(uid, panel["title"], target["refId"], target["expr"], target["legendFormat"], target["format"],
-                            target.get("instant", False))
+                yield Query(uid, panel["title"], target["refId"], target["expr"], target["legendFormat"],
+                            target["format"], target.get("instant", False))
         for annotation in board["annotations"]["list"]:
             if "expr" in annotation:
                 yield Query(uid, "annotation", annotation["name"], annotation["expr"],
@@ -46,8 +46,10 @@ def queries():
 
 def fill_in(text, **values):
     """Replaces $name, ${name} and $__name as Grafana does, which leaves the $1 of label_replace; no other is left."""
+
     def value(match):
         return values[match.group(1)]
+
     return re.sub(r"\$\{?([A-Za-z_]\w*)\}?", value, text)
 
 
@@ -65,7 +67,11 @@ def metrics_of(expression):
 
 def grouping_labels(expression):
     text = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
-    return {label.strip() for group in re.findall(FUNCTIONS_WITH_LABELS, text) for label in group.split(",") if label.strip()}
+    return {
+        label.strip()
+        for group in re.findall(FUNCTIONS_WITH_LABELS, text)
+        for label in group.split(",") if label.strip()
+    }
 
 
 def made_labels(expression):

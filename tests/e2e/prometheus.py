@@ -8,7 +8,7 @@ from exporter import free_port
 
 
 class Prometheus:
-    """Runs in the agent's namespace. `exporters`: one, or {name: exporter}, which `instance` then says; `rules`: files."""
+    """Runs in the agent's namespace. `exporters`: one, or {instance: exporter}; `rules`: files."""
 
     def __init__(self, fan, exporters, directory, *flags, rules=(), job="ecmp"):
         self.fan = fan
@@ -19,14 +19,15 @@ class Prometheus:
         targets = [{"targets": [f"127.0.0.1:{one.port}"], **({"labels": {"instance": name}} if name else {})}
                    for name, one in scraped]
         # JSON is YAML.
-        (directory / "prometheus.yml").write_text(json.dumps({
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(path) for path in rules],
-            "scrape_configs": [{"job_name": job, "static_configs": targets}]}))
-        self.process = fan.network.popen(
-            "agent", ["prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
-                      f"--web.listen-address=127.0.0.1:{self.port}", *flags],
-            stdout=subprocess.DEVNULL, stderr=open(self.log, "w"))
+        (directory / "prometheus.yml").write_text(
+            json.dumps({
+                "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}, "rule_files":
+                [str(path) for path in rules], "scrape_configs": [{"job_name": job, "static_configs": targets}]
+            }))
+        self.process = fan.network.popen("agent", [
+            "prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+            f"--web.listen-address=127.0.0.1:{self.port}", *flags
+        ], stdout=subprocess.DEVNULL, stderr=open(self.log, "w"))
 
     def answer(self, path, **parameters):
         """The whole answer of the API, an error's too."""
@@ -45,8 +46,10 @@ class Prometheus:
 
     def query(self, expression, by):
         """{values of the labels `by`: value}; of an instant vector."""
-        return {tuple(series["metric"].get(label) for label in by): float(series["value"][1])
-                for series in self.api("query", query=expression).get("result", []) if "value" in series}
+        return {
+            tuple(series["metric"].get(label) for label in by): float(series["value"][1])
+            for series in self.api("query", query=expression).get("result", []) if "value" in series
+        }
 
     def is_up(self):
         """Every exporter was scraped."""

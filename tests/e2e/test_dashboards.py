@@ -55,7 +55,8 @@ def lab(fan, tmp_path_factory):
                 eventually(lambda: one.query(changes, ()).get((), 0) > 1, 20, "changes of paths")
                 eventually(lambda: one.query("max(ecmp_hop_window_loss_ratio) > 0.05", ()), 20, "loss")
                 # Rates want two samples of everything that became new.
-                eventually(lambda: one.query("count(rate(ecmp_path_probes_total[3s]) > 0)", ()).get((), 0) >= 8, 20, "rates")
+                eventually(lambda: one.query("count(rate(ecmp_path_probes_total[3s]) > 0)", ()).get((), 0) >= 8, 20,
+                           "rates")
             yield started
         finally:
             for one in started.values():
@@ -89,8 +90,13 @@ def test_queries_stand_the_choice_of_one_of_everything(lab):
     by = ("destination", "path", "hop")
     chosen = sorted(native.query('ecmp_path_hop_info{destination="four", ttl="2"}', by))[0]
     instance = native.api("label/instance/values")[0]
-    values = {"job": "ecmp", **{name: re.escape(value).replace("\\", "\\\\")  # as Grafana does
-                             for name, value in (("instance", instance), *zip(by, chosen))}}
+    values = {
+        "job": "ecmp",
+        **{
+            name: re.escape(value).replace("\\", "\\\\")  # as Grafana does
+            for name, value in (("instance", instance), *zip(by, chosen))
+        }
+    }
     wrong = []
     for query in queries():
         answer = native.answer("query", query=filled(query, **values))
@@ -134,9 +140,12 @@ def test_metrics_and_labels_of_queries_exist(lab):
         assert used, query
         unknown = set(used) - set(known)
         wrong += [f"{query}: there is no metric {metric}" for metric in unknown]
-        wrong += [f"{query}: {metric} has no label {label}" for metric, labels in used.items() if metric in known
-                  for label in labels - known[metric]]
-        have = set().union(*(known.get(metric, set()) for metric in used)) | made_labels(query.expression) | ONLY_WITH_NAMES
+        wrong += [
+            f"{query}: {metric} has no label {label}" for metric, labels in used.items() if metric in known
+            for label in labels - known[metric]
+        ]
+        have = set().union(*(known.get(metric, set())
+                             for metric in used)) | made_labels(query.expression) | ONLY_WITH_NAMES
         wrong += [f"{query}: no label {label}" for label in grouping_labels(query.expression) - have]
     assert not wrong, "\n".join(wrong)
 
@@ -172,12 +181,19 @@ def test_columns_of_tables_are_labels_and_values_of_their_queries(lab):
                     have |= {label for series in found for label in series["metric"]}
             shown = set(organize["indexByName"]) | {name for name, hide in organize["excludeByName"].items() if hide}
             wrong += [f"{panel['title']}: nothing gives the column {name}" for name in shown - have]
-            wrong += [f"{panel['title']}: the column {name} is neither shown nor hidden" for name in have - shown - ONLY_WITH_NAMES]
+            wrong += [
+                f"{panel['title']}: the column {name} is neither shown nor hidden"
+                for name in have - shown - ONLY_WITH_NAMES
+            ]
             names = {organize["renameByName"].get(name, name) for name in organize["indexByName"]}
-            wrong += [f"{panel['title']}: an override of {one['matcher']['options']}"
-                      for one in panel["fieldConfig"]["overrides"] if one["matcher"]["options"] not in names]
-            wrong += [f"{panel['title']}: sorts by {one['displayName']}" for one in panel["options"]["sortBy"]
-                      if one["displayName"] not in names]
+            wrong += [
+                f"{panel['title']}: an override of {one['matcher']['options']}"
+                for one in panel["fieldConfig"]["overrides"] if one["matcher"]["options"] not in names
+            ]
+            wrong += [
+                f"{panel['title']}: sorts by {one['displayName']}" for one in panel["options"]["sortBy"]
+                if one["displayName"] not in names
+            ]
     assert tables >= 8 and not wrong, "\n".join(wrong)
 
 
@@ -223,23 +239,33 @@ def test_the_worst_link_leaves_the_branch_that_loses(lab, fan):
     def scores():
         return lab["native"].query(
             filled(query_of("ecmp-overview", "Worst links", "A"), destination="four", __range="10s"), ("from", "to"))
+
     eventually(lambda: max(scores(), key=scores().get) == (lossy[4], fan.addresses["r2"][4]), 20, scores)
-    hops = lab["native"].query(filled(query_of("ecmp-overview", "Worst hops", "share"), destination="four", __range="10s"),
-                               ("hop",))
-    assert hops[DESTINATION[4],] < 1, hops
+    hops = lab["native"].query(
+        filled(query_of("ecmp-overview", "Worst hops", "share"), destination="four", __range="10s"), ("hop",))
+    assert hops[
+        DESTINATION[4],
+    ] < 1, hops
 
 
 def test_silence_and_loss_are_not_taken_for_each_other(lab, fan):
     silent, lossy = (fan.addresses[fan.branch(n)][4] for n in (SILENT, LOSSY))
-    losses, silences = (
-        lab["native"].query(
-            f"max by (hop) ({filled(query_of('ecmp-path', 'Loss against silence', ref), destination='four')})", ("hop",))
-        for ref in "AB")
-    assert silences[silent,] > 0.1 and losses[silent,] == 0 and losses[lossy,] == silences[lossy,] == 0
+    losses, silences = (lab["native"].query(
+        f"max by (hop) ({filled(query_of('ecmp-path', 'Loss against silence', ref), destination='four')})", ("hop",))
+                        for ref in "AB")
+    assert silences[
+        silent,
+    ] > 0.1 and losses[
+        silent,
+    ] == 0 and losses[
+        lossy,
+    ] == silences[
+        lossy,
+    ] == 0
     assert max(losses.values()) > 0.02
 
 
-# --- without a lab -------------------------------------------------------------------------------------------------------
+# --- without a lab ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.anywhere
@@ -247,21 +273,34 @@ def test_a_name_is_shown_where_there_is_one_and_no_hop_is_missing_where_not(tmp_
     """The node graph breaks when an edge leads to no node; two names of a hop are one node."""
     (nodes,) = [query for query in queries() if query.ref == "nodes"]
     labels = 'job="j",instance="a",destination="d"'
-    series = [f'ecmp_link_flows{{{labels},ttl="2",from="10.0.0.1",to="10.0.0.2"}}',
-              f'ecmp_path_hop_info{{{labels},path="p",ttl="1",hop="10.0.0.1"}}', f"ecmp_destination_info{{{labels}}}",
-              'ecmp_hop_info{job="j",instance="a",hop="10.0.0.1",name="one.example",asn="64500"}']
+    series = [
+        f'ecmp_link_flows{{{labels},ttl="2",from="10.0.0.1",to="10.0.0.2"}}',
+        f'ecmp_path_hop_info{{{labels},path="p",ttl="1",hop="10.0.0.1"}}', f"ecmp_destination_info{{{labels}}}",
+        'ecmp_hop_info{job="j",instance="a",hop="10.0.0.1",name="one.example",asn="64500"}'
+    ]
     seconds = 'job="j",instance="b",destination="d"'
-    series += [f'ecmp_link_flows{{{seconds},ttl="2",from="10.0.0.1",to="10.0.0.2"}}',
-               'ecmp_hop_info{job="j",instance="b",hop="10.0.0.1",name="other.example"}']
-    made = {"rule_files": [], "tests": [{
-        "interval": "1m", "input_series": [{"series": one, "values": "1x10"} for one in series],
-        "promql_expr_test": [
-            {"eval_time": "5m", "expr": f"count by (id) ({filled(nodes, __rate_interval='5m')})",
-             "exp_samples": [{"labels": f'{{id="{one}"}}', "value": 1} for one in ("10.0.0.1", "10.0.0.2", "a")]},
-            {"eval_time": "5m", "expr": f"count by (title, subtitle) ({filled(nodes, instance='a', __rate_interval='5m')})",
-             "exp_samples": [{"labels": '{title="one.example",subtitle="10.0.0.1"}', "value": 1},
-                             {"labels": '{title="10.0.0.2",subtitle="10.0.0.2"}', "value": 1},
-                             {"labels": '{title="a",subtitle="agent"}', "value": 1}]}]}]}
+    series += [
+        f'ecmp_link_flows{{{seconds},ttl="2",from="10.0.0.1",to="10.0.0.2"}}',
+        'ecmp_hop_info{job="j",instance="b",hop="10.0.0.1",name="other.example"}'
+    ]
+    made = {
+        "rule_files": [], "tests": [{
+            "interval":
+            "1m", "input_series": [{"series": one, "values": "1x10"} for one in series], "promql_expr_test": [{
+                "eval_time":
+                "5m", "expr":
+                f"count by (id) ({filled(nodes, __rate_interval='5m')})", "exp_samples":
+                [{"labels": f'{{id="{one}"}}', "value": 1} for one in ("10.0.0.1", "10.0.0.2", "a")]
+            }, {
+                "eval_time":
+                "5m", "expr":
+                f"count by (title, subtitle) ({filled(nodes, instance='a', __rate_interval='5m')})", "exp_samples":
+                [{"labels": '{title="one.example",subtitle="10.0.0.1"}', "value":
+                  1}, {"labels": '{title="10.0.0.2",subtitle="10.0.0.2"}', "value": 1},
+                 {"labels": '{title="a",subtitle="agent"}', "value": 1}]
+            }]
+        }]
+    }
     file = tmp_path / "nodes.yml"
     file.write_text(json.dumps(made))
     done = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True)

@@ -22,8 +22,8 @@ def every_panel():
 
 
 def test_the_files_are_what_the_generator_writes():
-    done = subprocess.run([sys.executable, os.path.join(ROOT, "dashboards/generate.py"), "--check"], capture_output=True,
-                          text=True)
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "dashboards/generate.py"), "--check"],
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -33,8 +33,8 @@ def test_a_changed_file_is_noticed(tmp_path):
     check = [sys.executable, str(tmp_path / "dashboards/generate.py"), "--check"]
     files = tmp_path / "dashboards/grafana"
     assert subprocess.run(check, capture_output=True).returncode == 0
-    for break_it in (lambda: (files / "ecmp-agent.json").open("a").write(" "), lambda: (files / "ecmp-path.json").unlink(),
-                     lambda: (files / "other.json").write_text("{}")):
+    for break_it in (lambda: (files / "ecmp-agent.json").open("a").write(" "), lambda:
+                     (files / "ecmp-path.json").unlink(), lambda: (files / "other.json").write_text("{}")):
         break_it()
         assert subprocess.run(check, capture_output=True).returncode == 1
         subprocess.run([*check[:2]], check=True)
@@ -48,7 +48,8 @@ def test_boards_have_a_name_and_a_place():
         assert board["title"].startswith("ECMP / ") and board["description"].endswith("."), uid
         assert "ecmp" in board["tags"] and board["schemaVersion"] >= 39 and board["editable"] is False, uid
         assert "id" not in board, "Grafana gives it"
-        assert board["refresh"] and board["time"]["to"] == "now" and re.fullmatch(r"now-\d+[hm]", board["time"]["from"]), uid
+        assert board["refresh"] and board["time"]["to"] == "now" and re.fullmatch(r"now-\d+[hm]",
+                                                                                  board["time"]["from"]), uid
     assert len({board["title"] for board in made.values()}) == len(made)
 
 
@@ -69,6 +70,7 @@ def test_variables_are_as_everyone_expects():
 
 def test_no_data_source_is_hard_coded():
     for uid, board in boards().items():
+
         def walk(value, at):
             if isinstance(value, dict):
                 for key, inner in value.items():
@@ -78,6 +80,7 @@ def test_no_data_source_is_hard_coded():
             elif isinstance(value, list):
                 for number, inner in enumerate(value):
                     walk(inner, f"{at}/{number}")
+
         walk(board, uid)
     for uid, panel in every_panel():
         assert panel["datasource"]["uid"] == "${datasource}" and panel["targets"], panel["title"]
@@ -97,8 +100,10 @@ def test_panels_tell_what_they_show():
 
 def units_of(panel):
     found = [panel["fieldConfig"]["defaults"].get("unit"), panel["options"].get("yAxis", {}).get("unit")]
-    found += [one["value"] for override in panel["fieldConfig"]["overrides"] for one in override["properties"]
-              if one["id"] == "unit"]
+    found += [
+        one["value"] for override in panel["fieldConfig"]["overrides"] for one in override["properties"]
+        if one["id"] == "unit"
+    ]
     return {unit for unit in found if unit is not None}
 
 
@@ -108,8 +113,8 @@ def test_units_are_given_and_known():
         assert units and units <= UNITS, f"{uid} / {panel['title']}: {units}"
 
 
-@pytest.mark.parametrize("name,unit", [("loss", "percentunit"), ("silence", "percentunit"), ("rtt", "s"), ("jitter", "s"),
-                                       ("lag", "s")])
+@pytest.mark.parametrize("name,unit", [("loss", "percentunit"), ("silence", "percentunit"), ("rtt", "s"),
+                                       ("jitter", "s"), ("lag", "s")])
 def test_what_is_alike_has_one_unit(name, unit):
     for uid, panel in every_panel():
         if re.match(rf"{name}\b", panel["title"].lower()):
@@ -147,7 +152,8 @@ def test_every_selector_tells_agents_apart():
         assert not re.search(r"\b(?:ecmp|process)_\w+(?!\w|\{)", outside), f"{query}: a metric without selector"
         for metric, labels in metrics_of(query.expression).items():
             assert {"job", "instance"} <= labels, f"{query}: {metric}"
-        assert query.expression.count('job=~"$job", instance=~"$instance"') >= len(metrics_of(query.expression)), str(query)
+        assert query.expression.count('job=~"$job", instance=~"$instance"') >= len(metrics_of(
+            query.expression)), str(query)
 
 
 def test_windows_follow_the_zoom():
@@ -155,7 +161,8 @@ def test_windows_follow_the_zoom():
         for function, window in re.findall(r"\b(\w+)\([a-z_:]+\{[^}]*\}\[([^\]]+)\]\)", query.expression):
             assert (function, window) in (("rate", "$__rate_interval"), ("increase", "$__rate_interval"),
                                           ("increase", "$__range")), f"{query}: {function} over {window}"
-        assert query.expression.count("[") == len(re.findall(r"\b(?:rate|increase)\(\w+\{[^}]*\}\[", query.expression)), query
+        assert query.expression.count("[") == len(re.findall(r"\b(?:rate|increase)\(\w+\{[^}]*\}\[",
+                                                             query.expression)), query
         # A number of events over the range makes sense at its end only.
         assert "$__range" not in query.expression or query.instant, str(query)
 
@@ -184,8 +191,10 @@ def test_series_have_legends():
 def test_metrics_are_those_of_the_table():
     known = set(re.findall(r'"((?:ecmp|process)_\w+)"', read("src/render/metric_table.cpp")))
     assert len(known) > 50
-    wrong = [f"{query}: {metric}" for query in queries() for metric in metrics_of(query.expression)
-             if metric not in known and SUFFIX.sub("", metric) not in known]
+    wrong = [
+        f"{query}: {metric}" for query in queries() for metric in metrics_of(query.expression)
+        if metric not in known and SUFFIX.sub("", metric) not in known
+    ]
     assert not wrong, "\n".join(wrong)
 
 
