@@ -26,6 +26,7 @@ def reasons():
         "test_etr.py": [],
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
         "test_dashboards.py": missing_tools("promtool", "prometheus"),
+        "test_rules.py": missing_tools("promtool", "prometheus"),
         "test_quickstart.py": missing_tools("curl"),
     }
     return {name: lab + more for name, more in needs.items() if lab + more}
