@@ -41,12 +41,14 @@ def responders():
 def nodes():
     by = q.listed(q.RESPONDER)
     known = responders()
-    loss = q.hop_share("losses", WHERE, q.RESPONDER)
+    loss = q.loss_through(WHERE, q.STEP)
     valued = f"({loss} and on ({by}) {known} or on ({by}) {known} * 0)"
     shown = q.relabel(q.named(valued, q.RESPONDER), "id", "hop")
     shown = q.relabel(shown, "title", "hop")
     shown = q.relabel(shown, "title", "name", "(.+)")
-    shown = q.relabel(shown, "subtitle", "hop")
+    # The address below the name, where there is one; else the address is the title already.
+    shown = f'label_join({shown}, "subtitle", "#", "name", "hop")'
+    shown = q.relabel(q.relabel(shown, "subtitle", "subtitle", "[^#]+#(.*)"), "subtitle", "subtitle", "#.*", "")
     shown = q.relabel(shown, "detail__as", "asn")
     agents = f"group by (job, instance) (ecmp_destination_info{{{WHERE}}}) * 0"
     agents = q.relabel(q.relabel(q.relabel(agents, "id", "instance"), "title", "instance"), "subtitle", "job", "(.*)",
@@ -72,7 +74,9 @@ def computed(alias, left, operator, right):
     return {
         "id": "calculateField", "options": {
             "alias": alias, "mode": "binary", "reduce": {"reducer": "sum"}, "binary":
-            {"left": left, "operator": operator, "right": right}, "replaceFields": False
+            {"left": left, "operator": operator, "right": right}, "replaceFields": False,
+            # The two tables stay two: as series in time they would be joined.
+            "timeSeries": False
         }
     }
 
@@ -86,15 +90,15 @@ def fan():
         computed("thickness", "Value #edges", "*", "0.1")
     ]
     overrides = [
-        override("arc__lost", color={"mode": "fixed", "fixedColor": RED}, displayName="lost here or beyond"),
-        override("arc__answered", color={"mode": "fixed", "fixedColor": "green"}, displayName="answered")
+        override("arc__lost", color={"mode": "fixed", "fixedColor": RED}, displayName="lost by paths through it"),
+        override("arc__answered", color={"mode": "fixed", "fixedColor": "green"}, displayName="not lost")
     ]
     defaults = {"unit": "none", "decimals": 1}
-    options = {"nodes": {"mainStatUnit": "%", "arcs": []}, "edges": {"secondaryStatUnit": "%"}}
+    options = {"nodes": {"mainStatUnit": "%"}, "edges": {"secondaryStatUnit": "%"}}
     return panel(
         "nodeGraph", "The fan", "Every responder on the way of the flows, from the agent to the destination. A "
-        "link is as wide as its share of the flows. The ring around a responder is red for the share of probes "
-        "that neither it nor any hop beyond answered.",
+        "link is as wide as its share of the flows. The ring around a responder is red for the "
+        "end-to-end loss of the paths through it: reddest where only lossy paths pass.",
         [instant(nodes(), "nodes"), instant(edges(), "edges")], 24, 15, defaults, options, overrides, transformations)
 
 

@@ -18,29 +18,18 @@ def up(where=WHERE):
     return f"max by ({q.listed(q.BY_DESTINATION)}) (ecmp_destination_up{{{where}}})"
 
 
-def lossy_paths(extra=0.005):
-    """1 for each path that lost more than this over the range, 0 for the others."""
-    return f"(({q.loss('path', WHERE, q.BY_PATH, q.RANGE)}) > bool {extra})"
-
-
-def lossy_share(responder="hop"):
-    """Share of the paths through a responder that are lossy."""
-    by = q.listed(q.RESPONDER)
-    crossing = f"ecmp_path_hop_info{{{WHERE}}}"
-    lossy = f"sum by ({by}) ({crossing} * on ({q.listed(q.BY_PATH)}) group_left () {lossy_paths()})"
-    every = f"sum by ({by}) ({crossing} * on ({q.listed(q.BY_PATH)}) group_left () ({lossy_paths()} >= bool 0))"
-    share = f"{lossy} / {every}"
-    return share if responder == "hop" else q.relabel(share, responder, "hop")
+def suspicion():
+    """How much a responder has to do with loss: the loss of the paths through it, and how many of them lose. Loss of a
+    path is blamed most on what only lossy paths pass."""
+    return f"{q.loss_through(WHERE, q.RANGE)} * {q.lossy_share(WHERE, q.RANGE)}"
 
 
 def worst_links():
-    """Loss at the far end of a link, weighed with the share of lossy paths through its near end."""
-    by = ("job", "instance", "from", "to")
-    far = q.relabel(q.hop_share("losses", WHERE, q.RESPONDER, q.RANGE), "to", "hop")
-    links = f"(sum by ({q.listed(by)}) (ecmp_link_flows{{{WHERE}}}) > bool 0)"
-    scored = (f"{links} * on (job, instance, from) group_left () {lossy_share('from')}"
-              f" * on (job, instance, to) group_left () {far}")
-    return f"topk({WORST}, {scored})"
+    """The suspicion of the worse one of its ends."""
+    links = f"(sum by (job, instance, from, to) (ecmp_link_flows{{{WHERE}}}) > bool 0)"
+    near, far = (f"{links} * on (job, instance, {end}) group_left () {q.relabel(suspicion(), end, 'hop')}"
+                 for end in ("from", "to"))
+    return f"topk({WORST}, ({near}) >= ({far}) or {far})"
 
 
 def at_a_glance():
@@ -138,35 +127,36 @@ def worst_paths():
 
 def worst_hops():
     by = q.listed(q.RESPONDER)
-    worst = f"topk({WORST}, {q.hop_share('losses', WHERE, q.RESPONDER, q.RANGE)})"
+    worst = f"topk({WORST}, {suspicion()})"
     columns = {
-        "hop": "Hop", "name": "Name", "asn": "AS", "instance": "Agent", "Value #loss": "Loss here or beyond",
+        "hop": "Hop", "name": "Name", "asn": "AS", "instance": "Agent", "Value #score": "Score", "Value #loss": "Loss",
         "Value #share": "Lossy paths", "Value #silence": "Silence"
     }
     targets = [
-        instant(q.named(worst, q.RESPONDER), "loss"),
-        instant(f"{lossy_share()} and on ({by}) {worst}", "share"),
+        instant(q.named(worst, q.RESPONDER), "score"),
+        instant(f"{q.loss_through(WHERE, q.RANGE)} and on ({by}) {worst}", "loss"),
+        instant(f"{q.lossy_share(WHERE, q.RANGE)} and on ({by}) {worst}", "share"),
         instant(f"{q.hop_share('silences', WHERE, q.RESPONDER, q.RANGE)} and on ({by}) {worst}", "silence"),
     ]
     overrides = [
         override("Agent", custom__width=160),
-        loss_column("Loss here or beyond", width=150),
+        loss_column("Score", width=90),
+        loss_column("Loss", width=90),
         loss_column("Lossy paths", ((None, GREEN), (0.5, "orange"), (0.99, RED)), 100),
         loss_column("Silence", SILENCE_STEPS, 90)
     ]
     return table(
-        "Worst hops", "Responders whose probes most often had no answer from them nor from any hop beyond. A hop "
-        "behind which loss begins shows none itself; where all paths through it are lossy, look at what follows "
-        "it. Silence is a responder that does not always answer: no loss.", targets, columns, ("job", "mpls"), 12, 9,
-        overrides, (("Loss here or beyond", True),))
+        "Worst hops", "Responders that only lossy paths pass: the end-to-end loss of the paths through each, the share "
+        "of these paths that lose more than 0.5 %, and the product of both as a score. Silence is a responder that does "
+        "not always answer: no loss.", targets, columns, ("job", "mpls"), 12, 9, overrides, (("Score", True),))
 
 
 def links():
     columns = {"from": "From", "to": "To", "instance": "Agent", "Value": "Score"}
     return table(
-        "Worst links", "Links ranked by the loss at their far end times the share of lossy paths through their near "
-        "end: loss that is the link's own outranks loss that only passes by. A ranking, not a loss ratio.",
-        [instant(worst_links())], columns, ("job",), 24, 8,
+        "Worst links", "Links by the score of the worse one of their ends. The two links of a responder that loses tie: "
+        "which of them it is, or whether it is the responder, loss alone does not tell.", [instant(worst_links())],
+        columns, ("job",), 24, 8,
         [override("Agent", custom__width=200), loss_column("Score", width=130)], (("Score", True),))
 
 

@@ -62,8 +62,9 @@ def hops():
     ]
     return table(
         "Hops", "What mtr shows, of every path at once and over the time range. Loss: no answer from this hop nor "
-        "any beyond, so real loss begins at the first hop where it stays from there to the end. Silence: this hop "
-        "kept quiet while a later one answered, which harms nobody.", targets, columns,
+        "any beyond; silence: none from this hop, but from a later one. Only the last hop's loss is sure. Heavy loss "
+        "shows at every hop behind its cause; light loss as silence of all of them, and as loss at the end. Silence of "
+        "one hop alone is that hop's way of answering, and harms nobody.", targets, columns,
         ("job", "instance", "destination"), 24, 13, overrides, (("Path", False), ("TTL", False)), ("losses",), ("ttl",))
 
 
@@ -74,8 +75,8 @@ def over_time():
     return [
         graph(
             "Loss against silence",
-            "Loss upwards in red, silence downwards in blue, for each hop. Loss of the traffic shows "
-            "at a hop and at all that follow; silence shows at one.", [
+            "Loss upwards in red, silence downwards in blue, for each hop. Loss of the traffic "
+            "shows from a hop on up to the last one, silence of one hop alone means nothing.", [
                 series(q.hop_share("losses", WHERE, by), f"loss {HOP_NAME}"),
                 series(q.hop_share("silences", WHERE, by), f"silence {HOP_NAME}", "B")
             ], "percentunit", 24, 10, color={"mode": "fixed", "fixedColor":

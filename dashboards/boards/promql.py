@@ -1,8 +1,8 @@
 """PromQL that several boards ask, in one way.
 
 Every selector carries the job and the instance, so that agents can be told apart; loss always is the share of
-*finished* probes that had no answer; quantiles come from native histograms where Prometheus has them and from classic buckets
-where it has not: the side that does not exist gives nothing, and `or` takes the other.
+*finished* probes that had no answer; quantiles come from native histograms where Prometheus has them, and from
+classic buckets where it has not: the side that does not exist gives nothing, and `or` takes the other.
 """
 AGENT = 'job=~"$job", instance=~"$instance"'
 DESTINATION = f'{AGENT}, destination=~"$destination"'
@@ -53,6 +53,32 @@ def hop_share(what, where, by, window=STEP):
     function = function_for(window)
     return (f"{total(function, f'ecmp_hop_{what}_total', where, by, window)}"
             f" / {total(function, 'ecmp_hop_probes_total', where, by, window)}")
+
+
+def lost(where, by, window):
+    function = function_for(window)
+    return (f"({total(function, 'ecmp_path_probes_total', where, by, window)}"
+            f" - {total(function, 'ecmp_path_replies_total', where, by, window)})")
+
+
+def through(of_paths, where):
+    """The sum, for each responder, of something that is known of the paths through it."""
+    return (f"sum by ({listed(RESPONDER)}) (ecmp_path_hop_info{{{where}}}"
+            f" * on ({listed(BY_PATH)}) group_left () ({of_paths}))")
+
+
+def loss_through(where, window):
+    """End-to-end loss of the paths through a responder. The loss of its own probes would hide light loss: they count as
+    lost only when nothing beyond answered either, and so are silent where a later hop was luckier."""
+    probes = total(function_for(window), "ecmp_path_probes_total", where, BY_PATH, window)
+    return f"({through(lost(where, BY_PATH, window), where)} / {through(probes, where)} >= 0)"
+
+
+def lossy_share(where, window, above=0.005):
+    """Share of the paths through a responder that lose more than this; paths without probes count for nothing."""
+    probes = total(function_for(window), "ecmp_path_probes_total", where, BY_PATH, window)
+    lossy = through(f"{lost(where, BY_PATH, window)} > bool {above} * {probes}", where)
+    return f"({lossy} / {through(f'{probes} > bool 0', where)} >= 0)"
 
 
 def quantile(q, histogram, where, by, window=STEP):
