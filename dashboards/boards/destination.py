@@ -48,7 +48,7 @@ def nodes():
     shown = q.relabel(shown, "title", "name", "(.+)")
     # The address below the name, where there is one; else the address is the title already.
     shown = f'label_join({shown}, "subtitle", "#", "name", "hop")'
-    shown = q.relabel(q.relabel(shown, "subtitle", "subtitle", "[^#]+#(.*)"), "subtitle", "subtitle", "#.*", "")
+    shown = q.relabel(q.relabel(shown, "subtitle", "subtitle", ".+#(.*)"), "subtitle", "subtitle", "#.*", "")
     shown = q.relabel(shown, "detail__as", "asn")
     agents = f"group by (job, instance) (ecmp_destination_info{{{WHERE}}}) * 0"
     agents = q.relabel(q.relabel(q.relabel(agents, "id", "instance"), "title", "instance"), "subtitle", "job", "(.*)",

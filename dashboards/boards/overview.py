@@ -146,15 +146,15 @@ def worst_hops():
         loss_column("Silence", SILENCE_STEPS, 90)
     ]
     return table(
-        "Worst hops", "Responders that only lossy paths pass: the end-to-end loss of the paths through each, the share "
-        "of these paths that lose more than 0.5 %, and the product of both as a score. Silence is a responder that does "
-        "not always answer: no loss.", targets, columns, ("job", "mpls"), 12, 9, overrides, (("Score", True),))
+        "Worst hops", "Responders that only lossy paths pass: the end-to-end loss of the paths through each, the "
+        "share of these paths that lose more than 0.5 %, and the product of both as a score. Silence is a responder "
+        "that does not always answer: no loss.", targets, columns, ("job", "mpls"), 12, 9, overrides, (("Score", True),))
 
 
 def links():
     columns = {"from": "From", "to": "To", "instance": "Agent", "Value": "Score"}
     return table(
-        "Worst links", "Links by the score of the worse one of their ends. The two links of a responder that loses tie: "
+        "Worst links", "Links by the score of the worse of their ends. The two links of a responder that loses tie: "
         "which of them it is, or whether it is the responder, loss alone does not tell.", [instant(worst_links())],
         columns, ("job",), 24, 8,
         [override("Agent", custom__width=200), loss_column("Score", width=130)], (("Score", True),))

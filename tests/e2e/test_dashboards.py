@@ -43,7 +43,8 @@ def lab(fan, tmp_path_factory):
                 started[name] = Prometheus(fan, exporter, directory / name, *flags)
             for one in started.values():
                 eventually(one.is_up, 30, lambda: one.log.read_text())
-            fan.lose(fan.branch(LOSSY), 0.2)
+            # One flow may be all that this branch has: half of its probes, so that some seconds are enough to see it.
+            fan.lose(fan.branch(LOSSY), 0.5)
             fan.lose_answers(fan.branch(SILENT), 0.4)
             fan.reject(fan.branch(REFUSING))
             refusals = "sum(ecmp_destination_unreachable_replies_total)"
@@ -249,9 +250,8 @@ def test_the_worst_links_are_those_of_the_branch_that_loses(lab, fan):
                                 ("hop",)) for ref in ("share", "loss"))
         assert shares[lossy,] == 1 and shares[DESTINATION[family],] < 1, shares
         assert losses[lossy,] == max(losses.values()) > 0.05, losses
-        nodes, _ = node_graph(lab["native"], destination=name)
-        reddest = max(nodes, key=lambda node: float(node["value"][1]))
-        assert reddest["metric"]["id"] == lossy or float(reddest["value"][1]) > 0.3, nodes  # the refusal, for 20 s
+        nodes, _ = node_graph(lab["native"], destination=name, __rate_interval="10s")
+        assert max(nodes, key=lambda node: float(node["value"][1]))["metric"]["id"] == lossy, nodes
 
 
 def test_silence_and_loss_are_not_taken_for_each_other(lab, fan):
