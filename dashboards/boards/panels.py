@@ -123,7 +123,7 @@ def graph(title, description, targets, unit, width=12, height=8, steps=None, col
               "lineInterpolation": "stepAfter" if stepped else "linear", "axisPlacement": "auto", "axisLabel": "",
               "barAlignment": 0, "scaleDistribution": {"type": "linear"},
               "stacking": {"mode": "normal" if stack else "none", "group": "A"},
-              "thresholdsStyle": {"mode": "off"}, "axisSoftMin": 0}
+              "thresholdsStyle": {"mode": "dashed" if steps else "off"}, "axisSoftMin": 0}
     defaults = {"unit": unit, "color": color or {"mode": "palette-classic"}, "custom": custom,
                 "thresholds": thresholds(steps or ((None, GREEN),))}
     if minimum is not None:

@@ -8,7 +8,7 @@ def job():
 
 
 def instance():
-    return variable("instance", "Agent", 'label_values(ecmp_exporter_build_info{job=~"$job"}, instance)')
+    return variable("instance", "Instance", 'label_values(ecmp_exporter_build_info{job=~"$job"}, instance)')
 
 
 def destination():

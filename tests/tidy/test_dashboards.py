@@ -61,7 +61,8 @@ def test_variables_are_as_everyone_expects():
         assert (source["type"], source["query"], source["label"]) == ("datasource", "prometheus", "Data source")
         for name, one in variables.items():
             assert one["type"] == "query" and one["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, name
-            assert one["multi"] and one["includeAll"] and one["allValue"] == ".+" and one["label"], name
+            assert one["multi"] and one["includeAll"] and one["allValue"] == ".+", name
+            assert one["label"] == name.capitalize(), name
             assert one["refresh"] == 2, f"{name} is asked again when the time range changes"
             assert one["query"]["query"].startswith("label_values(ecmp_"), name
     for uid in ("ecmp-overview", "ecmp-destination", "ecmp-path"):
