@@ -28,6 +28,8 @@ def reasons():
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
         "test_probe.py": missing_tools("promtool", "prometheus"),
         "test_reload.py": missing_tools("openssl"),
+        "test_dashboards.py": missing_tools("promtool", "prometheus"),
+        "test_rules.py": missing_tools("promtool", "prometheus"),
         "test_quickstart.py": missing_tools("curl"),
         "test_packages.py": missing_tools("dpkg-buildpackage", "dh", "lintian", "setpriv"),
         "test_web_config.py": missing_tools("curl", "openssl", "prometheus"),

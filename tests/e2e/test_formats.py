@@ -1,14 +1,11 @@
 """Scrapes in every format, read by Debian's Prometheus: what it makes of them is what the agent says itself."""
-import collections
-import http.client
 import json
-import subprocess
-import urllib.parse
 
 import pytest
 
-from exporter import Exporter, config, eventually, free_port
+from exporter import Exporter, config, eventually
 from lab import DESTINATION, Fan
+from prometheus import Prometheus
 
 FLOWS = 16
 INTERVAL = 0.5
@@ -38,47 +35,6 @@ def exporter(fan):
         eventually(lambda: len([x for x in running.paths() if x["reached_dest"]]) == 2 * FLOWS, 15, "all flows reach")
         eventually(lambda: {hop[0] for hop in hops(running)} == {"four", "six"}, 15, "hops with RTTs")
         yield running
-
-
-class Prometheus:
-    """Debian's, scraping the exporter every second from within the agent's namespace."""
-
-    def __init__(self, fan, exporter, directory, *flags):
-        self.fan = fan
-        self.port = free_port(fan.network.ns("agent"))
-        directory.mkdir()
-        self.log = directory / "log"
-        (directory / "prometheus.yml").write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
-            f"scrape_configs: [{{job_name: ecmp, static_configs: [{{targets: ['127.0.0.1:{exporter.port}']}}]}}]\n")
-        self.process = fan.network.popen(
-            "agent", ["prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
-                      f"--web.listen-address=127.0.0.1:{self.port}", *flags],
-            stdout=subprocess.DEVNULL, stderr=open(self.log, "w"))
-
-    def api(self, path, **parameters):
-        with self.fan.network.entered("agent"):
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-            try:
-                connection.request("GET", f"/api/v1/{path}?" + urllib.parse.urlencode(parameters))
-                return json.loads(connection.getresponse().read()).get("data", {})
-            except (OSError, ValueError):
-                return {}
-            finally:
-                connection.close()
-
-    def query(self, expression, by):
-        """{values of the labels `by`: value}; of an instant vector."""
-        return {tuple(series["metric"].get(label) for label in by): float(series["value"][1])
-                for series in self.api("query", query=expression).get("result", []) if "value" in series}
-
-    def is_up(self):
-        targets = self.api("targets").get("activeTargets", [])
-        return [target["health"] for target in targets] == ["up"]
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(20)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,175 @@
+"""All destinations at a glance, and what is worst among them."""
+from . import promql as q
+from . import variables
+from .panels import (BLUE, GOOD_IF_ZERO, GREEN, LOSS_STEPS, PLAIN, RED, SILENCE_STEPS, UP, board, graph, instant,
+                     link_to, loss_column, number_column, override, seconds_column, series, stat, table, timeline,
+                     trend_column, value_now)
+
+WHERE = q.DESTINATION
+NAME = "{{destination}} ({{instance}})"
+TO_DESTINATION = link_to("ecmp-destination", "Paths to this destination", ("destination", "Destination"),
+                         ("instance", "Agent"))
+TO_PATH = link_to("ecmp-path", "Hops of this path", ("destination", "Destination"), ("instance", "Agent"),
+                  ("path", "Path"))
+WORST = 10
+
+
+def up(where=WHERE):
+    return f"max by ({q.listed(q.BY_DESTINATION)}) (ecmp_destination_up{{{where}}})"
+
+
+def suspicion():
+    """How much a responder has to do with loss: the loss of the paths through it, and how many of them lose. Loss of a
+    path is blamed most on what only lossy paths pass."""
+    return f"{q.loss_through(WHERE, q.RANGE)} * {q.lossy_share(WHERE, q.RANGE)}"
+
+
+def worst_links():
+    """The suspicion of the worse one of its ends."""
+    links = f"(sum by (job, instance, from, to) (ecmp_link_flows{{{WHERE}}}) > bool 0)"
+    near, far = (f"{links} * on (job, instance, {end}) group_left () {q.relabel(suspicion(), end, 'hop')}"
+                 for end in ("from", "to"))
+    return f"topk({WORST}, ({near}) >= ({far}) or {far})"
+
+
+def at_a_glance():
+    return [
+        stat("Destinations traced", "How many destinations the chosen agents trace and have told the state of.",
+             value_now(f"count({up()})"), "none", PLAIN, decimals=0),
+        stat("Down", "Destinations that no flow reached in its last round.", value_now(f"sum({up()} == bool 0)"),
+             "none", ((None, GREEN), (1, RED)), color_mode="background", decimals=0),
+        stat("Loss of all paths", "Share of all end-to-end probes that the destinations did not answer.",
+             series(q.loss("path", WHERE, ()), "loss"), "percentunit", LOSS_STEPS, decimals=2, graph=True),
+        stat("Loss of the worst path", "Loss of the path that loses most: an average over all paths hides it.",
+             series(f"max({q.loss('path', WHERE, q.BY_PATH)})", "worst path"), "percentunit", LOSS_STEPS, decimals=2,
+             graph=True),
+        stat("Paths in use now", "Paths that flows are on now, over all destinations.",
+             series(f"sum(ecmp_paths{{{WHERE}}})", "paths"), "none", PLAIN, decimals=0, graph=True),
+        stat("Changes of paths", "Confirmed changes of the paths of flows within the time range.",
+             value_now(q.increase("ecmp_flow_path_changes_total", WHERE, ())), "none", GOOD_IF_ZERO, decimals=0),
+    ]
+
+
+def destinations():
+    by = q.BY_DESTINATION
+    rtt = "ecmp_path_rtt_seconds"
+    targets = [
+        instant(f"max by ({q.listed(by)}, address, protocol) (ecmp_destination_info{{{WHERE}}})", "info"),
+        instant(up(), "up"),
+        instant(f"max by ({q.listed(by)}) (ecmp_paths{{{WHERE}}})", "paths"),
+        instant(q.loss("path", WHERE, by, q.RANGE), "loss"),
+        series(q.loss("path", WHERE, by), "__auto", "losses"),
+        instant(q.quantile(0.5, rtt, WHERE, by, q.RANGE), "p50"),
+        instant(q.quantile(0.99, rtt, WHERE, by, q.RANGE), "p99"),
+        series(q.quantile(0.99, rtt, WHERE, by), "__auto", "rtts"),
+        instant(q.increase("ecmp_flow_path_changes_total", WHERE, by), "changes"),
+    ]
+    columns = {
+        "destination": "Destination", "instance": "Agent", "address": "Address", "protocol": "Protocol", "Value #up":
+        "State", "Value #paths": "Paths", "Value #loss": "Loss", "Trend #losses": "Loss over time", "Value #p50":
+        "RTT p50", "Value #p99": "RTT p99", "Trend #rtts": "RTT p99 over time", "Value #changes": "Changes"
+    }
+    overrides = [
+        override("Destination", links=TO_DESTINATION, custom__width=190),
+        override("Agent", custom__width=170),
+        override("Protocol", custom__width=80),
+        override("State", mappings=UP, unit="none", custom__width=80,
+                 custom__cellOptions={"type": "color-background", "mode": "basic"}),
+        number_column("Paths", 80),
+        loss_column("Loss"),
+        trend_column("Loss over time", "percentunit", RED),
+        seconds_column("RTT p50"),
+        seconds_column("RTT p99"),
+        trend_column("RTT p99 over time", "s", BLUE),
+        number_column("Changes"),
+    ]
+    return table(
+        "Destinations", "Every destination: its state, and over the time range its loss, round-trip times, and "
+        "changes of the paths of its flows. Worst first; a click on a name leads to its paths.", targets, columns,
+        ("job", "Value #info"), 24, 11, overrides, (("Loss", True),), ("losses", "rtts"))
+
+
+def over_time():
+    by = q.BY_DESTINATION
+    return [
+        graph("Loss", "Share of the end-to-end probes of a destination that it did not answer.",
+              [series(q.loss("path", WHERE, by), NAME)], "percentunit", steps=LOSS_STEPS, maximum=0.01),
+        graph("RTT p99", "99 of 100 end-to-end probes were answered within this time, over all paths of a destination.",
+              [series(q.quantile(0.99, "ecmp_path_rtt_seconds", WHERE, by), NAME)], "s"),
+        graph("Paths in use", "How many different paths the flows of a destination are on.",
+              [series(f"max by ({q.listed(by)}) (ecmp_paths{{{WHERE}}})", NAME)], "none", stepped=True, decimals=0),
+        graph(
+            "Path changes", "Confirmed changes of the paths of flows: reroute (new responders), remap (the same ones, "
+            "flows permuted), width (the fan grew or shrank), per_packet (a flow alternates).",
+            [series(q.increase("ecmp_flow_path_changes_total", WHERE,
+                               ("kind",), q.STEP), "{{kind}}")], "none", stack=True, bars=True),
+    ]
+
+
+def worst_paths():
+    loss = f"topk({WORST}, {q.loss('path', WHERE, q.BY_PATH, q.RANGE)})"
+    flows = f"sum by ({q.listed(q.BY_PATH)}) (ecmp_path_flows{{{WHERE}}})"
+    columns = {
+        "destination": "Destination", "path": "Path", "instance": "Agent", "Value #flows": "Flows", "Value #loss":
+        "Loss"
+    }
+    return table(
+        "Worst paths", f"The {WORST} paths that lost the largest share of their end-to-end probes within the time "
+        "range. A click on a path leads to its hops.",
+        [instant(loss, "loss"),
+         instant(f"{flows} and on ({q.listed(q.BY_PATH)}) {loss}", "flows")], columns, ("job",), 12, 9, [
+             override("Path", links=TO_PATH, custom__width=110),
+             override("Agent", custom__width=160),
+             number_column("Flows", 80),
+             loss_column("Loss", width=120)
+         ], (("Loss", True),))
+
+
+def worst_hops():
+    by = q.listed(q.RESPONDER)
+    worst = f"topk({WORST}, {suspicion()})"
+    columns = {
+        "hop": "Hop", "name": "Name", "asn": "AS", "instance": "Agent", "Value #score": "Score", "Value #loss": "Loss",
+        "Value #share": "Lossy paths", "Value #silence": "Silence"
+    }
+    targets = [
+        instant(q.named(worst, q.RESPONDER), "score"),
+        instant(f"{q.loss_through(WHERE, q.RANGE)} and on ({by}) {worst}", "loss"),
+        instant(f"{q.lossy_share(WHERE, q.RANGE)} and on ({by}) {worst}", "share"),
+        instant(f"{q.hop_share('silences', WHERE, q.RESPONDER, q.RANGE)} and on ({by}) {worst}", "silence"),
+    ]
+    overrides = [
+        override("Agent", custom__width=160),
+        loss_column("Score", width=90),
+        loss_column("Loss", width=90),
+        loss_column("Lossy paths", ((None, GREEN), (0.5, "orange"), (0.99, RED)), 100),
+        loss_column("Silence", SILENCE_STEPS, 90)
+    ]
+    return table(
+        "Worst hops", "Responders that only lossy paths pass: the end-to-end loss of the paths through each, the "
+        "share of these paths that lose more than 0.5 %, and the product of both as a score. Silence is a responder "
+        "that does not always answer: no loss.", targets, columns, ("job", "mpls"), 12, 9, overrides, (("Score", True),))
+
+
+def links():
+    columns = {"from": "From", "to": "To", "instance": "Agent", "Value": "Score"}
+    return table(
+        "Worst links", "Links by the score of the worse of their ends. The two links of a responder that loses tie: "
+        "which of them it is, or whether it is the responder, loss alone does not tell.", [instant(worst_links())],
+        columns, ("job",), 24, 8,
+        [override("Agent", custom__width=200), loss_column("Score", width=130)], (("Score", True),))
+
+
+def states():
+    return timeline("State over time", "When a destination was reached by any flow and when by none.",
+                    series(up(), NAME), UP, height=6)
+
+
+def make():
+    rows = [("At a glance", False, at_a_glance()), ("Destinations", False, [destinations(), states()]),
+            ("Over time", False, over_time()), ("Worst", False, [worst_paths(), worst_hops(),
+                                                                 links()])]
+    return board(
+        "ecmp-overview", "ECMP / Overview", "All destinations of the chosen agents: state, loss, round-trip "
+        "times, equal-cost paths in use, and the worst paths, hops and links.", ["overview"],
+        [variables.job(), variables.instance(), variables.destination()], rows, [variables.path_changes()])

@@ -1,0 +1,350 @@
+"""Recording rules and alerts: each alert fires on its fault in the lab and on no other. promtool tests the long
+durations (dashboards/rules/tests); here every duration is replaced by a short one, from one table."""
+import contextlib
+import glob
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from delay import Delay
+from exporter import Exporter, config, eventually
+from grafana import ROOT, RULES
+from lab import DESTINATION, Fan
+from prometheus import Prometheus
+
+# What each duration of the rules is here. Rounds come each half second instead of each ten.
+SECONDS = {"2m": 3, "5m": 8, "10m": 10, "15m": 20, "1h": 20, "6h": 120}
+DURATION = re.compile(r"(\[|offset |for: )(\d+[smhd])\b")
+FLOWS = 24
+NAMES = {4: "four", 6: "six"}
+WINDOW = '\n[window]\nduration = "10s"\n'
+LONGEST = 45
+
+
+def shortened(text):
+    return DURATION.sub(lambda match: f"{match.group(1)}{SECONDS[match.group(2)]}s", text)
+
+
+def rule_files():
+    return sorted(glob.glob(os.path.join(RULES, "*.yml")))
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("rules")
+    made = []
+    for path in rule_files():
+        with open(path) as file:
+            made.append(directory / os.path.basename(path))
+            made[-1].write_text(shortened(file.read()))
+    return made
+
+
+@pytest.fixture(scope="module")
+def fan():
+    with Fan(width=4) as made:
+        yield made
+
+
+def destinations(first_port, families=(4, 6), flows=FLOWS, **more):
+    return [{"name": NAMES[family], "host": DESTINATION[family], "flows": flows, "source_port": first_port, **more}
+            for family in families]
+
+
+def alerts(prometheus, state="firing"):
+    """{(alert, instance)}"""
+    return {(one["labels"]["alertname"], one["labels"]["instance"])
+            for one in prometheus.api("alerts").get("alerts", []) if one["state"] == state}
+
+
+def fired(prometheus, since):
+    """{alert: [labels]} of all that fired from a moment on."""
+    seconds = int(time.time() - since) + 1
+    found = {}
+    for series in prometheus.api("query",
+                                 query=f'count_over_time(ALERTS{{alertstate="firing"}}[{seconds}s])')["result"]:
+        found.setdefault(series["metric"]["alertname"], []).append(series["metric"])
+    return found
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def watched(fan, rules, tmp_path_factory):
+    with Exporter(config(destinations(50000)) + WINDOW, fan.network.ns("agent")) as exporter:
+        eventually(lambda: len([x for x in exporter.paths() if x["reached_dest"]]) == 2 * FLOWS, 15, "all flows reach")
+        directory = tmp_path_factory.mktemp("prometheus")
+        prometheus = Prometheus(fan, {"well": exporter}, directory / "network", "--enable-feature=native-histograms",
+                                rules=rules)
+        try:
+            eventually(prometheus.is_up, 30, lambda: prometheus.log.read_text())
+            # A fan can only have become narrower than it was a while ago.
+            long = "count(ecmp_paths offset 25s) == 2"
+            eventually(lambda: prometheus.query(long, ()), 40, "a past")
+            yield fan, prometheus
+        finally:
+            prometheus.close()
+
+
+def lose_everywhere(fan):
+    for branch in fan.branches[1]:
+        fan.lose(branch, 0.3)
+
+
+def black_hole(fan):
+    for branch in fan.branches[1]:
+        fan.black_hole(branch)
+
+
+def heal(fan):
+    for branch in fan.branches[1]:
+        fan.heal(branch)
+
+
+def slow_down(fan):
+    fan.delay = Delay(fan, fan.branch(2), 0.005)
+
+
+def keep_flapping(fan):
+
+    def turn():
+        changed = False
+        while not stop.wait(2.5):
+            (fan.restore_branch if changed else fan.replace_branch)(3)
+            changed = not changed
+
+    stop = threading.Event()
+    thread = threading.Thread(target=turn)
+    thread.start()
+    fan.stop_flapping = lambda: (stop.set(), thread.join(), fan.restore_branch(3))
+
+
+FAULTS = {
+    "EcmpPathLoss": (lambda fan: fan.lose(fan.branch(2), 0.3), heal),
+    "EcmpDestinationLoss": (lose_everywhere, heal),
+    "EcmpDestinationDown": (black_hole, heal),
+    "EcmpWidthShrank": (lambda fan: fan.narrow(3), lambda fan: fan.widen()),
+    "EcmpRttSkew": (slow_down, lambda fan: fan.delay.close()),
+    "EcmpPathFlapping": (keep_flapping, lambda fan: fan.stop_flapping()),
+}
+
+
+def paths_over(fan, node, prometheus):
+    addresses = set(fan.addresses[node].values())
+    return {path for (path, hop) in prometheus.query("ecmp_path_hop_info", ("path", "hop")) if hop in addresses}
+
+
+@pytest.mark.parametrize("alert", FAULTS)
+def test_an_alert_fires_on_its_fault_and_on_no_other(watched, alert):
+    fan, prometheus = watched
+    eventually(lambda: not alerts(prometheus) | alerts(prometheus, "pending"), LONGEST, lambda: alerts(prometheus))
+    begin = time.time()
+    break_it, mend = FAULTS[alert]
+    break_it(fan)
+    try:
+        both = lambda: {
+            one["labels"]["destination"]
+            for one in prometheus.api("alerts").get("alerts", [])  # noqa: E731
+            if (one["labels"]["alertname"], one["state"]) == (alert, "firing")
+        } == set(NAMES.values())
+        eventually(both, LONGEST, lambda: f"{alert} for both destinations; {prometheus.api('alerts')}")
+    finally:
+        mend(fan)
+    eventually(lambda: not alerts(prometheus) | alerts(prometheus, "pending"), LONGEST,
+               lambda: prometheus.api("alerts"))
+    found = fired(prometheus, begin)
+    assert set(found) == {alert}, found
+    if alert == "EcmpPathLoss":
+        assert {labels["path"] for labels in found[alert]} <= paths_over(fan, fan.branch(2), prometheus), found
+
+
+def test_silence_is_never_an_alert(watched):
+    fan, prometheus = watched
+    eventually(lambda: not alerts(prometheus) | alerts(prometheus, "pending"), LONGEST, lambda: alerts(prometheus))
+    begin = time.time()
+    fan.lose_answers(fan.branch(1), 1)
+    fan.limit_answers("r1", 5, burst=2)
+    fan.lose_answers("r2", 0.5)
+    try:
+        ratio = 'min(max by (hop) (hop:ecmp_silence:ratio_rate5m{hop=~"%s"}))' % "|".join(
+            fan.addresses[node][4].replace(".", "\\\\.") for node in ("r1", "r2", fan.branch(1)))
+        eventually(lambda: prometheus.query(ratio, ()).get((), 0) > 0.3, LONGEST, "silence of all three")
+        # Longer than any alert takes from its fault to firing.
+        eventually(lambda: time.time() - begin > 25, LONGEST, "time")
+    finally:
+        for node in ("r1", "r2", fan.branch(1)):
+            fan.heal(node)
+    assert not fired(prometheus, begin) and not alerts(prometheus, "pending"), prometheus.api("alerts")
+    assert prometheus.query("max(hop:ecmp_loss:ratio_rate5m)", ()) == {(): 0}
+
+
+def test_every_recording_rule_records(watched):
+    _, prometheus = watched
+    groups = prometheus.api("rules")["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert all(rule["health"] == "ok" for rule in rules), [rule.get("lastError") for rule in rules]
+    recorded = [rule["name"] for rule in rules if rule["type"] == "recording"]
+    empty = [name for name in recorded if not prometheus.query(f"count({name}) > 0", ())]
+    assert len(recorded) > 8 and not empty, empty
+
+
+# --- the agents -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def stopping(exporter, stopped, running):
+    """Lets a process run for `running` seconds and not for `stopped`, in turns."""
+
+    def turn():
+        while not done.wait(running):
+            exporter.process.send_signal(signal.SIGSTOP)
+            done.wait(stopped)
+            exporter.process.send_signal(signal.SIGCONT)
+
+    done = threading.Event()
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def trickle(fan, port):
+    """Packets as one of a flow, all the time: each few of them take a block of the capture buffer."""
+    with fan.network.entered("agent"):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.bind(("10.50.0.1", port))
+
+    def send():
+        while not done.wait(0.004):
+            sender.sendto(bytes(20), (DESTINATION[4], 33434))
+
+    done = threading.Event()
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        sender.close()
+
+
+# {agent: (what must fire, what may fire besides)}. One that stands still for seconds, or may not send as fast as it has
+# to, also is late and skips rounds; a destination that no probe leaves for is not reached.
+AGENTS = {
+    "well": (set(), set()),
+    "cut": ({"EcmpAgentSeriesDropped"}, set()),
+    "slow": ({"EcmpAgentRoundsSkipped"}, {"EcmpAgentLagging"}),
+    "stranded": ({"EcmpAgentSendErrors"}, {"EcmpDestinationDown"}),
+    "late": ({"EcmpAgentLagging"}, set()),
+    "overrun": ({"EcmpAgentCaptureDrops"}, {"EcmpAgentLagging", "EcmpAgentRoundsSkipped"}),
+    "gone": ({"EcmpAgentDown"}, set()),
+    "misled": ({"EcmpAgentReloadFailed"}, set()),
+}
+
+
+def started_agents(fan, stack):
+    namespace = fan.network.ns("agent")
+    few = {"families": (4,), "flows": 4}
+    configs = {
+        "well":
+        config(destinations(33000, **few)),
+        "cut":
+        config(destinations(33100, **few), limits={"max_series": 100}),
+        "slow":
+        config(destinations(33200, **few), limits={"probes_per_second": 5}),
+        "stranded":
+        config(
+            destinations(33300, **few) +
+            [{"name": "oversize", "host": DESTINATION[4], "flows": 4, "source_port": 33350, "packet_size": 4000}]),
+        "late":
+        config(destinations(33400, **few)),
+        "overrun":
+        config(destinations(33500, **few)),
+        "gone":
+        config(destinations(33600, **few)),
+        "misled":
+        config(destinations(33700, **few)),
+    }
+    return {name: stack.enter_context(Exporter(text + WINDOW, namespace)) for name, text in configs.items()}
+
+
+def mislead(exporter):
+    """Has an exporter read a broken configuration; False if this one cannot reload."""
+    with open(exporter.config_path, "w") as file:
+        file.write("[web\n")
+    return exporter.request("POST", "/-/reload").status != 404
+
+
+def test_each_agent_has_the_alerts_of_its_own_trouble(fan, rules, tmp_path):
+    with contextlib.ExitStack() as stack:
+        agents = started_agents(fan, stack)
+        prometheus = Prometheus(fan, agents, tmp_path / "agents", "--enable-feature=native-histograms", rules=rules)
+        stack.callback(prometheus.close)
+        eventually(prometheus.is_up, 30, lambda: prometheus.log.read_text())
+        begin = time.time()
+        stack.enter_context(stopping(agents["late"], 0.25, 0.1))
+        stack.enter_context(trickle(fan, 33500))
+        stack.enter_context(stopping(agents["overrun"], 2, 1))
+        agents["gone"].stop()
+        wanted = {(alert, name) for name, (must, _) in AGENTS.items() for alert in must}
+        if not mislead(agents["misled"]):
+            wanted.remove(("EcmpAgentReloadFailed", "misled"))
+        seen = set()
+
+        def all_seen():
+            seen.update(alerts(prometheus))
+            return wanted <= seen
+
+        eventually(all_seen, LONGEST, lambda: f"{wanted - seen}; {prometheus.api('alerts')}")
+        found = {(name, labels["instance"])
+                 for name, all_labels in fired(prometheus, begin).items()
+                 for labels in all_labels}
+        allowed = wanted | {(alert, name) for name, (_, may) in AGENTS.items() for alert in may}
+        assert found <= allowed, found - allowed
+
+
+# --- without a lab ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anywhere
+def test_promtool_accepts_the_rules():
+    done = subprocess.run(["promtool", "check", "rules", "--lint-fatal", *rule_files()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.anywhere
+def test_promtool_runs_the_unit_tests_of_the_rules():
+    files = sorted(glob.glob(os.path.join(RULES, "tests", "*.yml")))
+    assert files
+    done = subprocess.run(["promtool", "test", "rules", *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.anywhere
+def test_every_alert_is_tested_and_has_its_page_in_the_runbook():
+    texts = {os.path.basename(path): open(path).read() for path in rule_files()}
+    names = re.findall(r"- alert: (\w+)", texts["alerts.yml"])
+    assert set(names) == set(FAULTS) | {alert for must, _ in AGENTS.values() for alert in must}
+    tests = "".join(open(path).read() for path in glob.glob(os.path.join(RULES, "tests", "*.yml")))
+    runbook = open(os.path.join(ROOT, "docs", "runbook.md")).read()
+    for block in texts["alerts.yml"].split("- alert: ")[1:]:
+        name = block.split()[0]
+        assert re.search(r"severity: (warning|critical)\n",
+                         block) and "summary: " in block and "description: " in block, name
+        assert f"runbook: docs/runbook.md#{name.lower()}\n" in block, name
+        assert f"\n## {name}\n" in runbook, name
+        fires, quiet = (re.search(rf"alertname: {name}\n\s+exp_alerts:{what}", tests) for what in (r"\n", r" \[\]"))
+        assert fires and quiet, f"{name} is not tested to fire and to be quiet"
+    assert "silence" not in re.sub(r"#.*", "", texts["alerts.yml"]).lower()
