@@ -70,8 +70,8 @@ std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
       links[kept++] = link;
     }
   }
-  links.resize(kept);
-  return links;
+  // A copy of the right size: it is kept, and may be there for every flow and hop.
+  return {links.begin(), links.begin() + static_cast<std::ptrdiff_t>(kept)};
 }
 
 PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_at_hops) {
@@ -84,16 +84,9 @@ PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_
   told.probes = path.probes;
   told.replies = path.replies;
   told.statistics = path.ledger.told(now);
-  std::size_t count = 0;
-  for (const std::vector<KnownPath::Member>& members : path.hops) {
-    count += members.size();
-  }
-  told.hops.reserve(count);
-  for (std::size_t i = 0; i < path.hops.size(); ++i) {
-    for (KnownPath::Member& member : path.hops[i]) {
-      told.hops.push_back({static_cast<std::uint8_t>(i + 1), member.responder, member.counters, member.mpls,
-                           member.ledger.told(now_at_hops)});
-    }
+  told.hops.reserve(path.members.size());
+  for (KnownPath::Member& member : path.members) {
+    told.hops.push_back({member.ttl, member.responder, member.counters, member.mpls, member.ledger.told(now_at_hops)});
   }
   return told;
 }
@@ -170,10 +163,8 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
   if (facts_->interval != facts->interval) {
     for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
       path->ledger.close_intervals();
-      for (std::vector<KnownPath::Member>& members : path->hops) {
-        for (KnownPath::Member& member : members)
-          member.ledger.close_intervals();
-      }
+      for (KnownPath::Member& member : path->members)
+        member.ledger.close_intervals();
     }
   }
   facts_ = std::move(facts);
@@ -383,7 +374,7 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       ++member->counters.replies;
       member->mpls = hop.mpls;
       member->ledger.reply(place, hop.rtt);
-      const auto which = static_cast<std::uint32_t>(member - flow.path->hops[hop.ttl - 1u].data());
+      const auto which = static_cast<std::uint32_t>(member - &flow.path->members[flow.path->first(hop.ttl)]);
       const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);
       if (jitter) member->ledger.jitter(place, *jitter);
       continue;

@@ -7,14 +7,14 @@
 namespace ecmp {
 namespace {
 
-bool intersect(const std::vector<IpAddress>& a, const std::vector<IpAddress>& b) {
+bool intersect(std::span<const IpAddress> a, std::span<const IpAddress> b) {
   return std::ranges::any_of(a, [&](const IpAddress& one) { return std::ranges::binary_search(b, one); });
 }
 
 bool compatible(const ContentSlot& a, const ContentSlot& b) {
   if (!a.known() || !b.known()) return true;
   if (a.balanced != b.balanced) return false;
-  return a.balanced ? intersect(a.responders, b.responders) : a.responders == b.responders;
+  return a.balanced ? intersect(a.responders(), b.responders()) : a == b;
 }
 
 bool knows(const PathContent& content, std::size_t index) {
@@ -24,9 +24,17 @@ bool knows(const PathContent& content, std::size_t index) {
 }  // namespace
 
 bool ContentSlot::add(const IpAddress& responder) {
-  const auto at = std::ranges::lower_bound(responders, responder);
-  if (at != responders.end() && *at == responder) return false;
-  responders.insert(at, responder);
+  if (!known()) {
+    one_ = responder;
+    return true;
+  }
+  if (several_ == nullptr) {
+    if (one_ == responder) return false;
+    several_ = std::make_unique<std::vector<IpAddress>>(1, one_);
+  }
+  const auto at = std::ranges::lower_bound(*several_, responder);
+  if (at != several_->end() && *at == responder) return false;
+  several_->insert(at, responder);
   return true;
 }
 
@@ -40,7 +48,7 @@ bool compatible(const PathContent& a, const PathContent& b) {
 bool adds(const PathContent& view, const PathContent& path) {
   if (view.slots.size() > path.slots.size()) return true;
   for (std::size_t i = 0; i < view.slots.size(); ++i)
-    if (!std::ranges::includes(path.slots[i].responders, view.slots[i].responders)) return true;
+    if (!std::ranges::includes(path.slots[i].responders(), view.slots[i].responders())) return true;
   return false;
 }
 
@@ -72,8 +80,8 @@ void unite(PathContent& path, const PathContent& view) {
     }
     // A balancer this wide is told well enough by its first members; a set must not grow without bound.
     constexpr std::size_t kWidest = 16;
-    for (const IpAddress& responder : view.slots[i].responders)
-      if (path.slots[i].responders.size() < kWidest) path.slots[i].add(responder);
+    for (const IpAddress& responder : view.slots[i].responders())
+      if (path.slots[i].responders().size() < kWidest) path.slots[i].add(responder);
   }
 }
 
@@ -87,7 +95,7 @@ std::uint64_t content_hash(const PathContent& content, std::uint64_t salt) {
       bytes.push_back(unknown);
       continue;
     }
-    const IpAddress& lowest = slot.responders.front();
+    const IpAddress& lowest = slot.responders().front();
     if (slot.balanced) {
       bytes.push_back(lowest.is_v4() ? balanced_v4 : balanced_v6);
     } else {

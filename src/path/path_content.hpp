@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "base/ip_address.hpp"
@@ -8,15 +11,36 @@
 namespace ecmp {
 
 /// Who is at one TTL: nobody known, one responder, or the set a per-packet balancer alternates over.
-struct ContentSlot {
-  std::vector<IpAddress> responders;  ///< sorted, no doubles; empty: unknown
+class ContentSlot {
+ public:
+  ContentSlot() = default;
+  ContentSlot(const ContentSlot& other)
+      : balanced(other.balanced),
+        one_(other.one_),
+        several_(other.several_ != nullptr ? std::make_unique<std::vector<IpAddress>>(*other.several_) : nullptr) {}
+  ContentSlot(ContentSlot&& other) noexcept = default;
+  ContentSlot& operator=(const ContentSlot& other) { return *this = ContentSlot(other); }
+  ContentSlot& operator=(ContentSlot&& other) noexcept = default;
+  ~ContentSlot() = default;
+
   bool balanced = false;
 
-  [[nodiscard]] bool known() const { return !responders.empty(); }
+  /// Sorted, no doubles; empty: unknown.
+  [[nodiscard]] std::span<const IpAddress> responders() const {
+    if (several_ != nullptr) return *several_;
+    return {&one_, known() ? std::size_t{1} : std::size_t{0}};
+  }
+  [[nodiscard]] bool known() const { return several_ != nullptr || !one_.is_unspecified(); }
   /// Takes in a responder; true if it is a new one.
   bool add(const IpAddress& responder);
 
-  friend bool operator==(const ContentSlot&, const ContentSlot&) = default;
+  friend bool operator==(const ContentSlot& a, const ContentSlot& b) {
+    return a.balanced == b.balanced && std::ranges::equal(a.responders(), b.responders());
+  }
+
+ private:
+  IpAddress one_;  ///< the usual case, which takes no memory of its own
+  std::unique_ptr<std::vector<IpAddress>> several_;
 };
 
 /// What is known of a path, TTL 1 first. Of an incomplete one, which has not reached the destination, everything behind

@@ -5,17 +5,26 @@
 namespace ecmp {
 
 KnownPath::Member* KnownPath::member(std::size_t ttl, const IpAddress& responder) {
-  if (ttl == 0 || ttl > hops.size()) return nullptr;
-  for (Member& member : hops[ttl - 1])
-    if (member.responder == responder) return &member;
+  for (std::size_t at = first(ttl); at < members.size() && members[at].ttl == ttl; ++at)
+    if (members[at].responder == responder) return &members[at];
   return nullptr;
+}
+
+std::size_t KnownPath::first(std::size_t ttl) const {
+  // On most paths there is one responder at every TTL, or nearly so.
+  std::size_t at = std::min(ttl > 0 ? ttl - 1 : 0, members.size());
+  while (at > 0 && members[at - 1].ttl >= ttl)
+    --at;
+  while (at < members.size() && members[at].ttl < ttl)
+    ++at;
+  return at;
 }
 
 std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& content) {
   auto list = std::make_shared<std::vector<IpAddress>>();
   list->reserve(content.slots.size());
   for (const ContentSlot& slot : content.slots)
-    list->push_back(slot.known() ? slot.responders.front() : IpAddress());
+    list->push_back(slot.known() ? slot.responders().front() : IpAddress());
   return list;
 }
 
@@ -132,10 +141,17 @@ bool PathRegistry::id_taken(std::uint32_t id) const {
 
 void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
   unite(path.content, view);
-  path.hops.resize(path.content.slots.size());
-  for (std::size_t i = 0; i < path.hops.size(); ++i) {
-    for (const IpAddress& responder : path.content.slots[i].responders)
-      if (path.member(i + 1, responder) == nullptr) path.hops[i].push_back({responder, {}, {}, {}});
+  std::size_t count = 0;
+  for (const ContentSlot& slot : path.content.slots)
+    count += slot.responders().size();
+  path.members.reserve(count);
+  for (std::size_t i = 0; i < path.content.slots.size(); ++i) {
+    for (const IpAddress& responder : path.content.slots[i].responders()) {
+      if (path.member(i + 1, responder) != nullptr) continue;
+      // Behind those of its TTL, which keep their numbers.
+      const auto place = path.members.begin() + static_cast<std::ptrdiff_t>(path.first(i + 2));
+      path.members.insert(place, {static_cast<std::uint8_t>(i + 1), responder, {}, {}, {}});
+    }
   }
   path.responders = responder_list(path.content);
 }
@@ -146,17 +162,15 @@ void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
   fine.replies += rough.replies;
   fine.ledger.absorb(rough.ledger);
   fine.variation.merge(rough.variation);
-  for (std::size_t i = 0; i < rough.hops.size(); ++i) {
-    for (KnownPath::Member& from : rough.hops[i]) {
-      KnownPath::Member* to = fine.member(i + 1, from.responder);
-      if (to == nullptr) continue;
-      to->counters.probes += from.counters.probes;
-      to->counters.replies += from.counters.replies;
-      to->counters.losses += from.counters.losses;
-      to->counters.silences += from.counters.silences;
-      to->ledger.absorb(from.ledger);
-      if (to->mpls.empty()) to->mpls = std::move(from.mpls);
-    }
+  for (KnownPath::Member& from : rough.members) {
+    KnownPath::Member* to = fine.member(from.ttl, from.responder);
+    if (to == nullptr) continue;
+    to->counters.probes += from.counters.probes;
+    to->counters.replies += from.counters.replies;
+    to->counters.losses += from.counters.losses;
+    to->counters.silences += from.counters.silences;
+    to->ledger.absorb(from.ledger);
+    if (to->mpls.empty()) to->mpls = std::move(from.mpls);
   }
 }
 

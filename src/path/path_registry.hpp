@@ -17,6 +17,7 @@ namespace ecmp {
 /// A path that is told, and what is counted on it.
 struct KnownPath {
   struct Member {
+    std::uint8_t ttl = 0;
     IpAddress responder;
     HopCounters counters;
     packet::KeptMpls mpls;  ///< of its newest reply
@@ -35,11 +36,13 @@ struct KnownPath {
   Instant window_at;
   Instant last_used;  ///< when the last flow left; means nothing while there are flows
   PathContent content;
-  std::vector<std::vector<Member>> hops;  ///< as many as content.slots, with the same responders
+  std::vector<Member> members;  ///< by TTL, those of content.slots; of one TTL in the order in which they were found
   std::shared_ptr<const std::vector<IpAddress>> responders;
 
   /// Null if the responder does not belong to the path at this TTL.
   Member* member(std::size_t ttl, const IpAddress& responder);
+  /// Where those of a TTL begin in `members`, or would.
+  [[nodiscard]] std::size_t first(std::size_t ttl) const;
 };
 
 /// One address a hop; of a balanced set the lowest.

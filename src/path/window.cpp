@@ -178,6 +178,7 @@ WindowFigures Window::figures(std::uint32_t part) const {
 }
 
 void VariationWindow::add(std::uint32_t number, Duration rtt, std::uint64_t count) {
+  parts_.reserve(WindowScale::kParts + 1);  // as many as there will ever be
   auto at = std::ranges::find_if(parts_, [number](const Part& part) { return !later(number, part.number); });
   if (at == parts_.end() || at->number != number) {
     // The least of the part before is a base that this one will hardly have to lower.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "render/protobuf_encoder.hpp"
@@ -82,11 +83,14 @@ bool is_hop_family(Metric metric) {
 SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots) {
   // Hops are by far the most: a vector that doubles would hold three times what it is filled with.
   std::size_t hops = 0;
+  std::size_t links = 0;
   for (const auto& snapshot : snapshots) {
+    links += snapshot->links.size();
     for (const PathSnapshot& path : snapshot->paths)
       hops += path.hops.size();
   }
   hops_.reserve(hops);
+  links_.reserve(links);
   for (const auto& snapshot : snapshots) {
     // By the name as it will be written: mending UTF-8 can make one of two.
     Destination destination{{}, snapshot.get()};
@@ -147,9 +151,15 @@ void SeriesSource::collect_paths(const DestinationSnapshot& snapshot) {
 /// stacks is told is open; it is always the same one while the paths are.
 void SeriesSource::collect_responders() {
   static const packet::KeptMpls kNoLabels;
-  responders_.reserve(hops_.size() + refusals_.size());
+  // Most are there many times over: once each is all there needs to be room for.
+  std::unordered_map<IpAddress, std::size_t> known;
   for (const auto& hop : hops_) {
-    responders_.push_back({{hop.of->responder, &hop.of->mpls}, {}});
+    const auto [at, is_new] = known.try_emplace(hop.of->responder, responders_.size());
+    if (is_new) {
+      responders_.push_back({{hop.of->responder, &hop.of->mpls}, {}});
+    } else if (Responder& responder = responders_[at->second].of; responder.mpls->empty()) {
+      responder.mpls = &hop.of->mpls;
+    }
   }
   for (const auto& refusal : refusals_) {
     if (!refusal.of.from.is_unspecified()) responders_.push_back({{refusal.of.from, &kNoLabels}, {}});
@@ -411,12 +421,12 @@ SeriesSource::Block SeriesSource::block(std::string_view start, const Write& wri
 void SeriesSource::write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form) {
   form_ = form;
   labels_.clear();
-  write_destination_labels();
+  write_destination_labels(std::find(metrics.begin(), metrics.end(), Metric::link_flows) != metrics.end());
   if (std::any_of(metrics.begin(), metrics.end(), is_hop_family)) write_hop_labels();
   if (std::find(metrics.begin(), metrics.end(), Metric::hop_info) != metrics.end()) write_responder_labels(names);
 }
 
-void SeriesSource::write_destination_labels() {
+void SeriesSource::write_destination_labels(bool with_links) {
   auto flow = flows_.begin();
   auto path = paths_.begin();
   auto link = links_.begin();
@@ -433,7 +443,7 @@ void SeriesSource::write_destination_labels() {
     each(flow, extents_[i].flows,
          [](LabelWriter& labels, const FlowSnapshot* of) { labels.add_number("flow", of->source_port); });
     each(path, extents_[i].paths, [](LabelWriter& labels, const PathSnapshot* of) { labels.add_path(of->id); });
-    each(link, extents_[i].links, [](LabelWriter& labels, const LinkSnapshot& of) {
+    each(link, with_links ? extents_[i].links : 0, [](LabelWriter& labels, const LinkSnapshot& of) {
       labels.add_number("ttl", static_cast<unsigned>(of.ttl));
       labels.add_address("from", of.from);
       labels.add_address("to", of.to);

@@ -70,7 +70,7 @@ class SeriesSource {
   void collect(const DestinationSnapshot& snapshot);
   void collect_paths(const DestinationSnapshot& snapshot);
   void collect_responders();
-  void write_destination_labels();
+  void write_destination_labels(bool with_links);
   void write_hop_labels();
   void write_responder_labels(const HopNames& names);
   /// The labels of `start` and those that `write(LabelWriter&)` adds.

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Measures the exporter beside the least that probing can cost and beside scamper: see docs/performance.md.
 
-Run by run.sh, as root, or with the names of the measurements: core, tun, lab, rtt. All of it happens in namespaces of
-its own.
+Run by run.sh, as root, or with the names of the measurements: core, tun, lab, rtt, model,
+render, memory, scrape. All of it happens in namespaces of its own.
 """
 import argparse
 import json
@@ -53,9 +53,10 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def resident_mib(pid):
+def resident_mib(pid, field="VmRSS"):
+    """Or the most that ever was: VmHWM."""
     with open(f"/proc/{pid}/status") as file:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) / 1024
+        return int(re.search(field + r":\s+(\d+) kB", file.read()).group(1)) / 1024
 
 
 def sent_packets(network, node, interface):
@@ -75,14 +76,21 @@ class Counters:
         total = sum(value for _, value in self.families.get(name, []))
         return total - sum(value for _, value in before.families.get(name, []))
 
-    def lag_quantile(self, before, quantile):
-        """The upper bound of the bucket that the quantile lies in, in ms."""
+    def lags(self, before):
+        """[(upper bound in seconds, probes that left at most so late)] since then."""
         def buckets(families):
             return {labels["le"]: value for labels, value in families["ecmp_exporter_schedule_lag_seconds_bucket"]}
         old, new = buckets(before.families), buckets(self.families)
-        counts = sorted((float(le), new[le] - old.get(le, 0)) for le in new)
-        wanted = counts[-1][1] * quantile
-        return next(le for le, count in counts if count >= wanted) * 1e3
+        return sorted((float(le), new[le] - old.get(le, 0)) for le in new)
+
+    def lag_quantile(self, before, quantile):
+        """The upper bound of the bucket that the quantile lies in, in ms."""
+        return lag_quantile(self.lags(before), quantile)
+
+
+def lag_quantile(counts, quantile):
+    wanted = counts[-1][1] * quantile
+    return next(le for le, count in counts if count >= wanted) * 1e3
 
 
 def measure_exporter(network, node, interface, exporter, seconds, windows, warm_up):
@@ -159,11 +167,11 @@ def core(_options):
     subprocess.run([bench_program("core_bench")], check=True)
 
 
-def tun_network(network):
+def tun_network(network, hops=TUN_HOPS, width=0):
     network.add_nodes(["a"])
     write_sysctls(network.ns("a"), {"net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0,
                                     "net.ipv6.conf.default.disable_ipv6": 1})
-    simulator = network.popen("a", [bench_program("tun_sim"), "tun0", str(TUN_HOPS)], stdout=subprocess.PIPE, text=True)
+    simulator = network.popen("a", [bench_program("tun_sim"), "tun0", str(hops), str(width)], stdout=subprocess.PIPE, text=True)
     if simulator.stdout.readline() != "ready\n":
         raise SystemExit("tun_sim has not started")
     # A burst of everybody at once has to find room until the simulator has slept.
@@ -191,6 +199,111 @@ def tun(options):
         dropped = network.ip_json("a", "-s", "link", "show", "dev", "tun0")[0]["stats64"]["tx"]["dropped"]
         simulator.terminate()
         print(f"  the device dropped {dropped}; the simulator: {simulator.stdout.read().strip()}")
+
+
+def tun_exporter(network, count, memory="64MiB"):
+    hosts = [{"name": f"d{i}", "host": host} for i, host in enumerate(addresses(TUN_FIRST, count))]
+    text = config(hosts, {"interval": "10s", "timeout": "2s", "max_ttl": 30, "flows": FLOWS}, LIMITS)
+    return Exporter(f"{text}\n[history]\nmemory = \"{memory}\"\n", network.ns("a"), ready_seconds=60)
+
+
+# What Prometheus servers ask for, with and without native histograms, and what a person at a terminal does.
+PROTOBUF = ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", "gzip")
+SCRAPES = (PROTOBUF, ("application/openmetrics-text;version=1.0.0", "gzip"), ("text/plain", "identity"),
+           (PROTOBUF[0], "identity"))
+
+
+class Scraper:
+    """Another process each time, which gives way to everything else: a scraper stands on another machine."""
+
+    def __init__(self, network, exporter):
+        self.network, self.url = network, f"http://127.0.0.1:{exporter.port}/metrics"
+        self.bytes, self.seconds, self.next = 0, [], 0
+
+    def scrape(self):
+        accept, encoding = SCRAPES[self.next % len(SCRAPES)]
+        self.next += 1
+        told = self.network.run_in("a", ["nice", "-n", "19", "curl", "-sS", "-f", "-o", "/dev/null", "-H",
+                                         f"Accept: {accept}", "-H", f"Accept-Encoding: {encoding}", "-w",
+                                         "%{size_download} %{time_total}", self.url]).split()
+        self.bytes += int(told[0])
+        self.seconds.append(float(told[1]))
+
+    def during(self, seconds):
+        """A scrape each second, or as often as they come to an end."""
+        begin = time.monotonic()
+        for turn in range(seconds):
+            time.sleep(max(0, begin + turn - time.monotonic()))
+            if time.monotonic() - begin < seconds:
+                self.scrape()
+        time.sleep(max(0, begin + seconds - time.monotonic()))
+
+
+def add_up(histograms):
+    return [(bounds[0][0], sum(count for _, count in bounds)) for bounds in zip(*histograms)]
+
+
+def scrape(options):
+    count, hops, seconds = options.scrape_destinations, 15, 20
+    print(f"scrape: {count} destinations x {FLOWS} flows x {hops} hops each 10 s over a TUN device, a path for each "
+          f"flow, with a scrape of everything each second and without, {seconds} s each in turn; aim: the same lag",
+          flush=True)
+    with Network(f"ecmpbench{os.getpid()}") as network:
+        simulator = tun_network(network, hops, FLOWS)
+        with tun_exporter(network, count) as exporter:
+            pid, scraper = exporter.process.pid, Scraper(network, exporter)
+            time.sleep(25)
+            lags, cpu = {"without": [], "with": []}, {"without": 0.0, "with": 0.0}
+            first = Counters(exporter)
+            for _ in range(options.runs):
+                for what in lags:
+                    before, used = Counters(exporter), cpu_seconds(pid)
+                    if what == "with":
+                        scraper.during(seconds)
+                    else:
+                        time.sleep(seconds)
+                    cpu[what] += cpu_seconds(pid) - used
+                    lags[what].append(Counters(exporter).lags(before))
+            last = Counters(exporter)
+            peak, now = resident_mib(pid, "VmHWM"), resident_mib(pid)
+        simulator.terminate()
+    print_row("scrapes", len(scraper.seconds), "", f"{scraper.bytes / len(scraper.seconds) / 1e6:.1f} MB each in "
+              f"{statistics.median(scraper.seconds):.2f} s; text, OpenMetrics and protobuf, plain and gzip")
+    for what, histograms in lags.items():
+        total = add_up(histograms)
+        quantiles = ", ".join(f"{100 * q:g} % below {lag_quantile(total, q):.1f} ms" for q in (0.5, 0.9, 0.99, 0.999))
+        print_row(f"schedule lag {what} scrapes", f"{total[-1][1]:.0f}", "probes", quantiles)
+        print_row("  p99 of each window, below",
+                  ", ".join(f"{lag_quantile(one, 0.99):.1f}" for one in histograms), "ms")
+        print_row("  share of one core", f"{100 * cpu[what] / seconds / options.runs:.1f}", "%")
+    print("  share of probes that left later than so many ms, without and with:")
+    without, with_scrapes = add_up(lags["without"]), add_up(lags["with"])
+    for (bound, few), (_, many) in zip(without, with_scrapes):
+        if few < without[-1][1] or many < with_scrapes[-1][1]:
+            print(f"    {bound * 1e3:9.2f}  {1 - few / without[-1][1]:8.5f}  {1 - many / with_scrapes[-1][1]:8.5f}")
+    print_row("rounds skipped", f"{last.since(first, 'ecmp_exporter_rounds_skipped_total'):.0f}", "")
+    print_row("resident", f"{now:.0f}", "MiB", f"{peak:.0f} at the most")
+
+
+def memory(options):
+    print("memory: engine, models, snapshots, history and scrapes over canned answers, and the whole program over a TUN "
+          "device; aims: 96 MiB with 100 destinations, 768 MiB with 1,000", flush=True)
+    for count, width in ((100, FLOWS), (100, 16), (1000, FLOWS), (1000, 16)):
+        history = "8" if count == 100 else "64"
+        subprocess.run([bench_program("memory_bench"), str(count), str(options.memory_minutes), str(width), history],
+                       check=True)
+    for count, width, history in ((100, FLOWS, "8MiB"), (100, 16, "8MiB"), (1000, FLOWS, "64MiB"), (1000, 16, "64MiB")):
+        with Network(f"ecmpbench{os.getpid()}") as network:
+            simulator = tun_network(network, 15, width)
+            with tun_exporter(network, count, history) as exporter:
+                time.sleep(60 * options.tun_minutes)
+                before, scraper = resident_mib(exporter.process.pid), Scraper(network, exporter)
+                for _ in SCRAPES:
+                    scraper.scrape()
+                after, peak = resident_mib(exporter.process.pid), resident_mib(exporter.process.pid, "VmHWM")
+            simulator.terminate()
+        print_row(f"{count} destinations, {width} paths each", f"{before:.0f}", "MiB", f"{after:.0f} after scrapes, "
+                  f"{peak:.0f} at the most; {options.tun_minutes:g} minutes, {history} of history")
 
 
 def print_ratios(own, floor, scamper):
@@ -303,7 +416,17 @@ def rtt(options):
                   f"{quantile(theirs, 0.99):.1f}")
 
 
-BENCHES = {"core": core, "tun": tun, "lab": lab, "rtt": rtt}
+def programs(*names):
+    def run(_options):
+        for name in names:
+            print(f"{name}:", flush=True)
+            subprocess.run([bench_program(name)], check=True)
+    return run
+
+
+BENCHES = {"core": core, "tun": tun, "lab": lab, "rtt": rtt, "model": programs("model_bench"),
+           "render": programs("render_bench"), "memory": memory, "scrape": scrape}
+UNPRIVILEGED = {"core", "model", "render"}
 
 
 def main():
@@ -311,14 +434,17 @@ def main():
     parser.add_argument("name", nargs="*", help=" ".join(BENCHES))
     parser.add_argument("--runs", type=int, default=3, help="of each, whose median is told")
     parser.add_argument("--destinations", type=int, default=1000, help="over the TUN device")
+    parser.add_argument("--scrape-destinations", type=int, default=100)
+    parser.add_argument("--memory-minutes", type=float, default=15, help="of the network's time")
+    parser.add_argument("--tun-minutes", type=float, default=6, help="before memory is looked at")
     parser.add_argument("--lab-destinations", type=int, default=200)
     parser.add_argument("--rtt-seconds", type=int, default=30)
     options = parser.parse_args()
     for name in options.name:
         if name not in BENCHES:
             parser.error(f"{name} is none of: {' '.join(BENCHES)}")
-    if os.geteuid() != 0 and options.name != ["core"]:
-        parser.error("all but core needs root, for network namespaces")
+    if os.geteuid() != 0 and not (options.name and UNPRIVILEGED.issuperset(options.name)):
+        parser.error(f"all but {', '.join(sorted(UNPRIVILEGED))} need root, for network namespaces")
     close_on_exit()
     for name in options.name or BENCHES:
         BENCHES[name](options)

@@ -437,3 +437,25 @@ TEST_CASE("the metric table keeps the naming rules of Prometheus", "[render]") {
     }
   }
 }
+
+TEST_CASE("a scrape written in pieces is the same as one written at once", "[render]") {
+  const auto format = GENERATE(Format::text, Format::openmetrics, Format::protobuf);
+  const std::size_t enough = GENERATE(1u, 500u, 20000u);
+  CAPTURE(static_cast<int>(format), enough);
+  const Snapshots snapshots = many_snapshots(3, 5, 4, 6);
+  const ExpositionOptions options{.format = format};
+  const std::string whole = render_text(snapshots, options).text;
+  Exposition exposition(snapshots, example_names(), options);
+  std::string pieces;
+  std::size_t count = 0;
+  for (bool more = true; more; ++count) {
+    std::string piece;
+    more = exposition.next(piece, enough);
+    CHECK(piece.size() >= (more ? enough : 0));
+    if (format != Format::protobuf) CHECK(piece.size() < enough + (std::size_t{64} << 10));
+    pieces += piece;
+  }
+  CHECK(count >= whole.size() / (enough + (std::size_t{64} << 10)));
+  CHECK(pieces == whole);
+  CHECK(exposition.outcome().series == render_text(snapshots, options).outcome.series);
+}
