@@ -30,8 +30,8 @@ struct DestinationPlan {
   std::uint16_t packet_size = 60;  ///< raised to the protocol's least
   std::uint8_t dscp = 0;
   std::optional<Duration> ttl_gap = std::nullopt;  ///< between two TTLs of a round; left out: a share of the interval
-  Duration start_spread{};  ///< first rounds of the flows are spread over this; zero: over the interval
-  std::uint64_t phase = 0;  ///< any number; destinations with different ones do not start together
+  Duration start_spread{};   ///< first rounds of the flows are spread over this; zero: over the interval
+  std::uint64_t phase = 0;   ///< any number; destinations with different ones do not start together
   std::uint32_t rounds = 0;  ///< of each flow, then it rests; 0: for ever. Skipped ones are not counted
 };
 

@@ -24,7 +24,8 @@ def reasons():
         "test_paths.py": missing_tools("tcpdump"),
         "test_faults.py": [],
         "test_etr.py": [],
-        "test_trace.py": missing_tools("tcpdump", "setpriv"),
+        "test_trace.py": missing_tools("tcpdump"),
+        "test_trace_command.py": missing_tools("setpriv"),
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
         "test_quickstart.py": missing_tools("curl"),
     }
