@@ -78,7 +78,9 @@ std::vector<FanLoss> losses_along(const FanPath& path) {
     const bool last = i + 1 == path.stops.size();
     if (i == 0) behind = 0;  // nothing is lost before it leaves
     knows[i] = i == 0 || last || (figures.probes > 0 && all > 0 && !differ(behind, missed, all, probes));
-    if (knows[i] && i != 0 && !last) behind = std::min(behind, missed);
+    // That it happened to miss a few less is no proof that nothing more was lost before it; to have missed none is one.
+    if (knows[i] && i != 0 && !last && (missed <= 0 || differ(missed, behind, probes, all)))
+      behind = std::min(behind, missed);
     losses[i].most = behind;
   }
   for (std::size_t i = 1; i < losses.size(); ++i)

@@ -12,13 +12,20 @@ constexpr double kProportional = 0.58;  // of sans-serif, digits and lower case
 constexpr double kPadding = 11;
 constexpr double kRowGap = 16;
 constexpr double kHeadHeight = 92;
-constexpr double kCrowd = 24;     // rows from which on boxes are kept low
-constexpr double kAllFlows = 20;  // width of a link that all flows take
-constexpr double kThinnest = 1.6;
+constexpr std::size_t kCrowd = 24;  // rows from which on boxes are kept low
+constexpr double kThinnest = 1.4;
 constexpr std::size_t kWidestLine = 34;
 
 double text_pixels(std::string_view text, double size, double factor) {
-  return static_cast<double>(text_width(text)) * size * factor;
+  auto cells = static_cast<double>(text_width(text));
+  if (factor != kMonospace) {
+    for (const char letter : text) {
+      if (letter == 'm' || letter == 'w' || letter == 'M' || letter == 'W' || letter == '@' || letter == '%')
+        cells += 0.65;
+      if (letter >= 'A' && letter <= 'Z') cells += 0.3;
+    }
+  }
+  return cells * size * factor;
 }
 
 class Layout {
@@ -62,25 +69,28 @@ class Layout {
 };
 
 void Layout::write_boxes() {
-  const bool low = fan_.rows > kCrowd;
+  std::vector<std::size_t> crowd(fan_.columns);
+  for (const FanNode& node : fan_.nodes)
+    ++crowd[node.column];
   for (const FanNode& node : fan_.nodes) {
     NodeText text = node_text(node, source_.names);
     SvgBox box;
     box.title = std::move(text.title);
-    if (low && node.kind == FanNode::Kind::responder) {
+    if (crowd[node.column] > kCrowd && node.kind == FanNode::Kind::responder) {
       std::string line;
       for (const std::string* const part : {&text.rtt, &text.loss, &text.silence, &text.note}) {
         if (part->empty()) continue;
         if (!line.empty()) line.append(" · ");
         line.append(*part);
       }
-      if (!text.loss.empty()) box.bad_line = 1;
       if (!line.empty()) box.lines.push_back(std::move(line));
     } else {
+      if (!text.loss.empty() && !text.silence.empty())
+        text.silence = std::exchange(text.loss, "") + ", " + text.silence;
       for (std::string* const part : {&text.name, &text.rtt, &text.loss, &text.silence, &text.mpls, &text.note}) {
         if (part->empty()) continue;
         box.lines.push_back(shortened(*part, kWidestLine, "…"));
-        if (part == &text.loss) box.bad_line = box.lines.size();
+        if (part == &text.loss && node.kind == FanNode::Kind::destination) box.bad_line = box.lines.size();
       }
     }
     box.width = text_pixels(box.title, SvgLayout::kNodeTitleSize, kMonospace);
@@ -99,10 +109,12 @@ void Layout::write_links() {
     ++out_[link.from];
     ++in_[link.to];
   }
+  // The link that all flows take: thicker in front of many branches, so that their widths can still be told apart.
+  const double all = std::clamp(14 + 1.5 * fan_.rows, 20.0, 38.0);
   for (const FanLink& link : fan_.links) {
     SvgLink made;
     const double share = fan_.flows == 0 ? 0 : static_cast<double>(link.flows) / static_cast<double>(fan_.flows);
-    made.width = std::max(kThinnest, kAllFlows * share);
+    made.width = std::max(kThinnest, all * share);
     // How many flows a branch has is told where it begins.
     const bool first = fan_.nodes[link.from].kind == FanNode::Kind::agent;
     if (first || (out_[link.from] > 1 && sole_to(link))) made.label.flows = counted(link.flows, "flow");
@@ -128,7 +140,7 @@ double Layout::gap_before(std::size_t column) const {
     widest = std::max(widest, gap + text_pixels(label.flows, SvgLayout::kLineSize, kProportional) +
                                   text_pixels(label.loss, SvgLayout::kLineSize, kProportional));
   }
-  return std::max(56.0, widest + 36) + std::min(200.0, fan_.rows * 3);
+  return std::max(56.0, widest + 36) + std::min(240.0, fan_.rows * 5);
 }
 
 void Layout::place_columns() {

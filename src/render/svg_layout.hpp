@@ -18,7 +18,7 @@ struct SvgBox {
   double height = 0;
   std::string title;  ///< in monospace
   std::vector<std::string> lines;
-  std::size_t bad_line = 0;  ///< 1 + the place in `lines` of the one about loss; 0: none
+  std::size_t bad_line = 0;  ///< 1 + the place in `lines` of one that a loss makes stand out; 0: none
 };
 
 /// A piece of a link between two columns; it leaves and arrives horizontally.
@@ -62,7 +62,7 @@ struct SvgLayout {
 };
 
 /// The least width of the table of paths below.
-inline constexpr double kSvgTableWidth = 860;
+inline constexpr double kSvgTableWidth = 940;
 
 SvgLayout lay_out_svg(const DiagramSource& source);
 
