@@ -265,9 +265,10 @@ int Run::finish() {
   if (!problem_.empty()) return fail(problem_);
   if (const auto failure = session_.failure()) return fail(*failure);
   tell_warnings();
-  if (const auto left_out = session_.rounds().left_out(); left_out > 0)
+  if (const auto left_out = session_.rounds().left_out(); left_out > 0) {
     std::fprintf(stderr, "ecmp_trace: %llu rounds were not told, their reader was too slow\n",
                  static_cast<unsigned long long>(left_out));
+  }
   if (facts_ == nullptr) {
     std::fputs("ecmp_trace: no round was finished\n", stderr);
     return 0;

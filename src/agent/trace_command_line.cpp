@@ -119,10 +119,10 @@ void read_output(const Given& given, TraceRequest& request) {
     request.output = TraceOutput::diagram;
     const std::string& form = given.text("diagram");
     using enum render::DiagramForm;
-    static const std::map<std::string, render::DiagramForm> kForms = {
+    static const std::map<std::string, render::DiagramForm> forms = {
         {"ascii", ascii}, {"utf8", utf8}, {"dot", dot}, {"svg", svg}};
-    const auto found = kForms.find(form);
-    if (found == kForms.end()) wrong("diagram must be 'ascii', 'utf8', 'dot' or 'svg'");
+    const auto found = forms.find(form);
+    if (found == forms.end()) wrong("diagram must be 'ascii', 'utf8', 'dot' or 'svg'");
     request.diagram = found->second;
   }
   if (given.has("hash-algorithm")) {

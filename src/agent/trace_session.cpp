@@ -63,7 +63,7 @@ config::Config TraceSession::config_of(const TraceRequest& request) {
 Tracing::Outputs TraceSession::outputs() {
   return {.round = [this](std::shared_ptr<const RoundRecord> record) { take_round(std::move(record)); },
           .snapshots =
-              [this](std::shared_ptr<const Snapshots> snapshots) {
+              [this](const std::shared_ptr<const Snapshots>& snapshots) {
                 const std::lock_guard lock(mutex_);
                 if (!snapshots->empty()) snapshot_ = snapshots->front();
               },

@@ -97,6 +97,11 @@ void Web::set_settings(std::uint64_t max_series, const render::HistogramOptions&
   sources_.histograms = histograms;
 }
 
+render::ExpositionOptions Web::exposition_options(render::Format format, const render::FamilyFilter& filter) const {
+  const std::lock_guard lock(settings_mutex_);
+  return {.format = format, .families = filter, .max_series = sources_.max_series, .histograms = sources_.histograms};
+}
+
 HttpResponse Web::metrics(const HttpRequest& request) {
   render::FamilyFilter filter;
   for (const auto& [name, value] : request.query) {
@@ -110,9 +115,8 @@ HttpResponse Web::metrics(const HttpRequest& request) {
     sources_.scraped(outcome, took);
     sources_.own_metrics(out, format, filter);
   };
-  auto stream = std::make_unique<ScrapeStream>(
-      sources_.board->get(), *sources_.names(),
-      render::ExpositionOptions{format, filter, sources_.max_series, sources_.histograms}, std::move(slot), finish);
+  auto stream = std::make_unique<ScrapeStream>(sources_.board->get(), *sources_.names(),
+                                               exposition_options(format, filter), std::move(slot), finish);
   HttpResponse response;
   response.content_type = content_type;
   response.stream = std::move(stream);

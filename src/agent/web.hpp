@@ -42,6 +42,8 @@ class Web {
   void add_routes(net::HttpServer& server);
 
  private:
+  [[nodiscard]] render::ExpositionOptions exposition_options(render::Format format,
+                                                             const render::FamilyFilter& filter) const;
   net::HttpResponse metrics(const net::HttpRequest& request);
   net::HttpResponse paths(const net::HttpRequest& request) const;
 

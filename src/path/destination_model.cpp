@@ -194,10 +194,8 @@ void DestinationModel::State::set_options(const ModelOptions& options) {
     path->ledger.clear_window();
     path->variation = VariationWindow();
     path->window = nullptr;
-    for (std::vector<KnownPath::Member>& members : path->hops) {
-      for (KnownPath::Member& member : members)
-        member.ledger.clear_window();
-    }
+    for (KnownPath::Member& member : path->members)
+      member.ledger.clear_window();
   }
 }
 

@@ -102,11 +102,6 @@ void Ledger::clear_window() {
   changed_ = true;
 }
 
-void Ledger::clear_window() {
-  window_ = Window();
-  if (statistics_ != nullptr) writable();
-}
-
 std::shared_ptr<const Statistics> Ledger::told(const RoundPlace& now) {
   intervals_.pass(now.interval, [this](std::uint16_t losses, std::uint16_t probes) {
     changed_ = true;

@@ -92,9 +92,6 @@ class Ledger {
   /// The window is another from now on, and empty; what accumulates stays.
   void clear_window();
 
-  /// The window is another from now on, and empty; what accumulates stays.
-  void clear_window();
-
   /// As of now. The same as before if nothing happened and nothing left the window.
   std::shared_ptr<const Statistics> told(const RoundPlace& now);
   [[nodiscard]] WindowFigures figures(std::uint32_t part) const { return window_.figures(part); }

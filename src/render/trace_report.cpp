@@ -83,6 +83,7 @@ std::vector<PathRow> paths_of(const DestinationTally& tally) {
     row.flows.push_back(&flow);
   }
   std::vector<PathRow> sorted;
+  sorted.reserve(rows.size());
   for (auto& [key, row] : rows)
     sorted.push_back(std::move(row));
   return sorted;

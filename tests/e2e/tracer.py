@@ -13,6 +13,9 @@ from netns import inside
 BINARY = os.environ.get("ECMP_TRACE") or os.path.join(ROOT, "build/dev/src/ecmp_trace")
 SCENARIOS = os.path.join(ROOT, "tests/sim/scenarios")
 
+# Rounds as short as the lab allows.
+FAST = ["-i", "10ms", "-d", "300ms", "-t", "200ms", "-m", "12"]
+
 Done = collections.namedtuple("Done", "code out err seconds")
 Done.lines = property(lambda self: [json.loads(line) for line in self.out.splitlines()])
 

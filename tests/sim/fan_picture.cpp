@@ -8,7 +8,6 @@
 
 #include "render/diagram.hpp"
 #include "sim/engine_fixture.hpp"
-#include "sim/scenario.hpp"
 #include "sim/scenario_files.hpp"
 
 using namespace ecmp;
