@@ -3,7 +3,7 @@
 
 #include "path/event_gathering.hpp"
 #include "sim/engine_fixture.hpp"
-#include "sim/scenario.hpp"
+#include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"
 
 using namespace ecmp;
