@@ -28,8 +28,8 @@ class LiveView {
   enum class Request : std::uint8_t { none, redraw, suspend, quit };
 
   struct Options {
-    bool names = true;         ///< show names, as far as they are known
-    std::string program = "";  ///< stands at the right end of the title
+    bool names = true;    ///< show names, as far as they are known
+    std::string program;  ///< stands at the right end of the title
   };
 
   LiveView(std::shared_ptr<const DestinationFacts> facts, Options options);
