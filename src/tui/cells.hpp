@@ -40,6 +40,14 @@ constexpr Style path_style(std::uint32_t ordinal) {
   return {.hue = Hue::path, .path = static_cast<std::uint8_t>((ordinal - 1) % kPathHues)};
 }
 
+/// The style of a row that keys act on: of one colour, but for loss that one must not overlook.
+constexpr Style chosen_style(Style style) {
+  if (style.hue != Hue::warning && style.hue != Hue::bad) style.hue = Hue::plain;
+  style.path = 0;
+  style.reverse = true;
+  return style;
+}
+
 struct Cell {
   char32_t code = U' ';
   std::uint8_t width = 1;  ///< 0: the right half of the wide symbol before it

@@ -312,7 +312,7 @@ void DetailView::draw(Pane pane, const Scene& scene, const FlowRow* flow, bool f
       drawn.draw_refusal(placed);
     }
     if (focused && position_.top + i == position_.chosen)
-      pane.restyle(i + kHeads, [](Style& style) { style.reverse = true; });
+      pane.restyle(i + kHeads, [](Style& style) { style = chosen_style(style); });
   }
 }
 

@@ -113,12 +113,13 @@ class Builder {
   }
 
   static void add_flows(FanRow& row, const std::vector<Rest>& rests) {
-    for (const Rest& rest : rests)
+    for (const Rest& rest : rests) {
       for (const Flow* flow : rest.strand->flows) {
         row.flows.push_back(flow->index);
         if (flow->tally.ordinal() != 0) row.ordinals.push_back(flow->tally.ordinal());
         row.end.add(flow->tally.end_to_end());
       }
+    }
     std::sort(row.flows.begin(), row.flows.end());
     std::sort(row.ordinals.begin(), row.ordinals.end());
     row.ordinals.erase(std::unique(row.ordinals.begin(), row.ordinals.end()), row.ordinals.end());
@@ -159,6 +160,7 @@ std::vector<Strand> strands_of(std::span<const Flow* const> flows) {
   std::vector<Strand> strands;
   for (const Flow* flow : flows) {
     std::vector<IpAddress> hops;
+    hops.reserve(flow->tally.hops().size());
     for (const HopTally& hop : flow->tally.hops())
       hops.push_back(hop.address());
     while (!hops.empty() && hops.back().is_unspecified())
@@ -196,6 +198,7 @@ void SharedTally::add(const ProbeTally& probes) {
 std::vector<FanRow> fan_tree(std::span<const Flow* const> flows) {
   const std::vector<Strand> strands = strands_of(flows);
   std::vector<Rest> rests;
+  rests.reserve(strands.size());
   for (const Strand& strand : strands)
     rests.push_back({&strand, 0, strand.hops.size()});
   Builder builder;

@@ -200,8 +200,8 @@ void FanView::draw(Pane pane, const Scene& scene) {
     draw_row(pane, i + 1, scene, columns, placed, rows[position_.top + i], flows.size());
     if (position_.top + i == position_.chosen)
       pane.restyle(i + 1, [](Style& style) {
+        style = chosen_style(style);
         style.bold = true;
-        style.reverse = true;
       });
   }
 }

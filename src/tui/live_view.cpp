@@ -320,9 +320,10 @@ void LiveView::draw_state(Pane pane, const Scene& scene, std::size_t at, Duratio
   if (sent > 0) put(fmt::format("loss {} %", percent(ratio)), loss_style(ratio));
   if (unsent > 0) put(fmt::format("{} not sent", count(unsent)), {.hue = Hue::warning, .bold = true});
   if (scene.tally.left_out() > 0) put("more flows than are shown", {.hue = Hue::warning});
-  if (!search_.empty() && !typing_)
+  if (!search_.empty() && !typing_) {
     put(fmt::format("only \"{}\": {}", search_, counted(matching_flows(scene).size(), "flow", "flows")),
         {.hue = Hue::accent, .bold = true});
+  }
   constexpr std::string_view kUnit = "times in ms";
   if (at + kUnit.size() <= pane.columns()) pane.put_right(0, 0, pane.columns(), kUnit, {.hue = Hue::muted});
 }

@@ -206,8 +206,8 @@ void SummaryView::draw(Pane pane, const Scene& scene, const std::vector<const Fl
     if (at != position_.chosen) continue;
     pane.put(i + 1, 0, glyphs(pane.charset()).chosen, {.bold = true}, 1);
     pane.restyle(i + 1, [&](Style& style) {
+      if (focused) style = chosen_style(style);
       style.bold = true;
-      style.reverse = focused;
     });
   }
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <clocale>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -10,12 +11,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <langinfo.h>
-#include <locale.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utility>
 
 #include "tui/text.hpp"
 
@@ -97,9 +98,10 @@ void replace_signals() {
 }
 
 void restore_signals() {
-  for (std::size_t signal = 0; signal < kSignals; ++signal)
+  for (std::size_t signal = 0; signal < kSignals; ++signal) {
     if (std::exchange(shared.replaced[signal], false))
       ::sigaction(static_cast<int>(signal), &shared.previous[signal], nullptr);
+  }
 }
 
 /// An open file of our own: what we set on standard output (not to block) would be set for every program that shares

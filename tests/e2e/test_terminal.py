@@ -25,13 +25,12 @@ class View(Terminal):
         super().__init__(columns, rows, **environment)
         self.arguments = arguments
 
-    def __enter__(self):
-        super().__enter__()
+    def begin(self):
+        super().begin()
         self.run(BINARY, *TRACE, *self.arguments)
         # Hops, names and paths are there.
         self.has(r"^ ?\s*1 .*(gw|10\.1\.0\.1)")
         self.has(r" 12 flows  [2-4] paths")
-        return self
 
     def chosen(self):
         found = re.search(r"^▶(\d+)", self.text(), re.MULTILINE)

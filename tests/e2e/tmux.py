@@ -27,12 +27,19 @@ class Terminal:
         self.size = (columns, rows)
 
     def __enter__(self):
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def begin(self):
         shell = ["env", "-i", *(f"{name}={value}" for name, value in self.environment.items() if value is not None),
                  "bash", "--norc", "--noprofile"]
         # -u: tmux itself speaks UTF-8, whatever the program is told.
         self.tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", str(self.size[0]), "-y", str(self.size[1]), shlex.join(shell))
         self.until(lambda text: "ready>" in text)
-        return self
 
     def __exit__(self, *_):
         subprocess.run(["tmux", "-L", self.server, "kill-server"], capture_output=True, check=False)
@@ -65,7 +72,7 @@ class Terminal:
 
     def painted(self):
         """With the styles of the cells as sequences."""
-        return self.tmux("capture-pane", "-p", "-e")
+        return self.tmux("capture-pane", "-p", "-e", "-N")
 
     def state(self, name):
         """alternate_on, cursor_flag, wrap_flag, pane_tty: what tmux knows of the terminal."""
