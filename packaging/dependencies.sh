@@ -14,7 +14,7 @@ build_packages=(
 run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
 test_packages=(
   catch2 binutils libcap2-bin
-  python3-pytest tcpdump scamper prometheus protobuf-compiler iputils-ping
+  python3-pytest tcpdump scamper prometheus protobuf-compiler iputils-ping chromium fonts-dejavu-core
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
 )
 

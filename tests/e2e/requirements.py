@@ -25,6 +25,7 @@ def reasons():
         "test_faults.py": [],
         "test_etr.py": [],
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
+        "test_page.py": missing_tools("chromium"),
         "test_quickstart.py": missing_tools("curl"),
     }
     return {name: lab + more for name, more in needs.items() if lab + more}
