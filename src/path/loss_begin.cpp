@@ -42,7 +42,8 @@ struct LossyPath {
 Share unanswered(const HopSnapshot& hop) {
   if (hop.statistics == nullptr) return {};
   const WindowFigures& window = hop.statistics->window;
-  return {static_cast<double>(window.probes - std::min(window.probes, window.rtts)), static_cast<double>(window.probes)};
+  return {static_cast<double>(window.probes - std::min(window.probes, window.rtts)),
+          static_cast<double>(window.probes)};
 }
 
 class Search {
@@ -57,8 +58,11 @@ class Search {
           usual_[{hop.ttl, hop.responder}].add(unanswered(hop));
         continue;
       }
-      LossyPath lossy{i, {static_cast<double>(window.losses), static_cast<double>(window.probes)}, {},
-                      path.hops.size(), path.complete};
+      LossyPath lossy{i,
+                      {static_cast<double>(window.losses), static_cast<double>(window.probes)},
+                      {},
+                      path.hops.size(),
+                      path.complete};
       for (std::size_t h = 0; h < path.hops.size(); ++h) {
         const HopSnapshot& hop = path.hops[h];
         if (lossy.steps.empty() || lossy.steps.back().node.first != hop.ttl)

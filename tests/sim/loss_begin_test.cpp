@@ -30,9 +30,8 @@ Found found(const std::string& text, std::uint64_t seed, const char* near, const
     const PathSnapshot& path = told->paths[i];
     CHECK(begins[i].has_value() == (path.flows > 0 && path.statistics->window.losses > 0));
     if (!begins[i]) continue;
-    const bool over = std::ranges::any_of(path.hops, [&](const HopSnapshot& hop) {
-      return hop.responder == run.network().address(near, Family::ipv4);
-    });
+    const bool over = std::ranges::any_of(
+        path.hops, [&](const HopSnapshot& hop) { return hop.responder == run.network().address(near, Family::ipv4); });
     // A link that lets nothing through hides what is behind it.
     const bool beyond = *begins[i] == path.hops.size();
     CHECK((!beyond || !path.complete));
@@ -56,8 +55,9 @@ TEST_CASE("loss behind a branch of the first stage begins there on every path ov
     Found all;
     for (std::uint64_t number = 0; number < 10; ++number) {
       const Seed seed(8600 + number);
-      const Found one = found(kTwoStages + "[link.\"a2-r2\"]\nforward = { loss = \"" + share + "\" }\n[destination.dst]\n",
-                              seed, "a2", "r2", 120s);
+      const Found one =
+          found(kTwoStages + "[link.\"a2-r2\"]\nforward = { loss = \"" + share + "\" }\n[destination.dst]\n", seed,
+                "a2", "r2", 120s);
       all.right += one.right;
       all.wrong += one.wrong;
     }
