@@ -24,6 +24,7 @@ package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libncurses-de
 test_packages=(
   catch2 binutils libcap2-bin
   python3-pytest tcpdump scamper prometheus openssl protobuf-compiler iputils-ping
+  chromium fonts-dejavu-core # who looks at the page
   mtr-tiny # what ecmp_trace is compared with
   man-db mandoc zsh fish # readers of its manual and completions
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck

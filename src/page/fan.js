@@ -101,7 +101,7 @@ export class Fan {
   spread() {
     const broadest = Math.min(16, this.density.height - 8);
     for (const link of this.graph.links.values())
-      link.stroke = Math.max(1.5, (broadest * link.flows) / Math.max(1, this.graph.flows));
+      link.stroke = Math.max(link.severity > 0 ? 3.5 : 1.5, (broadest * link.flows) / Math.max(1, this.graph.flows));
     const { nodes } = this.graph;
     for (const node of nodes.values()) {
       for (const [links, other, end] of [[node.out, "to", "y1"], [node.into, "from", "y2"]]) {
