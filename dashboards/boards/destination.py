@@ -43,7 +43,7 @@ def nodes():
     known = responders()
     loss = q.loss_through(WHERE, q.STEP)
     valued = f"({loss} and on ({by}) {known} or on ({by}) {known} * 0)"
-    shown = q.relabel(q.named(valued, q.RESPONDER), "id", "hop")
+    shown = q.relabel(q.named(valued, known), "id", "hop")
     shown = q.relabel(shown, "title", "hop")
     shown = q.relabel(shown, "title", "name", "(.+)")
     # The address below the name, where there is one; else the address is the title already.
@@ -216,4 +216,4 @@ def make():
     return board(
         "ecmp-destination", "ECMP / Destination", "The equal-cost paths to a destination: drawn as a graph, in a "
         "table, and which flow was on which of them when.", ["destination"],
-        [variables.job(), variables.instance(), variables.destination()], rows, [variables.path_changes()])
+        [variables.job(), variables.instance(), variables.destination(every=False)], rows, [variables.path_changes()])

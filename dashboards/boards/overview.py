@@ -1,7 +1,7 @@
 """All destinations at a glance, and what is worst among them."""
 from . import promql as q
 from . import variables
-from .panels import (BLUE, GOOD_IF_ZERO, GREEN, LOSS_STEPS, PLAIN, RED, SILENCE_STEPS, UP, board, graph, instant,
+from .panels import (BLUE, GOOD_IF_ZERO, GREEN, LOSS_STEPS, ORANGE, PLAIN, RED, UP, board, graph, instant,
                      link_to, loss_column, number_column, override, seconds_column, series, stat, table, timeline,
                      trend_column, value_now)
 
@@ -12,24 +12,34 @@ TO_DESTINATION = link_to("ecmp-destination", "Paths to this destination", ("dest
 TO_PATH = link_to("ecmp-path", "Hops of this path", ("destination", "Destination"), ("instance", "Agent"),
                   ("path", "Path"))
 WORST = 10
+LOSSY = 0.005
 
 
 def up(where=WHERE):
     return f"max by ({q.listed(q.BY_DESTINATION)}) (ecmp_destination_up{{{where}}})"
 
 
-def suspicion():
-    """How much a responder has to do with loss: the loss of the paths through it, and how many of them lose. Loss of a
-    path is blamed most on what only lossy paths pass."""
-    return f"{q.loss_through(WHERE, q.RANGE)} * {q.lossy_share(WHERE, q.RANGE)}"
+def lossy_and_all(responder="hop"):
+    """How many lossy paths pass a responder, and how many paths at all."""
+    by = f"job, instance, {responder}"
+    hops = f"ecmp_path_hop_info{{{WHERE}}}"
+    lossy = f"{hops} and on ({q.listed(q.BY_PATH)}) ({q.loss('path', WHERE, q.BY_PATH, q.RANGE)} > {LOSSY})"
+    lossy, hops = (one if responder == "hop" else q.relabel(one, responder, "hop") for one in (lossy, hops))
+    return f"count by ({by}) ({lossy})", f"count by ({by}) ({hops})"
+
+
+def score(responder="hop"):
+    """Lossy paths through a responder, times their share of all through it: high where only they pass."""
+    lossy, every = lossy_and_all(responder)
+    return f"{lossy} ^ 2 / {every}"
 
 
 def worst_links():
-    """The suspicion of the worse one of its ends."""
+    """The score of the worse one of a link's ends."""
     links = f"(sum by (job, instance, from, to) (ecmp_link_flows{{{WHERE}}}) > bool 0)"
-    near, far = (f"{links} * on (job, instance, {end}) group_left () {q.relabel(suspicion(), end, 'hop')}"
-                 for end in ("from", "to"))
-    return f"topk({WORST}, ({near}) >= ({far}) or {far})"
+    ends = " or ".join(f"label_replace({links} * on (job, instance, {end}) group_left () ({score(end)}),"
+                       f' "end", "{end}", "", "")' for end in ("from", "to"))
+    return f"topk({WORST}, max by (job, instance, from, to) ({ends}))"
 
 
 def at_a_glance():
@@ -117,7 +127,7 @@ def worst_paths():
         "Worst paths", f"The {WORST} paths that lost the largest share of their end-to-end probes within the time "
         "range. A click on a path leads to its hops.",
         [instant(loss, "loss"),
-         instant(f"{flows} and on ({q.listed(q.BY_PATH)}) {loss}", "flows")], columns, ("job",), 12, 9, [
+         instant(f"{flows} and on ({q.listed(q.BY_PATH)}) {loss}", "flows")], columns, ("job",), 24, 9, [
              override("Path", links=TO_PATH, custom__width=110),
              override("Agent", custom__width=160),
              number_column("Flows", 80),
@@ -127,28 +137,23 @@ def worst_paths():
 
 def worst_hops():
     by = q.listed(q.RESPONDER)
-    worst = f"topk({WORST}, {suspicion()})"
+    worst = f"topk({WORST}, {score()})"
+    lossy, every = lossy_and_all()
     columns = {
-        "hop": "Hop", "name": "Name", "asn": "AS", "instance": "Agent", "Value #score": "Score", "Value #loss": "Loss",
-        "Value #share": "Lossy paths", "Value #silence": "Silence"
+        "hop": "Hop", "name": "Name", "asn": "AS", "instance": "Agent", "Value #score": "Score",
+        "Value #share": "Lossy paths"
     }
-    targets = [
-        instant(q.named(worst, q.RESPONDER), "score"),
-        instant(f"{q.loss_through(WHERE, q.RANGE)} and on ({by}) {worst}", "loss"),
-        instant(f"{q.lossy_share(WHERE, q.RANGE)} and on ({by}) {worst}", "share"),
-        instant(f"{q.hop_share('silences', WHERE, q.RESPONDER, q.RANGE)} and on ({by}) {worst}", "silence"),
-    ]
-    overrides = [
-        override("Agent", custom__width=160),
-        loss_column("Score", width=90),
-        loss_column("Loss", width=90),
-        loss_column("Lossy paths", ((None, GREEN), (0.5, "orange"), (0.99, RED)), 100),
-        loss_column("Silence", SILENCE_STEPS, 90)
-    ]
     return table(
-        "Worst hops", "Responders that only lossy paths pass: the end-to-end loss of the paths through each, the "
-        "share of these paths that lose more than 0.5 %, and the product of both as a score. Silence is a responder "
-        "that does not always answer: no loss.", targets, columns, ("job", "mpls"), 12, 9, overrides, (("Score", True),))
+        "Worst hops", "Responders that many lossy paths pass, and few others: the share of the paths through each that "
+        f"lost more than {LOSSY:.1%} within the time range, and that share times their number as a score. Empty when "
+        "no path does.", [
+            instant(q.named(worst, f"ecmp_path_hop_info{{{WHERE}}}"), "score"),
+            instant(f"{lossy} / {every} and on ({by}) {worst}", "share")
+        ], columns, ("job", "mpls"), 12, 9, [
+            override("Agent", custom__width=160),
+            override("Score", unit="none", decimals=2, custom__width=90),
+            loss_column("Lossy paths", ((None, GREEN), (0.5, ORANGE), (0.99, RED)), 110)
+        ], (("Score", True),))
 
 
 def links():
@@ -156,8 +161,9 @@ def links():
     return table(
         "Worst links", "Links by the score of the worse of their ends. The two links of a responder that loses tie: "
         "which of them it is, or whether it is the responder, loss alone does not tell.", [instant(worst_links())],
-        columns, ("job",), 24, 8,
-        [override("Agent", custom__width=200), loss_column("Score", width=130)], (("Score", True),))
+        columns, ("job",), 12, 9,
+        [override("Agent", custom__width=200), override("Score", unit="none", decimals=2, custom__width=140)],
+        (("Score", True),))
 
 
 def states():
@@ -167,8 +173,9 @@ def states():
 
 def make():
     rows = [("At a glance", False, at_a_glance()), ("Destinations", False, [destinations(), states()]),
-            ("Over time", False, over_time()), ("Worst", False, [worst_paths(), worst_hops(),
-                                                                 links()])]
+            ("Over time", False, over_time()), ("Worst paths", False, [worst_paths()]),
+            # Over all hops of all paths: asked when it is unfolded, not each 30 seconds.
+            ("Worst hops and links", True, [worst_hops(), links()])]
     return board(
         "ecmp-overview", "ECMP / Overview", "All destinations of the chosen agents: state, loss, round-trip "
         "times, equal-cost paths in use, and the worst paths, hops and links.", ["overview"],

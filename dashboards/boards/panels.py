@@ -190,12 +190,12 @@ def table(title, description, targets, columns, hidden, width=24, height=9, over
 # --- the board --------------------------------------------------------------------------------------------------------
 
 
-def variable(name, label, query, multi=True, hide=0, sort=1):
+def variable(name, label, query, every=True):
     made = {"name": name, "label": label, "type": "query", "datasource": DATASOURCE, "definition": query,
             "query": {"query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery", "qryType": 1},
-            "refresh": 2, "regex": "", "sort": sort, "hide": hide, "skipUrlSync": False, "options": [],
-            "multi": multi, "includeAll": multi}
-    if multi:
+            "refresh": 2, "regex": "", "sort": 1, "hide": 0, "skipUrlSync": False, "options": [],
+            "multi": True, "includeAll": every}
+    if every:
         made["allValue"] = ".+"
         made["current"] = {"selected": True, "text": ["All"], "value": ["$__all"]}
     return made

@@ -30,7 +30,7 @@ def hops():
     by = q.BY_HOP
     sent = q.increase("ecmp_hop_probes_total", WHERE, by)
     targets = [
-        instant(q.named(sent, by), "sent"),
+        instant(q.named(sent, f"ecmp_path_hop_info{{{WHERE}}}"), "sent"),
         instant(q.hop_share("losses", WHERE, by, q.RANGE), "loss"),
         series(q.hop_share("losses", WHERE, by), "__auto", "losses"),
         instant(q.hop_share("silences", WHERE, by, q.RANGE), "silence"),
@@ -121,6 +121,6 @@ def make():
         "and jitter, with names where reverse DNS knows them.", ["path"],
         [variables.job(),
          variables.instance(),
-         variables.destination(),
+         variables.destination(every=False),
          variables.path(),
          variables.hop()], rows, [variables.path_changes()])

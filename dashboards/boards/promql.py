@@ -74,13 +74,6 @@ def loss_through(where, window):
     return f"({through(lost(where, BY_PATH, window), where)} / {through(probes, where)} >= 0)"
 
 
-def lossy_share(where, window, above=0.005):
-    """Share of the paths through a responder that lose more than this; paths without probes count for nothing."""
-    probes = total(function_for(window), "ecmp_path_probes_total", where, BY_PATH, window)
-    lossy = through(f"{lost(where, BY_PATH, window)} > bool {above} * {probes}", where)
-    return f"({lossy} / {through(f'{probes} > bool 0', where)} >= 0)"
-
-
 def quantile(q, histogram, where, by, window=STEP):
     function = function_for(window)
     native = f"histogram_quantile({q}, {total(function, histogram, where, by, window)})"
@@ -100,7 +93,8 @@ def relabel(expression, new, old, pattern="(.*)", replacement="$1"):
     return f'label_replace({expression}, "{new}", "{replacement}", "{old}", "{pattern}")'
 
 
-def named(expression, by):
-    """Adds name, asn and mpls of a responder, where they are known; `by` are the labels of the expression."""
-    return (f"({expression}) * on ({listed(RESPONDER)}) group_left (name, asn, mpls) ecmp_hop_info{{{AGENT}}}"
-            f" or on ({listed(by)}) ({expression})")
+def named(expression, known):
+    """Adds name, asn and mpls of responders. `known` has every responder, also one that there is no ecmp_hop_info
+    of: it is only grouped, which costs less than to ask the expression twice."""
+    names = f"ecmp_hop_info{{{AGENT}}} or on ({listed(RESPONDER)}) group by ({listed(RESPONDER)}) ({known})"
+    return f"({expression}) * on ({listed(RESPONDER)}) group_left (name, asn, mpls) ({names})"

@@ -11,8 +11,10 @@ def instance():
     return variable("instance", "Instance", 'label_values(ecmp_exporter_build_info{job=~"$job"}, instance)')
 
 
-def destination():
-    return variable("destination", "Destination", f"label_values(ecmp_destination_info{{{q.AGENT}}}, destination)")
+def destination(every=True):
+    """Boards of one destination begin with the first: a thousand of them are no graph."""
+    query = f"label_values(ecmp_destination_info{{{q.AGENT}}}, destination)"
+    return variable("destination", "Destination", query, every)
 
 
 def path():

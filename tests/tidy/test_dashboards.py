@@ -61,7 +61,8 @@ def test_variables_are_as_everyone_expects():
         assert (source["type"], source["query"], source["label"]) == ("datasource", "prometheus", "Data source")
         for name, one in variables.items():
             assert one["type"] == "query" and one["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, name
-            assert one["multi"] and one["includeAll"] and one["allValue"] == ".+", name
+            assert one["multi"] and (not one["includeAll"] or one["allValue"] == ".+"), name
+            assert one["includeAll"] or name == "destination" and uid in ("ecmp-destination", "ecmp-path"), name
             assert one["label"] == name.capitalize(), name
             assert one["refresh"] == 2, f"{name} is asked again when the time range changes"
             assert one["query"]["query"].startswith("label_values(ecmp_"), name
@@ -177,7 +178,7 @@ def test_counters_are_read_as_such():
 
 def test_names_are_joined_from_info_metrics_only():
     for query in queries():
-        for labels, right in re.findall(r"group_left \(([^()]+)\) (\w+)", query.expression):
+        for labels, right in re.findall(r"group_left \(([^()]+)\) \(?(\w+)", query.expression):
             assert right.endswith("_info"), f"{query}: {labels} from {right}"
 
 
