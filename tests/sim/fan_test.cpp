@@ -7,7 +7,7 @@
 #include "catch.hpp"
 #include "render/diagram.hpp"
 #include "sim/engine_fixture.hpp"
-#include "sim/scenario.hpp"
+#include "sim/scenario_files.hpp"
 #include "unit/render/golden.hpp"
 
 using namespace ecmp;
