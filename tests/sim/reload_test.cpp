@@ -8,7 +8,7 @@
 #include "catch.hpp"
 #include "render/exposition.hpp"
 #include "sim/network.hpp"
-#include "sim/scenario.hpp"
+#include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"
 
 using namespace ecmp;
