@@ -16,16 +16,16 @@ build_packages=(
 run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
 # Shared libraries of the programs; a test compares the list with what they are linked to.
 runtime_packages=(
-  libc-ares2 libcpp-httplib0.11 libcrypt1 libfmt9 libncursesw6 libpcap0.8 libprometheus-cpp-core1.0 libspdlog1.10 libssl3
+  libc-ares2 libcpp-httplib0.11 libcrypt1 libfmt9 libpcap0.8 libprometheus-cpp-core1.0 libspdlog1.10 libssl3
   libtomlplusplus3 libyaml-cpp0.7 zlib1g
   libcap2-bin ca-certificates
 )
-package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libncurses-dev libyaml-cpp-dev)
+package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
 test_packages=(
   catch2 binutils libcap2-bin
   python3-pytest tcpdump scamper prometheus openssl protobuf-compiler iputils-ping
   chromium fonts-dejavu-core # who looks at the page
-  mtr-tiny # what ecmp_trace is compared with
+  mtr-tiny tmux # what ecmp_trace is compared with, and driven in
   man-db mandoc zsh fish # readers of its manual and completions
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
   man-db systemd debootstrap python3-yaml
