@@ -69,8 +69,7 @@ std::vector<std::string> lines_of(const std::string& source, const std::vector<c
 Result<std::unique_ptr<Discovery>> Discovery::open(const std::string& config_file, Outputs outputs) {
   auto watch = net::FileWatch::open();
   if (!watch.ok()) return Error{watch.error()};
-  return std::unique_ptr<Discovery>(
-      new Discovery(directory_of(config_file), std::move(*watch), std::move(outputs)));
+  return std::unique_ptr<Discovery>(new Discovery(directory_of(config_file), std::move(*watch), std::move(outputs)));
 }
 
 void Discovery::configure(std::shared_ptr<const config::Config> base) {
@@ -96,8 +95,8 @@ void Discovery::start() {
   for (const std::string& url : base_->discovery.http) {
     const auto parsed = parse_url(url);
     if (!parsed.ok()) continue;  // the configuration has been checked
-    polls_.emplace(url, std::make_unique<HttpPoll>(*parsed, base_->discovery.refresh_interval,
-                                                   base_->discovery.timeout, outputs_.wake));
+    polls_.emplace(url, std::make_unique<HttpPoll>(*parsed, base_->discovery.refresh_interval, base_->discovery.timeout,
+                                                   outputs_.wake));
   }
 }
 

@@ -8,11 +8,9 @@
 namespace ecmp {
 
 HttpPoll::HttpPoll(Url url, Duration interval, Duration timeout, std::function<void()> wake)
-    : url_(std::move(url)),
-      interval_(interval),
-      timeout_(timeout),
-      wake_(std::move(wake)),
-      thread_([this] { run(); }) {}
+    : url_(std::move(url)), interval_(interval), timeout_(timeout), wake_(std::move(wake)), thread_([this] {
+        run();
+      }) {}
 
 HttpPoll::~HttpPoll() {
   stop_.raise();

@@ -56,8 +56,8 @@ Result<std::unique_ptr<Reloader>> Reloader::open(ConfigOrigin origin, config::Co
   net::FileDescriptor wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!wake.valid()) return Error{"cannot make an event descriptor: " + std::generic_category().message(errno)};
   std::unique_ptr<Reloader> reloader(new Reloader(std::move(origin), std::move(wake)));
-  auto discovery = Discovery::open(reloader->origin_.file, {.wake = [made = reloader.get()] { made->wake(); },
-                                                            .tell = &tell_of_source});
+  auto discovery = Discovery::open(reloader->origin_.file,
+                                   {.wake = [made = reloader.get()] { made->wake(); }, .tell = &tell_of_source});
   if (!discovery.ok()) return Error{discovery.error()};
   reloader->discovery_ = std::move(*discovery);
   reloader->base_ = std::make_shared<const config::Config>(std::move(config));
@@ -177,9 +177,9 @@ ReloadOutcome Reloader::load() {
                                        {"changed", changes.edited.size()},
                                        {"unchanged", changes.unchanged}});
   ReloadOutcome outcome{.successful = true, .lines = {}};
-  outcome.lines.push_back(fmt::format(
-      "configuration reloaded: destinations: {} added, {} removed, {} changed, {} as before", changes.added.size(),
-      changes.removed.size(), changes.edited.size(), changes.unchanged));
+  outcome.lines.push_back(
+      fmt::format("configuration reloaded: destinations: {} added, {} removed, {} changed, {} as before",
+                  changes.added.size(), changes.removed.size(), changes.edited.size(), changes.unchanged));
   for (const std::string_view key : changes.need_restart) {
     log::warn("a changed key takes effect with a restart", {{"key", key}});
     outcome.lines.push_back(fmt::format("{} has changed: that takes effect with a restart", key));

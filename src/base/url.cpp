@@ -43,8 +43,9 @@ std::optional<std::string> decode(std::string_view text) {
 }
 
 bool is_host_name(std::string_view host) {
-  return !host.empty() && host.size() <= 253 &&
-         std::ranges::all_of(host, [](char byte) { return is_alphanumeric(byte) || byte == '-' || byte == '.' || byte == '_'; });
+  return !host.empty() && host.size() <= 253 && std::ranges::all_of(host, [](char byte) {
+    return is_alphanumeric(byte) || byte == '-' || byte == '.' || byte == '_';
+  });
 }
 
 /// Where the authority of an http or https URL begins; npos if it is none.

@@ -32,8 +32,7 @@ FoundOutcome outcome_of(std::vector<PlacedDestination> placed, std::string_view 
   std::vector<Found> found;
   found.reserve(placed.size());
   for (PlacedDestination& each : placed) {
-    found.push_back(
-        {std::move(each.destination), fmt::format("{}:{}:{}", source, each.where.line, each.where.column)});
+    found.push_back({std::move(each.destination), fmt::format("{}:{}:{}", source, each.where.line, each.where.column)});
   }
   return found;
 }
@@ -95,8 +94,8 @@ class TargetReader {
     for (const Setting<std::string>& target : targets->value) {
       label_bytes_ += keys.bytes;
       if (placed_.size() >= kMostTargets || label_bytes_ > kMostLabelBytes) {
-        problems_.add(target.where, fmt::format("more than {} targets, or {} MiB of labels of all targets", kMostTargets,
-                                                kMostLabelBytes >> 20));
+        problems_.add(target.where, fmt::format("more than {} targets, or {} MiB of labels of all targets",
+                                                kMostTargets, kMostLabelBytes >> 20));
         return false;
       }
       read_target(target, keys);

@@ -10,9 +10,8 @@
 
 // Without it the header brings streams and files, which the core does not know.
 #define JSON_NO_IO
-#include <nlohmann/json.hpp>
-
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "config/text.hpp"
 
@@ -109,7 +108,8 @@ class Builder {
     for (const Entry& entry : entries)
       sorted.push_back(&entry);
     std::ranges::stable_sort(sorted, {}, [](const Entry* entry) -> const std::string& { return entry->key; });
-    const auto twice = std::ranges::adjacent_find(sorted, {}, [](const Entry* entry) -> const std::string& { return entry->key; });
+    const auto twice =
+        std::ranges::adjacent_find(sorted, {}, [](const Entry* entry) -> const std::string& { return entry->key; });
     if (twice != sorted.end()) {
       const Entry& second = **std::next(twice);
       return fail(second.where, fmt::format("{} stands there twice", config::quoted(second.key)));

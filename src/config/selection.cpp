@@ -120,8 +120,8 @@ Selection select_destinations(std::span<const std::vector<Found>* const> sources
     selection.problems.push_back(fmt::format("... and more: {} destinations are left out", told));
   }
   if (const auto over = selection.left_out[static_cast<std::size_t>(LeftOut::limit)]; over > 0) {
-    selection.problems.push_back(fmt::format("{} destinations are left out: max_destinations of [limits] is {}", over,
-                                             limits.max_destinations));
+    selection.problems.push_back(
+        fmt::format("{} destinations are left out: max_destinations of [limits] is {}", over, limits.max_destinations));
   }
   return selection;
 }

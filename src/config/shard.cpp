@@ -19,8 +19,7 @@ std::uint64_t mix(std::uint64_t value) {
 }  // namespace
 
 std::uint32_t shard_of(std::string_view name, std::uint32_t count) {
-  const std::uint64_t hash =
-      siphash(kKey, ByteView(reinterpret_cast<const std::uint8_t*>(name.data()), name.size()));
+  const std::uint64_t hash = siphash(kKey, ByteView(reinterpret_cast<const std::uint8_t*>(name.data()), name.size()));
   std::uint32_t chosen = 0;
   std::uint64_t best = 0;
   for (std::uint32_t index = 0; index < count; ++index) {

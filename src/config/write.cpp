@@ -46,7 +46,8 @@ std::string duration(Duration length) {
                                            {1'000, "us"},
                                            {1, "ns"}}};
   for (const Unit& unit : kUnits) {
-    if (length.count() % unit.nanoseconds == 0) return fmt::format("\"{}{}\"", length.count() / unit.nanoseconds, unit.name);
+    if (length.count() % unit.nanoseconds == 0)
+      return fmt::format("\"{}{}\"", length.count() / unit.nanoseconds, unit.name);
   }
   return "\"0s\"";
 }
@@ -141,12 +142,16 @@ void write_destination(Writer& out, const Destination& destination) {
   out.key("host", string(destination.host));
   if (destination.all) out.key("all", true);
   if (!destination.labels.empty()) {
-    out.key("labels", "{ " + fmt::format("{}", fmt::join([&] {
-                                           std::vector<std::string> labels;
-                                           for (const auto& [name, value] : destination.labels)
-                                             labels.push_back(name + " = " + string(value));
-                                           return labels;
-                                         }(), ", ")) + " }");
+    out.key("labels", "{ " +
+                          fmt::format("{}", fmt::join(
+                                                [&] {
+                                                  std::vector<std::string> labels;
+                                                  for (const auto& [name, value] : destination.labels)
+                                                    labels.push_back(name + " = " + string(value));
+                                                  return labels;
+                                                }(),
+                                                ", ")) +
+                          " }");
   }
   out.unless(standard.protocol, "protocol", destination.protocol, string(protocol_name(destination.protocol)));
   out.unless(standard.family, "family", destination.family, family(destination.family));

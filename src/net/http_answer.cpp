@@ -69,9 +69,8 @@ bool HttpAnswer::end() {
 }
 
 bool HttpAnswer::take(std::string_view& bytes) {
-  const std::size_t size = state_ == State::to_end
-                               ? bytes.size()
-                               : static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
+  const std::size_t size =
+      state_ == State::to_end ? bytes.size() : static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
   if (body_.size() + size > largest_) return fail("the answer is larger than " + std::to_string(largest_) + " bytes");
   body_ += bytes.substr(0, size);
   bytes.remove_prefix(size);

@@ -23,9 +23,10 @@ TEST_CASE("a URL is taken apart", "[url]") {
 }
 
 TEST_CASE("what is no URL is refused", "[url]") {
-  for (const char* text : {"", "h", "ftp://h/", "http:/h", "http://", "http:///x", "http://h:/", "http://h:0/",
-                           "http://h:65536/", "http://h:1x/", "http://[::1/", "http://[::1]x/", "http://[1.2.3.4]/",
-                           "http://h/#f", "http://h/ x", "http://h\r\n/", "http://%zz@h/", "http://a b/", "http://\xc3\xa9/"}) {
+  for (const char* text :
+       {"", "h", "ftp://h/", "http:/h", "http://", "http:///x", "http://h:/", "http://h:0/", "http://h:65536/",
+        "http://h:1x/", "http://[::1/", "http://[::1]x/", "http://[1.2.3.4]/", "http://h/#f", "http://h/ x",
+        "http://h\r\n/", "http://%zz@h/", "http://a b/", "http://\xc3\xa9/"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_url(text).ok());
   }

@@ -113,7 +113,9 @@ TEST_CASE("destinations from elsewhere inherit from [probe] of the configuration
 }
 
 TEST_CASE("what is wrong with targets is told with its place", "[config][discovery]") {
-  CHECK(targets_problems("") == "t:1:1: not JSON: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal\n");
+  CHECK(
+      targets_problems("") ==
+      "t:1:1: not JSON: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal\n");
   CHECK(targets_problems("{}") == "t:1:1: expected a list of groups: [{\"targets\": [...], \"labels\": {...}}]\n");
   CHECK(targets_problems("[\n 7]") == "t:2:2: expected a group: {\"targets\": [...], \"labels\": {...}}\n");
   CHECK(targets_problems("[{}]") == "t:1:2: a group without \"targets\"\n");
@@ -126,7 +128,8 @@ TEST_CASE("what is wrong with targets is told with its place", "[config][discove
         "t:1:52: name = \"n\": the destination of line 1 has this name already\n");
   CHECK(targets_problems(R"([{"targets": ["a:1"], "labels": {"__ecmp_port": "2"}}])") ==
         "t:1:49: __ecmp_port = \"2\": the target \"a:1\" has a port already\n");
-  CHECK(targets_problems(R"([{"targets": ["a"], "labels": {"__ecmp_floows": "2", "__ecmp_dscp": "x", "__ecmp_host": "h"}}])") ==
+  CHECK(targets_problems(
+            R"([{"targets": ["a"], "labels": {"__ecmp_floows": "2", "__ecmp_dscp": "x", "__ecmp_host": "h"}}])") ==
         "t:1:32: unknown key \"floows\": did you mean \"flows\"?\n"
         "t:1:69: dscp = \"x\": expected a whole number from 0 to 63\n"
         "t:1:74: \"__ecmp_host\": the target is the host\n");
@@ -136,7 +139,8 @@ TEST_CASE("what is wrong with targets is told with its place", "[config][discove
         "t:1:53: label \"a-b\": expected a name of letters, digits and underscores that does not begin with a digit\n");
   CHECK(targets_problems("[{\"targets\": [\"a\",\n\"a\"]}]") ==
         "t:2:1: host = \"a\": the destination of line 1 has this name already; set a name\n"
-        "t:2:1: source ports 50000 to 50015 of \"a\" overlap with those of \"a\" (line 1): same host \"a\", both udp; set "
+        "t:2:1: source ports 50000 to 50015 of \"a\" overlap with those of \"a\" (line 1): same host \"a\", both udp; "
+        "set "
         "another source_port\n");
 }
 
@@ -162,7 +166,8 @@ TEST_CASE("labels of a group are not multiplied by its targets beyond all bounds
 }
 
 TEST_CASE("values of JSON are where they say, as they were written", "[config][discovery]") {
-  constexpr std::string_view kText = "{\"a\" : -12 ,\n\t\"\xc3\xa9\": [true,null, \"x\\\"y\" ,1.5e3,18446744073709551615]}";
+  constexpr std::string_view kText =
+      "{\"a\" : -12 ,\n\t\"\xc3\xa9\": [true,null, \"x\\\"y\" ,1.5e3,18446744073709551615]}";
   const auto outcome = read_json(kText);
   REQUIRE(std::holds_alternative<Node>(outcome));
   const auto& table = std::get<Node::Table>(std::get<Node>(outcome).value);
@@ -182,9 +187,12 @@ TEST_CASE("values of JSON are where they say, as they were written", "[config][d
 }
 
 TEST_CASE("no mutation of targets is taken for anything but targets or problems", "[config][discovery]") {
-  const std::string plain = R"([{"targets": ["192.0.2.1", "a.example:7", "[::1]:2"], "labels": {"a": "b", "__ecmp_flows": "4",
+  const std::string plain =
+      R"([{"targets": ["192.0.2.1", "a.example:7", "[::1]:2"], "labels": {"a": "b", "__ecmp_flows": "4",
  "__ecmp_all": "false", "__meta_x": "\u00e9\n"}}, {"targets": []}])";
-  static constexpr std::string_view kPieces[] = {"[", "]", "{", "}", ",", ":", "\"", "\\", "\\u", "null", "true", "1e999", "-", "0", "\n", "\xff", "__ecmp_", "\"targets\":"};
+  static constexpr std::string_view kPieces[] = {"[",  "]",  "{",   "}",    ",",       ":",
+                                                 "\"", "\\", "\\u", "null", "true",    "1e999",
+                                                 "-",  "0",  "\n",  "\xff", "__ecmp_", "\"targets\":"};
   std::mt19937_64 random(20261);
   const Config base = must_parse("[probe]\nflows = 2\n");
   int good = 0;

@@ -46,9 +46,9 @@ TEST_CASE("of two sources with the same flows the first has them", "[config][dis
   const std::vector<Found> first = {found("a", "192.0.2.1", "one:1:1")};
   std::vector<Found> second = {found("b", "192.0.2.1", "two:1:1"), found("c", "192.0.2.1", "two:2:1"),
                                found("d", "192.0.2.1", "two:3:1"), found("e", "192.0.2.1", "two:4:1")};
-  second[0].destination.source_port = 50015;     // the last of a's
-  second[1].destination.source_port = 50016;     // beyond them
-  second[2].destination.source_port = 49985;     // their first is its last
+  second[0].destination.source_port = 50015;  // the last of a's
+  second[1].destination.source_port = 50016;  // beyond them
+  second[2].destination.source_port = 49985;  // their first is its last
   second[3].destination.protocol = Protocol::tcp;
   const Selection selection = select_destinations(Sources{&first, &second}, {}, {});
   CHECK(names(selection) == Words{"a", "c", "e"});
