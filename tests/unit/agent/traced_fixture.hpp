@@ -12,7 +12,8 @@
 
 namespace ecmp::tracing_test {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 
 inline const IpAddress kSource = IpAddress::v4(0x0a000001);
 
