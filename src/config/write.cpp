@@ -146,6 +146,7 @@ void write_destination(Writer& out, const Destination& destination) {
                           fmt::format("{}", fmt::join(
                                                 [&] {
                                                   std::vector<std::string> labels;
+                                                  labels.reserve(destination.labels.size());
                                                   for (const auto& [name, value] : destination.labels)
                                                     labels.push_back(name + " = " + string(value));
                                                   return labels;
