@@ -59,6 +59,7 @@ std::string words(int error) {
 
 std::vector<std::string> lines_of(const std::string& source, const std::vector<config::Problem>& problems) {
   std::vector<std::string> lines;
+  lines.reserve(problems.size());
   for (const config::Problem& problem : problems)
     lines.push_back(config::format_problem(source, problem));
   return lines;
@@ -253,6 +254,7 @@ void Discovery::fail(Source& source, std::vector<std::string> problems) {
 
 std::vector<const std::vector<config::Found>*> Discovery::found() const {
   std::vector<const std::vector<config::Found>*> lists;
+  lists.reserve(files_.size() + by_url_.size());
   for (const std::string& file : files_)
     lists.push_back(&by_file_.at(file).found);
   for (const std::string& url : base_->discovery.http)

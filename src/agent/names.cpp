@@ -79,8 +79,8 @@ std::vector<HostAnswer> Names::take_answers(Instant now) {
   }
   for (const net::NameAnswer& answer : answers.names)
     learn(answer, now);
-  static const auto kNone = std::make_shared<const net::NameTable>();
-  std::shared_ptr<const net::NameTable> table = kNone;
+  static const auto none = std::make_shared<const net::NameTable>();
+  std::shared_ptr<const net::NameTable> table = none;
   if (reverse_) {
     for (const IpAddress& address : cache_.take_due(now, kAskAtMost)) {
       if (!resolver_->request_name(address)) cache_.learn_failure(address, now);

@@ -23,8 +23,8 @@ constexpr std::array<std::string_view, 7> kNumbers = {"port",        "flows", "s
                                                       "packet_size", "dscp",  "confirm_rounds"};
 
 const ProbeKeys& defaults_of(const Config& base) {
-  static const ProbeKeys kNone;
-  return base.defaults != nullptr ? base.defaults->keys() : kNone;
+  static const ProbeKeys none;
+  return base.defaults != nullptr ? base.defaults->keys() : none;
 }
 
 FoundOutcome outcome_of(std::vector<PlacedDestination> placed, std::string_view source, Problems problems) {

@@ -160,16 +160,11 @@ void write_destination(Writer& out, const Destination& destination) {
   out.key("host", string(destination.host));
   if (destination.all) out.key("all", true);
   if (!destination.labels.empty()) {
-    out.key("labels", "{ " +
-                          fmt::format("{}", fmt::join(
-                                                [&] {
-                                                  std::vector<std::string> labels;
-                                                  for (const auto& [name, value] : destination.labels)
-                                                    labels.push_back(name + " = " + string(value));
-                                                  return labels;
-                                                }(),
-                                                ", ")) +
-                          " }");
+    std::vector<std::string> labels;
+    labels.reserve(destination.labels.size());
+    for (const auto& [name, value] : destination.labels)
+      labels.push_back(name + " = " + string(value));
+    out.key("labels", fmt::format("{{ {} }}", fmt::join(labels, ", ")));
   }
   write_probe_keys(out, destination, {});
 }

@@ -53,11 +53,8 @@ bool FileWatch::take_events() {
       at += sizeof event + event.len;
       // A directory that was removed or renamed is looked for again under its name.
       if ((event.mask & (IN_IGNORED | IN_MOVE_SELF)) == 0) continue;
-      std::erase_if(watched_, [&](const auto& entry) {
-        if (entry.second != event.wd) return false;
-        if ((event.mask & IN_MOVE_SELF) != 0) ::inotify_rm_watch(descriptor_.get(), event.wd);
-        return true;
-      });
+      if ((event.mask & IN_MOVE_SELF) != 0) ::inotify_rm_watch(descriptor_.get(), event.wd);
+      std::erase_if(watched_, [number = event.wd](const auto& entry) { return entry.second == number; });
     }
   }
 }

@@ -28,9 +28,8 @@ std::string_view trimmed(std::string_view text) {
 /// A whole number and nothing else.
 std::optional<std::uint64_t> number(std::string_view text, int base) {
   std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value, base);
-  if (error != std::errc{} || stopped != end) return std::nullopt;
+  const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc{} || stopped != text.data() + text.size()) return std::nullopt;
   return value;
 }
 
