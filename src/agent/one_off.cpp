@@ -54,9 +54,11 @@ std::string milliseconds(Duration duration) {
 
 std::vector<OneOffPorts> choose_one_off_ports(const config::Config& config) {
   std::vector<PortRun> taken;
-  for (const config::Destination& destination : config.destinations)
+  taken.reserve(config.destinations.size());
+  for (const config::Destination& destination : config.destinations) {
     taken.push_back(
         {destination.protocol, destination.source_port, std::uint32_t{destination.source_port} + destination.flows});
+  }
   // Ten thousand destinations mostly have the same few runs.
   const auto key = [](const PortRun& run) { return std::tuple(run.protocol, run.first, run.end); };
   std::ranges::sort(taken, {}, key);

@@ -136,7 +136,7 @@ class TextDiagram {
 
   [[nodiscard]] std::vector<std::string> row(const FanLine& line) const {
     const FanNode& node = source_.fan.nodes[line.node];
-    NodeText words = node_text(node, source_.names);
+    const NodeText words = node_text(node, source_.names);
     std::string hop = drawn(line);
     hop.append(words.title);
     if (!words.name.empty()) {

@@ -40,6 +40,7 @@ FanFigures end_to_end(const PathSnapshot& path) {
 FanFigures combined_stop(const std::vector<FanStop>& stop) {
   if (stop.size() == 1) return stop.front().figures;
   std::vector<FanFigures> figures;
+  figures.reserve(stop.size());
   for (const FanStop& one : stop)
     figures.push_back(one.figures);
   return combined(figures);

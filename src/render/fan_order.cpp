@@ -1,7 +1,7 @@
 #include "render/fan_order.hpp"
 
 #include <algorithm>
-#include <cstdint>
+#include <cmath>
 #include <utility>
 
 namespace ecmp::render {
@@ -150,7 +150,7 @@ void normalise(LayeredGraph& graph) {
   }
   constexpr double kSteps = 64;  // a power of two: rows stay exactly 1 apart, and the same on every machine
   for (LayeredGraph::Place& place : graph.places)
-    place.row = static_cast<double>(static_cast<std::int64_t>((place.row - least) * kSteps + 0.5)) / kSteps;
+    place.row = std::round((place.row - least) * kSteps) / kSteps;
   for (const auto& column : graph.columns) {
     for (std::size_t i = 1; i < column.size(); ++i) {
       const double least_row = graph.places[column[i - 1]].row + 1;

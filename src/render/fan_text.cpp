@@ -16,7 +16,7 @@ void append_fixed(std::string& out, double value, unsigned digits) {
   double scale = 1;
   for (unsigned i = 0; i < digits; ++i)
     scale *= 10;
-  const auto scaled = static_cast<std::uint64_t>(std::max(0.0, value) * scale + 0.5);
+  const auto scaled = static_cast<std::uint64_t>(std::llround(std::max(0.0, value) * scale));
   const auto whole = static_cast<std::uint64_t>(scale);
   append_number(out, scaled / whole);
   if (digits == 0) return;
@@ -237,6 +237,7 @@ std::string five_tuples(const DestinationSnapshot& snapshot, const Fan& fan, std
   const DestinationFacts& facts = *snapshot.facts;
   const bool ports = facts.protocol != Protocol::icmp;
   std::vector<std::uint16_t> sources;
+  sources.reserve(snapshot.flows.size());
   for (const FlowSnapshot& flow : snapshot.flows)
     sources.push_back(flow.source_port);
   std::ranges::sort(sources);

@@ -62,11 +62,13 @@ std::vector<Members> Tree::split(const Members& members) const {
   std::map<std::vector<std::size_t>, Members> by_stop;
   for (const Member& member : members) {
     std::vector<std::size_t> nodes;
+    nodes.reserve(stops(member).size());
     for (const FanStop& stop : stops(member))
       nodes.push_back(stop.node);
     by_stop[nodes].push_back(member);
   }
   std::vector<Members> parts;
+  parts.reserve(by_stop.size());
   for (auto& [nodes, part] : by_stop)
     parts.push_back(std::move(part));
   return parts;
