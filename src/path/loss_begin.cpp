@@ -118,9 +118,10 @@ class Search {
   bool explain_most() {
     // By the node at the far end and the one before it: those who share both share the link.
     std::map<std::pair<Node, Node>, std::vector<const LossyPath*>> links;
-    for (const LossyPath& path : left_)
+    for (const LossyPath& path : left_) {
       for (std::size_t at = 0; at < path.steps.size(); ++at)
         links[{path.steps[at].node, at > 0 ? path.steps[at - 1].node : Node()}].push_back(&path);
+    }
     const std::vector<const LossyPath*>* best = nullptr;
     Node best_node;
     double most = 0;

@@ -93,9 +93,10 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
   append_count(out, R"(,"paths_in_use":)", snapshot.paths_in_use);
   append_count(out, R"(,"paths_refused":)", snapshot.paths_refused);
   std::uint64_t changes = 0;
-  for (const FlowSnapshot& flow : snapshot.flows)
+  for (const FlowSnapshot& flow : snapshot.flows) {
     for (const std::uint64_t count : flow.changes)
       changes += count;
+  }
   append_count(out, R"(,"changes":)", changes);
   WindowBlend blend;
   for (const PathSnapshot& path : snapshot.paths)
