@@ -248,8 +248,12 @@ def test_the_worst_links_are_those_of_the_branch_that_loses(lab, fan):
         shares = lab["native"].query(
             filled(query_of("ecmp-overview", "Worst hops", "share"), destination=name, __range="10s"), ("hop",))
         assert shares[lossy,] == 1 and shares[DESTINATION[family],] < 1, shares
-        nodes, _ = node_graph(lab["native"], destination=name, __rate_interval="10s")
-        assert max(nodes, key=lambda node: float(node["value"][1]))["metric"]["id"] == lossy, nodes
+
+        def worst_node():
+            nodes, _ = node_graph(lab["native"], destination=name, __rate_interval="10s")
+            return max(nodes, key=lambda node: float(node["value"][1]))["metric"]["id"]
+
+        eventually(lambda: worst_node() == lossy, 20, worst_node)
 
 
 def test_silence_and_loss_are_not_taken_for_each_other(lab, fan):
