@@ -15,7 +15,7 @@ build() {
   local log=build/$1.log
   mkdir -p build
   say "building $1 (log: $log)"
-  if ! { cmake --preset "$1" && cmake --build --preset "$1" --parallel "$jobs"; } > "$log" 2>&1; then
+  if ! { cmake --preset "$1" && cmake --build --preset "$1" --parallel "$jobs" "${@:2}"; } > "$log" 2>&1; then
     tail -n 60 "$log"
     say "the build of $1 failed"
     exit 1
@@ -26,10 +26,7 @@ if ! packaging/dependencies.sh test; then
   say "some packages are missing: going on with what is there"
 fi
 build dev
-build asan
-if command -v clang++-19 > /dev/null; then
-  build fuzz
-fi
+build asan --target unit_tests sim_tests tui_tests
 if [ "$(id -u)" = 0 ]; then
   build release # what the quickstart runs
 fi

@@ -74,8 +74,11 @@ export class Fan {
     const fullest = Math.max(...columns.map((column) => column.length), 1);
     this.density = DENSITIES.find(({ upTo }) => fullest <= upTo);
     placeRows(columns, this.density.step);
-    const top = Math.min(...columns.flat().map((node) => node.y));
-    const bottom = Math.max(...columns.flat().map((node) => node.y));
+    // Of a destination that nobody has answered for yet there is no row at all.
+    const rows = columns.flat().map((node) => node.y);
+    if (rows.length === 0) rows.push(0);
+    const top = Math.min(...rows);
+    const bottom = Math.max(...rows);
     const room = Math.max(this.box.clientWidth - 2 * EDGE, 200);
     const six = [...graph.nodes.values()].some((node) => node.address.includes(":"));
     // A hop has to hold an address; what is left of the room is for the links.

@@ -126,19 +126,22 @@ class Browser:
         self.call("Page.navigate", url=url)
         self.until("document.readyState === 'complete'", 15)
 
+    def evaluate(self, expression):
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+
     def run(self, expression):
         """The value of an expression in the page."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        result = self.evaluate(expression)
         assert "exceptionDetails" not in result, f"{expression}: {result['exceptionDetails']}"
         return result["result"].get("value")
 
     def until(self, expression, seconds=10):
-        """The first true value of an expression."""
+        """The first true value of an expression. While a page is on its way to another, what is asked for may not exist."""
         deadline = time.monotonic() + seconds
         while True:
-            value = self.run(expression)
-            if value:
-                return value
+            result = self.evaluate(expression)
+            if "exceptionDetails" not in result and result["result"].get("value"):
+                return result["result"]["value"]
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {seconds} s: {expression}\n{self.run('document.body.innerText')}\n{self.console}")
             time.sleep(0.05)
