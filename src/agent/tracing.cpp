@@ -113,7 +113,8 @@ void Tracing::begin(Configured& configured, Instant now) {
   if (!configured.is_name()) begin(*configured.traced.front(), *configured.destination.address, now);
 }
 
-void Tracing::begin(Traced& traced, const IpAddress& address, Instant now) {
+/// The address is a copy: it may come from the facts that are replaced here.
+void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   const config::Destination& destination = traced.configured.destination;
   auto facts = std::make_shared<DestinationFacts>(*traced.facts);
   facts->address = address;

@@ -86,7 +86,7 @@ class Tracing : public RoundSink {
   Configured& insert(const config::Destination& destination);
   Traced& make(Configured& configured, std::string name);
   void begin(Configured& configured, Instant now);
-  void begin(Traced& traced, const IpAddress& address, Instant now);
+  void begin(Traced& traced, IpAddress address, Instant now);
   void end(Traced& traced);
   void drop(Traced& traced);
   void settle(Traced& traced);

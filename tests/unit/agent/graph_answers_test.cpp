@@ -98,7 +98,8 @@ TEST_CASE("/topology tells all destinations, the named ones, or as many as wante
 
 TEST_CASE("/topology tells the newest round of each flow", "[agent][http]") {
   ServedGraph served;
-  for (const auto& flow : served.json("/topology?destination=b").at("destinations").at(0).at("flows"))
+  const auto answer = served.json("/topology?destination=b");
+  for (const auto& flow : answer.at("destinations").at(0).at("flows"))
     CHECK(flow.at("newest").at("reached") == true);
 }
 
