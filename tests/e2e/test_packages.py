@@ -35,7 +35,7 @@ def packages():
 
 def mirror():
     """Where this machine gets Debian's packages from."""
-    for name in ["/etc/apt/sources.list", *glob.glob("/etc/apt/sources.list.d/*")]:
+    for name in glob.glob("/etc/apt/sources.list") + sorted(glob.glob("/etc/apt/sources.list.d/*")):
         with open(name) as file:
             match = re.search(r"^(?:deb(?:\s+\[[^]]*\])?|URIs:)\s+(\S+?)/?(?:\s|$)", file.read(), re.MULTILINE)
         if match:

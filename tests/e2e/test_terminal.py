@@ -235,8 +235,10 @@ def pause(view, key):
 
     def body():
         return view.lines()[2:]
-    held, clock = body(), view.lines()[1]
-    view.until(lambda text: text.splitlines()[1] != clock and text.splitlines()[1] != view.lines()[1])
+    held = body()
+    for _ in range(2):  # the clock and the rounds go on
+        clock = view.lines()[1]
+        view.until(lambda text: text.splitlines()[1] != clock)
     assert body() == held
     view.press(key)
     view.until(lambda text: "PAUSED" not in text and text.splitlines()[2:] != held)
