@@ -2,6 +2,7 @@
 # Installs what the tests need, builds, and runs every test under one ctest, whose summary is the last output: unit, sim
 # and golden tests, the same once more with address and undefined-behaviour sanitizers, tidy tests, and the end-to-end
 # tests in network namespaces. Those that cannot run here (no root, a tool missing) are reported as skipped.
+# ECMP_PACKAGES=1 tests/run.sh also builds the Debian packages, and installs and purges them on a bare root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec < /dev/null
