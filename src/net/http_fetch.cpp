@@ -215,12 +215,13 @@ class Fetch {
         continue;
       }
       const ssize_t sent = ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
-      if (sent > 0) {
+      const int reason = sent < 0 ? errno : 0;
+      if (sent >= 0) {
         text.remove_prefix(static_cast<std::size_t>(sent));
-      } else if (errno == EAGAIN) {
+      } else if (reason == EAGAIN) {
         if (auto failed = expect(wait(socket_.get(), POLLOUT))) return failed;
-      } else if (errno != EINTR) {
-        return Error{"the connection broke: " + words(errno)};
+      } else if (reason != EINTR) {
+        return Error{"the connection broke: " + words(reason)};
       }
     }
     return std::nullopt;

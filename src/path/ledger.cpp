@@ -33,8 +33,8 @@ void Ledger::observe(const Statistics::Observation& one) {
 
 /// Counts what waits, in a new copy.
 Statistics& Ledger::settle() {
-  static const Statistics kNothing;
-  auto made = std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : kNothing, waiting_.view());
+  static const Statistics nothing;
+  auto made = std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view());
   Statistics& writable = *made;
   statistics_ = std::move(made);
   // Room is kept for as many as came this time, and for the three of a round.

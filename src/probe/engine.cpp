@@ -168,9 +168,10 @@ void Engine::State::set_rates(double probes_per_second, double probes_per_second
   options_.probes_per_second = probes_per_second;
   options_.probes_per_second_per_responder = probes_per_second_per_responder;
   bucket_.set_rate(probes_per_second, burst_of(probes_per_second));
-  for (std::size_t number = 1; number < responder_buckets_.size(); ++number)  // number 0 has no limit
+  for (std::size_t number = 1; number < responder_buckets_.size(); ++number) {  // number 0 has no limit
     responder_buckets_[number].set_rate(probes_per_second_per_responder,
                                         responder_burst_of(probes_per_second_per_responder));
+  }
 }
 
 Instant Engine::State::next_due() const {

@@ -150,7 +150,7 @@ void SeriesSource::collect_paths(const DestinationSnapshot& snapshot) {
 /// A responder stands on many paths of many destinations, but what is known of it is told once. Which of its label
 /// stacks is told is open; it is always the same one while the paths are.
 void SeriesSource::collect_responders() {
-  static const packet::KeptMpls kNoLabels;
+  static const packet::KeptMpls no_labels;
   // Most are there many times over: once each is all there needs to be room for.
   std::unordered_map<IpAddress, std::size_t> known;
   for (const auto& hop : hops_) {
@@ -162,7 +162,7 @@ void SeriesSource::collect_responders() {
     }
   }
   for (const auto& refusal : refusals_) {
-    if (!refusal.of.from.is_unspecified()) responders_.push_back({{refusal.of.from, &kNoLabels}, {}});
+    if (!refusal.of.from.is_unspecified()) responders_.push_back({{refusal.of.from, &no_labels}, {}});
   }
   sort_and_merge(
       responders_, 0, [](const Responder& responder) -> const IpAddress& { return responder.address; },

@@ -25,7 +25,7 @@ SimulatedNetwork::SimulatedNetwork(const Scenario& scenario, std::uint64_t seed)
     ip_ids_.push_back(static_cast<std::uint16_t>(hash_of_name(node.name) ^ seed));
   }
   initial_.compute_routes();
-  topology_ = initial_;
+  topology_ = initial_;  // NOLINT(cppcoreguidelines-prefer-member-initializer): with the routes, which came just now
   std::ranges::stable_sort(changes_, {}, &Change::at);
   buckets_.resize(initial_.nodes.size());
   node_counts_.resize(initial_.nodes.size());

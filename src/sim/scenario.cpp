@@ -1,6 +1,7 @@
 #include "sim/scenario.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <sstream>
 
 #include "sim/scenario_fields.hpp"
@@ -149,8 +150,8 @@ void Loader::read_wires() {
       add_node(right);
       const NodeId a = topology.node_id(left);
       const NodeId b = topology.node_id(right);
-      if (a == b) sim::complain(line, "\"" + left + "\" is connected to itself");
-      if (topology.find_link(a, b)) sim::complain(line, left + "-" + right + " is there already");
+      if (a == b) sim::complain(line, fmt::format("\"{}\" is connected to itself", left));
+      if (topology.find_link(a, b)) sim::complain(line, fmt::format("{}-{} is there already", left, right));
       if (topology.nodes.size() > 20000 || topology.links.size() > 60000) sim::complain(line, "too large a network");
       topology.add_link(a, b);
     }
@@ -210,7 +211,8 @@ void Loader::read_links() {
     }
     fields.done();
     bool found = false;
-    for (LinkId link = 0; link < topology.links.size(); ++link) {
+    const auto links = static_cast<LinkId>(topology.links.size());
+    for (LinkId link = 0; link < links; ++link) {
       const std::string& left = topology.nodes[topology.links[link].from].name;
       const std::string& right = topology.nodes[topology.links[link].to].name;
       // "*" alone means every cable once, as it is written in the wires: its directions must not be patched twice.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <sstream>
@@ -28,8 +29,7 @@ std::optional<Duration> duration_of(std::string_view text) {
   if (!split) return std::nullopt;
   for (const auto& [unit, nanoseconds] : kUnits) {
     const double value = split->first * nanoseconds;
-    if (unit == split->second && value <= static_cast<double>(kLongest.count()))
-      return Duration(static_cast<Duration::rep>(value + 0.5));
+    if (unit == split->second && value <= static_cast<double>(kLongest.count())) return Duration(std::llround(value));
   }
   return std::nullopt;
 }

@@ -135,7 +135,8 @@ void Topology::shortest_paths(NodeId destination) {
       frontier.push_back(far);
     }
   }
-  for (NodeId at = 0; at < nodes.size(); ++at) {
+  const auto count = static_cast<NodeId>(nodes.size());
+  for (NodeId at = 0; at < count; ++at) {
     if (distance[at] == kFar || at == destination) continue;
     NextHops& hops = routes_[std::size_t{at} * destinations.size() + nodes[destination].destination];
     for (const LinkId out : leaving_[at]) {

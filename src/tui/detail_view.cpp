@@ -155,16 +155,18 @@ class HopLine {
     // How often it was this one, where loss would stand: a share of the replies.
     const std::size_t right = end_of(placed, host);
     const double share = all == 0 ? 0 : static_cast<double>(responder.replies) / static_cast<double>(all);
-    for (const PlacedColumn& place : placed)
-      if (place.index == last && place.at > right)
-        pane_.put(row_, place.at, fmt::format("{} % of replies", percent(share)), {.hue = Hue::muted});
+    for (const PlacedColumn& place : placed) {
+      if (place.index != last || place.at <= right) continue;
+      pane_.put(row_, place.at, fmt::format("{} % of replies", percent(share)), {.hue = Hue::muted});
+    }
   }
 
   void draw_labels(std::span<const PlacedColumn> placed) {
     std::string words = "  MPLS";
-    for (const packet::MplsLabel& label : hop_.mpls().view())
+    for (const packet::MplsLabel& label : hop_.mpls().view()) {
       fmt::format_to(std::back_inserter(words), " {} tc={} ttl={}{}", label.label, label.traffic_class, label.ttl,
                      label.bottom ? " s" : "");
+    }
     pane_.put(row_, start_of(placed, host), words, {.hue = Hue::muted});
   }
 
@@ -245,11 +247,12 @@ void put_head(Pane& pane, const Scene& scene, const FlowRow& flow) {
   at += pane.put(0, at, reached ? "  reached" : "  not reached",
                  reached ? Style{} : Style{.hue = Hue::bad, .bold = true});
   const std::uint32_t changes = tally.path_changes();
-  if (changes > 0)
+  if (changes > 0) {
     at += pane.put(0, at,
                    fmt::format("  {} {}, newest: {}", changes, changes == 1 ? "change" : "changes",
                                to_string(tally.newest_change())),
                    {.hue = Hue::warning});
+  }
   const bool v6 = !scene.facts.address.is_v4();
   const auto end = [v6](const IpAddress& address, std::uint16_t port) {
     return v6 ? fmt::format("[{}]:{}", address.to_string(), port) : fmt::format("{}:{}", address.to_string(), port);

@@ -38,11 +38,12 @@ std::vector<FanRow> rows_of(const Scene& scene) {
 
 std::string tree_text(const FanRow& row, const Scene& scene, const Glyphs& shown) {
   std::string text;
-  for (const Rail rail : row.rails)
+  for (const Rail rail : row.rails) {
     text += rail == Rail::line     ? shown.line
             : rail == Rail::branch ? shown.branch
             : rail == Rail::last   ? shown.last
                                    : std::string_view("   ");
+  }
   if (row.kind == FanRow::Kind::straight) return text + "(straight on)";
   text += shown.node;
   text += row.address.is_unspecified() ? "no answer" : host_of(scene, row.address);
@@ -111,9 +112,10 @@ void draw_row(Pane& pane, std::size_t at, const Scene& scene, const Columns& col
         put(place, tree_text(row, scene, shown), path);
         break;
       case ttl:
-        if (hop)
+        if (hop) {
           put(place,
               row.first_ttl == row.last_ttl ? fmt::format("{}", row.first_ttl) : fmt::format("{}+", row.first_ttl));
+        }
         break;
       case flows:
         put(place, fmt::format("{}", row.flows.size()),
@@ -123,9 +125,10 @@ void draw_row(Pane& pane, std::size_t at, const Scene& scene, const Columns& col
         if (hop) lost(place, row.here);
         break;
       case silence:
-        if (hop && row.here.sent() > 0)
+        if (hop && row.here.sent() > 0) {
           put(place, percent(row.here.silence_ratio()),
               {.hue = row.here.silence_ratio() > 0 ? Hue::plain : Hue::muted});
+        }
         break;
       case average:
         if (hop) time(place, row.here.average(), row.here.replies());
@@ -198,11 +201,12 @@ void FanView::draw(Pane pane, const Scene& scene) {
   position_.fit(rows.size(), height);
   for (std::size_t i = 0; i < height && position_.top + i < rows.size(); ++i) {
     draw_row(pane, i + 1, scene, columns, placed, rows[position_.top + i], flows.size());
-    if (position_.top + i == position_.chosen)
+    if (position_.top + i == position_.chosen) {
       pane.restyle(i + 1, [](Style& style) {
         style = chosen_style(style);
         style.bold = true;
       });
+    }
   }
 }
 

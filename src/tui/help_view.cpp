@@ -22,13 +22,14 @@ void HelpView::draw(Pane pane) {
   top_ = std::min(top_, bindings().size() - std::min(bindings().size(), height));
   const bool above = top_ > 0;
   const bool below = top_ + height < bindings().size();
-  std::size_t at = pane.put(0, 0, "Keys", {.hue = Hue::accent, .bold = true});
-  if (above || below)
+  const std::size_t at = pane.put(0, 0, "Keys", {.hue = Hue::accent, .bold = true});
+  if (above || below) {
     pane.put(0, at,
              above && below ? "  (more above and below)"
              : above        ? "  (more above)"
                             : "  (more below)",
              {.hue = Hue::muted});
+  }
   for (std::size_t i = 0; i < height && top_ + i < bindings().size(); ++i) {
     const Binding& binding = bindings()[top_ + i];
     pane.put(i + 1, 0, binding.key_names(), {.bold = true}, keys);

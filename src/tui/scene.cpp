@@ -28,7 +28,7 @@ std::string name_of(const Scene& scene, const IpAddress& address) {
 }
 
 std::string host_of(const Scene& scene, const IpAddress& address) {
-  std::string name = name_of(scene, address);
+  const std::string name = name_of(scene, address);
   return name.empty() ? address.to_string() : name;
 }
 
