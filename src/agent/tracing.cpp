@@ -12,7 +12,7 @@ namespace {
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
 /// What is read every few seconds at most need not be told more often than a destination's rounds bring something new:
 /// each snapshot copies all its paths, and with a thousand destinations this would cost as much as the probing.
-constexpr int kPublishesPerInterval = 4;
+constexpr int kPublishesPerInterval = 2;
 constexpr std::int64_t kPublishSpread = 16;
 /// A destination where nothing happens is published now and then all the same: its old paths run out.
 constexpr Duration kRepublishAfter = std::chrono::seconds(30);
