@@ -19,6 +19,7 @@
 #include "agent/web.hpp"
 #include "agent/web_access.hpp"
 #include "net/http_server.hpp"
+#include "net/privilege.hpp"
 #include "net/raw_transport.hpp"
 #include "probe/engine.hpp"
 
@@ -105,6 +106,7 @@ class Agent::State {
   OneOffTraces one_off_;
   OwnMetrics own_metrics_;
   ProcessReader process_;
+  std::optional<net::Privileges> privileges_;  ///< read once: what was given up does not come back
   Web web_;
   ProbeAnswers probe_answers_;
 
@@ -224,6 +226,13 @@ std::optional<Error> Agent::State::listen() {
 }
 
 void Agent::State::run() {
+  privileges_ = net::read_privileges();
+  if (privileges_) {
+    log::info("privileges", {{"user", privileges_->user},
+                             {"capabilities", privileges_->capabilities},
+                             {"no_new_privs", privileges_->no_new_privs ? "1" : "0"},
+                             {"seccomp", privileges_->seccomp}});
+  }
   server_.start();
   reloader_->start([this](const auto& changes) { return make_changes(changes); });
   turn_ = transport_->now();
@@ -295,6 +304,7 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
     const std::lock_guard lock(report_mutex_);
     input.engine = report_.engine;
     input.capture_dropped = report_.transport.capture_dropped;
+    input.clock_steps = report_.transport.clock_steps;
     input.dns_errors = report_.dns_errors;
   }
   const Reloader::Report reloads = reloader_->report();
@@ -321,6 +331,7 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   input.one_off_traces = {{"reached", one_off.reached}, {"not_reached", one_off.traced - one_off.reached}};
   for (std::size_t i = 1; i < one_off.refused.size(); ++i)
     input.one_off_refused.push_back({std::string(to_string(static_cast<OneOffRefusal>(i))), one_off.refused[i]});
+  input.privileges = privileges_;
   input.process = process_.read();
   own_metrics_.append(out, format, input, filter);
 }

@@ -88,6 +88,15 @@ class Families {
     add_sample(*family, 1).label = {{"version", std::string(input.version)}, {"revision", std::string(input.revision)}};
   }
 
+  void add_privileges(const net::Privileges& privileges) {
+    prometheus::MetricFamily* const family = begin(Metric::privileges_info);
+    if (family == nullptr) return;
+    add_sample(*family, 1).label = {{"user", privileges.user},
+                                    {"capabilities", privileges.capabilities},
+                                    {"no_new_privs", privileges.no_new_privs ? "1" : "0"},
+                                    {"seccomp", privileges.seccomp}};
+  }
+
   [[nodiscard]] const std::vector<prometheus::MetricFamily>& made() const { return made_; }
 
  private:
@@ -131,6 +140,11 @@ void add_engine(Families& families, const EngineCounters& counters) {
   }
   families.add(Metric::replies_ignored, ignored);
   families.add_histogram(Metric::schedule_lag, schedule_lag_bounds(), counters.schedule_lag, counters.schedule_lag_sum);
+  Samples unobserved;
+  for (std::size_t i = 1; i < counters.unobserved.size(); ++i) {  // 0 is Unobserved::none
+    unobserved.emplace_back(to_string(static_cast<Unobserved>(i)), counters.unobserved[i]);
+  }
+  families.add(Metric::unobserved_rounds, unobserved);
   families.add(Metric::rounds_skipped, counters.rounds_skipped);
   families.add(Metric::rate_limited, counters.rate_limited);
   families.add(Metric::responder_delayed, counters.responder_delayed);
@@ -202,6 +216,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   add_discovery(families, input);
   add_engine(families, input.engine);
   families.add(Metric::capture_dropped, input.capture_dropped);
+  families.add(Metric::clock_steps, input.clock_steps);
   families.add(Metric::series, scrapes.series);
   Samples dropped;
   for (const render::MetricRow& family : render::metric_table().first(render::kNetworkMetrics)) {
@@ -219,6 +234,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   add_reasons(families, Metric::http_connections_refused, input.http_connections_refused);
   add_reasons(families, Metric::one_off_traces, input.one_off_traces);
   add_reasons(families, Metric::one_off_refused, input.one_off_refused);
+  if (input.privileges) families.add_privileges(*input.privileges);
   if (input.process) add_process(families, *input.process);
   append_families(out, format, families.made());
 }

@@ -13,6 +13,7 @@
 #include "agent/process_usage.hpp"
 #include "base/time.hpp"
 #include "config/selection.hpp"
+#include "net/privilege.hpp"
 #include "probe/engine.hpp"
 #include "render/exposition.hpp"
 
@@ -34,6 +35,7 @@ struct OwnMetricsInput {
   std::uint64_t destinations_elsewhere = 0;
   EngineCounters engine;
   std::uint64_t capture_dropped = 0;
+  std::uint64_t clock_steps = 0;
   std::uint64_t dns_errors = 0;
   std::uint64_t history_rounds = 0;
   std::uint64_t history_bytes = 0;
@@ -43,6 +45,7 @@ struct OwnMetricsInput {
   std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0
   std::vector<ReasonCount> one_off_traces;            ///< by result; likewise
   std::vector<ReasonCount> one_off_refused;           ///< likewise
+  std::optional<net::Privileges> privileges;
   std::optional<ProcessUsage> process;
 };
 

@@ -28,6 +28,8 @@ constexpr std::size_t kChecksPerCall = 16;
 
 /// While there are flows, receive() returns at least this often, so that their neighbours are looked after.
 constexpr Duration kLongestWait = std::chrono::seconds(1);
+/// Reading two clocks takes a moment too.
+constexpr Duration kLeastSleep = std::chrono::milliseconds(100);
 constexpr Duration kForgetEvery = std::chrono::seconds(60);
 /// How long a capture that reports errors is left alone: its descriptor stays readable.
 constexpr Duration kCapturePause = std::chrono::seconds(1);
@@ -44,6 +46,11 @@ Duration read_clock(clockid_t clock) {
 
 Instant monotonic_now() {
   return Instant(read_clock(CLOCK_MONOTONIC));
+}
+
+/// The monotonic clock stands still while the host is suspended, the other one does not.
+Duration slept() {
+  return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
 }
 
 ClockSample sample_clocks() {
@@ -83,6 +90,7 @@ class RawTransport::State {
   void take_notification(const NetlinkMessage& message);
   void take_notifications();
   void read_capture(CaptureSink& sink);
+  void tell_gaps(CaptureSink& sink);
   void hand_over(const CapturedFrame& frame, CaptureSink& sink);
   void install_filter();
 
@@ -101,6 +109,8 @@ class RawTransport::State {
   RepeatedFrames repeated_;
   Instant capture_pause_;
   Instant next_forget_;
+  Instant looked_{};          ///< when the capture was last known to have missed nothing
+  Duration slept_ = slept();  ///< how long the host has been suspended in all
   RawTransportCounters counters_;
 };
 
@@ -311,6 +321,19 @@ void RawTransport::State::read_capture(CaptureSink& sink) {
   unread_ = count == kCapturesPerCall;
 }
 
+/// What may have been missed since the last look: the ring was full, or the host slept. Both are told once they are
+/// over, and before the engine lets the probes of that time expire.
+void RawTransport::State::tell_gaps(CaptureSink& sink) {
+  const Instant now = monotonic_now();
+  if (std::exchange(counters_.capture_dropped, capture_.statistics().dropped) != counters_.capture_dropped)
+    sink.on_gap({looked_, now, Unobserved::capture_dropped});
+  if (const Duration slept_by_now = slept(); slept_by_now - slept_ > kLeastSleep) {
+    sink.on_gap({looked_, now, Unobserved::suspended});
+    slept_ = slept_by_now;
+  }
+  looked_ = now;
+}
+
 void RawTransport::State::receive(Instant deadline, CaptureSink& sink) {
   install_filter();
   const Instant now = monotonic_now();
@@ -337,6 +360,7 @@ void RawTransport::State::receive(Instant deadline, CaptureSink& sink) {
   }
   if (ready[0].revents != 0) take_notifications();
   if (ready[2].revents != 0 || (unread_ && listening)) read_capture(sink);
+  tell_gaps(sink);
 }
 
 void RawTransport::State::wake() {
@@ -347,8 +371,10 @@ void RawTransport::State::wake() {
 RawTransportCounters RawTransport::State::counters() {
   const CaptureStatistics statistics = capture_.statistics();
   counters_.captured = statistics.received;
-  counters_.capture_dropped = statistics.dropped;
-  return counters_;
+  counters_.clock_steps = clock.steps();
+  RawTransportCounters told = counters_;
+  told.capture_dropped = statistics.dropped;
+  return told;
 }
 
 RawTransport::RawTransport(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -20,6 +20,7 @@ struct RawTransportCounters {
   std::uint64_t sent_raw = 0;           ///< probes sent by raw sockets (those, and to this host itself)
   std::uint64_t neighbour_checks = 0;   ///< echo requests that made the kernel verify a neighbour
   std::uint64_t route_lookups = 0;
+  std::uint64_t clock_steps = 0;      ///< times that the wall clock was set
   std::uint64_t filter_failures = 0;  ///< capture filters the kernel or libpcap refused
 };
 

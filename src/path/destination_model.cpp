@@ -332,7 +332,7 @@ RoundPlace DestinationModel::State::at_hops(RoundPlace place) const {
 /// `all_known`: nobody answered who does not belong to the path. If somebody did, the round went another way: it counts
 /// for the path until a change is confirmed, but its RTT is nothing that jitter may be told of.
 void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round, bool all_known) const {
-  if (round.end_to_end == EndToEnd::send_failed) return;
+  if (!round.counts()) return;
   const std::uint64_t reply = round.reached() ? 1 : 0;
   ++flow.probes;
   flow.replies += reply;
@@ -362,7 +362,7 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
   // A path that may be growing or shrinking: what is not answered says nothing about the hops known so far.
   const bool other_length = round.distance != 0 && flow.view.distance() != 0 && round.distance != flow.view.distance();
   for (const HopResult& hop : round.hops) {
-    if (hop.ttl == 0 || hop.ttl > length || hop.outcome == HopOutcome::send_failed) continue;
+    if (hop.ttl == 0 || hop.ttl > length || says_nothing(hop.outcome)) continue;
     if (hop.outcome == HopOutcome::replied) {
       // Whoever does not belong to the path answered a probe that went another way: not counted at all.
       KnownPath::Member* const member = flow.path->member(hop.ttl, hop.responder);

@@ -174,7 +174,7 @@ void FlowTally::take(const Round& round, const PathVerdict& verdict) {
 /// Returns false if somebody answered who does not belong to the flow's way: it may be about to change.
 bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAddress& expected) {
   HopTally& hop = hops_[result.ttl - 1u];
-  if (result.outcome == HopOutcome::send_failed) {
+  if (says_nothing(result.outcome)) {
     hop.probes_.send_failure();
     return true;
   }
@@ -207,7 +207,7 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
 }
 
 void FlowTally::take_end(const Round& round, bool expected_way) {
-  if (round.end_to_end == EndToEnd::send_failed) return end_to_end_.send_failure();
+  if (!round.counts()) return end_to_end_.send_failure();
   if (!round.reached() || round.distance == 0 || round.distance > round.hops.size()) return end_to_end_.loss();
   const Duration rtt = round.hops[round.distance - 1u].rtt;
   end_to_end_.reply(rtt);

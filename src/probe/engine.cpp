@@ -59,8 +59,29 @@ std::string_view to_string(SendError error) {
       return "link_down";
     case SendError::other:
       return "other";
+    case SendError::never_left:
+      return "never_left";
   }
   return "other";
+}
+
+std::string_view to_string(Unobserved reason) {
+  switch (reason) {
+    case Unobserved::send_failed:
+      return "send_failed";
+    case Unobserved::capture_dropped:
+      return "capture_dropped";
+    case Unobserved::stalled:
+      return "stalled";
+    case Unobserved::suspended:
+      return "suspended";
+    case Unobserved::link_down:
+      return "link_down";
+    case Unobserved::none:
+    case Unobserved::count_:
+      break;
+  }
+  return "";
 }
 
 std::string_view to_string(Ignored reason) {
@@ -219,10 +240,17 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
     if (const auto due = round.due()) {
       if (due->at <= now && batch_.size() < maximum_ && may_send(flow, round, *due, now)) send(flow, round, *due, now);
     } else if (round.quiet() || round.deadline() <= now) {
-      round.settle(now);
+      settle(flow, round, now);
     }
   }
   hand_over(flow, now, rounds);
+}
+
+void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
+  round.settle(now);
+  const std::uint32_t never_left = round.take_never_left();
+  counters.send_errors[static_cast<std::size_t>(SendError::never_left)] += never_left;
+  counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] -= never_left;
 }
 
 void Engine::State::begin_round(Flow& flow, Instant now) {
@@ -265,6 +293,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                           .first = !flow.first_round_over,
                           .lost_streak = flow.lost_streak,
                           .suspected = flow.suspected,
+                          .stamped = flow.stamped,
                           .anonymous = flow.anonymous,
                           .timeout = plan.timeout,
                           .gap = plan.ttl_gap.value_or(std::min<Duration>(kMaxGap, plan.interval / (4 * ttls)))});
@@ -345,7 +374,8 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
     const LiveRound& round = *flow.live.front();
     report_.flow = flow.number;
     round.report(now, report_);
-    flow.first_round_over = flow.first_round_over || round.end_to_end() != EndToEnd::send_failed;
+    flow.first_round_over = flow.first_round_over || report_.counts();
+    if (report_.unobserved != Unobserved::none) ++counters.unobserved[static_cast<std::size_t>(report_.unobserved)];
     if (round.distance() != 0) flow.distance = round.distance();
     if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
     if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
@@ -421,6 +451,9 @@ void Engine::on_sent(std::span<const Outgoing> batch) {
 }
 void Engine::on_captured(const Captured& datagram, RoundSink& rounds) {
   state_->on_captured(datagram, rounds);
+}
+void Engine::on_gap(const Gap& gap) {
+  state_->on_gap(gap);
 }
 const EngineCounters& Engine::counters() const {
   return state_->counters;

@@ -48,8 +48,9 @@ std::string_view to_string(Ignored reason);
 
 struct EngineCounters {
   std::array<std::uint64_t, 3> probes_sent{};  ///< by Protocol
-  std::array<std::uint64_t, 7> send_errors{};  ///< by SendError; [0] unused
+  std::array<std::uint64_t, 8> send_errors{};  ///< by SendError; [0] unused
   std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};
+  std::array<std::uint64_t, static_cast<std::size_t>(Unobserved::count_)> unobserved{};  ///< rounds; [0] unused
   std::uint64_t rounds_skipped = 0;     ///< not begun, since earlier ones of the flow were not over or time ran out
   std::uint64_t rate_limited = 0;       ///< probes that waited for the global limit
   std::uint64_t responder_delayed = 0;  ///< probes that waited for the limit of their responder
@@ -107,6 +108,10 @@ class Engine {
 
   /// Takes in a datagram that was seen at an interface.
   void on_captured(const Captured& datagram, RoundSink& rounds);
+
+  /// Answers may have been missed. To be told before poll() is told of the time in which probes that waited in the gap
+  /// expire.
+  void on_gap(const Gap& gap);
 
   [[nodiscard]] const EngineCounters& counters() const;
 

@@ -32,6 +32,14 @@ void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
   if (std::get<packet::ParseError>(message) != packet::ParseError::irrelevant) ignore(Ignored::malformed);
 }
 
+void Engine::State::on_gap(const Gap& gap) {
+  for (const auto& flow : flows_) {
+    if (flow == nullptr) continue;
+    for (const auto& round : flow->live)
+      if (!round->over()) round->on_gap(gap);
+  }
+}
+
 /// Our own probe on its way out: the capture's stamp is when it went to the interface, which is what an RTT counts
 /// from.
 void Engine::State::on_outgoing(const Captured& datagram) {
@@ -169,8 +177,10 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   if (answer.mpls != nullptr) hop.mpls = *answer.mpls;
   // A router that is asked for its own address is the destination as well: time exceeded is never its last word.
   probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
+  // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).
+  flow.stamped = probe.stamped;
   round.on_answer(probe);
-  if (round.quiet()) round.settle(answer.at);
+  if (round.quiet()) settle(flow, round, answer.at);
   hand_over(flow, answer.at, rounds);
   schedule(flow);
 }

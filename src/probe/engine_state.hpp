@@ -40,6 +40,7 @@ struct Flow {
   std::uint8_t distance = 0;
   bool first_round_over = false;
   bool anonymous = false;
+  bool stamped = false;  ///< its newest probe that was answered had been seen on its way out
   std::uint32_t lost_streak = 0;
   std::uint8_t suspected = 0;
 
@@ -67,6 +68,7 @@ class Engine::State {
 
   // engine_receive.cpp: what came back
   void on_captured(const Captured& datagram, RoundSink& rounds);
+  void on_gap(const Gap& gap);
 
   EngineCounters counters;
 
@@ -77,6 +79,7 @@ class Engine::State {
   void step(Flow& flow, Instant now, RoundSink& rounds);
   void begin_round(Flow& flow, Instant now);
   void hand_over(Flow& flow, Instant now, RoundSink& rounds);
+  void settle(Flow& flow, LiveRound& round, Instant now);
   bool may_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
   void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
   void schedule(Flow& flow);

@@ -7,6 +7,7 @@
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
 #include "packet/message.hpp"
+#include "probe/gap.hpp"
 
 namespace ecmp {
 
@@ -17,7 +18,13 @@ enum class HopOutcome : std::uint8_t {
   lost,         ///< nothing at this hop or beyond answered
   unreachable,  ///< somebody refused to forward it (the responder and the reply's kind say who and why); counts as lost
   send_failed,  ///< it never left this host: says nothing about the network
+  unobserved,   ///< an answer may have come while we could not look: says nothing either
 };
+
+/// Whether an outcome is about us and not about the network: not counted as a probe of the hop.
+constexpr bool says_nothing(HopOutcome outcome) {
+  return outcome == HopOutcome::send_failed || outcome == HopOutcome::unobserved;
+}
 
 struct HopResult {
   std::uint8_t ttl = 0;
@@ -38,6 +45,7 @@ enum class EndToEnd : std::uint8_t {
   reached,      ///< the destination answered
   lost,         ///< it did not, nor does a change of distance explain it
   send_failed,  ///< the probe that should have reached it never left this host: not counted
+  unobserved,   ///< its answer may have come while we could not look: not counted
 };
 
 /// One finished sweep of TTLs over one flow. `hops` runs without gaps from TTL 1 to `distance`, or, when the
@@ -48,10 +56,13 @@ struct Round {
   Instant started{};         ///< when its first probe was due
   Instant finished{};
   EndToEnd end_to_end = EndToEnd::lost;
+  Unobserved unobserved = Unobserved::none;  ///< why something of it is not known, if it is our own fault
   std::uint8_t distance = 0;  ///< TTL of the destination: seen in this round, or the last known; 0 if never reached
   std::vector<HopResult> hops;
 
   [[nodiscard]] bool reached() const { return end_to_end == EndToEnd::reached; }
+  /// Whether it tells of the destination: answered, or lost.
+  [[nodiscard]] bool counts() const { return end_to_end == EndToEnd::reached || end_to_end == EndToEnd::lost; }
 };
 
 /// Receives rounds as they finish; those of one flow in the order of their numbers.

@@ -130,6 +130,12 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Traces made for GET /probe, by whether the destination was reached."},
     {Metric::one_off_refused, "ecmp_exporter_one_off_refused_total", counter, "reason", false,
      "Requests of GET /probe that were refused, or whose trace could not be made."},
+    {Metric::privileges_info, "ecmp_exporter_privileges_info", gauge, "user,capabilities,no_new_privs,seccomp", false,
+     "What the exporter runs with; always 1."},
+    {Metric::unobserved_rounds, "ecmp_exporter_unobserved_rounds_total", counter, "reason", false,
+     "Rounds of which something is not known because this host or exporter failed: told as unobserved, not as loss."},
+    {Metric::clock_steps, "ecmp_exporter_clock_steps_total", counter, "", false,
+     "Times that the wall clock was set: intervals that are measured do not depend on it, times that are told do."},
 
     {Metric::process_cpu_seconds, "process_cpu_seconds_total", counter, "", false,
      "Total user and system CPU time spent in seconds."},

@@ -31,7 +31,8 @@ void append_path_window(std::string& out, const PathVerdict& verdict) {
 }
 
 std::string_view reply_text(const HopResult& hop) {
-  return hop.outcome == HopOutcome::send_failed ? "send_failed" : packet::to_string(hop.reply);
+  if (hop.outcome == HopOutcome::send_failed) return "send_failed";
+  return hop.outcome == HopOutcome::unobserved ? "unobserved" : packet::to_string(hop.reply);
 }
 
 void append_hop(std::string& out, const HopResult& hop, const RoundRecord& record, const HopNames& names) {
@@ -111,6 +112,11 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   out.append(to_string(verdict.changed));
   out.append(R"(","loss":)");
   append_bool(out, round.end_to_end == EndToEnd::lost);
+  if (round.unobserved != Unobserved::none) {
+    out.append(R"(,"unobserved":")");
+    out.append(to_string(round.unobserved));
+    out.push_back('"');
+  }
   append_path_window(out, verdict);
   out.append("}\n");
 }

@@ -92,7 +92,8 @@ class Exporter:
         self.log = open(os.path.join(self.directory.name, "log"), "w+")
         self.process = subprocess.Popen(
             [*(inside(namespace) if namespace else []), *command_prefix, str(binary), f"--config.file={self.config_path}",
-             f"--web.listen-address=127.0.0.1:{self.port}", *arguments],
+             # Stricter than by default: a system call that the list lacks is to fail the test, not to go unnoticed.
+             f"--web.listen-address=127.0.0.1:{self.port}", "--sandbox=kill", *arguments],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         try:
             if ready_seconds:

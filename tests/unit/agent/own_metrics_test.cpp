@@ -27,6 +27,10 @@ OwnMetricsInput example_input() {
   for (std::size_t i = 0; i < input.engine.ignored.size(); ++i) {
     input.engine.ignored[i] = 10 + i;
   }
+  for (std::size_t i = 0; i < input.engine.unobserved.size(); ++i) {
+    input.engine.unobserved[i] = 50 + i;
+  }
+  input.clock_steps = 2;
   input.engine.rounds_skipped = 5;
   input.engine.rate_limited = 6;
   input.engine.responder_delayed = 7;
@@ -40,6 +44,7 @@ OwnMetricsInput example_input() {
   input.http_connections_refused = {{"full", 12}, {"address", 0}};
   input.one_off_traces = {{"reached", 13}, {"not_reached", 1}};
   input.one_off_refused = {{"rate", 14}, {"busy", 0}};
+  input.privileges = net::Privileges{"ecmp-exporter", "none", true, "filter"};
   input.process = ProcessUsage{12.34, 1767225599.99, 123456789, 34567890, 17, 1048576};
   return input;
 }
