@@ -326,7 +326,13 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
                                     {"accept_failed", http.accept_failures},
                                     {"read_timeout", http.read_timeouts},
                                     {"write_timeout", http.write_timeouts},
+                                    {"idle", http.idle_cut},
+                                    {"scrapes", web_.refused_scrapes()},
+                                    {"followers", web_.refused_followers()},
+                                    {"memory", http.connections_failed},
                                     {"tls", http.tls_failures}};
+  for (const auto& [status, count] : http.requests)
+    input.http_requests.push_back({std::to_string(status), count});
   const OneOffCounters one_off = one_off_desk_.counters();
   input.one_off_traces = {{"reached", one_off.reached}, {"not_reached", one_off.traced - one_off.reached}};
   for (std::size_t i = 1; i < one_off.refused.size(); ++i)

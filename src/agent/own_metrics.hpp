@@ -43,6 +43,7 @@ struct OwnMetricsInput {
   std::uint64_t events = 0;
   std::uint64_t events_forgotten = 0;
   std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0
+  std::vector<ReasonCount> http_requests;             ///< by status code
   std::vector<ReasonCount> one_off_traces;            ///< by result; likewise
   std::vector<ReasonCount> one_off_refused;           ///< likewise
   std::optional<net::Privileges> privileges;

@@ -125,8 +125,10 @@ void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at,
   schedule(*flow);
 }
 
-/// Decides whether a decoded quote is believed. One whose transport word was rewritten is, once the same flow and TTL
-/// has shown the same offset before: behind a NAT every answer comes like that, a forger would have to hit 32 bits.
+/// Decides whether a decoded quote is believed. One whose transport word was rewritten is, once another probe of the
+/// same flow and TTL has shown the same offset: behind a NAT every answer comes like that, a forger would have to hit
+/// 32 bits. It must be another probe, for the same datagram sent twice shows the same offset twice, whatever it says:
+/// with a guessed IP-ID alone, 16 bits, that would be enough.
 bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded) {
   using Match = FlowCodec::Decoded::Match;
   if (decoded.match != Match::rewritten) return decoded.match == Match::full;
@@ -134,10 +136,10 @@ bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded) {
   LiveRound* round = find_round(flow, identity.round);
   if (round == nullptr || round->find(identity.ttl, identity.attempt) == nullptr) return false;
   flow.offsets.resize(flow.plan->max_ttl);
-  auto& offset = flow.offsets[identity.ttl - 1u];
-  if (offset == decoded.offset) return true;
-  offset = decoded.offset;
-  return false;
+  auto& seen = flow.offsets[identity.ttl - 1u];
+  if (!seen || seen->offset != decoded.offset) seen = {.offset = decoded.offset, .shown_by = identity};
+  if (seen->shown_by != identity) seen->confirmed = true;
+  return seen->confirmed;
 }
 
 LiveRound* Engine::State::find_round(Flow& flow, std::uint8_t round_field) {

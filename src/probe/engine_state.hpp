@@ -17,6 +17,13 @@
 
 namespace ecmp {
 
+/// How far the transport word of a quote was off what was sent, and which probe has shown it first.
+struct Rewriting {
+  std::uint32_t offset = 0;
+  ProbeIdentity shown_by;
+  bool confirmed = false;  ///< by another probe
+};
+
 struct Flow {
   Flow(std::uint32_t own_number, const FiveTuple& header, const FlowCodec& own_codec)
       : number(own_number), tuple(header), codec(own_codec) {}
@@ -49,7 +56,7 @@ struct Flow {
   std::uint32_t last_over = 0;                   ///< number of the round that ended last
   std::bitset<256> last_answered;                ///< its answered TTLs: tells duplicates from late answers
   /// By TTL - 1, once it was needed: how much a NAT was off in the newest quote that it had rewritten.
-  std::vector<std::optional<std::uint32_t>> offsets;
+  std::vector<std::optional<Rewriting>> offsets;
 };
 
 class Engine::State {

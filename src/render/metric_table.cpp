@@ -126,6 +126,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Events forgotten because their memory is limited."},
     {Metric::http_connections_refused, "ecmp_exporter_http_connections_refused_total", counter, "reason", false,
      "HTTP connections refused or cut."},
+    {Metric::http_requests, "ecmp_exporter_http_requests_total", counter, "code", false,
+     "HTTP requests answered, by status code; connections refused before a request are left out."},
     {Metric::one_off_traces, "ecmp_exporter_one_off_traces_total", counter, "result", false,
      "Traces made for GET /probe, by whether the destination was reached."},
     {Metric::one_off_refused, "ecmp_exporter_one_off_refused_total", counter, "reason", false,

@@ -73,6 +73,7 @@ enum class Metric : std::uint8_t {
   events,
   events_forgotten,
   http_connections_refused,
+  http_requests,
   one_off_traces,
   one_off_refused,
   privileges_info,
