@@ -33,11 +33,16 @@ void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
 }
 
 void Engine::State::on_gap(const Gap& gap) {
-  for (const auto& flow : flows_) {
-    if (flow == nullptr) continue;
+  const auto tell = [&gap](Flow* flow) {
+    if (flow == nullptr) return;
     for (const auto& round : flow->live)
       if (!round->over()) round->on_gap(gap);
-  }
+  };
+  for (const std::uint32_t number : gap.flows)
+    if (number < flows_.size()) tell(flows_[number].get());
+  if (!gap.flows.empty()) return;
+  for (const auto& flow : flows_)
+    tell(flow.get());
 }
 
 /// Our own probe on its way out: the capture's stamp is when it went to the interface, which is what an RTT counts
