@@ -168,6 +168,17 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   const Duration rtt = answer.at - probe.sent;
   // One fate per probe: what is slower than the timeout is a timeout, whenever we come to read it.
   if (probe.state != LiveProbe::State::sent || rtt > flow.plan->timeout) return ignore(Ignored::late);
+  if (flow.stamped && !probe.stamped && probe.gap == Unobserved::none && answer.from != flow.tuple.destination &&
+      answer.kind != ReplyKind::time_exceeded) {
+    // Our own kernel gives a probe back that it could not deliver to a neighbour: nobody in the network refused it.
+    ++counters.send_errors[static_cast<std::size_t>(SendError::never_left)];
+    --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
+    round.on_send_failed(probe);
+    if (round.quiet()) settle(flow, round, answer.at);
+    hand_over(flow, answer.at, rounds);
+    schedule(flow);
+    return;
+  }
   probe.state = LiveProbe::State::answered;
   HopResult& hop = probe.hop;
   hop.reply = answer.kind;
