@@ -87,6 +87,7 @@ class RawTransport::State {
   void send_unresolved(Outgoing& datagram, FlowRoute& flow);
   void resolve(FlowRoute& flow);
   void check_neighbours(Instant now);
+  bool take_link(const NetlinkMessage& message);
   void take_notification(const NetlinkMessage& message);
   void take_notifications();
   void read_capture(CaptureSink& sink);
@@ -109,8 +110,9 @@ class RawTransport::State {
   RepeatedFrames repeated_;
   Instant capture_pause_;
   Instant next_forget_;
-  Instant looked_{};          ///< when the capture was last known to have missed nothing
-  Duration slept_ = slept();  ///< how long the host has been suspended in all
+  std::vector<std::uint32_t> cut_;  ///< flows whose interface went down in this call
+  Instant looked_{};                ///< when the capture was last known to have missed nothing
+  Duration slept_ = slept();        ///< how long the host has been suspended in all
   RawTransportCounters counters_;
 };
 
@@ -262,6 +264,19 @@ void RawTransport::State::check_neighbours(Instant now) {
   }
 }
 
+/// Answers that are on their way to an interface that goes down do not come in, and that is no loss of the network.
+bool RawTransport::State::take_link(const NetlinkMessage& message) {
+  const auto body = netlink_body<ifinfomsg>(message);
+  const std::uint32_t index = body && body->ifi_index > 0 ? static_cast<std::uint32_t>(body->ifi_index) : 0;
+  const bool was_running = links.is_running(index);
+  if (!links.take(message)) return false;
+  if (was_running && !links.is_running(index)) {
+    const auto cut = routes.flows_over(index);  // routes are looked up again only later
+    cut_.insert(cut_.end(), cut.begin(), cut.end());
+  }
+  return true;
+}
+
 void RawTransport::State::take_notification(const NetlinkMessage& message) {
   switch (message.type) {
     case RTM_NEWNEIGH:
@@ -270,7 +285,7 @@ void RawTransport::State::take_notification(const NetlinkMessage& message) {
       return;
     case RTM_NEWLINK:
     case RTM_DELLINK:
-      if (!links.take(message)) return;
+      if (!take_link(message)) return;
       neighbours_.invalidate();
       break;
     case RTM_NEWROUTE:
@@ -331,6 +346,8 @@ void RawTransport::State::tell_gaps(CaptureSink& sink) {
     sink.on_gap({looked_, now, Unobserved::suspended});
     slept_ = slept_by_now;
   }
+  if (!cut_.empty()) sink.on_gap({looked_, now, Unobserved::link_down, cut_});
+  cut_.clear();
   looked_ = now;
 }
 

@@ -33,11 +33,16 @@ void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
 }
 
 void Engine::State::on_gap(const Gap& gap) {
-  for (const auto& flow : flows_) {
-    if (flow == nullptr) continue;
+  const auto tell = [&gap](Flow* flow) {
+    if (flow == nullptr) return;
     for (const auto& round : flow->live)
       if (!round->over()) round->on_gap(gap);
-  }
+  };
+  for (const std::uint32_t number : gap.flows)
+    if (number < flows_.size()) tell(flows_[number].get());
+  if (!gap.flows.empty()) return;
+  for (const auto& flow : flows_)
+    tell(flow.get());
 }
 
 /// Our own probe on its way out: the capture's stamp is when it went to the interface, which is what an RTT counts
@@ -165,6 +170,17 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   const Duration rtt = answer.at - probe.sent;
   // One fate per probe: what is slower than the timeout is a timeout, whenever we come to read it.
   if (probe.state != LiveProbe::State::sent || rtt > flow.plan->timeout) return ignore(Ignored::late);
+  if (flow.stamped && !probe.stamped && probe.gap == Unobserved::none && answer.from != flow.tuple.destination &&
+      answer.kind != ReplyKind::time_exceeded) {
+    // Our own kernel gives a probe back that it could not deliver to a neighbour: nobody in the network refused it.
+    ++counters.send_errors[static_cast<std::size_t>(SendError::never_left)];
+    --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
+    round.on_send_failed(probe);
+    if (round.quiet()) settle(flow, round, answer.at);
+    hand_over(flow, answer.at, rounds);
+    schedule(flow);
+    return;
+  }
   probe.state = LiveProbe::State::answered;
   HopResult& hop = probe.hop;
   hop.reply = answer.kind;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/time.hpp"
@@ -25,6 +26,7 @@ struct Gap {
   Instant from{};
   Instant to{};
   Unobserved why = Unobserved::none;
+  std::span<const std::uint32_t> flows = {};  ///< Engine's numbers of those concerned; none: all
 };
 
 }  // namespace ecmp

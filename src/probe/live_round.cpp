@@ -141,7 +141,7 @@ void LiveRound::on_gap(const Gap& gap) {
   for (LiveProbe& probe : probes_) {
     if (probe.state != LiveProbe::State::sent && probe.state != LiveProbe::State::timed_out) continue;
     if (probe.sent > gap.to || probe.sent + terms_.timeout < gap.from) continue;
-    probe.gap = gap.why;
+    if (probe.gap == Unobserved::none) probe.gap = gap.why;  // the first is the most precise
     if (probe.state == LiveProbe::State::timed_out) probe.state = LiveProbe::State::unobserved;
   }
 }
