@@ -3,6 +3,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "agent/asn_file.hpp"
 #include "agent/change_slot.hpp"
 #include "agent/config_routes.hpp"
 #include "agent/event_log.hpp"
@@ -96,6 +97,7 @@ class Agent::State {
   ChangeSlot changes_;
   std::unique_ptr<net::RawTransport> transport_;
   Names names_;
+  AsnWatch asn_{[](const std::string& problem) { log::warn(problem); }};
   RawRoutes routes_;
   Engine engine_;
   Board board_;
@@ -137,6 +139,7 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
       one_off_(*first_config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
       web_(web_sources()),
       probe_answers_(first_config_->modules, first_config_->one_off, probe_sources()) {
+  asn_.watch(first_config_->dns.asn_database);
   // Once and for all: to set another filter whenever somebody asks could lose replies of the steady tracing.
   for (const OneOffPorts& ports : one_off_.ports())
     transport_->keep_ports(ports.protocol, ports.first, ports.count);
@@ -151,7 +154,7 @@ OneOffTraces::Outputs Agent::State::one_off_outputs() {
 ProbeAnswers::Sources Agent::State::probe_sources() {
   return {.desk = &one_off_desk_,
           .wake = [this] { transport_->wake(); },
-          .names = [this] { return names_.table(); },
+          .names = [this] { return asn_.with_origins(names_.table()); },
           .max_series = first_config_->limits.max_series,
           .histograms = options_of(first_config_->histograms)};
 }
@@ -180,7 +183,7 @@ Web::Sources Agent::State::web_sources() {
       .board = &board_,
       .log = &log_,
       .events = &events_,
-      .names = [this] { return names_.table(); },
+      .names = [this] { return asn_.with_origins(names_.table()); },
       .ready = [this] { return ready_.load(); },
       .own_metrics = [this](std::string& out, render::Format format,
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
@@ -277,6 +280,7 @@ void Agent::State::take_changes() {
   if (changes->settings) {
     engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder);
     names_.set_options(changes->dns);
+    asn_.watch(changes->dns.asn_database);
   }
   tracing_.change(changes);
 }

@@ -59,6 +59,7 @@ struct Limits {
 struct Dns {
   bool names = true;
   std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
+  std::string asn_database;         ///< file of prefixes and the systems that announce them; empty: none
 
   friend bool operator==(const Dns&, const Dns&) = default;
 };

@@ -149,6 +149,8 @@ void read_dns(TableReader& root, Config& config) {
   if (word == nullptr || *word != "ttl") {
     if (const auto period = reader.duration("refresh", kRefresh)) config.dns.refresh = period->value;
   }
+  if (const auto file = reader.string("asn_database", "the path of a file, or \"\""))
+    config.dns.asn_database = file->value;
   reader.refuse_unknown_keys();
 }
 

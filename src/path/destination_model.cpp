@@ -86,7 +86,8 @@ PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_
   told.statistics = path.ledger.told(now);
   told.hops.reserve(path.members.size());
   for (KnownPath::Member& member : path.members) {
-    told.hops.push_back({member.ttl, member.responder, member.counters, member.mpls, member.ledger.told(now_at_hops)});
+    told.hops.push_back(
+        {member.ttl, member.responder, member.newest, member.counters, member.mpls, member.ledger.told(now_at_hops)});
   }
   return told;
 }
@@ -370,12 +371,18 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       if (member == nullptr) continue;
       ++member->counters.probes;
       ++member->counters.replies;
+      member->newest = {hop.reply, hop.reply_ttl, hop.quoted_ttl};
       member->mpls = hop.mpls;
       member->ledger.reply(place, hop.rtt);
       const auto which = static_cast<std::uint32_t>(member - &flow.path->members[flow.path->first(hop.ttl)]);
       const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);
       if (jitter) member->ledger.jitter(place, *jitter);
       continue;
+    }
+    if (hop.outcome == HopOutcome::unreachable && hop.mpls.notes() != nullptr) {
+      // A refusal is no answer of the hop, but the MTU that it tells is to be known.
+      KnownPath::Member* const refuser = flow.path->member(hop.ttl, hop.responder);
+      if (refuser != nullptr) refuser->mpls = hop.mpls;
     }
     if (other_length) continue;
     const bool silent = hop.outcome == HopOutcome::silent;

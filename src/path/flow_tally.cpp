@@ -193,13 +193,14 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
                      });
   const std::uint32_t serial = hop.heard(result.responder, round.number).serial;
   if (expected.is_unspecified()) hop.address_ = result.responder;
+  hop.newest_ = evidence_of(result).newest;
+  hop.mpls_ = result.mpls;
   if (result.outcome == HopOutcome::unreachable) {
     hop.refusal_ = result.reply;
     hop.probes_.loss();
     return known;
   }
   hop.refusal_ = packet::ReplyKind::none;
-  hop.mpls_ = result.mpls;
   hop.probes_.reply(result.rtt);
   if (const auto difference = jitter_.at_hop(result.ttl, serial, round.number, result.rtt))
     hop.probes_.jitter(*difference);
@@ -213,6 +214,18 @@ void FlowTally::take_end(const Round& round, bool expected_way) {
   end_to_end_.reply(rtt);
   if (!expected_way) return;
   if (const auto difference = jitter_.end_to_end(round.number, rtt)) end_to_end_.jitter(*difference);
+}
+
+std::vector<Finding> FlowTally::findings() const {
+  std::vector<HopEvidence> evidence;
+  evidence.reserve(length_);
+  for (std::size_t i = 0; i < length_; ++i) {
+    const HopTally& hop = hops_[i];
+    const bool heard = hop.newest().kind != packet::ReplyKind::none;
+    evidence.push_back(
+        {static_cast<std::uint8_t>(i + 1), heard ? hop.address() : IpAddress(), hop.newest(), hop.mpls().notes()});
+  }
+  return findings_of(evidence);
 }
 
 void FlowTally::reset() {

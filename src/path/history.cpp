@@ -33,6 +33,7 @@ bool RoundFilter::matches(const RoundRecord& record) const {
   if (destination && record.destination->name != *destination) return false;
   if (flow && record.source_port != *flow) return false;
   if (path && record.verdict.path != *path) return false;
+  if (lossy && record.round.end_to_end != EndToEnd::lost) return false;
   return !since || record.wall(record.round.started) >= *since;
 }
 

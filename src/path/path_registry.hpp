@@ -19,8 +19,9 @@ struct KnownPath {
   struct Member {
     std::uint8_t ttl = 0;
     IpAddress responder;
+    NewestReply newest;  ///< here it costs nothing: there would be a gap
     HopCounters counters;
-    packet::KeptMpls mpls;  ///< of its newest reply
+    packet::KeptMpls mpls;  ///< labels and other notes of its newest reply
     Ledger ledger;
   };
 

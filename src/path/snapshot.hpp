@@ -37,11 +37,19 @@ struct HopCounters {
   std::uint64_t silences = 0;
 };
 
+/// How the newest reply of a responder came.
+struct NewestReply {
+  packet::ReplyKind kind = packet::ReplyKind::none;
+  std::uint8_t reply_ttl = 0;   ///< TTL it arrived with
+  std::uint8_t quoted_ttl = 0;  ///< TTL inside the quote, if it has one
+};
+
 struct HopSnapshot {
   std::uint8_t ttl = 0;
   IpAddress responder;
+  NewestReply newest;  ///< here it costs nothing: there would be a gap
   HopCounters counters;
-  packet::KeptMpls mpls;  ///< of its newest reply
+  packet::KeptMpls mpls;  ///< labels and other notes of its newest reply
   /// RTT, jitter and loss ratio of the probes at this hop. Null if made by hand: nothing observed. When the model keeps
   /// no histograms of hops they are empty, but the window is there.
   std::shared_ptr<const Statistics> statistics;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "packet/probe_datagram.hpp"
 #include "probe/engine_state.hpp"
@@ -435,7 +436,8 @@ void Engine::set_rates(double probes_per_second, double probes_per_second_per_re
   state_->set_rates(probes_per_second, probes_per_second_per_responder);
 }
 void Engine::set_source(std::uint32_t flow, const IpAddress& source) {
-  state_->flow(flow).tuple.source = source;
+  Flow& moved = state_->flow(flow);
+  if (moved.tuple.source != source) moved.former_source = std::exchange(moved.tuple.source, source);
 }
 FiveTuple Engine::tuple(std::uint32_t flow) const {
   return state_->flow(flow).tuple;

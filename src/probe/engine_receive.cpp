@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "packet/message.hpp"
 #include "probe/engine_state.hpp"
@@ -16,7 +17,7 @@ struct Engine::State::Answer {
   std::uint8_t icmp_type = 0;
   std::uint8_t icmp_code = 0;
   std::uint8_t quoted_ttl = 0;
-  const packet::MplsStack* mpls = nullptr;
+  packet::KeptMpls notes = {};
 };
 
 void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
@@ -73,7 +74,8 @@ void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSi
   Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
   if (flow == nullptr) return ignore(Ignored::unknown_flow);
   const auto decoded = flow->codec.decode(error.quote);
-  if (!believe(*flow, decoded)) return ignore(Ignored::bad_identity);
+  bool shifted = false;
+  if (!believe(*flow, decoded, shifted)) return ignore(Ignored::bad_identity);
   close(*flow, decoded.identity,
         {.at = at,
          .from = error.from,
@@ -82,7 +84,7 @@ void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSi
          .icmp_type = error.type,
          .icmp_code = error.code,
          .quoted_ttl = error.quote.ttl,
-         .mpls = &error.mpls},
+         .notes = note(*flow, decoded, shifted, error)},
         rounds);
 }
 
@@ -133,18 +135,43 @@ void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at,
 /// Decides whether a decoded quote is believed. One whose transport word was rewritten is, once another probe of the
 /// same flow and TTL has shown the same offset: behind a NAT every answer comes like that, a forger would have to hit
 /// 32 bits. It must be another probe, for the same datagram sent twice shows the same offset twice, whatever it says:
-/// with a guessed IP-ID alone, 16 bits, that would be enough.
-bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded) {
+/// with a guessed IP-ID alone, 16 bits, that would be enough. `confirmed`: it is off, as that of another probe was.
+bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded, bool& confirmed) {
   using Match = FlowCodec::Decoded::Match;
-  if (decoded.match != Match::rewritten) return decoded.match == Match::full;
+  confirmed = false;
+  if (decoded.match == Match::none) return false;
+  const bool full = decoded.match == Match::full;
+  if (full && decoded.offset == 0) return true;
   const ProbeIdentity& identity = decoded.identity;
   LiveRound* round = find_round(flow, identity.round);
-  if (round == nullptr || round->find(identity.ttl, identity.attempt) == nullptr) return false;
+  if (round == nullptr || round->find(identity.ttl, identity.attempt) == nullptr) return full;
   flow.offsets.resize(flow.plan->max_ttl);
   auto& seen = flow.offsets[identity.ttl - 1u];
   if (!seen || seen->offset != decoded.offset) seen = {.offset = decoded.offset, .shown_by = identity};
   if (seen->shown_by != identity) seen->confirmed = true;
-  return seen->confirmed;
+  confirmed = seen->confirmed;
+  return full || confirmed;
+}
+
+/// What the reply tells beyond who sent it, nothing as a rule.
+packet::KeptMpls Engine::State::note(Flow& flow, const FlowCodec::Decoded& decoded, bool shifted,
+                                     const packet::IcmpError& error) {
+  const packet::Quote& quote = error.quote;
+  const auto sent = static_cast<std::uint8_t>(flow.plan->dscp << 2);
+  const bool moved = quote.tuple.source != flow.tuple.source && quote.tuple.source != flow.former_source;
+  const bool remarkable = error.mpls.depth > 0 || !error.interfaces.empty() || error.mtu != 0 || moved || shifted ||
+                          quote.traffic_class != sent;
+  if (!remarkable || decoded.identity.ttl > flow.plan->max_ttl) return {};
+  packet::ReplyNotes notes{.mpls = error.mpls, .interfaces = error.interfaces};
+  notes.sent_traffic_class = sent;
+  notes.quoted_traffic_class = quote.traffic_class;
+  if (moved) notes.quoted_source = quote.tuple.source;
+  (flow.tuple.protocol == Protocol::tcp ? notes.sequence_shifted : notes.checksum_shifted) = shifted;
+  notes.mtu = error.mtu;
+  flow.notes.resize(flow.plan->max_ttl);
+  packet::KeptMpls& kept = flow.notes[decoded.identity.ttl - 1u];
+  if (kept.notes() == nullptr || *kept.notes() != notes) kept = packet::KeptMpls(std::move(notes));
+  return kept;
 }
 
 LiveRound* Engine::State::find_round(Flow& flow, std::uint8_t round_field) {
@@ -192,7 +219,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   // The two stamps are of one clock, yet a stamp before sending and one by the kernel may cross by a hair on loopback.
   hop.rtt = std::max(rtt, Duration{0});
   hop.received = answer.at;
-  if (answer.mpls != nullptr) hop.mpls = *answer.mpls;
+  hop.mpls = answer.notes;
   // A router that is asked for its own address is the destination as well: time exceeded is never its last word.
   probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
   // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).

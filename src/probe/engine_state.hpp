@@ -29,7 +29,8 @@ struct Flow {
       : number(own_number), tuple(header), codec(own_codec) {}
 
   std::uint32_t number;
-  FiveTuple tuple;  ///< source unspecified while there is no route
+  FiveTuple tuple;          ///< source unspecified while there is no route
+  IpAddress former_source;  ///< probes that left with it may still be answered
 
   [[nodiscard]] FlowName name() const {
     return {tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port};
@@ -57,6 +58,8 @@ struct Flow {
   std::bitset<256> last_answered;                ///< its answered TTLs: tells duplicates from late answers
   /// By TTL - 1, once it was needed: how much a NAT was off in the newest quote that it had rewritten.
   std::vector<std::optional<Rewriting>> offsets;
+  /// By TTL - 1, once there was something to note: what the newest reply told, so that all rounds share it.
+  std::vector<packet::KeptMpls> notes;
 };
 
 class Engine::State {
@@ -100,7 +103,9 @@ class Engine::State {
   void on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds);
   void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);
   void on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds);
-  bool believe(Flow& flow, const FlowCodec::Decoded& decoded);
+  bool believe(Flow& flow, const FlowCodec::Decoded& decoded, bool& confirmed);
+  static packet::KeptMpls note(Flow& flow, const FlowCodec::Decoded& decoded, bool shifted,
+                               const packet::IcmpError& error);
   void close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
   void close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds);
   LiveRound* find_round(Flow& flow, std::uint8_t round_field);

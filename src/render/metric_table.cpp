@@ -54,6 +54,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Which responder stands at which TTL of a path; always 1."},
     {Metric::hop_info, "ecmp_hop_info", gauge, "hop,name,asn,mpls", false,
      "Reverse name, AS number and newest MPLS labels of a responder, to join on; always 1."},
+    {Metric::hop_finding_info, "ecmp_hop_finding_info", gauge, "destination,path,ttl,hop,kind,detail", false,
+     "What replies and their quotes give away, at the hop where it begins: nat, sequence, dscp, ecn, quoted_ttl, "
+     "return_path, mtu or interface; always 1."},
     {Metric::link_flows, "ecmp_link_flows", gauge, "destination,ttl,from,to", false,
      "Flows that go from one responder to the next now; the TTL is that of the next."},
     {Metric::hop_losses, "ecmp_hop_losses_total", counter, "destination,path,ttl,hop", false,

@@ -35,6 +35,7 @@ enum class Metric : std::uint8_t {
   flow_path_ordinal,
   path_hop_info,
   hop_info,
+  hop_finding_info,
   link_flows,
   hop_losses,
   hop_probes,

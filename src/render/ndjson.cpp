@@ -1,8 +1,11 @@
 #include "render/ndjson.hpp"
 
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "packet/message.hpp"
+#include "path/quote_findings.hpp"
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
 #include "render/path_hash.hpp"
@@ -35,7 +38,21 @@ std::string_view reply_text(const HopResult& hop) {
   return hop.outcome == HopOutcome::unobserved ? "unobserved" : packet::to_string(hop.reply);
 }
 
-void append_hop(std::string& out, const HopResult& hop, const RoundRecord& record, const HopNames& names) {
+/// What is there only when there is something to tell: most hops have nothing of it.
+void append_told(std::string& out, const HopResult& hop, std::size_t index, const HopNames& names,
+                 std::span<const Finding> findings) {
+  if (!hop.responder.is_unspecified()) {
+    if (const std::string_view origin = names.origin(hop.responder); !origin.empty()) {
+      out.append(R"(,"asn":)");
+      append_string(out, origin);
+    }
+  }
+  append_findings(out, R"(,"findings":)", index, findings);
+}
+
+void append_hop(std::string& out, const RoundRecord& record, std::size_t index, const HopNames& names,
+                std::span<const Finding> findings) {
+  const HopResult& hop = record.round.hops[index];
   const bool answered = hop.outcome == HopOutcome::replied || hop.outcome == HopOutcome::unreachable;
   const bool known = answered && !hop.responder.is_unspecified();
   const std::int64_t rtt = answered ? hop.rtt.count() : 0;
@@ -61,6 +78,7 @@ void append_hop(std::string& out, const HopResult& hop, const RoundRecord& recor
   out.append(reply_text(hop));
   out.push_back('"');
   append_mpls(out, R"(,"mpls":)", hop.mpls);
+  append_told(out, hop, index, names, findings);
   out.push_back('}');
 }
 
@@ -96,9 +114,10 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   const PathVerdict& verdict = record.verdict;
   append_flow(out, record, names, hash);
   out.append(R"(,"hops":[)");
+  const std::vector<Finding> findings = findings_of(round);
   for (std::size_t i = 0; i < round.hops.size(); ++i) {
     if (i > 0) out.push_back(',');
-    append_hop(out, round.hops[i], record, names);
+    append_hop(out, record, i, names, findings);
   }
   out.append(R"(],"timestamp":")");
   append_time(out, record.wall(round.started));

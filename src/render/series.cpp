@@ -103,6 +103,7 @@ SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnap
   for (const auto& destination : destinations_) {
     collect(*destination.of.snapshot);
   }
+  collect_findings();
   collect_responders();
 }
 
@@ -144,6 +145,27 @@ void SeriesSource::collect_paths(const DestinationSnapshot& snapshot) {
     sort_and_merge(
         hops_, before, [](const HopSnapshot* hop) { return std::tie(hop->ttl, hop->responder); }, kKeepFirst);
     path_hops_.push_back(hops_.size() - before);
+  }
+}
+
+void SeriesSource::collect_findings() {
+  std::vector<HopEvidence> evidence;
+  auto hop = hops_.begin();
+  for (std::size_t path = 0; path < paths_.size(); ++path) {
+    evidence.clear();
+    const auto first = hop;
+    for (const auto end = hop + static_cast<std::ptrdiff_t>(path_hops_[path]); hop != end; ++hop)
+      evidence.push_back(evidence_of(*hop->of));
+    const std::size_t before = findings_.size();
+    for (Finding& finding : findings_of(evidence))
+      findings_.push_back({{path, first[finding.hop].of, std::move(finding)}, {}});
+    // Two interfaces of a hop may be told alike.
+    sort_and_merge(
+        findings_, before,
+        [](const HopFinding& of) {
+          return std::tie(of.hop->ttl, of.hop->responder, of.finding.kind, of.finding.detail);
+        },
+        kKeepFirst);
   }
 }
 
@@ -311,6 +333,11 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
         sink(labels, 1u);
       }
       break;
+    case Metric::hop_finding_info:
+      for (const auto& [finding, labels] : within(findings_, range)) {
+        sink(labels, 1u);
+      }
+      break;
     case Metric::link_flows:
       for (const auto& [link, labels] : within(links_, range)) {
         sink(labels, link.flows);
@@ -346,6 +373,8 @@ std::size_t SeriesSource::items(Metric metric) const {
       return paths_.size();
     case Metric::hop_info:
       return responders_.size();
+    case Metric::hop_finding_info:
+      return findings_.size();
     case Metric::link_flows:
       return links_.size();
     default:
@@ -424,6 +453,7 @@ void SeriesSource::write_labels(std::span<const Metric> metrics, const HopNames&
   write_destination_labels(std::find(metrics.begin(), metrics.end(), Metric::link_flows) != metrics.end());
   if (std::any_of(metrics.begin(), metrics.end(), is_hop_family)) write_hop_labels();
   if (std::find(metrics.begin(), metrics.end(), Metric::hop_info) != metrics.end()) write_responder_labels(names);
+  if (std::find(metrics.begin(), metrics.end(), Metric::hop_finding_info) != metrics.end()) write_finding_labels();
 }
 
 void SeriesSource::write_destination_labels(bool with_links) {
@@ -468,13 +498,25 @@ void SeriesSource::write_hop_labels() {
   }
 }
 
+void SeriesSource::write_finding_labels() {
+  for (auto& item : findings_) {
+    const std::string start(text(paths_[item.of.path].labels));
+    item.labels = block(start, [&](LabelWriter& labels) {
+      labels.add_number("ttl", static_cast<unsigned>(item.of.hop->ttl));
+      labels.add_address("hop", item.of.hop->responder);
+      labels.add("kind", ecmp::to_string(item.of.finding.kind));
+      labels.add("detail", item.of.finding.detail);
+    });
+  }
+}
+
 void SeriesSource::write_responder_labels(const HopNames& names) {
   for (auto& item : responders_) {
     const Responder& responder = item.of;
     item.labels = block({}, [&](LabelWriter& labels) {
       labels.add_address("hop", responder.address);
       labels.add("name", names.name(responder.address));
-      labels.add("asn", "");
+      labels.add("asn", names.origin(responder.address));
       labels.add_plain("mpls", [&](std::string& out) {
         const char* before = "";
         for (const packet::MplsLabel& label : responder.mpls->view()) {
