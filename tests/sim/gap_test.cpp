@@ -1,11 +1,13 @@
 // What we could not see or send is our own failure, and never told as loss: the loop stopped, the capture's ring full,
 // a datagram that the kernel took and never let out.
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <set>
 #include <string>
 
 #include "catch.hpp"
+#include "packet/checksum.hpp"
 #include "probe/engine.hpp"
 #include "scenario_files.hpp"
 #include "seed.hpp"
@@ -16,6 +18,24 @@ using namespace ecmp::sim;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// What a host's kernel sends itself about a datagram of its own.
+std::vector<std::uint8_t> host_unreachable(ByteView probe) {
+  std::vector<std::uint8_t> message(28 + probe.size());
+  MutableBytes bytes(message);
+  message[0] = 0x45;
+  store16(bytes, 2, static_cast<std::uint16_t>(message.size()));
+  message[8] = 64;
+  message[9] = 1;
+  std::ranges::copy(probe.subspan(12, 4), message.begin() + 12);
+  std::ranges::copy(probe.subspan(12, 4), message.begin() + 16);
+  store16(bytes, 10, static_cast<std::uint16_t>(~packet::ones_complement_sum(ByteView(message).first(20))));
+  message[20] = 3;
+  message[21] = 1;
+  std::ranges::copy(probe, message.begin() + 28);
+  store16(bytes, 22, static_cast<std::uint16_t>(~packet::ones_complement_sum(ByteView(message).subspan(20))));
+  return message;
+}
 
 /// Between the network and the loop: a ring that keeps what arrives while the loop stands still, and tells as the real
 /// one does when it was full. Probes are seen as they leave, but for those that `swallows` says.
@@ -55,6 +75,9 @@ class Ring final : public Transport {
     while (now() < end)
       network_.receive(end, keeper);
   }
+
+  /// Something that the capture sees.
+  void inject(const std::vector<std::uint8_t>& datagram) { keep({datagram, now(), Direction::incoming}); }
 
   [[nodiscard]] std::size_t dropped() const { return dropped_; }
 
@@ -104,8 +127,10 @@ class Trace final : public RoundSink {
     reached += round.reached() ? 1u : 0u;
     send_failed += round.end_to_end == EndToEnd::send_failed ? 1u : 0u;
     unobserved += round.end_to_end == EndToEnd::unobserved ? 1u : 0u;
-    for (const HopResult& hop : round.hops)
+    for (const HopResult& hop : round.hops) {
       hops_lost += hop.outcome == HopOutcome::lost ? 1u : 0u;
+      unreachable += hop.outcome == HopOutcome::unreachable ? 1u : 0u;
+    }
     if (round.unobserved != Unobserved::none) reasons.insert(std::string(to_string(round.unobserved)));
   }
 
@@ -118,7 +143,7 @@ class Trace final : public RoundSink {
       drive_once(engine, ring, *this, ring.now() + 100ms, 0ns);
   }
 
-  void forget() { rounds = lost = reached = send_failed = unobserved = hops_lost = 0; }
+  void forget() { rounds = lost = reached = send_failed = unobserved = hops_lost = unreachable = 0; }
 
  private:
   SimulatedNetwork network_;
@@ -126,7 +151,7 @@ class Trace final : public RoundSink {
  public:
   Ring ring;
   Engine engine;
-  std::uint64_t rounds = 0, lost = 0, reached = 0, send_failed = 0, unobserved = 0, hops_lost = 0;
+  std::uint64_t rounds = 0, lost = 0, reached = 0, send_failed = 0, unobserved = 0, hops_lost = 0, unreachable = 0;
   std::set<std::string> reasons;
 };
 
@@ -194,6 +219,27 @@ TEST_CASE("what was lost before the ring was full, and after, stays lost", "[gap
   // A gap of no length touches what waits at that moment only.
   CHECK(with_gaps > before / 2);
   CHECK(trace.unobserved < trace.rounds / 20);
+}
+
+TEST_CASE("a probe that our own kernel gives back is no refusal of the network", "[gap]") {
+  const Seed seed(905);
+  Trace trace(seed);
+  trace.run(10s);
+  trace.forget();
+  // No neighbour: destination host unreachable, from ourselves (RFC 1812 section 5.3.3 is the same at a router).
+  trace.ring.swallows = [&](const Outgoing& outgoing) {
+    trace.ring.inject(host_unreachable(outgoing.bytes));
+    return true;
+  };
+  trace.run(5s);
+  trace.ring.swallows = [](const Outgoing&) { return false; };
+  trace.run(2s);
+  CHECK(trace.send_failed >= 32 * 4);
+  CHECK(trace.lost == 0);
+  CHECK(trace.unreachable == 0);
+  trace.forget();
+  trace.run(5s);
+  CHECK(trace.reached == trace.rounds);
 }
 
 TEST_CASE("a probe that was never seen to leave is not the network's loss", "[gap]") {
