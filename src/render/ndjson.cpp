@@ -6,6 +6,7 @@
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
 #include "render/path_hash.hpp"
+#include "render/search_text.hpp"
 
 namespace ecmp::render {
 
@@ -112,6 +113,10 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   out.append(R"(","loss":)");
   append_bool(out, round.end_to_end == EndToEnd::lost);
   append_path_window(out, verdict);
+  if (record.search != nullptr) {
+    out.append(R"(,"search":)");
+    append_search(out, *record.search);
+  }
   out.append("}\n");
 }
 
