@@ -24,6 +24,7 @@
 #include "path/flow_tally.hpp"
 #include "render/find_report.hpp"
 #include "render/ndjson.hpp"
+#include "render/search_text.hpp"
 #include "render/trace_report.hpp"
 #include "tui/live_screen.hpp"
 
@@ -257,6 +258,8 @@ void Run::show_progress() {
   if (!progress_ || closed_) return;
   std::fprintf(stderr, "\r\x1b[Kround %llu of %u, %zu path%s", static_cast<unsigned long long>(tally_.rounds()),
                request_.rounds, tally_.paths(), tally_.paths() == 1 ? "" : "s");
+  if (const auto& search = tally_.search(); search != nullptr && search->finished == 0)
+    std::fprintf(stderr, ", %s", render::search_text(*search).c_str());
   std::fflush(stderr);
   shown_ = true;
 }

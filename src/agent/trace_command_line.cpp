@@ -172,10 +172,10 @@ void read_protocol(const Given& given, TraceRequest& request) {
 void read_flows(const Given& given, TraceRequest& request) {
   const std::string range = fmt::format("parallel probes must be between 1 and {}", kMostFlows);
   if (given.has("flows") && given.has("parallel-probes")) wrong("cannot use both --flows and --parallel-probes");
-  if (given.text("flows") == "auto")
-    wrong("--flows auto is not supported by this version: give the number of flows, such as --flows 16");
+  const bool automatic = given.text("flows") == "auto";
+  if (automatic) request.auto_flows.emplace();
   const std::string_view name = given.has("flows") ? "flows" : "parallel-probes";
-  const std::int64_t flows = given.number(name, request.flows, 1, kMostFlows, range);
+  const std::int64_t flows = automatic ? kMostFlows : given.number(name, request.flows, 1, kMostFlows, range);
   const std::string ports = "source port+parallel probes must be below 65535";
   const std::int64_t first = given.number("source-port", request.source_port, 1, 65535, ports);
   if (first + flows >= 65535) wrong(ports);

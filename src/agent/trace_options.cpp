@@ -21,7 +21,9 @@ constexpr std::array kOptions = {
                 "Source port of the first flow; flow k has PORT+k"},
     TraceOption{probes, 'P', "parallel-probes", "N", TraceValue::number, "", "5",
                 "Flows: each has a source port of its own, so that equal-cost routers keep it on one path"},
-    TraceOption{probes, 0, "flows", "N|auto", TraceValue::words, "auto", "", "The same as --parallel-probes"},
+    TraceOption{probes, 0, "flows", "N|auto", TraceValue::words, "auto", "",
+                "The same as --parallel-probes. With auto as many are asked as it takes to find all paths at 95 %, and "
+                "those stay that go over all of them"},
     TraceOption{probes, 'm', "max-ttl", "N", TraceValue::number, "", "30", "Highest TTL to probe"},
     TraceOption{probes, 0, "source-address", "ADDRESS", TraceValue::address, "", "",
                 "Send from this address of this host instead of the one that the route says"},

@@ -48,7 +48,8 @@ struct TraceRequest {
   Protocol protocol = Protocol::tcp;
   std::uint16_t port = 443;  ///< 0 for ICMP
   std::uint16_t source_port = 50000;
-  std::uint16_t flows = 5;
+  std::uint16_t flows = 5;                      ///< with `auto_flows` the most that are asked
+  std::optional<config::AutoFlows> auto_flows;  ///< they are found by themselves
   std::uint8_t max_ttl = 30;
   std::optional<IpAddress> source_address;
   std::string interface;  ///< empty: the route decides

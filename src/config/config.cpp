@@ -17,7 +17,7 @@ ProbeKeys read_probe(TableReader& root, const Limits& limits) {
   TableReader reader(*table, root.problems());
   const ProbeKeys keys = read_probe_keys(reader, limits);
   reader.refuse_unknown_keys();
-  check_combinations(keys, {}, root.problems());
+  check_combinations(keys, {}, limits, root.problems());
   return keys;
 }
 

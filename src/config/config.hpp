@@ -20,6 +20,16 @@ namespace ecmp::config {
 
 enum class FamilyChoice : std::uint8_t { any, ipv4, ipv6 };
 
+/// How the flows of a destination with `flows = "auto"` are chosen.
+struct AutoFlows {
+  double confidence = 0.95;              ///< that all paths are found
+  double p_min = 0;                      ///< least share of a branch; 0: all branches of a router have the same
+  std::uint32_t min_flows_per_path = 2;  ///< kept, where there are so many
+  Duration rediscover = std::chrono::hours(1);
+
+  friend bool operator==(const AutoFlows&, const AutoFlows&) = default;
+};
+
 /// One destination with every [probe] default filled in.
 struct Destination {
   std::string name;
@@ -30,8 +40,9 @@ struct Destination {
 
   Protocol protocol = Protocol::udp;
   FamilyChoice family = FamilyChoice::any;
-  std::uint16_t port = 33434;  ///< 0 for ICMP
-  std::uint16_t flows = 16;
+  std::uint16_t port = 33434;           ///< 0 for ICMP
+  std::uint16_t flows = 16;             ///< with `auto_flows` the most that are asked for paths: max_flows
+  std::optional<AutoFlows> auto_flows;  ///< `flows = "auto"`
   std::uint16_t source_port = 50000;
   std::optional<IpAddress> source_address;
   std::string interface;

@@ -143,7 +143,18 @@ void write_probe_keys(Writer& out, const Destination& destination, const Destina
   // The port has a standard for each protocol.
   const std::uint16_t port = destination.protocol == Protocol::tcp ? 443 : standard.port;
   if (destination.port != 0) out.unless(port, "port", destination.port, destination.port);
-  out.unless(standard.flows, "flows", destination.flows, destination.flows);
+  if (destination.auto_flows) {
+    const AutoFlows usual;
+    const AutoFlows& search = *destination.auto_flows;
+    out.key("flows", "\"auto\"");
+    out.key("max_flows", destination.flows);
+    out.unless(usual.confidence, "confidence", search.confidence, number(search.confidence));
+    if (search.p_min > 0) out.key("p_min", number(search.p_min));
+    out.unless(usual.min_flows_per_path, "min_flows_per_path", search.min_flows_per_path, search.min_flows_per_path);
+    out.unless(usual.rediscover, "rediscover", search.rediscover, duration(search.rediscover));
+  } else {
+    out.unless(standard.flows, "flows", destination.flows, destination.flows);
+  }
   out.unless(standard.source_port, "source_port", destination.source_port, destination.source_port);
   if (destination.source_address) out.key("source_address", string(destination.source_address->to_string()));
   out.unless(standard.interface, "interface", destination.interface, string(destination.interface));

@@ -71,6 +71,7 @@ class RawTransport::State {
   std::optional<IpAddress> add_flow(std::uint32_t flow, const FlowSpec& spec);
   void remove_flow(std::uint32_t flow);
   void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
+  void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
   void send(std::span<Outgoing> batch);
   void receive(Instant deadline, CaptureSink& sink);
   void wake();
@@ -220,6 +221,12 @@ void RawTransport::State::send_one(Outgoing& datagram) {
   } else {
     send_unresolved(datagram, *flow);
   }
+}
+
+void RawTransport::State::drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    ports_.remove(protocol, static_cast<std::uint16_t>(first + i));
+  filter_outdated_ = true;
 }
 
 void RawTransport::State::send_raw(Outgoing& datagram, std::uint32_t interface) {
@@ -422,6 +429,10 @@ std::optional<IpAddress> RawTransport::add_flow(std::uint32_t flow, const FlowSp
 
 void RawTransport::keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
   state_->keep_ports(protocol, first, count);
+}
+
+void RawTransport::drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+  state_->drop_ports(protocol, first, count);
 }
 
 void RawTransport::remove_flow(std::uint32_t flow) {

@@ -40,6 +40,8 @@ class RawTransport : public Transport {
   /// Lets replies to these source ports pass from now on, whether there are flows or not: flows that come and go with
   /// them do not change the capture's filter. `count` of 0 is none.
   void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
+  /// Takes back what keep_ports() said.
+  void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
 
   /// The flows whose source address changed since the last call; unspecified: no route any more.
   std::vector<SourceChange> take_source_changes();

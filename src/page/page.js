@@ -1,7 +1,7 @@
 // Asks the agent every two seconds and shows what it says. Nothing is asked of anybody else, nothing while hidden.
 import { Fan } from "./fan.js";
 import { List, badness, health } from "./list.js";
-import { clock, count, element, percent, ports, protocol, set, severity, shorten, sync, time, write } from "./text.js";
+import { clock, count, element, found, percent, ports, protocol, set, severity, share, shorten, sync, time, write } from "./text.js";
 
 const PATIENCE = 8000;
 const byId = (id) => document.getElementById(id);
@@ -260,6 +260,7 @@ function showDestination() {
     ["Loss", percent(window.loss_ratio), `${window.losses.toLocaleString("en")} of ${window.probes.toLocaleString("en")}\nin the window`, `loss-${severity(window.loss_ratio)}`],
     ["Worst path", one.worst_path ? percent(one.worst_path.loss_ratio) : "–", one.worst_path ? `path ${one.worst_path.ordinal}\n${count(one.worst_path.flows, "flow")}` : "no path loses\nanything", `loss-${severity(one.worst_path?.loss_ratio)}`],
     ["Paths in use", String(one.paths_in_use), `${count(one.flow_count, "flow")}\n${one.paths_refused ? "limit reached" : ""}`, ""],
+    ["Coverage", share(one.coverage), found(one.search), ""],
     ["RTT p50", time(window.rtt_ns?.p50), rest(window.rtt_ns), ""],
     ["Jitter p50", time(window.jitter_ns?.p50), rest(window.jitter_ns), ""],
     ["Changes", one.changes.toLocaleString("en"), "of flows\nsince the start", ""],

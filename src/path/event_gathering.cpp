@@ -89,6 +89,7 @@ void EventGathering::on_round(const RoundRecord& record) {
   if (watched.facts != record.destination) set_facts(watched, record.destination);
   if (record.flow_index >= watched.flows.size()) return;
   Flow& flow = watched.flows[record.flow_index];
+  if (!flow.steady) return;
   flow.started = std::max(flow.started, record.round.started);
   note_reached(watched, record);
   if (record.verdict.change != nullptr) note_change(watched, record);
@@ -96,9 +97,18 @@ void EventGathering::on_round(const RoundRecord& record) {
 }
 
 void EventGathering::set_facts(Watched& watched, const std::shared_ptr<const DestinationFacts>& facts) {
+  const bool same = watched.facts != nullptr && watched.facts->steady == facts->steady;
   watched.facts = facts;
-  if (watched.flows.size() == facts->flows) return;
+  if (same && watched.flows.size() == facts->flows) return;
   watched.flows.resize(facts->flows);
+  for (std::size_t i = 0; i < watched.flows.size(); ++i) {
+    if (is_steady(*facts, static_cast<std::uint32_t>(i))) {
+      watched.flows[i].steady = true;
+    } else {
+      watched.flows[i] = {.steady = false};  // nobody waits for it
+    }
+  }
+  watched.steady = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::steady));
   watched.measured = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::measured));
   watched.reached = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::reached));
 }
@@ -113,7 +123,7 @@ void EventGathering::note_reached(Watched& watched, const RoundRecord& record) {
   flow.measured = true;
   flow.reached = reached;
   const bool up = watched.reached > 0;
-  if (!watched.known && !up && watched.measured < watched.flows.size()) return;
+  if (!watched.known && !up && watched.measured < watched.steady) return;
   const bool tell = watched.known ? watched.up != up : !up;
   watched.known = true;
   watched.up = up;
@@ -159,7 +169,8 @@ void EventGathering::note_change(Watched& watched, const RoundRecord& record) {
 }
 
 bool EventGathering::over(const Watched& watched, const Open& open) {
-  return std::ranges::all_of(watched.flows, [&](const Flow& flow) { return flow.started >= open.newest; });
+  return std::ranges::all_of(watched.flows,
+                             [&](const Flow& flow) { return !flow.steady || flow.started >= open.newest; });
 }
 
 void EventGathering::close(Watched& watched, std::size_t index) {

@@ -238,7 +238,16 @@ void FlowTally::reset() {
   newest_change_ = ChangeKind::none;
 }
 
+/// Flows that are probed no longer, since others go the same way, are forgotten.
+void DestinationTally::note_search(const RoundRecord& record) {
+  search_ = record.search;
+  if (record.destination == nullptr || record.destination->steady == steady_) return;
+  steady_ = record.destination->steady;
+  std::erase_if(flows_, [&](const Flow& flow) { return !is_steady(*record.destination, flow.index); });
+}
+
 void DestinationTally::take(const RoundRecord& record) {
+  note_search(record);
   const auto place = std::lower_bound(flows_.begin(), flows_.end(), record.flow_index,
                                       [](const Flow& flow, std::uint32_t index) { return flow.index < index; });
   if (place == flows_.end() || place->index != record.flow_index) {

@@ -230,8 +230,14 @@ class DestinationTally {
   /// Different paths that the flows take now.
   [[nodiscard]] std::size_t paths() const;
   [[nodiscard]] std::uint64_t left_out() const { return left_out_; }
+  /// Of the newest round; null: the number of flows is fixed.
+  [[nodiscard]] const std::shared_ptr<const SearchProgress>& search() const { return search_; }
 
  private:
+  void note_search(const RoundRecord& record);
+
+  std::shared_ptr<const SearchProgress> search_;
+  std::shared_ptr<const std::vector<std::uint16_t>> steady_;  ///< those that were not forgotten
   std::vector<Flow> flows_;
   std::uint64_t left_out_ = 0;
 };

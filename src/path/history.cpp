@@ -77,6 +77,10 @@ void History::note_newest(const Kept& kept) {
   for (std::size_t gone = flow_count; gone < flows.size(); ++gone)
     release(flows[gone]);
   flows.resize(flow_count);
+  if (facts.steady != nullptr) {  // those that rest have none either
+    for (std::size_t i = 0; i < flow_count; ++i)
+      if (flows[i].record && !is_steady(facts, static_cast<std::uint32_t>(i))) release(flows[i]);
+  }
   Kept& newest = flows[kept.record->flow_index];
   release(newest);
   newest = kept;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "packet/five_tuple.hpp"
 #include "packet/message.hpp"
 #include "path/change.hpp"
+#include "path/search_progress.hpp"
 #include "path/statistics.hpp"
 
 namespace ecmp {
@@ -24,10 +26,15 @@ struct DestinationFacts {
   Protocol protocol = Protocol::udp;
   std::uint16_t port = 0;  ///< 0 for ICMP
   std::uint16_t first_source_port = 0;
-  std::uint16_t flows = 0;
+  std::uint16_t flows = 0;  ///< source ports that it has
+  /// The flows that are probed all the time, by index and rising; null: all of them. Of the others nothing is told.
+  std::shared_ptr<const std::vector<std::uint16_t>> steady;
   Duration interval{};
   std::vector<std::pair<std::string, std::string>> labels;  ///< the user's, sorted by name
 };
+
+/// Whether a flow is probed all the time.
+bool is_steady(const DestinationFacts& facts, std::uint32_t flow_index);
 
 /// Probes finished and how they ended; only ever grows.
 struct HopCounters {
@@ -104,6 +111,9 @@ struct DestinationSnapshot {
   std::vector<UnreachableSnapshot> unreachables;
   std::uint32_t paths_in_use = 0;
   std::uint64_t paths_refused = 0;  ///< times a path was not told, since max_paths was reached
+  /// Chance that the flows hide no path: see FlowGraph::coverage(). Left out while nobody has answered.
+  std::optional<double> coverage;
+  std::shared_ptr<const SearchProgress> search;  ///< of `flows = "auto"`; null: their number is fixed
 };
 
 }  // namespace ecmp

@@ -132,6 +132,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const auto least = packet::minimum_size(plan.address.family(), plan.protocol);
   const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
+  const std::uint16_t awake = plan.awake == 0 ? plan.flows : std::min(plan.awake, plan.flows);
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
     const std::uint32_t number = first + i;
     const FiveTuple tuple{.source = {},
@@ -144,10 +145,13 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
     flow->plan = shared;
     flow->packet_size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
     // Flows of a destination are spaced evenly; destinations are shifted against each other.
-    const double share = (i + fraction(plan.phase)) / plan.flows;
+    const double share = (i + fraction(plan.phase)) / awake;
     flow->next_round = now + scaled(spread, share);
     flow->steady = now + scaled(plan.interval, share);
-    flow->responders.assign(plan.max_ttl, 0);
+    if (i >= awake) {
+      flow->resting = true;
+      flow->next_round = Instant::max();
+    }
     index_.insert(FlowIndex::hash(flow->name()), number);
     flows_[number] = std::move(flow);
     schedule(*flows_[number]);
@@ -177,13 +181,43 @@ void Engine::State::set_schedule(std::uint32_t first_flow, Duration interval, Du
   plan.interval = interval;
   plan.timeout = timeout;
   const auto shared = std::make_shared<const DestinationPlan>(plan);
-  for (std::uint32_t i = 0; i < range->second; ++i) {
-    Flow& flow = *flows_[first_flow + i];
+  const auto own = std::span(flows_).subspan(first_flow, range->second);
+  const auto awake = std::ranges::count_if(own, [](const auto& flow) { return !flow->resting; });
+  std::uint32_t place = 0;
+  for (const auto& each : own) {
+    Flow& flow = *each;
     flow.plan = shared;
-    if (!other_interval) continue;
-    flow.steady = flow.next_round = now + scaled(interval, (i + fraction(plan.phase)) / plan.flows);
+    if (!other_interval || flow.resting) continue;
+    flow.steady = flow.next_round =
+        now + scaled(interval, (place++ + fraction(plan.phase)) / static_cast<double>(awake));
     schedule(flow);
   }
+}
+
+void Engine::State::rest(std::uint32_t number) {
+  Flow& flow = *flows_[number];
+  if (flow.resting) return;
+  flow.resting = true;
+  flow.asked = 0;
+  flow.next_round = Instant::max();
+}
+
+void Engine::State::wake(std::uint32_t number, Instant at) {
+  Flow& flow = *flows_[number];
+  if (!flow.resting) return;
+  flow.resting = false;
+  flow.asked = 0;
+  flow.next_round = flow.steady = at;
+  schedule(flow);
+}
+
+void Engine::State::ask(std::uint32_t number, std::uint32_t rounds, Instant at, Duration apart) {
+  Flow& flow = *flows_[number];
+  if (!flow.resting || rounds == 0) return;
+  flow.asked += rounds;
+  flow.apart = apart;
+  flow.next_round = std::min(flow.next_round, at);
+  schedule(flow);
 }
 
 void Engine::State::set_rates(double probes_per_second, double probes_per_second_per_responder) {
@@ -254,11 +288,15 @@ void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
   counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] -= never_left;
 }
 
-void Engine::State::begin_round(Flow& flow, Instant now) {
+/// When the round after one that is due now begins.
+void Engine::State::plan_next_round(Flow& flow, Instant due, Instant now) {
   const DestinationPlan& plan = *flow.plan;
-  const Instant due = flow.next_round;
-  const std::uint32_t number = flow.next_number++;
-  if (number == 0) {
+  if (flow.resting) {
+    --flow.asked;
+    flow.next_round = flow.asked > 0 ? std::max(due, now) + flow.apart : Instant::max();
+    return;
+  }
+  if (flow.next_number == 1) {
     // Onto the even grid, at least half an interval from here.
     flow.next_round = flow.steady;
     while (flow.next_round < due + plan.interval / 2)
@@ -273,6 +311,14 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
     flow.next_number += static_cast<std::uint32_t>(behind);
     flow.next_round += plan.interval * static_cast<Duration::rep>(behind);
   }
+}
+
+void Engine::State::begin_round(Flow& flow, Instant now) {
+  const DestinationPlan& plan = *flow.plan;
+  const Instant due = flow.next_round;
+  const std::uint32_t number = flow.next_number++;
+  if (flow.responders.empty()) flow.responders.assign(plan.max_ttl, 0);  // a flow that always rests needs none
+  plan_next_round(flow, due, now);
   // A reply names its round modulo ProbeIdentity::kRounds: two that look alike must not be under way together. Limits
   // can make a round last that long.
   if (flow.live.size() >= kMaxLiveRounds ||
@@ -431,6 +477,15 @@ void Engine::remove(std::uint32_t first_flow) {
 }
 void Engine::set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now) {
   state_->set_schedule(first_flow, interval, timeout, now);
+}
+void Engine::rest(std::uint32_t flow) {
+  state_->rest(flow);
+}
+void Engine::wake(std::uint32_t flow, Instant at) {
+  state_->wake(flow, at);
+}
+void Engine::ask(std::uint32_t flow, std::uint32_t rounds, Instant at, Duration apart) {
+  state_->ask(flow, rounds, at, apart);
 }
 void Engine::set_rates(double probes_per_second, double probes_per_second_per_responder) {
   state_->set_rates(probes_per_second, probes_per_second_per_responder);

@@ -33,6 +33,7 @@ struct DestinationPlan {
   Duration start_spread{};   ///< first rounds of the flows are spread over this; zero: over the interval
   std::uint64_t phase = 0;   ///< any number; destinations with different ones do not start together
   std::uint32_t rounds = 0;  ///< of each flow, then it rests; 0: for ever. Skipped ones are not counted
+  std::uint16_t awake = 0;   ///< flows that are probed from the start, the others rest; 0: all
 };
 
 /// Why a captured datagram was not counted as a reply.
@@ -88,6 +89,15 @@ class Engine {
   /// Another interval and timeout for a destination that goes on as it is otherwise. Rounds under way keep the timeout
   /// that they began with; the next of each flow begins within one new interval, spaced evenly again.
   void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);
+
+  /// No further rounds of this flow; those under way end as they would.
+  void rest(std::uint32_t flow);
+
+  /// A resting flow is probed from `at` on, once in each interval. Nothing if it does not rest.
+  void wake(std::uint32_t flow, Instant at);
+
+  /// A resting flow has so many rounds, `apart` from each other, and rests again.
+  void ask(std::uint32_t flow, std::uint32_t rounds, Instant at, Duration apart);
 
   /// Other limits than those of the options.
   void set_rates(double probes_per_second, double probes_per_second_per_responder);

@@ -44,6 +44,9 @@ struct Flow {
   Instant steady{};  ///< any moment of the even grid on which the flow's rounds begin from the second one on
   std::uint32_t next_number = 0;
   std::uint32_t rounds_begun = 0;
+  bool resting = false;
+  std::uint32_t asked = 0;  ///< rounds to come though it rests
+  Duration apart{};         ///< between these
 
   std::uint8_t distance = 0;
   bool first_round_over = false;
@@ -70,6 +73,9 @@ class Engine::State {
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
   void remove(std::uint32_t first_flow);
   void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);
+  void rest(std::uint32_t number);
+  void wake(std::uint32_t number, Instant at);
+  void ask(std::uint32_t number, std::uint32_t rounds, Instant at, Duration apart);
   void set_rates(double probes_per_second, double probes_per_second_per_responder);
   [[nodiscard]] Instant next_due() const;
   std::span<Outgoing> poll(Instant now, std::size_t maximum, RoundSink& rounds);
@@ -87,6 +93,7 @@ class Engine::State {
   static constexpr std::size_t kMaxLiveRounds = 16;
 
   void step(Flow& flow, Instant now, RoundSink& rounds);
+  void plan_next_round(Flow& flow, Instant due, Instant now);
   void begin_round(Flow& flow, Instant now);
   void hand_over(Flow& flow, Instant now, RoundSink& rounds);
   void settle(Flow& flow, LiveRound& round, Instant now);

@@ -19,6 +19,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Refusals by routers on the way or by the destination, by their reason and by who sent them."},
     {Metric::destination_paths_refused, "ecmp_destination_paths_refused_total", counter, "destination", false,
      "Times a path was not told because the destination had as many as limits.max_paths_per_destination allows."},
+    {Metric::path_coverage_probability, "ecmp_path_coverage_probability", gauge, "destination", false,
+     "Chance that the flows asked hide no path, if the branches of a router have equal shares; absent while nobody has "
+     "answered."},
     {Metric::flow_probes, "ecmp_flow_probes_total", counter, "destination,flow", false,
      "End-to-end probes of a flow that are finished, answered or not."},
     {Metric::flow_replies, "ecmp_flow_replies_total", counter, "destination,flow", false,

@@ -17,6 +17,7 @@ enum class Metric : std::uint8_t {
   paths,
   destination_unreachable_replies,
   destination_paths_refused,
+  path_coverage_probability,
   flow_probes,
   flow_replies,
   flow_path_info,

@@ -9,6 +9,7 @@
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
 #include "render/path_hash.hpp"
+#include "render/search_text.hpp"
 
 namespace ecmp::render {
 
@@ -137,6 +138,10 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
     out.push_back('"');
   }
   append_path_window(out, verdict);
+  if (record.search != nullptr) {
+    out.append(R"(,"search":)");
+    append_search(out, *record.search);
+  }
   out.append("}\n");
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -212,6 +213,9 @@ void SeriesSource::visit_destinations(Metric metric, const Range& range, const S
       case Metric::destination_paths_refused:
         sink(labels, snapshot->paths_refused);
         break;
+      case Metric::path_coverage_probability:
+        if (snapshot->coverage) sink(labels, *snapshot->coverage);
+        break;
       default:
         break;
     }
@@ -307,6 +311,7 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
     case Metric::destination_info:
     case Metric::paths:
     case Metric::destination_paths_refused:
+    case Metric::path_coverage_probability:
       visit_destinations(metric, range, sink);
       break;
     case Metric::destination_unreachable_replies:
@@ -356,6 +361,7 @@ std::size_t SeriesSource::items(Metric metric) const {
     case Metric::destination_info:
     case Metric::paths:
     case Metric::destination_paths_refused:
+    case Metric::path_coverage_probability:
       return destinations_.size();
     case Metric::destination_unreachable_replies:
       return refusals_.size();
@@ -384,14 +390,16 @@ std::size_t SeriesSource::items(Metric metric) const {
 
 std::uint64_t SeriesSource::count(Metric metric) const {
   std::uint64_t samples = 0;
-  visit(metric, {}, [&samples](const Block&, std::uint64_t, const auto&...) { ++samples; });
+  visit(metric, {}, [&samples](const Block&, const auto&...) { ++samples; });
   return samples;
 }
 
 template <Encoder To>
 void SeriesSource::write(To& encoder, Metric metric, const Range& range) const {
   std::string longer;
-  visit(metric, range, [&](const Block& labels, std::uint64_t value, const auto&... add_more) {
+  visit(metric, range, [&](const Block& labels, auto number, const auto&... add_more) {
+    using Value = std::conditional_t<std::is_floating_point_v<decltype(number)>, double, std::uint64_t>;
+    const Value value = number;
     if constexpr (sizeof...(add_more) == 0) {
       encoder.value(text(labels), value);
     } else {

@@ -8,6 +8,7 @@
 #include "path/loss_begin.hpp"
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
+#include "render/search_text.hpp"
 #include "render/topology_graph.hpp"
 
 namespace ecmp::render {
@@ -98,6 +99,18 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
       changes += count;
   }
   append_count(out, R"(,"changes":)", changes);
+  out.append(R"(,"coverage":)");
+  if (snapshot.coverage) {
+    append_ratio(out, *snapshot.coverage);
+  } else {
+    out.append("null");
+  }
+  out.append(R"(,"search":)");
+  if (snapshot.search != nullptr) {
+    append_search(out, *snapshot.search);
+  } else {
+    out.append("null");
+  }
   WindowBlend blend;
   for (const PathSnapshot& path : snapshot.paths)
     blend.add(window_of(path.statistics));

@@ -9,6 +9,7 @@
 
 #include "packet/message.hpp"
 #include "render/append.hpp"
+#include "render/search_text.hpp"
 
 namespace ecmp::render {
 
@@ -109,6 +110,7 @@ void append_head(std::string& out, const DestinationFacts& facts, const Destinat
     out += fmt::format(", reached by {} of them", counted(static_cast<std::uint64_t>(reached), "flow"));
   }
   out += '\n';
+  if (tally.search() != nullptr) out += search_text(*tally.search()) + '\n';
 }
 
 void append_path_head(std::string& out, const PathRow& row) {

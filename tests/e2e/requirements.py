@@ -27,6 +27,7 @@ def reasons():
     needs = {
         "test_lab.py": missing_tools("scamper"),
         "test_paths.py": missing_tools("tcpdump"),
+        "test_auto.py": missing_tools("scamper"),
         "test_faults.py": [],
         "test_etr.py": [],
         "test_trace.py": missing_tools("tcpdump"),

@@ -110,8 +110,13 @@ TEST_CASE("flows may be given by either name", "[trace]") {
   CHECK(good({"--flows", "16", "h"}).flows == 16);
   CHECK(good({"--flows=512", "h"}).flows == 512);
   check_refused({"--flows", "4", "-P4", "h"}, 1, "cannot use both --flows and --parallel-probes");
-  check_refused({"--flows", "auto", "h"}, 1,
-                "--flows auto is not supported by this version: give the number of flows, such as --flows 16");
+  CHECK_FALSE(good({"--flows", "16", "h"}).auto_flows);
+  const TraceRequest automatic = good({"--flows", "auto", "h"});
+  CHECK(automatic.flows == 512);
+  REQUIRE(automatic.auto_flows);
+  CHECK(automatic.auto_flows->confidence == 0.95);
+  check_refused({"--flows", "auto", "-s", "65100", "h"}, 1, "source port+parallel probes must be below 65535");
+  check_refused({"--flows", "auto", "-P4", "h"}, 1, "cannot use both --flows and --parallel-probes");
 }
 
 TEST_CASE("values that make no sense are refused with ETR's words and exit status 1", "[trace]") {
