@@ -15,6 +15,12 @@ class Task {
     const std::uint32_t count = paths.empty() ? 0 : *std::ranges::max_element(paths) + 1;
     needs_.assign(count, 0);
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> links;
+    std::map<std::uint32_t, std::uint32_t> open;  // flows whose next hop is, by the router before it
+    for (std::size_t trail = 0; trail < trails; ++trail) {
+      const auto nodes = graph.nodes_of(trail);
+      for (std::size_t at = 1; at < nodes.size(); ++at)
+        if (nodes[at - 1] != FlowGraph::kNone && nodes[at] == FlowGraph::kNone) ++open[nodes[at - 1]];
+    }
     for (std::size_t trail = 0; trail < trails; ++trail) {
       const auto nodes = graph.nodes_of(trail);
       if (nodes.size() < 2) continue;  // nobody has ever answered
@@ -22,7 +28,9 @@ class Task {
       elements_[trail].push_back(paths[trail]);
       for (std::size_t at = 1; at < nodes.size(); ++at) {
         if (nodes[at - 1] == FlowGraph::kNone) continue;
-        // One that leads to a hop which is open is kept, too: it may be a router that never answers.
+        // One that leads to a hop which is open is kept, too: it may be a router that never answers. Then several flows
+        // go there; a single one has lost its answers by chance.
+        if (nodes[at] == FlowGraph::kNone && open[nodes[at - 1]] < 2) continue;
         const auto next = static_cast<std::uint32_t>(needs_.size());
         const auto [link, is_new] = links.try_emplace({nodes[at - 1], nodes[at]}, next);
         if (is_new) needs_.push_back(1);
