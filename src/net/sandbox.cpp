@@ -177,7 +177,7 @@ constexpr auto kDeadly = std::to_array<std::uint32_t>({
     __NR_personality,
 });
 
-constexpr std::uint32_t kLowHalf(std::size_t argument) {
+constexpr std::uint32_t low_half(std::size_t argument) {
   return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + argument * sizeof(std::uint64_t));
 }
 
@@ -214,7 +214,7 @@ class Writer {
   void call_with(std::uint32_t number, std::size_t argument, std::span<const std::uint32_t> values,
                  std::uint32_t action) {
     call(number, [&] {
-      load(kLowHalf(argument));
+      load(low_half(argument));
       for (const std::uint32_t value : values)
         done_if(value, SECCOMP_RET_ALLOW);
       done(action);
@@ -247,7 +247,7 @@ void write_argument_rules(Writer& writer, std::uint32_t otherwise) {
   // its file, readable and executable.
   for (const std::uint32_t number : {std::uint32_t{__NR_mmap}, std::uint32_t{__NR_mprotect}}) {
     writer.call(number, [&] {
-      writer.load(kLowHalf(2));
+      writer.load(low_half(2));
       writer.mask(number == __NR_mmap ? PROT_EXEC | PROT_WRITE : PROT_EXEC);
       writer.done_if(number == __NR_mmap ? PROT_EXEC | PROT_WRITE : PROT_EXEC, failing(EPERM));
       writer.done(SECCOMP_RET_ALLOW);
@@ -255,7 +255,7 @@ void write_argument_rules(Writer& writer, std::uint32_t otherwise) {
   }
   // Threads, no processes. clone3 passes its flags where no filter can look: libc falls back to clone.
   writer.call(__NR_clone, [&] {
-    writer.load(kLowHalf(0));
+    writer.load(low_half(0));
     writer.mask(CLONE_THREAD | CLONE_VM);
     writer.done_if(CLONE_THREAD | CLONE_VM, SECCOMP_RET_ALLOW);
     writer.done(failing(EPERM));
@@ -266,9 +266,9 @@ void write_argument_rules(Writer& writer, std::uint32_t otherwise) {
   writer.call_with(__NR_tgkill, 0, self, failing(EPERM));
   // Limits are read, not set (prlimit64 with a new limit), and of ourselves only.
   writer.call(__NR_prlimit64, [&] {
-    writer.load(kLowHalf(2));
+    writer.load(low_half(2));
     writer.done_unless(0, failing(EPERM));
-    writer.load(kLowHalf(2) + sizeof(std::uint32_t));
+    writer.load(low_half(2) + sizeof(std::uint32_t));
     writer.done_unless(0, failing(EPERM));
     writer.done(SECCOMP_RET_ALLOW);
   });
