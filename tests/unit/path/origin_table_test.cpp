@@ -93,7 +93,7 @@ TEST_CASE("the table is the same however the text is cut, and as slow and simple
     std::vector<Prefix> prefixes;
     std::string text;
     for (int i = 0; i < 300; ++i) {
-      const unsigned length = 8 + random() % 25;
+      const auto length = static_cast<unsigned>(8 + random() % 25);
       const auto mask = static_cast<std::uint32_t>(0xffffffffull << (32 - length));
       const auto first = static_cast<std::uint32_t>(0x0a000000u | (random() & 0xffffu)) & mask;
       prefixes.push_back({first, first | ~mask, std::to_string(1 + random() % 50)});
