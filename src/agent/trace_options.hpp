@@ -66,7 +66,7 @@ struct TraceRequest {
   bool names = true;
   bool find_loss = false;    ///< with the output `report`: end as soon as it is clear which flows lose
   std::string asn_database;  ///< empty: no AS numbers
-  std::string log_file;  ///< empty: standard error
+  std::string log_file;      ///< empty: standard error
   log::Level log_level = log::Level::error;
 
   std::string scenario_file;  ///< empty: the real network

@@ -1,5 +1,7 @@
 """What routers do to datagrams is told at the hop where it begins, and nowhere else."""
 import contextlib
+import gzip
+import os
 
 import pytest
 
@@ -170,3 +172,30 @@ def test_lossy_rounds_are_asked_for(fan):
             fan.heal(node)
         assert all(line["loss"] for line in lines)
         assert any(not line["loss"] for line in exporter.paths(since="1h"))
+
+
+def test_origins_come_from_a_file_and_follow_it(fan, tmp_path):
+    table = tmp_path / "origins.tsv.gz"
+    branches = {fan.addresses[fan.branch(number)][4] for number in range(1, 5)}
+
+    def write(origin):
+        with gzip.open(str(table) + ".new", "wt") as file:
+            file.write(f"10.0.0.0\t8\t64500\n10.1.0.0\t16\t{origin}\n")
+        os.replace(str(table) + ".new", table)
+
+    write("64501_64502")
+    destination = {"name": "dst", "host": DESTINATION[4], "protocol": "udp", "flows": FLOWS}
+    text = config([destination]).replace("[dns]\n", f'[dns]\nasn_database = "{table}"\n')
+    with Exporter(text, fan.network.ns("agent")) as exporter:
+        def told():
+            origins = {hop: asn for hop, asn in exporter.metrics().values("ecmp_hop_info", ("hop", "asn"))}
+            return origins if branches <= set(origins) else {}
+        eventually(lambda: {told().get(hop) for hop in branches} == {"64501_64502"}, 20, "origins of the branches")
+        assert told()[fan.addresses["r2"][4]] == "64500"
+        assert {hop["asn"] for line in exporter.paths() for hop in line["hops"] if hop["ip"] in branches} == {
+            "64501_64502"}
+        write("64503")
+        eventually(lambda: {told().get(hop) for hop in branches} == {"64503"}, 30, "the other table")
+        write("nobody")
+        eventually(lambda: f"{table}:2: the third field is no AS number" in exporter.read_log(), 30, "a warning")
+        assert {told().get(hop) for hop in branches} == {"64503"}

@@ -152,7 +152,7 @@ TEST_CASE("what ETR lets pass in silence is refused too", "[trace]") {
   check_refused({"--json", "--report", "h"}, 1, "cannot use both --json and --report");
   check_refused({"--json", "--diagram=svg", "h"}, 1, "cannot use both --json and --diagram");
   check_refused({"--report", "--diagram=svg", "h"}, 1, "cannot use both --report and --diagram");
-  check_refused({"--report", "-c0", "h"}, 1, "--report and --diagram need a count of at least 1");
+  check_refused({"--report", "-c0", "h"}, 1, "--report, --diagram and --find need a count of at least 1");
   check_refused({"--diagram=png", "h"}, 1, "diagram must be 'ascii', 'utf8', 'dot' or 'svg'");
   check_refused({"--log-level=loud", "h"}, 1, "log level must be 'debug', 'info', 'warn' or 'error'");
   check_refused({"-j", "", "h"}, 1, "--json-file needs the path of a file");
