@@ -22,6 +22,7 @@ struct KnownPath {
     HopCounters counters;
     packet::KeptMpls mpls;  ///< of its newest reply
     Ledger ledger;
+    Limiting limiting = Limiting::none;  ///< as pacing told it with the newest reply
   };
 
   std::uint32_t id = 0;

@@ -17,6 +17,14 @@ enum class HopOutcome : std::uint8_t {
   lost,         ///< nothing at this hop or beyond answered
   unreachable,  ///< somebody refused to forward it (the responder and the reply's kind say who and why); counts as lost
   send_failed,  ///< it never left this host: says nothing about the network
+  left_out,     ///< not asked in this round, since its responder is asked by others: says nothing about the network
+};
+
+/// Whether a responder limits the ICMP errors that it sends, as far as pacing has found out.
+enum class Limiting : std::uint8_t {
+  none,       ///< nothing known
+  suspected,  ///< it fell silent and answers now that it is asked less often
+  confirmed,  ///< and again: silence came at the double rate, and went at the half
 };
 
 struct HopResult {
@@ -28,6 +36,7 @@ struct HopResult {
   std::uint8_t reply_ttl = 0;   ///< TTL the reply arrived with; 0 if there was none
   std::uint8_t quoted_ttl = 0;  ///< TTL inside the quote; 0 if there was none
   IpAddress responder;          ///< who answered (or refused); unspecified if nobody did
+  Limiting limiting = Limiting::none;  ///< of whoever is known at this hop
   Duration rtt{};               ///< wire time; only when there was an answer
   Instant received{};           ///< only when there was an answer
   packet::KeptMpls mpls;

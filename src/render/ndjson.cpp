@@ -45,7 +45,8 @@ void append_hop(std::string& out, const HopResult& hop, const RoundRecord& recor
   out.append(R"(","rtt":)");
   append_number(out, rtt / 1000);
   out.append(R"(,"timeout":)");
-  append_bool(out, hop.outcome != HopOutcome::replied);
+  append_bool(out, hop.outcome != HopOutcome::replied && hop.outcome != HopOutcome::left_out);
+  if (hop.outcome == HopOutcome::left_out) out.append(R"(,"probed":false)");
   out.append(R"(,"ptr":")");
   if (known) append_json(out, names.name(hop.responder));
   out.append(R"(","recv_time":")");
@@ -60,6 +61,7 @@ void append_hop(std::string& out, const HopResult& hop, const RoundRecord& recor
   out.append(reply_text(hop));
   out.push_back('"');
   append_mpls(out, R"(,"mpls":)", hop.mpls);
+  if (hop.limiting != Limiting::none) out.append(R"(,"limited":true)");
   out.push_back('}');
 }
 

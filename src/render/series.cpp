@@ -75,7 +75,7 @@ std::span<const Item> within(const std::vector<Item>& items, const SeriesSource:
 bool is_hop_family(Metric metric) {
   if (const auto figure = figure_of(metric)) return figure->of_hops;
   return metric == Metric::path_hop_info || metric == Metric::hop_losses || metric == Metric::hop_probes ||
-         metric == Metric::hop_silences || metric == Metric::hop_replies;
+         metric == Metric::hop_silences || metric == Metric::hop_replies || metric == Metric::hop_limited;
 }
 
 }  // namespace
@@ -259,6 +259,9 @@ void SeriesSource::visit_hops(Metric metric, const Range& range, const Sink& sin
     switch (metric) {
       case Metric::path_hop_info:
         sink(labels, 1u);
+        break;
+      case Metric::hop_limited:
+        if (hop->limiting != Limiting::none) sink(labels, hop->limiting == Limiting::confirmed ? 2u : 1u);
         break;
       case Metric::hop_probes:
         sink(labels, hop->counters.probes);

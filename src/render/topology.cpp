@@ -227,6 +227,7 @@ void append_node(std::string& out, const TopologyNode& node, std::string_view de
   append_count(out, R"(,"silences":)", node.counters.silences);
   append_window(out, R"(,"window":)", node.window.figures());
   append_mpls(out, R"(,"mpls":)", node.mpls != nullptr ? *node.mpls : packet::KeptMpls());
+  if (node.limited) out.append(R"(,"limited":true)");
   out.push_back('}');
 }
 

@@ -18,6 +18,7 @@ struct TopologyNode {
   HopCounters counters;
   WindowBlend window;
   const packet::KeptMpls* mpls = nullptr;  ///< of the snapshot; null: none
+  bool limited = false;                    ///< limits its ICMP errors
 };
 
 /// Two consecutive responders, over all paths in use that both are on.
