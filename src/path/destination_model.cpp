@@ -87,8 +87,8 @@ PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_
   told.statistics = path.ledger.told(now);
   told.hops.reserve(path.members.size());
   for (KnownPath::Member& member : path.members) {
-    told.hops.push_back({member.ttl, member.responder, member.counters, member.mpls, member.ledger.told(now_at_hops),
-                         member.limiting});
+    told.hops.push_back(
+        {member.ttl, member.responder, member.counters, member.mpls, member.ledger.told(now_at_hops), member.limiting});
   }
   mark_limited(told);
   return told;
@@ -365,7 +365,9 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
   // A path that may be growing or shrinking: what is not answered says nothing about the hops known so far.
   const bool other_length = round.distance != 0 && flow.view.distance() != 0 && round.distance != flow.view.distance();
   for (const HopResult& hop : round.hops) {
-    if (hop.ttl == 0 || hop.ttl > length || hop.outcome == HopOutcome::send_failed || hop.outcome == HopOutcome::left_out) continue;
+    if (hop.ttl == 0 || hop.ttl > length || hop.outcome == HopOutcome::send_failed ||
+        hop.outcome == HopOutcome::left_out)
+      continue;
     if (hop.outcome == HopOutcome::replied) {
       // Whoever does not belong to the path answered a probe that went another way: not counted at all.
       KnownPath::Member* const member = flow.path->member(hop.ttl, hop.responder);

@@ -280,16 +280,16 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   const std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
   const Duration interval = flow.plan->interval;
   // The probe that reaches the destination, and those that search it, are never left out.
-  const auto permit = pacing_.ask(
-      responder,
-      {.dispensable = flow.distance != 0 ? due.ttl < flow.distance && due.attempt == 0 : !flow.anonymous,
-       .again = round.delayed(),
-       .urgent = pace.urgent > 0,
-       .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
-       .turn = flow.number * 2654435761u + round.number() * 40503u,
-       .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
-       .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
-      now);
+  const auto permit =
+      pacing_.ask(responder,
+                  {.dispensable = flow.distance != 0 ? due.ttl < flow.distance && due.attempt == 0 : !flow.anonymous,
+                   .again = round.delayed(),
+                   .urgent = pace.urgent > 0,
+                   .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
+                   .turn = flow.number * 2654435761u + round.number() * 40503u,
+                   .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
+                   .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
+                  now);
   if (permit.what == ResponderPacing::Permit::What::wait) {
     ++counters.responder_delayed;
     return round.delay(permit.until);

@@ -191,8 +191,8 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
   if (probe.time_exceeded()) pacing_.heard_at(hop.responder.family(), hop.ttl, pace.responder);
 }
 
-/// The destination has answered. Who is nearer, was asked before and has not, keeps silent: that is told long before the
-/// timeout, so that a limit is met by few probes.
+/// The destination has answered. Who is nearer, was asked before and has not, keeps silent: that is told long before
+/// the timeout, so that a limit is met by few probes.
 void Engine::State::note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now) {
   round.each_open(below, [&](const LiveProbe& probe) {
     HopPace& pace = flow.paces[probe.hop.ttl - 1u];

@@ -111,9 +111,9 @@ double ResponderPacing::wanted(const Responder& responder, Instant now) const {
   return responder.asks / std::max(1.0, seconds(now - responder.asks_since));
 }
 
-/// Whether the flow's turn has come. When x times as much is wanted as may be asked, each flow asks in every x-th round;
-/// between the two whole numbers around x, as many flows take the lower one as make the mean right. A flow whose turn
-/// it was but which got no token is still due in its next round, and those who got one are not: nobody starves.
+/// Whether the flow's turn has come. When x times as much is wanted as may be asked, each flow asks in every x-th
+/// round; between the two whole numbers around x, as many flows take the lower one as make the mean right. A flow whose
+/// turn it was but which got no token is still due in its next round, and those who got one are not: nobody starves.
 bool ResponderPacing::turn_of(const Responder& responder, const Request& request) {
   double excess = responder.demand / responder.rate;
   if (excess <= 1 || request.urgent) return true;
@@ -145,7 +145,8 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
     }
   }
   Instant available = responder.bucket.available(now);
-  // Who waits has a place in a queue: if all came back for the same token, each would be looked at once for every other.
+  // Who waits has a place in a queue: if all came back for the same token, each would be looked at once for every
+  // other.
   if (!request.again) available = std::max(available, responder.queue_end);
   if (available > now) {
     if (adaptive_ && request.dispensable && available - now > request.longest_wait) return {.what = What::leave_out};
@@ -204,8 +205,8 @@ void ResponderPacing::open(Responder& responder, Instant now, Duration ignoring)
 }
 
 /// Loss on the way to a hop makes it silent in as many rounds as it makes the destination lost. What goes beyond that,
-/// and beyond chance, may be a limit. That a round is lost is known later than that a hop is silent: unless nearly all is
-/// silent, the losses are waited for.
+/// and beyond chance, may be a limit. That a round is lost is known later than that a hop is silent: unless nearly all
+/// is silent, the losses are waited for.
 bool ResponderPacing::suspicious(const Responder& responder, Instant now) {
   const double expected = responder.losses + 3 * std::sqrt(static_cast<double>(responder.losses));
   const double own = responder.silences - expected;

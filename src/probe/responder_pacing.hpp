@@ -56,13 +56,13 @@ class ResponderPacing {
   }
 
   struct Request {
-    bool dispensable = false;      ///< the round may do without this probe
-    bool again = false;            ///< asked before, and was told to wait
-    bool urgent = false;           ///< another responder was heard here: a change has to be confirmed
-    std::uint32_t age = 0;         ///< rounds since this flow asked this hop; UINT32_MAX: never
-    std::uint32_t turn = 0;        ///< any number that differs between flows and rounds
-    Duration patience{};           ///< by then it is known of every probe of a round whether it was answered
-    Duration longest_wait{};       ///< a dispensable probe that would wait longer is left out
+    bool dispensable = false;  ///< the round may do without this probe
+    bool again = false;        ///< asked before, and was told to wait
+    bool urgent = false;       ///< another responder was heard here: a change has to be confirmed
+    std::uint32_t age = 0;     ///< rounds since this flow asked this hop; UINT32_MAX: never
+    std::uint32_t turn = 0;    ///< any number that differs between flows and rounds
+    Duration patience{};       ///< by then it is known of every probe of a round whether it was answered
+    Duration longest_wait{};   ///< a dispensable probe that would wait longer is left out
   };
   struct Permit {
     enum class What : std::uint8_t { send, wait, leave_out } what = What::send;
@@ -111,15 +111,15 @@ class ResponderPacing {
     std::uint32_t answers = 0;   ///< evidence since the state began, halved when it grows old
     std::uint32_t silences = 0;
     std::uint32_t losses = 0;  ///< rounds
-    std::uint32_t asks = 0;  ///< since the demand was worked out
+    std::uint32_t asks = 0;    ///< since the demand was worked out
     Instant asks_since{};
-    Instant since{};       ///< of the state
-    Instant doubted{};     ///< open: when the first of the silences was
-    Instant next{};        ///< open: ignores silence until then; limited: begins no trial until then
-    Instant last_sent{};   ///< the newest probe while open
-    Instant queue_end{};   ///< when the next probe that has to wait may go
-    Duration hold{};       ///< limited: from one trial to the next
-    Duration rtt{};        ///< smoothed, with its variation on top
+    Instant since{};      ///< of the state
+    Instant doubted{};    ///< open: when the first of the silences was
+    Instant next{};       ///< open: ignores silence until then; limited: begins no trial until then
+    Instant last_sent{};  ///< the newest probe while open
+    Instant queue_end{};  ///< when the next probe that has to wait may go
+    Duration hold{};      ///< limited: from one trial to the next
+    Duration rtt{};       ///< smoothed, with its variation on top
     TokenBucket bucket;
   };
 

@@ -33,12 +33,12 @@ struct HopResult {
   packet::ReplyKind reply = packet::ReplyKind::none;
   std::uint8_t icmp_type = 0;  ///< of replies that are ICMP, else 0
   std::uint8_t icmp_code = 0;
-  std::uint8_t reply_ttl = 0;   ///< TTL the reply arrived with; 0 if there was none
-  std::uint8_t quoted_ttl = 0;  ///< TTL inside the quote; 0 if there was none
-  IpAddress responder;          ///< who answered (or refused); unspecified if nobody did
+  std::uint8_t reply_ttl = 0;          ///< TTL the reply arrived with; 0 if there was none
+  std::uint8_t quoted_ttl = 0;         ///< TTL inside the quote; 0 if there was none
+  IpAddress responder;                 ///< who answered (or refused); unspecified if nobody did
   Limiting limiting = Limiting::none;  ///< of whoever is known at this hop
-  Duration rtt{};               ///< wire time; only when there was an answer
-  Instant received{};           ///< only when there was an answer
+  Duration rtt{};                      ///< wire time; only when there was an answer
+  Instant received{};                  ///< only when there was an answer
   packet::KeptMpls mpls;
 };
 

@@ -57,7 +57,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::link_flows, "ecmp_link_flows", gauge, "destination,ttl,from,to", false,
      "Flows that go from one responder to the next now; the TTL is that of the next."},
     {Metric::hop_limited, "ecmp_hop_limited", gauge, "destination,path,ttl,hop", false,
-     "Only of hops whose responder limits its ICMP errors: 1 if its silence says so, 2 if it was confirmed by asking it "
+     "Only of hops whose responder limits its ICMP errors: 1 if its silence says so, 2 if it was confirmed by asking "
+     "it "
      "more and less often."},
     {Metric::hop_losses, "ecmp_hop_losses_total", counter, "destination,path,ttl,hop", false,
      "Probes with no answer from this hop or any beyond it."},

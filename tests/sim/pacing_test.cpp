@@ -49,16 +49,12 @@ class PacedRun final : public RoundSink {
  public:
   PacedRun(std::string_view r1, std::uint64_t seed, const Scale& scale, std::string_view more = "")
       : network_(scenario(r1, more), seed),
-        engine_({.secret = {1, 2},
-                 .probes_per_second_per_responder = scale.ceiling,
-                 .adapt_to_responders = scale.adapt}),
+        engine_(
+            {.secret = {1, 2}, .probes_per_second_per_responder = scale.ceiling, .adapt_to_responders = scale.adapt}),
         family_(scale.family) {
     for (std::uint16_t i = 0; i < scale.destinations; ++i) {
-      DestinationPlan plan{.address = address(i),
-                           .flows = scale.flows,
-                           .interval = scale.interval,
-                           .timeout = 2s,
-                           .phase = i};
+      DestinationPlan plan{
+          .address = address(i), .flows = scale.flows, .interval = scale.interval, .timeout = 2s, .phase = i};
       const auto first = engine_.add(plan, network_.now());
       REQUIRE(first.has_value());
       for (std::uint32_t flow = *first; flow < *first + scale.flows; ++flow)
