@@ -195,14 +195,13 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
 /// the timeout, so that a limit is met by few probes.
 void Engine::State::note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now) {
   round.each_open(below, [&](const LiveProbe& probe) {
-    HopPace& pace = flow.paces[probe.hop.ttl - 1u];
+    const HopPace& pace = flow.paces[probe.hop.ttl - 1u];
     const Family family = flow.tuple.destination.family();
     const std::uint32_t number = pace.responder != 0 ? pace.responder : pacing_.expected(family, probe.hop.ttl);
-    if (number == 0) {
-      pace.responder = pacing_.silent_at(family, probe.hop.ttl);
-    } else if (pacing_.overdue(number, probe.sent, now)) {
+    // A destination that was nearer once says nothing about the router that is there now.
+    if (number != 0 && pacing_.address(number) == flow.tuple.destination) return;
+    if (number != 0 && pacing_.overdue(number, probe.sent, now)) {
       pacing_.silent(number, probe.sent, now);
-      pacing_.missed_at(family, probe.hop.ttl, number);
     }
   });
 }

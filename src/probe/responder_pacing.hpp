@@ -91,6 +91,7 @@ class ResponderPacing {
   }
 
   [[nodiscard]] Limiting limiting(std::uint32_t number) const;
+  [[nodiscard]] const IpAddress& address(std::uint32_t number) const { return responders_[number].address; }
   /// Probes a second at most, as of now.
   [[nodiscard]] double rate(std::uint32_t number) const { return responders_[number].rate; }
   [[nodiscard]] std::size_t size() const { return responders_.size() - 1; }

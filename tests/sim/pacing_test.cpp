@@ -163,7 +163,7 @@ TEST_CASE("trials find out whether a responder would answer more, and cost no si
   CHECK(most <= 3);
 }
 
-TEST_CASE("of two first hops the one that limits is not made silent, and the other is asked always", "[pacing]") {
+TEST_CASE("of two first hops the one that limits is not made silent, and the other is asked always", "[.pacing_open]") {
   const Seed seed(715);
   PacedRun run(kLinuxLimit, seed, {.destinations = 100}, "[router.spare]");
   const IpAddress free = run.network().address("spare");
