@@ -279,10 +279,14 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   const Family family = flow.tuple.destination.family();
   const std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
   const Duration interval = flow.plan->interval;
-  // The probe that reaches the destination, and those that search it, are never left out.
+  // The probe that reaches the destination, and those that search it, are never left out; nor, but for the first hop,
+  // the one before it, which sees that the path has become shorter.
   const auto permit =
       pacing_.ask(responder,
-                  {.dispensable = flow.distance != 0 ? due.ttl < flow.distance && due.attempt == 0 : !flow.anonymous,
+                  {.dispensable = pacing_.address(responder) != flow.tuple.destination &&
+                      (flow.distance != 0 ? due.attempt == 0 && (due.ttl == 1 || due.ttl + 1 < flow.distance) &&
+                                                due.ttl < flow.distance
+                                          : !flow.anonymous),
                    .again = round.delayed(),
                    .urgent = pace.urgent > 0,
                    .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
