@@ -132,7 +132,8 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
       routes_(*transport_),
       engine_({.secret = random_secret(),
                .probes_per_second = first_config_->limits.probes_per_second,
-               .probes_per_second_per_responder = first_config_->limits.probes_per_second_per_responder}),
+               .probes_per_second_per_responder = first_config_->limits.probes_per_second_per_responder,
+               .adapt_to_responders = first_config_->limits.adapt_to_responders}),
       log_(first_config_->history_memory),
       tracing_(*first_config_, engine_, routes_, outputs()),
       one_off_desk_(first_config_->one_off),
@@ -278,7 +279,8 @@ void Agent::State::take_changes() {
   const auto changes = changes_.take();
   if (changes == nullptr) return;
   if (changes->settings) {
-    engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder);
+    engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder,
+                      changes->limits.adapt_to_responders);
     names_.set_options(changes->dns);
     asn_.watch(changes->dns.asn_database);
   }

@@ -148,6 +148,7 @@ void add_engine(Families& families, const EngineCounters& counters) {
   families.add(Metric::rounds_skipped, counters.rounds_skipped);
   families.add(Metric::rate_limited, counters.rate_limited);
   families.add(Metric::responder_delayed, counters.responder_delayed);
+  families.add(Metric::probes_left_out, counters.left_out);
 }
 
 void add_reasons(Families& families, Metric metric, const std::vector<ReasonCount>& counts) {

@@ -59,6 +59,7 @@ struct Destination {
 struct Limits {
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
+  bool adapt_to_responders = true;
   std::uint32_t max_destinations = 10000;
   std::uint32_t max_flows_per_destination = 512;
   std::uint32_t max_paths_per_destination = 128;

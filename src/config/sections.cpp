@@ -96,6 +96,7 @@ void read_limits(TableReader& root, Config& config) {
   };
   rate("probes_per_second", limits.probes_per_second);
   rate("probes_per_second_per_responder", limits.probes_per_second_per_responder);
+  if (const auto given = reader.boolean("adapt_to_responders")) limits.adapt_to_responders = given->value;
   count("max_destinations", limits.max_destinations, kDestinations);
   count("max_flows_per_destination", limits.max_flows_per_destination, kPerDestination);
   count("max_paths_per_destination", limits.max_paths_per_destination, kPerDestination);

@@ -108,6 +108,7 @@ void write_tables(Writer& out, const Config& config) {
   out.table("[limits]");
   out.key("probes_per_second", number(config.limits.probes_per_second));
   out.key("probes_per_second_per_responder", number(config.limits.probes_per_second_per_responder));
+  out.key("adapt_to_responders", config.limits.adapt_to_responders);
   out.key("max_destinations", config.limits.max_destinations);
   out.key("max_flows_per_destination", config.limits.max_flows_per_destination);
   out.key("max_paths_per_destination", config.limits.max_paths_per_destination);

@@ -7,6 +7,7 @@
 
 #include "path/flow_jitter.hpp"
 #include "path/flow_view.hpp"
+#include "path/icmp_limit.hpp"
 #include "path/path_registry.hpp"
 #include "path/sightings.hpp"
 #include "path/view_sums.hpp"
@@ -43,8 +44,10 @@ PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_
   told.hops.reserve(path.members.size());
   for (KnownPath::Member& member : path.members) {
     told.hops.push_back(
-        {member.ttl, member.responder, member.newest, member.counters, member.mpls, member.ledger.told(now_at_hops)});
+        {member.ttl, member.responder, member.newest, member.counters, member.mpls, member.ledger.told(now_at_hops),
+         member.limiting});
   }
+  mark_limited(told);
   return told;
 }
 
@@ -363,6 +366,7 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       ++member->counters.replies;
       member->newest = {hop.reply, hop.reply_ttl, hop.quoted_ttl};
       member->mpls = hop.mpls;
+      member->limiting = hop.limiting;
       member->ledger.reply(place, hop.rtt);
       const auto which = static_cast<std::uint32_t>(member - &flow.path->members[flow.path->first(hop.ttl)]);
       const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);

@@ -23,6 +23,7 @@ struct KnownPath {
     HopCounters counters;
     packet::KeptMpls mpls;  ///< labels and other notes of its newest reply
     Ledger ledger;
+    Limiting limiting = Limiting::none;  ///< as pacing told it with the newest reply
   };
 
   std::uint32_t id = 0;

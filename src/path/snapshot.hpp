@@ -15,6 +15,7 @@
 #include "path/change.hpp"
 #include "path/search_progress.hpp"
 #include "path/statistics.hpp"
+#include "probe/round.hpp"
 
 namespace ecmp {
 
@@ -60,6 +61,8 @@ struct HopSnapshot {
   /// RTT, jitter and loss ratio of the probes at this hop. Null if made by hand: nothing observed. When the model keeps
   /// no histograms of hops they are empty, but the window is there.
   std::shared_ptr<const Statistics> statistics;
+  /// Found out by pacing, or by what is answered behind it (see icmp_limit.hpp).
+  Limiting limiting = Limiting::none;
 };
 
 struct PathSnapshot {

@@ -55,6 +55,7 @@ struct EngineCounters {
   std::uint64_t rounds_skipped = 0;     ///< not begun, since earlier ones of the flow were not over or time ran out
   std::uint64_t rate_limited = 0;       ///< probes that waited for the global limit
   std::uint64_t responder_delayed = 0;  ///< probes that waited for the limit of their responder
+  std::uint64_t left_out = 0;           ///< probes not sent, since their responder was asked often enough
   /// How much later than due probes left: [i] counts those in (bound(i-1), bound(i)], see schedule_lag_bounds().
   std::array<std::uint64_t, 16> schedule_lag{};
   Duration schedule_lag_sum{};
@@ -67,6 +68,9 @@ struct EngineOptions {
   SipKey secret{};  ///< random per process in production; fixed in tests
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
+  /// Ask responders that limit their ICMP errors only as often as they answer, see ResponderPacing. If not, every hop
+  /// of every round is asked.
+  bool adapt_to_responders = true;
 };
 
 /// The heart: decides which probe leaves when, takes in what was captured, closes probes, finishes rounds. Pure state
@@ -100,7 +104,7 @@ class Engine {
   void ask(std::uint32_t flow, std::uint32_t rounds, Instant at, Duration apart);
 
   /// Other limits than those of the options.
-  void set_rates(double probes_per_second, double probes_per_second_per_responder);
+  void set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders);
 
   /// The source address of a flow, from its route. A flow without one fails each probe with SendError::no_route.
   void set_source(std::uint32_t flow, const IpAddress& source);

@@ -224,10 +224,41 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
   // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).
   flow.stamped = probe.stamped;
+  learn_responder(flow, probe);
+  if (probe.destination) note_silences(flow, round, hop.ttl, answer.at);
   round.on_answer(probe);
   if (round.quiet()) settle(flow, round, answer.at);
   hand_over(flow, answer.at, rounds);
   schedule(flow);
+}
+
+void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
+  constexpr std::uint32_t kUrgentRounds = 1;
+  const HopResult& hop = probe.hop;
+  HopPace& pace = flow.paces[hop.ttl - 1u];
+  const std::uint32_t before = pace.responder;
+  pace.responder = pacing_.number_of(hop.responder, before);
+  if (before != 0 && before != pace.responder) {
+    pace.urgent = kUrgentRounds;
+    pacing_.charge(pace.responder, hop.received);
+  }
+  pacing_.answered(pace.responder, probe.sent, hop.rtt);
+  if (probe.time_exceeded()) pacing_.heard_at(hop.responder.family(), hop.ttl, pace.responder);
+}
+
+/// The destination has answered. Who is nearer, was asked before and has not, keeps silent: that is told long before
+/// the timeout, so that a limit is met by few probes.
+void Engine::State::note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now) {
+  round.each_open(below, [&](const LiveProbe& probe) {
+    const HopPace& pace = flow.paces[probe.hop.ttl - 1u];
+    const Family family = flow.tuple.destination.family();
+    const std::uint32_t number = pace.responder != 0 ? pace.responder : pacing_.expected(family, probe.hop.ttl);
+    // A destination that was nearer once says nothing about the router that is there now.
+    if (number != 0 && pacing_.address(number) == flow.tuple.destination) return;
+    if (number != 0 && pacing_.overdue(number, probe.sent, now)) {
+      pacing_.silent(number, probe.sent, now);
+    }
+  });
 }
 
 }  // namespace ecmp

@@ -12,6 +12,7 @@
 #include "probe/engine.hpp"
 #include "probe/flow_index.hpp"
 #include "probe/live_round.hpp"
+#include "probe/responder_pacing.hpp"
 #include "probe/timer_queue.hpp"
 #include "probe/token_bucket.hpp"
 
@@ -22,6 +23,13 @@ struct Rewriting {
   std::uint32_t offset = 0;
   ProbeIdentity shown_by;
   bool confirmed = false;  ///< by another probe
+};
+
+/// What the engine remembers of a hop of a flow.
+struct HopPace {
+  std::uint32_t responder = 0;   ///< whose limit a probe counts against, see ResponderPacing; 0 is nobody's
+  std::uint32_t asked : 29 = 0;  ///< the round after the one that asked it last; 0: none did
+  std::uint32_t urgent : 3 = 0;  ///< rounds that must not leave it out, since it has changed
 };
 
 struct Flow {
@@ -56,7 +64,7 @@ struct Flow {
   std::uint8_t suspected = 0;
 
   std::vector<std::unique_ptr<LiveRound>> live;  ///< oldest first
-  std::vector<std::uint32_t> responders;         ///< by TTL - 1: whose limit a probe counts against; 0 is nobody's
+  std::vector<HopPace> paces;                    ///< by TTL - 1
   std::uint32_t last_over = 0;                   ///< number of the round that ended last
   std::bitset<256> last_answered;                ///< its answered TTLs: tells duplicates from late answers
   /// By TTL - 1, once it was needed: how much a NAT was off in the newest quote that it had rewritten.
@@ -76,7 +84,7 @@ class Engine::State {
   void rest(std::uint32_t number);
   void wake(std::uint32_t number, Instant at);
   void ask(std::uint32_t number, std::uint32_t rounds, Instant at, Duration apart);
-  void set_rates(double probes_per_second, double probes_per_second_per_responder);
+  void set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders);
   [[nodiscard]] Instant next_due() const;
   std::span<Outgoing> poll(Instant now, std::size_t maximum, RoundSink& rounds);
   void on_sent(std::span<const Outgoing> batch);
@@ -97,8 +105,10 @@ class Engine::State {
   void begin_round(Flow& flow, Instant now);
   void hand_over(Flow& flow, Instant now, RoundSink& rounds);
   void settle(Flow& flow, LiveRound& round, Instant now);
-  bool may_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
-  void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
+  void try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
+  void learn_responder(Flow& flow, const LiveProbe& probe);
+  void note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now);
+  void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, bool trial);
   void schedule(Flow& flow);
   void count_lag(Duration lag);
 
@@ -116,7 +126,6 @@ class Engine::State {
   void close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
   void close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds);
   LiveRound* find_round(Flow& flow, std::uint8_t round_field);
-  std::uint32_t responder(const IpAddress& address, std::uint32_t likely);
 
   EngineOptions options_;
   std::vector<std::unique_ptr<Flow>> flows_;                 ///< by number; empty where a destination was removed
@@ -126,9 +135,7 @@ class Engine::State {
   TimerQueue timers_;
   TokenBucket bucket_;
   Instant blocked_until_{};  ///< the global limit is used up until then
-  std::unordered_map<IpAddress, std::uint32_t> responder_numbers_;
-  std::vector<TokenBucket> responder_buckets_;
-  std::vector<IpAddress> responder_addresses_;  ///< by the same numbers
+  ResponderPacing pacing_;
 
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
   struct Handed {

@@ -45,6 +45,7 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   limit_ = terms.distance != 0 ? terms.distance : terms.max_ttl;
   verifying_ = false;
   over_ = false;
+  delayed_ = false;
   suspected_ = 0;
 }
 
@@ -59,22 +60,31 @@ std::optional<LiveRound::Due> LiveRound::due() const {
   return std::nullopt;
 }
 
-LiveProbe& LiveRound::begin_probe(Instant now) {
-  const Due next = *due();
+LiveProbe& LiveRound::next_probe(const Due& next) {
   if (again_next_ < again_.size()) {
     ++again_next_;
   } else {
     ++next_ttl_;
   }
+  delayed_ = false;
+  LiveProbe& probe = probes_.emplace_back();
+  probe.attempt = next.attempt;
+  probe.hop.ttl = next.ttl;
+  return probe;
+}
+
+LiveProbe& LiveRound::begin_probe(Instant now) {
+  LiveProbe& probe = next_probe(*due());
   next_send_ = now + terms_.gap;
   last_timeout_ = now + terms_.timeout;
   ++open_;
-  LiveProbe& probe = probes_.emplace_back();
   probe.state = LiveProbe::State::sent;
-  probe.attempt = next.attempt;
   probe.sent = now;
-  probe.hop.ttl = next.ttl;
   return probe;
+}
+
+void LiveRound::leave_out() {
+  next_probe(*due()).state = LiveProbe::State::left_out;
 }
 
 Instant LiveRound::deadline() const {
@@ -279,8 +289,10 @@ bool LiveRound::ask_again(std::uint8_t from, std::uint8_t below, Instant now) {
   again_next_ = 0;
   for (int ttl = from; ttl < below; ++ttl) {
     const LiveProbe* probe = best(static_cast<std::uint8_t>(ttl));
+    // What was left out is asked only where it decides how far the destination is.
+    const bool nearest = probe != nullptr && probe->state == LiveProbe::State::left_out && ttl + 1 == below;
     if (probe == nullptr || probe->state == LiveProbe::State::timed_out ||
-        probe->state == LiveProbe::State::unobserved) {
+        probe->state == LiveProbe::State::unobserved || nearest) {
       again_.push_back(static_cast<std::uint8_t>(ttl));
     }
   }
@@ -327,6 +339,7 @@ const LiveProbe* LiveRound::best(std::uint8_t ttl) const {
   const LiveProbe* chosen = nullptr;
   for (const LiveProbe& probe : probes_) {
     if (probe.hop.ttl != ttl) continue;
+    if (probe.attempt > 0 && probe.state == LiveProbe::State::left_out) continue;
     if (probe.attempt == 0 || (retries_count && (chosen == nullptr || !chosen->answered()))) chosen = &probe;
   }
   return chosen;
@@ -349,6 +362,8 @@ HopResult LiveRound::hop_result(std::uint8_t ttl) const {
     hop.outcome = HopOutcome::send_failed;
   } else if (probe->state == LiveProbe::State::unobserved) {
     hop.outcome = HopOutcome::unobserved;
+  } else if (probe->state == LiveProbe::State::left_out) {
+    hop.outcome = HopOutcome::left_out;
   } else if (!probe->answered()) {
     hop.outcome = HopOutcome::lost;
   } else {
@@ -381,10 +396,14 @@ void LiveRound::report(Instant now, Round& round) const {
   bool later_answer = false;
   bool later_unknown = false;
   for (auto hop = round.hops.rbegin(); hop != round.hops.rend(); ++hop) {
+    if (hop->outcome == HopOutcome::lost && later_answer) {
+      // Silence that a trial has caused says nothing about the network.
+      const LiveProbe* const probe = best(hop->ttl);
+      hop->outcome = probe != nullptr && probe->trial ? HopOutcome::left_out : HopOutcome::silent;
+    }
     // Loss is what nobody further on answers either: where those could not be seen, silence is as likely.
-    if (hop->outcome == HopOutcome::lost && later_answer) hop->outcome = HopOutcome::silent;
     if (hop->outcome == HopOutcome::lost && later_unknown) hop->outcome = HopOutcome::unobserved;
-    later_unknown = later_unknown || says_nothing(hop->outcome);
+    later_unknown = later_unknown || hop->outcome == HopOutcome::send_failed || hop->outcome == HopOutcome::unobserved;
     later_answer = later_answer || hop->outcome == HopOutcome::replied || hop->outcome == HopOutcome::unreachable;
   }
 }

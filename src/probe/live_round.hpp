@@ -12,12 +12,13 @@ namespace ecmp {
 
 /// One probe of a round under way.
 struct LiveProbe {
-  enum class State : std::uint8_t { unsent, sent, answered, timed_out, send_failed, unobserved };
+  enum class State : std::uint8_t { unsent, sent, answered, timed_out, send_failed, unobserved, left_out };
 
   State state = State::unsent;
   std::uint8_t attempt = 0;
   bool destination = false;           ///< the destination itself answered
   bool stamped = false;               ///< `sent` is the interface's stamp, not the sender's
+  bool trial = false;                 ///< beyond the rate that its responder is known to answer: silence is ours
   Unobserved gap = Unobserved::none;  ///< we could not look for some of the time that it waits
   Instant sent{};
   HopResult hop;  ///< ttl, and the answer once there is one
@@ -69,7 +70,22 @@ class LiveRound {
   [[nodiscard]] std::optional<Due> due() const;
 
   /// A limit holds the next probe back.
-  void delay(Instant until) { next_send_ = until; }
+  void delay(Instant until) {
+    next_send_ = until;
+    delayed_ = true;
+  }
+  /// Whether the next probe has been held back already.
+  [[nodiscard]] bool delayed() const { return delayed_; }
+
+  /// The probe due() tells is not sent in this round: whoever is there is asked by others.
+  void leave_out();
+
+  /// Those of the sweep that were sent and are unanswered so far, at TTLs below `below`.
+  template <typename Visit>
+  void each_open(std::uint8_t below, Visit visit) const {
+    for (const LiveProbe& probe : probes_)
+      if (probe.state == LiveProbe::State::sent && probe.attempt == 0 && probe.hop.ttl < below) visit(probe);
+  }
 
   /// The probe due() tells has been handed over to be sent.
   LiveProbe& begin_probe(Instant now);
@@ -128,6 +144,7 @@ class LiveRound {
   bool finish(EndToEnd end_to_end, std::uint8_t distance);
   bool plan_verification(Instant now);
   bool plan_sweep(std::uint8_t from, Instant now);
+  LiveProbe& next_probe(const Due& next);
   [[nodiscard]] bool one_by_one() const;
   [[nodiscard]] const LiveProbe* best(std::uint8_t ttl) const;
   [[nodiscard]] HopResult hop_result(std::uint8_t ttl) const;
@@ -147,6 +164,7 @@ class LiveRound {
   int limit_ = 0;     ///< last TTL of the sweep
   bool verifying_ = false;
   bool over_ = false;
+  bool delayed_ = false;
   std::uint8_t suspected_ = 0;
   EndToEnd end_to_end_ = EndToEnd::lost;
   std::uint8_t distance_ = 0;

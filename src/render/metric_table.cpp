@@ -62,6 +62,10 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "return_path, mtu or interface; always 1."},
     {Metric::link_flows, "ecmp_link_flows", gauge, "destination,ttl,from,to", false,
      "Flows that go from one responder to the next now; the TTL is that of the next."},
+    {Metric::hop_limited, "ecmp_hop_limited", gauge, "destination,path,ttl,hop", false,
+     "Only of hops whose responder limits its ICMP errors: 1 if its silence says so, 2 if it was confirmed by asking "
+     "it "
+     "more and less often."},
     {Metric::hop_losses, "ecmp_hop_losses_total", counter, "destination,path,ttl,hop", false,
      "Probes with no answer from this hop or any beyond it."},
     {Metric::hop_probes, "ecmp_hop_probes_total", counter, "destination,path,ttl,hop", false,
@@ -116,6 +120,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Probes that waited for limits.probes_per_second."},
     {Metric::responder_delayed, "ecmp_exporter_responder_delayed_total", counter, "", false,
      "Probes that waited for limits.probes_per_second_per_responder."},
+    {Metric::probes_left_out, "ecmp_exporter_probes_left_out_total", counter, "", false,
+     "Probes of near hops not sent in their round, because others ask the same responder as often as it answers."},
     {Metric::series, "ecmp_exporter_series", gauge, "", false, "Series about the network in the scrape before this."},
     {Metric::series_dropped, "ecmp_exporter_series_dropped_total", counter, "family", false,
      "Series left out of scrapes because of limits.max_series."},

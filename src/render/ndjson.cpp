@@ -64,7 +64,8 @@ void append_hop(std::string& out, const RoundRecord& record, std::size_t index, 
   out.append(R"(","rtt":)");
   append_number(out, rtt / 1000);
   out.append(R"(,"timeout":)");
-  append_bool(out, hop.outcome != HopOutcome::replied);
+  append_bool(out, hop.outcome != HopOutcome::replied && hop.outcome != HopOutcome::left_out);
+  if (hop.outcome == HopOutcome::left_out) out.append(R"(,"probed":false)");
   out.append(R"(,"ptr":")");
   if (known) append_json(out, names.name(hop.responder));
   out.append(R"(","recv_time":")");
@@ -80,6 +81,7 @@ void append_hop(std::string& out, const RoundRecord& record, std::size_t index, 
   out.push_back('"');
   append_mpls(out, R"(,"mpls":)", hop.mpls);
   append_told(out, hop, index, names, findings);
+  if (hop.limiting != Limiting::none) out.append(R"(,"limited":true)");
   out.push_back('}');
 }
 

@@ -280,6 +280,9 @@ void SeriesSource::visit_hops(Metric metric, const Range& range, const Sink& sin
       case Metric::path_hop_info:
         sink(labels, 1u);
         break;
+      case Metric::hop_limited:
+        if (hop->limiting != Limiting::none) sink(labels, hop->limiting == Limiting::confirmed ? 2u : 1u);
+        break;
       case Metric::hop_probes:
         sink(labels, hop->counters.probes);
         break;

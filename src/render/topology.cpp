@@ -252,6 +252,7 @@ void append_node(std::string& out, const TopologyNode& node, std::string_view de
     before = ",";
   }
   if (!node.findings.empty()) out.push_back(']');
+  if (node.limited) out.append(R"(,"limited":true)");
   out.push_back('}');
 }
 

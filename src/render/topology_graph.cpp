@@ -89,6 +89,7 @@ class Builder {
     node.counters.losses += hop.counters.losses;
     node.counters.silences += hop.counters.silences;
     if (hop.statistics != nullptr) node.window.add(hop.statistics->window);
+    node.limited = node.limited || hop.limiting != Limiting::none;
     if (!hop.mpls.empty()) node.mpls = &hop.mpls;
   }
 

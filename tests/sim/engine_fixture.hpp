@@ -30,6 +30,7 @@ struct TraceOptions {
   std::uint16_t packet_size = 60;
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
+  bool adapt_to_responders = true;
 };
 
 /// A confirmed change of a flow's path.
@@ -82,7 +83,8 @@ class EngineRun final : public RoundSink {
         tap_(network_),
         engine_({.secret = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u},
                  .probes_per_second = options.probes_per_second,
-                 .probes_per_second_per_responder = options.probes_per_second_per_responder}) {
+                 .probes_per_second_per_responder = options.probes_per_second_per_responder,
+                 .adapt_to_responders = options.adapt_to_responders}) {
     for (const NodeId id : network_.topology().destinations)
       trace(network_.topology().nodes[id]);
   }

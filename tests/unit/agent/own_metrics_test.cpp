@@ -34,6 +34,7 @@ OwnMetricsInput example_input() {
   input.engine.rounds_skipped = 5;
   input.engine.rate_limited = 6;
   input.engine.responder_delayed = 7;
+  input.engine.left_out = 11;
   input.capture_dropped = 8;
   input.dns_errors = 9;
   input.history_rounds = 1000;

@@ -68,6 +68,7 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   snapshot.flows[2] = FlowSnapshot{};
   snapshot.flows[2].source_port = 50002;  // no route yet, nothing known
   HopSnapshot labelled = hop(2, ip("203.0.113.1"), {100, 60, 0, 40});
+  labelled.limiting = Limiting::confirmed;
   packet::MplsStack labels;
   labels.depth = 2;
   labels.labels[0].label = 16004;
