@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "agent/process_usage.hpp"
 #include "base/time.hpp"
 #include "config/selection.hpp"
+#include "path/link_verdict.hpp"
 #include "probe/engine.hpp"
 #include "render/exposition.hpp"
 
@@ -40,9 +42,11 @@ struct OwnMetricsInput {
   std::uint64_t history_forgotten = 0;
   std::uint64_t events = 0;
   std::uint64_t events_forgotten = 0;
-  std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0
-  std::vector<ReasonCount> one_off_traces;            ///< by result; likewise
-  std::vector<ReasonCount> one_off_refused;           ///< likewise
+  std::vector<ReasonCount> http_connections_refused;       ///< each reason once, also with a count of 0
+  std::vector<ReasonCount> one_off_traces;                 ///< by result; likewise
+  std::vector<ReasonCount> one_off_refused;                ///< likewise
+  std::shared_ptr<const LocalisationReport> localisation;  ///< null: it is off
+  std::vector<ReasonCount> localisation_verdicts;          ///< by kind; likewise
   std::optional<ProcessUsage> process;
 };
 

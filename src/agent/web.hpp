@@ -11,6 +11,7 @@
 #include "agent/scrape_stream.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
+#include "path/link_verdict.hpp"
 #include "render/exposition.hpp"
 #include "render/hop_names.hpp"
 
@@ -25,6 +26,7 @@ class Web {
     const RoundLog* log = nullptr;
     const EventLog* events = nullptr;
     std::function<std::shared_ptr<const render::HopNames>()> names;
+    std::function<std::shared_ptr<const LocalisationReport>()> localisation;
     std::function<bool()> ready;
     /// Appends the exporter's own families, and what ends a scrape.
     std::function<void(std::string& out, render::Format, const render::FamilyFilter&)> own_metrics;

@@ -75,6 +75,9 @@ enum class Metric : std::uint8_t {
   http_connections_refused,
   one_off_traces,
   one_off_refused,
+  link_loss_ratio,
+  link_suspicion,
+  localisation_verdicts,
   // The standard process metrics of Prometheus's client libraries.
   process_cpu_seconds,
   process_open_fds,
