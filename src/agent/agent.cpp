@@ -7,6 +7,7 @@
 #include "agent/change_slot.hpp"
 #include "agent/config_routes.hpp"
 #include "agent/event_log.hpp"
+#include "agent/localiser.hpp"
 #include "agent/log.hpp"
 #include "agent/names.hpp"
 #include "agent/one_off.hpp"
@@ -103,6 +104,7 @@ class Agent::State {
   Board board_;
   RoundLog log_;
   EventLog events_{kEventBytes};
+  Localiser localiser_;
   Tracing tracing_;
   OneOffDesk one_off_desk_;
   OneOffTraces one_off_;
@@ -135,6 +137,8 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
                .probes_per_second_per_responder = first_config_->limits.probes_per_second_per_responder,
                .adapt_to_responders = first_config_->limits.adapt_to_responders}),
       log_(first_config_->history_memory),
+      localiser_(first_config_->localisation, first_config_->window,
+                 {.board = &board_, .log = &log_, .events = &events_}),
       tracing_(*first_config_, engine_, routes_, outputs()),
       one_off_desk_(first_config_->one_off),
       one_off_(*first_config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
@@ -185,6 +189,7 @@ Web::Sources Agent::State::web_sources() {
       .log = &log_,
       .events = &events_,
       .names = [this] { return asn_.with_origins(names_.table()); },
+      .localisation = [this] { return first_config_->localisation.enabled ? localiser_.report() : nullptr; },
       .ready = [this] { return ready_.load(); },
       .own_metrics = [this](std::string& out, render::Format format,
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
@@ -238,6 +243,7 @@ void Agent::State::run() {
                              {"seccomp", privileges_->seccomp}});
   }
   server_.start();
+  localiser_.start();
   reloader_->start([this](const auto& changes) { return make_changes(changes); });
   turn_ = transport_->now();
   tracing_.set_wall_offset(transport_->wall_offset());
@@ -262,6 +268,7 @@ void Agent::State::run() {
   log::info("stopping");
   changes_.stop();
   reloader_->stop();
+  localiser_.stop();
   one_off_.stop();
   server_.stop();
   names_.stop();
@@ -271,6 +278,7 @@ void Agent::State::run() {
 bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& changes) {
   web_.set_settings(changes->limits.max_series, options_of(changes->histograms));
   log_.set_budget(changes->history_memory);
+  localiser_.set_window(changes->window);
   return changes_.hand_over(changes, [this] { transport_->wake(); });
 }
 
@@ -344,6 +352,14 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   for (std::size_t i = 1; i < one_off.refused.size(); ++i)
     input.one_off_refused.push_back({std::string(to_string(static_cast<OneOffRefusal>(i))), one_off.refused[i]});
   input.privileges = privileges_;
+  if (first_config_->localisation.enabled) {
+    input.localisation = localiser_.report();
+    const auto findings = localiser_.findings();
+    for (std::size_t i = 0; i < findings.size(); ++i) {
+      const auto kind = static_cast<EventKind>(static_cast<std::size_t>(EventKind::loss_verdict) + i);
+      input.localisation_verdicts.push_back({std::string(to_string(kind)), findings[i]});
+    }
+  }
   input.process = process_.read();
   own_metrics_.append(out, format, input, filter);
 }

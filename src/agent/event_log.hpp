@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "path/event_gathering.hpp"
@@ -23,6 +24,9 @@ class EventLog {
   void drop_destination(const std::string& name);
   /// Events that nothing more came to are over.
   void maintain(Instant now) { publish(gathering_.take(now)); }
+
+  /// By any thread: events that others found.
+  void add(std::vector<Event> events) { publish(std::move(events)); }
 
   /// By any thread. Events that match with a number of at least `from`, oldest first. `next` beyond the newest event
   /// means that all has been read.

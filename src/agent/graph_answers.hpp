@@ -24,7 +24,8 @@ net::HttpResponse unknown_destination();
 
 /// GET /topology
 net::HttpResponse answer_topology(const net::HttpRequest& request, const Board& board, const RoundLog& log,
-                                  const NameSource& names);
+                                  const NameSource& names,
+                                  const std::shared_ptr<const LocalisationReport>& localisation);
 
 /// GET /events
 net::HttpResponse answer_events(const net::HttpRequest& request, const Board& board, const EventLog& events,

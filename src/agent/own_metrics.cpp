@@ -67,6 +67,13 @@ class Families {
     if (samples.empty()) made_.pop_back();
   }
 
+  void add_links(Metric metric, std::span<const std::pair<LinkEnds, double>> samples) {
+    prometheus::MetricFamily* const family = samples.empty() ? nullptr : begin(metric);
+    if (family == nullptr) return;
+    for (const auto& [link, value] : samples)
+      add_sample(*family, value).label = {{"from", link.from.to_string()}, {"to", link.to.to_string()}};
+  }
+
   /// `counts` has one more than `bounds`: what lies above the last bound.
   void add_histogram(Metric metric, std::span<const Duration> bounds, std::span<const std::uint64_t> counts,
                      Duration sum) {
@@ -178,6 +185,24 @@ void add_discovery(Families& families, const OwnMetricsInput& input) {
   families.add(Metric::destinations_elsewhere, input.destinations_elsewhere);
 }
 
+void add_localisation(Families& families, const OwnMetricsInput& input) {
+  if (input.localisation == nullptr) return;
+  std::map<LinkEnds, const LinkVerdict*> links;  // each once: the verdict told first is the stronger one
+  for (const LinkVerdict& verdict : input.localisation->links) {
+    for (const LinkEnds& link : verdict.links)
+      links.try_emplace(link, &verdict);
+  }
+  std::vector<std::pair<LinkEnds, double>> losses;
+  std::vector<std::pair<LinkEnds, double>> suspicions;
+  for (const auto& [link, verdict] : links) {
+    losses.emplace_back(link, verdict->loss);
+    suspicions.emplace_back(link, verdict->suspicion);
+  }
+  families.add_links(Metric::link_loss_ratio, losses);
+  families.add_links(Metric::link_suspicion, suspicions);
+  add_reasons(families, Metric::localisation_verdicts, input.localisation_verdicts);
+}
+
 void add_process(Families& families, const ProcessUsage& usage) {
   families.add(Metric::process_cpu_seconds, usage.cpu_seconds);
   families.add(Metric::process_open_fds, usage.open_fds);
@@ -237,6 +262,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   add_reasons(families, Metric::one_off_traces, input.one_off_traces);
   add_reasons(families, Metric::one_off_refused, input.one_off_refused);
   if (input.privileges) families.add_privileges(*input.privileges);
+  add_localisation(families, input);
   if (input.process) add_process(families, *input.process);
   append_families(out, format, families.made());
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "base/time.hpp"
 #include "config/selection.hpp"
 #include "net/privilege.hpp"
+#include "path/link_verdict.hpp"
 #include "probe/engine.hpp"
 #include "render/exposition.hpp"
 
@@ -47,6 +49,8 @@ struct OwnMetricsInput {
   std::vector<ReasonCount> one_off_traces;            ///< by result; likewise
   std::vector<ReasonCount> one_off_refused;           ///< likewise
   std::optional<net::Privileges> privileges;
+  std::shared_ptr<const LocalisationReport> localisation;  ///< null: it is off
+  std::vector<ReasonCount> localisation_verdicts;     ///< by kind; likewise
   std::optional<ProcessUsage> process;
 };
 

@@ -92,7 +92,7 @@ void Web::add_routes(net::HttpServer& server) {
   server.route("GET", "/paths",
                [this](const HttpRequest& request) { return unless_too_many_follow(request, paths(request)); });
   server.route("GET", "/topology", [this](const HttpRequest& request) {
-    return answer_topology(request, *sources_.board, *sources_.log, sources_.names);
+    return answer_topology(request, *sources_.board, *sources_.log, sources_.names, sources_.localisation());
   });
   server.route("GET", "/events", [this](const HttpRequest& request) {
     return unless_too_many_follow(request, answer_events(request, *sources_.board, *sources_.events, sources_.names));

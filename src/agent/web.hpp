@@ -12,6 +12,7 @@
 #include "agent/slots.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
+#include "path/link_verdict.hpp"
 #include "render/exposition.hpp"
 #include "render/hop_names.hpp"
 
@@ -26,6 +27,7 @@ class Web {
     const RoundLog* log = nullptr;
     const EventLog* events = nullptr;
     std::function<std::shared_ptr<const render::HopNames>()> names;
+    std::function<std::shared_ptr<const LocalisationReport>()> localisation;
     std::function<bool()> ready;
     /// Appends the exporter's own families, and what ends a scrape.
     std::function<void(std::string& out, render::Format, const render::FamilyFilter&)> own_metrics;

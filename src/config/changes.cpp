@@ -33,6 +33,7 @@ Changes plan_changes(const Config& before, const Config& after) {
                      before.history_memory != after.history_memory || before.dns != after.dns;
   if (before.listen_addresses != after.listen_addresses) changes.need_restart.emplace_back("web.listen_addresses");
   if (before.web_config_file != after.web_config_file) changes.need_restart.emplace_back("web.config_file");
+  if (before.localisation != after.localisation) changes.need_restart.emplace_back("localisation");
   if (before.modules != after.modules) changes.need_restart.emplace_back("modules");
   if (before.one_off != after.one_off) changes.need_restart.emplace_back("one_off");
 

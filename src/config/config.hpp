@@ -121,6 +121,15 @@ struct Discovery {
   friend bool operator==(const Discovery&, const Discovery&) = default;
 };
 
+/// Which links lose, over all flows of all destinations.
+struct Localisation {
+  bool enabled = true;
+  std::uint32_t worst_links = 20;  ///< told at most
+  double min_loss = 0.001;         ///< ratio, below which no link is looked for
+
+  friend bool operator==(const Localisation&, const Localisation&) = default;
+};
+
 /// Which part of the destinations this agent traces.
 struct Shard {
   std::uint32_t index = 0;  ///< below `count`
@@ -143,6 +152,7 @@ struct Config {
   Dns dns;
   Discovery discovery;
   Shard shard;
+  Localisation localisation;
   std::vector<Destination> destinations;
   std::vector<Module> modules;
   OneOffLimits one_off;

@@ -135,6 +135,10 @@ void write_tables(Writer& out, const Config& config) {
   out.table("[shard]");
   out.key("index", config.shard.index);
   out.key("count", config.shard.count);
+  out.table("[localisation]");
+  out.key("enabled", config.localisation.enabled);
+  out.key("worst_links", config.localisation.worst_links);
+  out.key("min_loss", number(config.localisation.min_loss));
 }
 
 /// Keys of [probe], those that are not what they are by default.

@@ -52,6 +52,18 @@ void add_move(PathEvent& event, const RoundRecord& record) {
   at->flows.insert(std::ranges::lower_bound(at->flows, record.source_port), record.source_port);
 }
 
+/// Verdicts on links are of all destinations.
+bool matches_verdict(const RoundFilter& filter, const PathEvent& event) {
+  if (filter.path) return false;
+  if (!filter.destination && !filter.flow) return true;
+  if (event.loss == nullptr) return false;
+  const auto reproduces = [&](const WitnessFlow& flow) {
+    return (!filter.destination || flow.destination->name == *filter.destination) &&
+           (!filter.flow || flow.source_port == *filter.flow);
+  };
+  return std::ranges::any_of(event.loss->reproduced_by, reproduces);
+}
+
 }  // namespace
 
 std::string_view to_string(EventKind kind) {
@@ -68,13 +80,24 @@ std::string_view to_string(EventKind kind) {
       return "down";
     case EventKind::up:
       return "up";
+    case EventKind::loss_verdict:
+      return "loss_verdict";
+    case EventKind::delay_verdict:
+      return "delay_verdict";
+    case EventKind::imbalance:
+      return "imbalance";
+    case EventKind::polarised:
+      return "polarised";
+    case EventKind::count_:
+      break;
   }
   return "";
 }
 
 bool matches(const RoundFilter& filter, const PathEvent& event) {
-  if (filter.destination && event.destination->name != *filter.destination) return false;
   if (filter.since && event.time < *filter.since) return false;
+  if (event.destination == nullptr) return matches_verdict(filter, event);
+  if (filter.destination && event.destination->name != *filter.destination) return false;
   if (!filter.flow && !filter.path) return true;
   return std::ranges::any_of(event.moves, [&](const EventMove& move) {
     return (!filter.flow || std::ranges::binary_search(move.flows, *filter.flow)) &&

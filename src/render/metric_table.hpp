@@ -83,6 +83,9 @@ enum class Metric : std::uint8_t {
   privileges_info,
   unobserved_rounds,
   clock_steps,
+  link_loss_ratio,
+  link_suspicion,
+  localisation_verdicts,
   // The standard process metrics of Prometheus's client libraries.
   process_cpu_seconds,
   process_open_fds,

@@ -91,7 +91,19 @@ TEST_CASE("the exporter's own metrics are exactly these, in every format", "[age
 }
 
 TEST_CASE("every own family of the table is told, and no other", "[agent]") {
-  const std::string text = text_of(OwnMetrics(), example_input(), {});
+  OwnMetricsInput input = example_input();
+  LocalisationReport report;
+  report.links.resize(2);
+  report.links[0].links = {{IpAddress::v4(0x0a000001), IpAddress::v4(0x0a000002)}};
+  report.links[0].loss = 0.25;
+  report.links[0].suspicion = 3;
+  report.links[1].links = report.links[0].links;  // told once: the stronger suspicion
+  input.localisation = std::make_shared<const LocalisationReport>(report);
+  input.localisation_verdicts = {{"loss_verdict", 5}};
+  const std::string text = text_of(OwnMetrics(), input, {});
+  CHECK(count_of(text, "ecmp_link_loss_ratio{from=\"10.0.0.1\",to=\"10.0.0.2\"} 0.25\n") == 1);
+  CHECK(count_of(text, "ecmp_link_suspicion{from=\"10.0.0.1\",to=\"10.0.0.2\"} 3\n") == 1);
+  CHECK(count_of(text, "ecmp_localisation_verdicts_total{kind=\"loss_verdict\"} 5\n") == 1);
   const auto own = render::metric_table().subspan(render::kNetworkMetrics, render::kOwnMetrics);
   for (const render::MetricRow& family : own) {
     CAPTURE(family.name);
