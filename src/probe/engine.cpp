@@ -357,19 +357,19 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   const Duration interval = flow.plan->interval;
   // The probe that reaches the destination, and those that search it, are never left out; nor, but for the first hop,
   // the one before it, which sees that the path has become shorter.
-  const auto permit =
-      pacing_.ask(responder,
-                  {.dispensable = pacing_.address(responder) != flow.tuple.destination &&
+  const auto permit = pacing_.ask(
+      responder,
+      {.dispensable = pacing_.address(responder) != flow.tuple.destination &&
                       (flow.distance != 0 ? due.attempt == 0 && (due.ttl == 1 || due.ttl + 1 < flow.distance) &&
                                                 due.ttl < flow.distance
                                           : !flow.anonymous),
-                   .again = round.delayed(),
-                   .urgent = pace.urgent > 0,
-                   .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
-                   .turn = flow.number * 2654435761u + round.number() * 40503u,
-                   .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
-                   .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
-                  now);
+       .again = round.delayed(),
+       .urgent = pace.urgent > 0,
+       .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
+       .turn = flow.number * 2654435761u + round.number() * 40503u,
+       .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
+       .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
+      now);
   if (permit.what == ResponderPacing::Permit::What::wait) {
     ++counters.responder_delayed;
     return round.delay(permit.until);
