@@ -26,7 +26,7 @@ reports=$build/reports
 rm -rf "$reports"
 mkdir -p "$reports"
 chmod 1777 "$reports" # an exporter that has become another user writes here too
-export TSAN_OPTIONS="log_path=$reports/report second_deadlock_stack=1 history_size=4"
+export TSAN_OPTIONS="log_path=$reports/report second_deadlock_stack=1 history_size=4 handle_segv=0 suppressions=$PWD/tests/tsan.supp"
 export ECMP_BUILD_DIRECTORY=$build ECMP_CORE_LIBRARY=$build/src/libcore.a
 export ECMP_EXPORTER=$build/src/ecmp_exporter ECMP_TRACE=$build/src/ecmp_trace
 
