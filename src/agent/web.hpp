@@ -7,6 +7,7 @@
 
 #include "agent/board.hpp"
 #include "agent/event_log.hpp"
+#include "agent/history_store.hpp"
 #include "agent/round_log.hpp"
 #include "agent/scrape_stream.hpp"
 #include "net/http_message.hpp"
@@ -24,6 +25,7 @@ class Web {
     const Board* board = nullptr;
     const RoundLog* log = nullptr;
     const EventLog* events = nullptr;
+    HistoryStore* store = nullptr;  ///< null: nothing is on disk
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<bool()> ready;
     /// Appends the exporter's own families, and what ends a scrape.
