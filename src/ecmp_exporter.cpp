@@ -12,6 +12,8 @@
 #include "agent/memory.hpp"
 #include "agent/version.hpp"
 #include "agent/web_config_file.hpp"
+#include "net/privilege.hpp"
+#include "net/sandbox.hpp"
 
 namespace {
 
@@ -74,6 +76,13 @@ int run(const ecmp::CommandLine& command_line) {
   const auto agent = ecmp::Agent::open(std::move(config), origin);
   if (!agent.ok()) {
     std::fprintf(stderr, "ecmp_exporter: %s\n", agent.error().c_str());
+    return kRuntimeFailure;
+  }
+  // Everything that takes a privilege is open, and there is one thread as yet.
+  auto refused = ecmp::net::drop_privileges(command_line.user);
+  if (!refused) refused = ecmp::net::enter_sandbox(command_line.sandbox);
+  if (refused) {
+    std::fprintf(stderr, "ecmp_exporter: %s\n", refused->message.c_str());
     return kRuntimeFailure;
   }
   running = agent->get();

@@ -27,7 +27,7 @@ if ! packaging/dependencies.sh test; then
   say "some packages are missing: going on with what is there"
 fi
 build dev
-build asan --target unit_tests sim_tests tui_tests net_tests
+build asan --target unit_tests sim_tests tui_tests net_tests fuzz_replay
 if [ "$(id -u)" = 0 ]; then
   build release # what the quickstart runs
 fi

@@ -9,7 +9,7 @@ _ecmp_trace() {
   fi
   COMPREPLY=()
   case $previous in
-    -j|--json-file|-l|--log|--simulate)
+    -j|--json-file|--asn-database|-l|--log|--simulate)
       compopt -o filenames 2> /dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
@@ -22,6 +22,9 @@ _ecmp_trace() {
     --diagram)
       mapfile -t COMPREPLY < <(compgen -W 'ascii utf8 dot svg' -- "$current")
       return ;;
+    --find)
+      mapfile -t COMPREPLY < <(compgen -W 'loss' -- "$current")
+      return ;;
     --hash-algorithm)
       mapfile -t COMPREPLY < <(compgen -W 'crc32 sha256' -- "$current")
       return ;;
@@ -32,7 +35,7 @@ _ecmp_trace() {
       return ;;
   esac
   if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '-T --tcp -U --udp -I --icmp -4 --ipv4 -6 --ipv6 -p --dest-port -s --source-port -P --parallel-probes --flows -m --max-ttl --source-address --interface -c --count -i --inter-ttl-delay -d --inter-probe-delay -t --timeout -J --json -j --json-file --report --diagram -n --no-resolve --hash-algorithm -l --log --log-level --simulate --seed -v --version -h --help' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W '-T --tcp -U --udp -I --icmp -4 --ipv4 -6 --ipv6 -p --dest-port -s --source-port -P --parallel-probes --flows -m --max-ttl --source-address --interface -c --count -i --inter-ttl-delay -d --inter-probe-delay -t --timeout -J --json -j --json-file --report --diagram --find -n --no-resolve --asn-database --hash-algorithm -l --log --log-level --simulate --seed -v --version -h --help' -- "$current")
   else
     mapfile -t COMPREPLY < <(compgen -A hostname -- "$current")
   fi

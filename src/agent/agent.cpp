@@ -3,10 +3,12 @@
 #include <atomic>
 #include <mutex>
 
+#include "agent/asn_file.hpp"
 #include "agent/change_slot.hpp"
 #include "agent/config_routes.hpp"
 #include "agent/event_log.hpp"
 #include "agent/history_store.hpp"
+#include "agent/localiser.hpp"
 #include "agent/log.hpp"
 #include "agent/names.hpp"
 #include "agent/one_off.hpp"
@@ -20,6 +22,7 @@
 #include "agent/web.hpp"
 #include "agent/web_access.hpp"
 #include "net/http_server.hpp"
+#include "net/privilege.hpp"
 #include "net/raw_transport.hpp"
 #include "probe/engine.hpp"
 
@@ -98,17 +101,20 @@ class Agent::State {
   ChangeSlot changes_;
   std::unique_ptr<net::RawTransport> transport_;
   Names names_;
+  AsnWatch asn_{[](const std::string& problem) { log::warn(problem); }};
   RawRoutes routes_;
   Engine engine_;
   Board board_;
   const std::unique_ptr<HistoryStore> store_;  ///< null: nothing is kept on disk
   RoundLog log_;
   EventLog events_{kEventBytes};
+  Localiser localiser_;
   Tracing tracing_;
   OneOffDesk one_off_desk_;
   OneOffTraces one_off_;
   OwnMetrics own_metrics_;
   ProcessReader process_;
+  std::optional<net::Privileges> privileges_;  ///< read once: what was given up does not come back
   Web web_;
   ProbeAnswers probe_answers_;
 
@@ -132,9 +138,12 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
       routes_(*transport_),
       engine_({.secret = random_secret(),
                .probes_per_second = first_config_->limits.probes_per_second,
-               .probes_per_second_per_responder = first_config_->limits.probes_per_second_per_responder}),
+               .probes_per_second_per_responder = first_config_->limits.probes_per_second_per_responder,
+               .adapt_to_responders = first_config_->limits.adapt_to_responders}),
       store_(std::move(store)),
       log_(first_config_->history_memory, store_ != nullptr ? store_->first_round() : 0),
+      localiser_(first_config_->localisation, first_config_->window,
+                 {.board = &board_, .log = &log_, .events = &events_}),
       tracing_(*first_config_, engine_, routes_, outputs()),
       one_off_desk_(first_config_->one_off),
       one_off_(*first_config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
@@ -144,6 +153,7 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
     events_.begin(store_->newest_events(kEventsFromDisk), store_->first_event());
     events_.set_on_event([this](std::uint64_t number, const EventLog::Event& event) { store_->add(number, event); });
   }
+  asn_.watch(first_config_->dns.asn_database);
   // Once and for all: to set another filter whenever somebody asks could lose replies of the steady tracing.
   for (const OneOffPorts& ports : one_off_.ports())
     transport_->keep_ports(ports.protocol, ports.first, ports.count);
@@ -158,7 +168,7 @@ OneOffTraces::Outputs Agent::State::one_off_outputs() {
 ProbeAnswers::Sources Agent::State::probe_sources() {
   return {.desk = &one_off_desk_,
           .wake = [this] { transport_->wake(); },
-          .names = [this] { return names_.table(); },
+          .names = [this] { return asn_.with_origins(names_.table()); },
           .max_series = first_config_->limits.max_series,
           .histograms = options_of(first_config_->histograms)};
 }
@@ -194,7 +204,8 @@ Web::Sources Agent::State::web_sources() {
       .log = &log_,
       .events = &events_,
       .store = store_.get(),
-      .names = [this] { return names_.table(); },
+      .names = [this] { return asn_.with_origins(names_.table()); },
+      .localisation = [this] { return first_config_->localisation.enabled ? localiser_.report() : nullptr; },
       .ready = [this] { return ready_.load(); },
       .own_metrics = [this](std::string& out, render::Format format,
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
@@ -241,7 +252,15 @@ std::optional<Error> Agent::State::listen() {
 
 void Agent::State::run() {
   if (store_ != nullptr) store_->start([this] { return board_.get(); });
+  privileges_ = net::read_privileges();
+  if (privileges_) {
+    log::info("privileges", {{"user", privileges_->user},
+                             {"capabilities", privileges_->capabilities},
+                             {"no_new_privs", privileges_->no_new_privs ? "1" : "0"},
+                             {"seccomp", privileges_->seccomp}});
+  }
   server_.start();
+  localiser_.start();
   reloader_->start([this](const auto& changes) { return make_changes(changes); });
   turn_ = transport_->now();
   tracing_.set_wall_offset(transport_->wall_offset());
@@ -266,6 +285,7 @@ void Agent::State::run() {
   log::info("stopping");
   changes_.stop();
   reloader_->stop();
+  localiser_.stop();
   one_off_.stop();
   server_.stop();
   if (store_ != nullptr) {
@@ -280,6 +300,7 @@ bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& ch
   web_.set_settings(changes->limits.max_series, options_of(changes->histograms));
   log_.set_budget(changes->history_memory);
   if (store_ != nullptr) store_->set_limits(changes->history_disk.retention, changes->history_disk.max_size);
+  localiser_.set_window(changes->window);
   return changes_.hand_over(changes, [this] { transport_->wake(); });
 }
 
@@ -288,8 +309,10 @@ void Agent::State::take_changes() {
   const auto changes = changes_.take();
   if (changes == nullptr) return;
   if (changes->settings) {
-    engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder);
+    engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder,
+                      changes->limits.adapt_to_responders);
     names_.set_options(changes->dns);
+    asn_.watch(changes->dns.asn_database);
   }
   tracing_.change(changes);
 }
@@ -317,6 +340,7 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
     const std::lock_guard lock(report_mutex_);
     input.engine = report_.engine;
     input.capture_dropped = report_.transport.capture_dropped;
+    input.clock_steps = report_.transport.clock_steps;
     input.dns_errors = report_.dns_errors;
   }
   const Reloader::Report reloads = reloader_->report();
@@ -339,11 +363,26 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
                                     {"accept_failed", http.accept_failures},
                                     {"read_timeout", http.read_timeouts},
                                     {"write_timeout", http.write_timeouts},
+                                    {"idle", http.idle_cut},
+                                    {"scrapes", web_.refused_scrapes()},
+                                    {"followers", web_.refused_followers()},
+                                    {"memory", http.connections_failed},
                                     {"tls", http.tls_failures}};
+  for (const auto& [status, count] : http.requests)
+    input.http_requests.push_back({std::to_string(status), count});
   const OneOffCounters one_off = one_off_desk_.counters();
   input.one_off_traces = {{"reached", one_off.reached}, {"not_reached", one_off.traced - one_off.reached}};
   for (std::size_t i = 1; i < one_off.refused.size(); ++i)
     input.one_off_refused.push_back({std::string(to_string(static_cast<OneOffRefusal>(i))), one_off.refused[i]});
+  input.privileges = privileges_;
+  if (first_config_->localisation.enabled) {
+    input.localisation = localiser_.report();
+    const auto findings = localiser_.findings();
+    for (std::size_t i = 0; i < findings.size(); ++i) {
+      const auto kind = static_cast<EventKind>(static_cast<std::size_t>(EventKind::loss_verdict) + i);
+      input.localisation_verdicts.push_back({std::string(to_string(kind)), findings[i]});
+    }
+  }
   input.process = process_.read();
   own_metrics_.append(out, format, input, filter);
 }

@@ -28,6 +28,9 @@ Watches the parallel paths to the destinations of a configuration file, and serv
                               web.config_file of the configuration, and without it neither of the two)
   --shard.index=N             which part of the destinations to trace, from 0, and of how many: instead of shard.index
   --shard.count=N             and shard.count of the configuration
+  --user=NAME                 become this user once everything that takes a privilege is open
+  --sandbox=MODE              what becomes of a system call that this program does not make: on (it fails, the
+                              default), kill (it ends the program) or off (nothing is filtered)
   --log.level=LEVEL           least severe messages to log: debug, info, warn or error (default info)
   --log.format=FORMAT         logfmt or json (default logfmt)
   --version                   print the version and exit
@@ -46,6 +49,8 @@ EarlyExit bad_usage(std::string_view what) {
 struct Given {
   std::string config_file;
   std::string web_config_file;
+  std::string user;
+  std::string sandbox = "on";
   std::string log_level = "info";
   std::string log_format = "logfmt";
   std::vector<std::string> listen_addresses;
@@ -68,6 +73,8 @@ std::string read(int argc, const char* const* argv, Given& given) {
   app.add_flag("--web.systemd-socket", given.systemd_socket)->disable_flag_override();
   app.add_option("--shard.index", given.shard_index)->check(CLI::Range(0, kMostShards - 1));
   app.add_option("--shard.count", given.shard_count)->check(CLI::Range(1, kMostShards));
+  app.add_option("--user", given.user);
+  app.add_option("--sandbox", given.sandbox);
   app.add_option("--log.level", given.log_level);
   app.add_option("--log.format", given.log_format);
   app.add_flag("--version", given.version)->disable_flag_override();
@@ -78,6 +85,13 @@ std::string read(int argc, const char* const* argv, Given& given) {
     return error.what();
   }
   return {};
+}
+
+std::optional<net::Sandbox> parse_sandbox(std::string_view text) {
+  if (text == "on") return net::Sandbox::on;
+  if (text == "kill") return net::Sandbox::kill;
+  if (text == "off") return net::Sandbox::off;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -97,6 +111,8 @@ std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* co
     if (const auto listen = config::parse_listen_address(address); !listen)
       return bad_usage(fmt::format("--web.listen-address={}: {}", address, listen.error()));
   }
+  const auto sandbox = parse_sandbox(given.sandbox);
+  if (!sandbox) return bad_usage(fmt::format("--sandbox={}: expected on, kill or off", given.sandbox));
   const auto level = log::parse_level(given.log_level);
   if (!level) return bad_usage(fmt::format("--log.level={}: expected debug, info, warn or error", given.log_level));
   const auto format = log::parse_format(given.log_format);
@@ -109,6 +125,8 @@ std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* co
   line.systemd_socket = given.systemd_socket;
   line.shard_index = given.shard_index;
   line.shard_count = given.shard_count;
+  line.user = given.user;
+  line.sandbox = *sandbox;
   line.log_level = *level;
   line.log_format = *format;
   return line;

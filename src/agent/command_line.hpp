@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/log.hpp"
+#include "net/sandbox.hpp"
 
 namespace ecmp {
 
@@ -19,6 +20,8 @@ struct CommandLine {
   bool systemd_socket = false;                ///< instead of all listen addresses
   std::optional<std::uint32_t> shard_index;   ///< instead of that of the configuration
   std::optional<std::uint32_t> shard_count;   ///< the same
+  std::string user;                           ///< whom to become once everything is open; empty: nobody else
+  net::Sandbox sandbox = net::Sandbox::on;
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::logfmt;
 };

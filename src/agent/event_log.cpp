@@ -16,6 +16,14 @@ std::size_t event_bytes(const PathEvent& event) {
   std::size_t bytes = sizeof(PathEvent) + 2 * kAllocation + event.moves.capacity() * sizeof(EventMove) + kAllocation;
   for (const EventMove& move : event.moves)
     bytes += move.flows.capacity() * sizeof(std::uint16_t) + kAllocation;
+  if (event.loss != nullptr) {
+    bytes += sizeof(LinkVerdict) + event.loss->links.capacity() * sizeof(LinkEnds) + 4 * kAllocation;
+    bytes += (event.loss->reproduced_by.capacity() + event.loss->not_reproduced_by.capacity()) * sizeof(WitnessFlow);
+  }
+  if (event.delay != nullptr) bytes += sizeof(DelayVerdict) + kAllocation;
+  if (event.branching != nullptr)
+    bytes += sizeof(Branching) + event.branching->next_hops.capacity() * sizeof(Branching::NextHop) + 2 * kAllocation;
+  if (event.polarisation != nullptr) bytes += sizeof(Polarisation) + kAllocation;
   return bytes;
 }
 
@@ -50,15 +58,13 @@ void EventLog::begin(std::vector<Event> events, std::uint64_t next) {
 
 void EventLog::publish(std::vector<Event> events) {
   if (events.empty()) return;
-  if (on_event_) {
-    std::uint64_t number = end();
-    for (const Event& event : events)
-      on_event_(number++, event);
-  }
   {
+    // Told within the lock: several threads publish, and numbers must rise for whoever is told as well.
     const std::lock_guard lock(mutex_);
-    for (Event& event : events)
+    for (Event& event : events) {
+      if (on_event_) on_event_(first_ + kept_.size(), event);
       keep(std::move(event));
+    }
   }
   added_.notify_all();
 }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "path/event_gathering.hpp"
@@ -21,7 +22,8 @@ class EventLog {
 
   /// What an earlier run has left, before anything is added: the newest of its events, and the number of the next one.
   void begin(std::vector<Event> events, std::uint64_t next);
-  /// Is told of every event, on the probing loop. To be set before anything is added.
+  /// Is told of every event, in the order of their numbers, by whichever thread adds it and within the lock: it must not
+  /// wait, nor call back. To be set before anything is added.
   using OnEvent = std::function<void(std::uint64_t number, const Event&)>;
   void set_on_event(OnEvent on_event) { on_event_ = std::move(on_event); }
 
@@ -30,6 +32,9 @@ class EventLog {
   void drop_destination(const std::string& name);
   /// Events that nothing more came to are over.
   void maintain(Instant now) { publish(gathering_.take(now)); }
+
+  /// By any thread: events that others found.
+  void add(std::vector<Event> events) { publish(std::move(events)); }
 
   /// By any thread. Events that match with a number of at least `from`, oldest first. `next` beyond the newest event
   /// means that all has been read.

@@ -157,7 +157,7 @@ HttpResponse unknown_destination() {
 }
 
 HttpResponse answer_topology(const HttpRequest& request, const Board& board, const RoundLog& log,
-                             const NameSource& names) {
+                             const NameSource& names, const std::shared_ptr<const LocalisationReport>& localisation) {
   const auto query = parse_topology_query(request.query);
   if (!query.ok()) return HttpResponse::text(400, query.error());
   const auto snapshots = board.get();
@@ -177,7 +177,7 @@ HttpResponse answer_topology(const HttpRequest& request, const Board& board, con
   const std::size_t limit =
       query->limit.value_or(summary || !query->destinations.empty() ? told.size() : kFullByDefault);
   render::TopologyWriter::Options options{
-      .detail = query->detail, .time = wall_now(), .version = std::string(version())};
+      .detail = query->detail, .time = wall_now(), .version = std::string(version()), .localisation = localisation};
   if (told.size() > limit) {
     options.left_out = told.size() - limit;
     told.resize(limit);

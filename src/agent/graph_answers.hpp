@@ -25,7 +25,8 @@ net::HttpResponse unknown_destination();
 
 /// GET /topology
 net::HttpResponse answer_topology(const net::HttpRequest& request, const Board& board, const RoundLog& log,
-                                  const NameSource& names);
+                                  const NameSource& names,
+                                  const std::shared_ptr<const LocalisationReport>& localisation);
 
 /// GET /events. Without a store only what is in memory is told.
 net::HttpResponse answer_events(const net::HttpRequest& request, const Board& board, const EventLog& events,

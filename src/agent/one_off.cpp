@@ -148,7 +148,9 @@ void OneOffTraces::on_round(const Round& round) {
   if (round.reached() && round.distance >= 1 && round.distance <= round.hops.size()) {
     line += fmt::format("reached at TTL {} in {}", round.distance, milliseconds(round.hops[round.distance - 1u].rtt));
   } else {
-    line += round.end_to_end == EndToEnd::send_failed ? "could not be sent" : "not reached";
+    line += round.end_to_end == EndToEnd::send_failed  ? "could not be sent"
+            : round.end_to_end == EndToEnd::unobserved ? "could not be observed"
+                                                       : "not reached";
   }
   trace->say(round.finished, line);
   for (const HopResult& hop : round.hops)

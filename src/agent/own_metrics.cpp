@@ -67,6 +67,13 @@ class Families {
     if (samples.empty()) made_.pop_back();
   }
 
+  void add_links(Metric metric, std::span<const std::pair<LinkEnds, double>> samples) {
+    prometheus::MetricFamily* const family = samples.empty() ? nullptr : begin(metric);
+    if (family == nullptr) return;
+    for (const auto& [link, value] : samples)
+      add_sample(*family, value).label = {{"from", link.from.to_string()}, {"to", link.to.to_string()}};
+  }
+
   /// `counts` has one more than `bounds`: what lies above the last bound.
   void add_histogram(Metric metric, std::span<const Duration> bounds, std::span<const std::uint64_t> counts,
                      Duration sum) {
@@ -86,6 +93,15 @@ class Families {
     prometheus::MetricFamily* const family = begin(Metric::build_info);
     if (family == nullptr) return;
     add_sample(*family, 1).label = {{"version", std::string(input.version)}, {"revision", std::string(input.revision)}};
+  }
+
+  void add_privileges(const net::Privileges& privileges) {
+    prometheus::MetricFamily* const family = begin(Metric::privileges_info);
+    if (family == nullptr) return;
+    add_sample(*family, 1).label = {{"user", privileges.user},
+                                    {"capabilities", privileges.capabilities},
+                                    {"no_new_privs", privileges.no_new_privs ? "1" : "0"},
+                                    {"seccomp", privileges.seccomp}};
   }
 
   [[nodiscard]] const std::vector<prometheus::MetricFamily>& made() const { return made_; }
@@ -131,9 +147,15 @@ void add_engine(Families& families, const EngineCounters& counters) {
   }
   families.add(Metric::replies_ignored, ignored);
   families.add_histogram(Metric::schedule_lag, schedule_lag_bounds(), counters.schedule_lag, counters.schedule_lag_sum);
+  Samples unobserved;
+  for (std::size_t i = 1; i < counters.unobserved.size(); ++i) {  // 0 is Unobserved::none
+    unobserved.emplace_back(to_string(static_cast<Unobserved>(i)), counters.unobserved[i]);
+  }
+  families.add(Metric::unobserved_rounds, unobserved);
   families.add(Metric::rounds_skipped, counters.rounds_skipped);
   families.add(Metric::rate_limited, counters.rate_limited);
   families.add(Metric::responder_delayed, counters.responder_delayed);
+  families.add(Metric::probes_left_out, counters.left_out);
 }
 
 void add_reasons(Families& families, Metric metric, const std::vector<ReasonCount>& counts) {
@@ -172,6 +194,24 @@ void add_history_disk(Families& families, const HistoryStore::Report& disk) {
   families.add(Metric::history_disk_damaged, disk.damaged);
   families.add(Metric::history_dropped,
                Samples{{"queue_full", disk.dropped_queue_full}, {"not_written", disk.dropped_not_written}});
+}
+
+void add_localisation(Families& families, const OwnMetricsInput& input) {
+  if (input.localisation == nullptr) return;
+  std::map<LinkEnds, const LinkVerdict*> links;  // each once: the verdict told first is the stronger one
+  for (const LinkVerdict& verdict : input.localisation->links) {
+    for (const LinkEnds& link : verdict.links)
+      links.try_emplace(link, &verdict);
+  }
+  std::vector<std::pair<LinkEnds, double>> losses;
+  std::vector<std::pair<LinkEnds, double>> suspicions;
+  for (const auto& [link, verdict] : links) {
+    losses.emplace_back(link, verdict->loss);
+    suspicions.emplace_back(link, verdict->suspicion);
+  }
+  families.add_links(Metric::link_loss_ratio, losses);
+  families.add_links(Metric::link_suspicion, suspicions);
+  add_reasons(families, Metric::localisation_verdicts, input.localisation_verdicts);
 }
 
 void add_process(Families& families, const ProcessUsage& usage) {
@@ -213,6 +253,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   add_discovery(families, input);
   add_engine(families, input.engine);
   families.add(Metric::capture_dropped, input.capture_dropped);
+  families.add(Metric::clock_steps, input.clock_steps);
   families.add(Metric::series, scrapes.series);
   Samples dropped;
   for (const render::MetricRow& family : render::metric_table().first(render::kNetworkMetrics)) {
@@ -229,8 +270,11 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   families.add(Metric::events, input.events);
   families.add(Metric::events_forgotten, input.events_forgotten);
   add_reasons(families, Metric::http_connections_refused, input.http_connections_refused);
+  add_reasons(families, Metric::http_requests, input.http_requests);
   add_reasons(families, Metric::one_off_traces, input.one_off_traces);
   add_reasons(families, Metric::one_off_refused, input.one_off_refused);
+  if (input.privileges) families.add_privileges(*input.privileges);
+  add_localisation(families, input);
   if (input.process) add_process(families, *input.process);
   append_families(out, format, families.made());
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -14,6 +15,8 @@
 #include "agent/process_usage.hpp"
 #include "base/time.hpp"
 #include "config/selection.hpp"
+#include "net/privilege.hpp"
+#include "path/link_verdict.hpp"
 #include "probe/engine.hpp"
 #include "render/exposition.hpp"
 
@@ -35,6 +38,7 @@ struct OwnMetricsInput {
   std::uint64_t destinations_elsewhere = 0;
   EngineCounters engine;
   std::uint64_t capture_dropped = 0;
+  std::uint64_t clock_steps = 0;
   std::uint64_t dns_errors = 0;
   std::uint64_t history_rounds = 0;
   std::uint64_t history_bytes = 0;
@@ -43,8 +47,12 @@ struct OwnMetricsInput {
   std::uint64_t events = 0;
   std::uint64_t events_forgotten = 0;
   std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0
+  std::vector<ReasonCount> http_requests;             ///< by status code
   std::vector<ReasonCount> one_off_traces;            ///< by result; likewise
   std::vector<ReasonCount> one_off_refused;           ///< likewise
+  std::optional<net::Privileges> privileges;
+  std::shared_ptr<const LocalisationReport> localisation;  ///< null: it is off
+  std::vector<ReasonCount> localisation_verdicts;     ///< by kind; likewise
   std::optional<ProcessUsage> process;
 };
 

@@ -72,12 +72,12 @@ std::optional<Error> apply(PathsQuery& query, const std::string& name, const std
     if (!parse_number(value, limit) || limit == 0)
       return wrong_parameter(name, value, "must be a whole number from 1 on");
     query.limit = limit;
-  } else if (name == "follow") {
+  } else if (name == "follow" || name == "lossy") {
     if (value != "true" && value != "false") return wrong_parameter(name, value, "must be true or false");
-    query.follow = value == "true";
+    (name == "follow" ? query.follow : query.filter.lossy) = value == "true";
   } else {
     return Error{"parameter " + quoted_value(name) +
-                 " is unknown: destination, flow, path, since, limit and follow are there"};
+                 " is unknown: destination, flow, path, since, limit, lossy and follow are there"};
   }
   return std::nullopt;
 }

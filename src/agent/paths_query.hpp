@@ -22,9 +22,9 @@ struct PathsQuery {
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 
-/// Understands the parameters destination, flow, path, since, limit and follow, each at most once. `now` is what a
-/// `since` given as a duration counts back from. The error is one line that names the parameter and what is wrong with
-/// it.
+/// Understands the parameters destination, flow, path, since, limit, lossy and follow, each at most once. `now` is what
+/// a `since` given as a duration counts back from. The error is one line that names the parameter and what is wrong
+/// with it.
 Result<PathsQuery> parse_paths_query(const QueryParameters& parameters, WallTime now);
 
 /// What may stand in an error message of whatever somebody sent: in quotes, printable, not long.

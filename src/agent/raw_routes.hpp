@@ -15,6 +15,12 @@ class RawRoutes : public Routes {
         flow, {.tuple = tuple, .source = wish.source_address, .interface = wish.interface, .dscp = wish.dscp});
   }
   void remove_flow(std::uint32_t flow) override { transport_.remove_flow(flow); }
+  void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) override {
+    transport_.keep_ports(protocol, first, count);
+  }
+  void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) override {
+    transport_.drop_ports(protocol, first, count);
+  }
 
  private:
   net::RawTransport& transport_;

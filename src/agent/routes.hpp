@@ -25,6 +25,15 @@ class Routes {
   /// come to the engine by whoever owns both.
   virtual std::optional<IpAddress> add_flow(std::uint32_t flow, const FiveTuple& tuple, const RouteWish& wish) = 0;
   virtual void remove_flow(std::uint32_t flow) = 0;
+
+  /// Flows with these source ports (ICMP: identifiers) may come and go from now on, and nobody else's replies are to be
+  /// lost by that; until drop_ports() takes it back.
+  virtual void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+    static_cast<void>(protocol), static_cast<void>(first), static_cast<void>(count);
+  }
+  virtual void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+    static_cast<void>(protocol), static_cast<void>(first), static_cast<void>(count);
+  }
 };
 
 }  // namespace ecmp

@@ -14,14 +14,6 @@ constexpr auto kLongest = std::chrono::seconds(90);
 
 }  // namespace
 
-std::shared_ptr<const void> ScrapeStream::Slots::take(const std::shared_ptr<Slots>& slots) {
-  if (slots->taken_.fetch_add(1) >= kMost) {
-    slots->taken_.fetch_sub(1);
-    return nullptr;
-  }
-  return {slots.get(), [slots](const Slots*) { slots->taken_.fetch_sub(1); }};
-}
-
 ScrapeStream::ScrapeStream(std::shared_ptr<const Snapshots> snapshots, const render::HopNames& names,
                            const render::ExpositionOptions& options, std::shared_ptr<const void> slot, Finish finish)
     : slot_(std::move(slot)),

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -21,15 +20,7 @@ class ScrapeStream : public net::BodyStream {
   using Finish = std::function<void(std::string& out, const render::RenderOutcome&, Duration took)>;
 
   /// Scrapes under way at once. Each keeps the snapshots that it tells of.
-  class Slots {
-   public:
-    static constexpr int kMost = 8;
-    /// Null if all are taken; free again when the last copy is gone.
-    static std::shared_ptr<const void> take(const std::shared_ptr<Slots>& slots);
-
-   private:
-    std::atomic<int> taken_ = 0;
-  };
+  static constexpr int kMostAtOnce = 8;
 
   ScrapeStream(std::shared_ptr<const Snapshots> snapshots, const render::HopNames& names,
                const render::ExpositionOptions& options, std::shared_ptr<const void> slot, Finish finish);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include <sstream>
 #include <unistd.h>
 
+#include "agent/asn_file.hpp"
 #include "agent/line_output.hpp"
 #include "agent/log.hpp"
 #include "agent/stop_signals.hpp"
@@ -20,7 +22,9 @@
 #include "agent/trace_session.hpp"
 #include "config/text.hpp"
 #include "path/flow_tally.hpp"
+#include "render/find_report.hpp"
 #include "render/ndjson.hpp"
+#include "render/search_text.hpp"
 #include "render/trace_report.hpp"
 #include "tui/live_screen.hpp"
 
@@ -63,7 +67,8 @@ class JsonLines {
 /// One run of ecmp_trace.
 class Run {
  public:
-  Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std::optional<LineOutput> lines);
+  Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std::optional<LineOutput> lines,
+      std::shared_ptr<const OriginTable> origins);
 
   int go();
 
@@ -79,6 +84,8 @@ class Run {
   int finish();
   int print(const std::string& text, bool on_standard_error);
   [[nodiscard]] std::string closing_text() const;
+  /// With the origins of addresses, where there is a table of them.
+  [[nodiscard]] std::shared_ptr<const render::HopNames> names() const;
 
   const TraceRequest request_;
   StopSignals signals_;
@@ -87,8 +94,9 @@ class Run {
   DestinationTally tally_;  ///< of the whole run; the view has one that the user may reset
   std::unique_ptr<tui::LiveScreen> screen_;
   std::shared_ptr<const DestinationFacts> facts_;
-  std::string problem_;  ///< why the lines ended
-  const bool progress_;  ///< is told on standard error
+  const std::shared_ptr<const OriginTable> origins_;  ///< null: none are known
+  std::string problem_;                               ///< why the lines ended
+  const bool progress_;                               ///< is told on standard error
   bool shown_ = false;
   bool reader_gone_ = false;
   bool stopping_ = false;
@@ -99,13 +107,36 @@ bool is_terminal(int descriptor) {
   return ::isatty(descriptor) == 1;
 }
 
-Run::Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std::optional<LineOutput> lines)
+/// The first of the systems that announce an address.
+class OriginNumbers final : public tui::AsNumbers {
+ public:
+  explicit OriginNumbers(std::shared_ptr<const OriginTable> table) : table_(std::move(table)) {}
+  [[nodiscard]] std::uint32_t number(const IpAddress& address) const override {
+    const std::string_view origin = table_->origin(address);
+    std::uint32_t value = 0;
+    std::from_chars(origin.data(), origin.data() + origin.size(), value);
+    return value;
+  }
+
+ private:
+  std::shared_ptr<const OriginTable> table_;
+};
+
+Run::Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std::optional<LineOutput> lines,
+         std::shared_ptr<const OriginTable> origins)
     : request_(request),
       session_(request, std::move(network),
                request.scenario_file.empty() ? RoundQueue::WhenFull::leave_out : RoundQueue::WhenFull::wait),
+      origins_(std::move(origins)),
       progress_((request.output == TraceOutput::report || request.output == TraceOutput::diagram) &&
                 is_terminal(STDERR_FILENO)) {
   if (lines) lines_.emplace(std::move(*lines), request.hash, signals_.descriptor());
+}
+
+std::shared_ptr<const render::HopNames> Run::names() const {
+  auto names = session_.names();
+  if (origins_ == nullptr) return names;
+  return std::make_shared<NamesWithOrigins>(std::move(names), origins_);
 }
 
 /// What is known of the destination before its first round.
@@ -134,6 +165,7 @@ bool Run::open_screen() {
     return false;
   }
   screen_ = std::move(*screen);
+  if (origins_ != nullptr) screen_->view().set_as_numbers(std::make_shared<OriginNumbers>(origins_));
   return true;
 }
 
@@ -194,8 +226,12 @@ void Run::take_rounds() {
     screen_->touched();
   }
   facts_ = taken.records.back()->destination;
+  if (request_.find_loss && !stopping_ && render::loss_is_clear(tally_)) {
+    stopping_ = true;
+    end();
+  }
   if (!lines_) return;
-  const auto outcome = lines_->write(taken.records, *session_.names());
+  const auto outcome = lines_->write(taken.records, *names());
   if (outcome == LineOutput::Outcome::written) return;
   reader_gone_ = outcome == LineOutput::Outcome::reader_gone;
   problem_ = lines_->output().error();
@@ -222,6 +258,8 @@ void Run::show_progress() {
   if (!progress_ || closed_) return;
   std::fprintf(stderr, "\r\x1b[Kround %llu of %u, %zu path%s", static_cast<unsigned long long>(tally_.rounds()),
                request_.rounds, tally_.paths(), tally_.paths() == 1 ? "" : "s");
+  if (const auto& search = tally_.search(); search != nullptr && search->finished == 0)
+    std::fprintf(stderr, ", %s", render::search_text(*search).c_str());
   std::fflush(stderr);
   shown_ = true;
 }
@@ -234,10 +272,15 @@ void Run::hide_progress() {
 
 std::string Run::closing_text() const {
   std::string text;
-  const auto names = session_.names();
+  const auto names = this->names();
   switch (request_.output) {
     case TraceOutput::report:
-      render::append_trace_report(text, *facts_, tally_, *names);
+      if (request_.find_loss) {
+        render::append_trace_summary(text, *facts_, tally_);
+        render::append_find_report(text, *facts_, tally_, session_.snapshot().get(), *names);
+      } else {
+        render::append_trace_report(text, *facts_, tally_, *names);
+      }
       break;
     case TraceOutput::diagram:
       if (const auto snapshot = session_.snapshot()) render::append_diagram(text, request_.diagram, *snapshot, *names);
@@ -308,6 +351,12 @@ int run_trace(const TraceRequest& asked) {
   } else if (request.output == TraceOutput::view) {
     log::discard();  // it would be written across the view
   }
+  std::shared_ptr<const OriginTable> origins;
+  if (!request.asn_database.empty()) {
+    auto table = read_asn_file(request.asn_database);
+    if (!table.ok()) return fail(table.error());
+    origins = std::make_shared<const OriginTable>(std::move(*table));
+  }
   auto network = open_network(request);
   if (!network.ok()) return fail(network.error());
   std::optional<LineOutput> lines;
@@ -317,7 +366,7 @@ int run_trace(const TraceRequest& asked) {
     if (!file.ok()) return fail(file.error());
     lines = std::move(*file);
   }
-  return Run(request, std::move(*network), std::move(lines)).go();
+  return Run(request, std::move(*network), std::move(lines), std::move(origins)).go();
 }
 
 }  // namespace ecmp

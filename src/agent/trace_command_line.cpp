@@ -17,6 +17,8 @@ namespace {
 constexpr int kWrongValue = 1;
 constexpr int kBadUsage = 2;
 constexpr std::uint32_t kReportRounds = 10;
+/// So many show 2 % of loss in a flow with a probability of 98 %.
+constexpr std::uint32_t kFindRounds = 200;
 /// As many as the configuration of the exporter allows, and as the view keeps.
 constexpr std::int64_t kMostFlows = 512;
 /// Rounds that follow each other faster than this say nothing more and overrun what any router answers.
@@ -125,6 +127,15 @@ void read_output(const Given& given, TraceRequest& request) {
     if (found == forms.end()) wrong("diagram must be 'ascii', 'utf8', 'dot' or 'svg'");
     request.diagram = found->second;
   }
+  if (given.has("find")) {
+    if (given.text("find") != "loss") wrong("--find knows only 'loss'");
+    if (json || given.flag("report") || given.has("diagram"))
+      wrong("--find has an output of its own: it goes without --json, --report and --diagram");
+    request.output = TraceOutput::report;
+    request.find_loss = true;
+  }
+  if (given.has("asn-database") && given.text("asn-database").empty()) wrong("--asn-database needs the path of a file");
+  request.asn_database = given.text("asn-database");
   if (given.has("hash-algorithm")) {
     const std::string& name = given.text("hash-algorithm");
     if (name != "crc32" && name != "sha256") wrong("hash algorithm must be either 'crc32' or 'sha256'");
@@ -161,10 +172,10 @@ void read_protocol(const Given& given, TraceRequest& request) {
 void read_flows(const Given& given, TraceRequest& request) {
   const std::string range = fmt::format("parallel probes must be between 1 and {}", kMostFlows);
   if (given.has("flows") && given.has("parallel-probes")) wrong("cannot use both --flows and --parallel-probes");
-  if (given.text("flows") == "auto")
-    wrong("--flows auto is not supported by this version: give the number of flows, such as --flows 16");
+  const bool automatic = given.text("flows") == "auto";
+  if (automatic) request.auto_flows.emplace();
   const std::string_view name = given.has("flows") ? "flows" : "parallel-probes";
-  const std::int64_t flows = given.number(name, request.flows, 1, kMostFlows, range);
+  const std::int64_t flows = automatic ? kMostFlows : given.number(name, request.flows, 1, kMostFlows, range);
   const std::string ports = "source port+parallel probes must be below 65535";
   const std::int64_t first = given.number("source-port", request.source_port, 1, 65535, ports);
   if (first + flows >= 65535) wrong(ports);
@@ -183,9 +194,12 @@ void read_flows(const Given& given, TraceRequest& request) {
 void read_timing(const Given& given, TraceRequest& request) {
   constexpr std::int64_t kMostRounds = std::numeric_limits<std::uint32_t>::max();
   const bool once = request.output == TraceOutput::report || request.output == TraceOutput::diagram;
-  request.rounds = static_cast<std::uint32_t>(
-      given.number("count", once ? kReportRounds : 0, 0, kMostRounds, "count must not be negative"));
-  if (once && request.rounds == 0) wrong("--report and --diagram need a count of at least 1");
+  request.rounds = static_cast<std::uint32_t>(given.number("count",
+                                                           request.find_loss ? kFindRounds
+                                                           : once            ? kReportRounds
+                                                                             : 0,
+                                                           0, kMostRounds, "count must not be negative"));
+  if (once && request.rounds == 0) wrong("--report, --diagram and --find need a count of at least 1");
   request.ttl_gap = given.time("inter-ttl-delay", request.ttl_gap, Duration{});
   request.interval = given.time("inter-probe-delay", request.interval, kLeastInterval);
   request.timeout = given.time("timeout", request.timeout, std::chrono::milliseconds(1));

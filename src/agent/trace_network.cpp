@@ -3,6 +3,7 @@
 #include "agent/names.hpp"
 #include "agent/raw_routes.hpp"
 #include "agent/secret.hpp"
+#include "net/privilege.hpp"
 #include "net/raw_transport.hpp"
 #include "net/resolver.hpp"
 
@@ -56,6 +57,8 @@ Result<std::unique_ptr<TraceNetwork>> open_real_network(bool names) {
   if (!transport.ok()) return Error{transport.error()};
   auto resolver = net::Resolver::make({});
   if (!resolver.ok()) return Error{resolver.error()};
+  // Nobody has been asked anything yet, so there is one thread; the sockets are all that took a privilege.
+  if (auto error = net::drop_privileges()) return *error;
   return std::unique_ptr<TraceNetwork>(
       std::make_unique<RealNetwork>(std::move(*transport), std::move(*resolver), names));
 }

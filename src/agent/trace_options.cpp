@@ -21,14 +21,17 @@ constexpr std::array kOptions = {
                 "Source port of the first flow; flow k has PORT+k"},
     TraceOption{probes, 'P', "parallel-probes", "N", TraceValue::number, "", "5",
                 "Flows: each has a source port of its own, so that equal-cost routers keep it on one path"},
-    TraceOption{probes, 0, "flows", "N|auto", TraceValue::words, "auto", "", "The same as --parallel-probes"},
+    TraceOption{probes, 0, "flows", "N|auto", TraceValue::words, "auto", "",
+                "The same as --parallel-probes. With auto as many are asked as it takes to find all paths at 95 %, and "
+                "those stay that go over all of them"},
     TraceOption{probes, 'm', "max-ttl", "N", TraceValue::number, "", "30", "Highest TTL to probe"},
     TraceOption{probes, 0, "source-address", "ADDRESS", TraceValue::address, "", "",
                 "Send from this address of this host instead of the one that the route says"},
     TraceOption{probes, 0, "interface", "NAME", TraceValue::interface, "", "",
                 "Send by this interface instead of the one that the route says"},
 
-    TraceOption{timing, 'c', "count", "N", TraceValue::number, "", "0, for ever; 10 with --report and --diagram",
+    TraceOption{timing, 'c', "count", "N", TraceValue::number, "",
+                "0, for ever; 10 with --report and --diagram, 200 with --find",
                 "End after so many rounds of each flow"},
     TraceOption{timing, 'i', "inter-ttl-delay", "TIME", TraceValue::duration, "", "100ms",
                 "Between two probes of a round: TTL k leaves (k-1) times TIME after the round begins"},
@@ -45,7 +48,13 @@ constexpr std::array kOptions = {
                 "Show nothing until the rounds are over, then print a table of the paths, the flows and their hops"},
     TraceOption{output, 0, "diagram", "FORM", TraceValue::words, "ascii utf8 dot svg", "",
                 "Show nothing until the rounds are over, then print the fan of paths as a picture"},
+    TraceOption{output, 0, "find", "WHAT", TraceValue::words, "loss", "",
+                "Show nothing until it is clear which flows lose packets, or the rounds are over. Then print which "
+                "link their loss begins at, and commands that send over it and past it"},
     TraceOption{output, 'n', "no-resolve", "", TraceValue::none, "", "", "Look up no names of addresses"},
+    TraceOption{
+        output, 0, "asn-database", "FILE", TraceValue::file, "", "",
+        "Show the autonomous systems of addresses, by the prefixes in FILE: pfx2as or IPtoASN, plain or gzipped"},
     TraceOption{output, 0, "hash-algorithm", "NAME", TraceValue::words, "crc32 sha256", "crc32",
                 "What path_hash is computed with"},
     TraceOption{output, 'l', "log", "FILE", TraceValue::file, "", "standard error",

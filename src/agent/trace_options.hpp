@@ -48,7 +48,8 @@ struct TraceRequest {
   Protocol protocol = Protocol::tcp;
   std::uint16_t port = 443;  ///< 0 for ICMP
   std::uint16_t source_port = 50000;
-  std::uint16_t flows = 5;
+  std::uint16_t flows = 5;                      ///< with `auto_flows` the most that are asked
+  std::optional<config::AutoFlows> auto_flows;  ///< they are found by themselves
   std::uint8_t max_ttl = 30;
   std::optional<IpAddress> source_address;
   std::string interface;  ///< empty: the route decides
@@ -63,7 +64,9 @@ struct TraceRequest {
   std::string json_file;  ///< lines besides the output; empty: none
   render::PathHash hash = render::PathHash::crc32;
   bool names = true;
-  std::string log_file;  ///< empty: standard error
+  bool find_loss = false;    ///< with the output `report`: end as soon as it is clear which flows lose
+  std::string asn_database;  ///< empty: no AS numbers
+  std::string log_file;      ///< empty: standard error
   log::Level log_level = log::Level::error;
 
   std::string scenario_file;  ///< empty: the real network

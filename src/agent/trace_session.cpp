@@ -51,6 +51,7 @@ config::Config TraceSession::config_of(const TraceRequest& request) {
                                  .family = request.family,
                                  .port = request.port,
                                  .flows = request.flows,
+                                 .auto_flows = request.auto_flows,
                                  .source_port = request.source_port,
                                  .source_address = request.source_address,
                                  .interface = request.interface,
@@ -79,7 +80,8 @@ Tracing::Outputs TraceSession::outputs() {
                 plan.ttl_gap = request_.ttl_gap;
                 plan.start_spread = kStartSpread;
                 // After a new address of the name only what is missing. Flows are at most a round apart.
-                if (request_.rounds != 0) plan.rounds = request_.rounds - std::ranges::min(rounds_done_);
+                if (request_.rounds != 0 && !request_.auto_flows)
+                  plan.rounds = request_.rounds - std::ranges::min(rounds_done_);
               }};
 }
 
@@ -137,7 +139,15 @@ void TraceSession::take_round(std::shared_ptr<const RoundRecord> record) {
   if (request_.rounds != 0) {
     std::uint32_t& done = rounds_done_[record->flow_index];
     if (done == request_.rounds) return;
-    if (++done == request_.rounds && ++flows_done_ == request_.flows) stop_.store(true);
+    if (!request_.auto_flows) {
+      if (++done == request_.rounds && ++flows_done_ == request_.flows) stop_.store(true);
+    } else if (record->search->finished > 0) {
+      // Those that are kept once the paths are found; until then nobody knows which.
+      ++done;
+      const auto& steady = *record->destination->steady;
+      const auto complete = [this](std::uint16_t flow) { return rounds_done_[flow] == request_.rounds; };
+      if (std::ranges::all_of(steady, complete)) stop_.store(true);
+    }
   }
   look_for_obstacle(*record);
   log::debug("round", {{"source_port", record->source_port},

@@ -12,7 +12,7 @@ namespace {
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
 /// What is read every few seconds at most need not be told more often than a destination's rounds bring something new:
 /// each snapshot copies all its paths, and with a thousand destinations this would cost as much as the probing.
-constexpr int kPublishesPerInterval = 4;
+constexpr int kPublishesPerInterval = 2;
 constexpr std::int64_t kPublishSpread = 16;
 /// A destination where nothing happens is published now and then all the same: its old paths run out.
 constexpr Duration kRepublishAfter = std::chrono::seconds(30);
@@ -53,6 +53,7 @@ void tell_of(DestinationFacts& facts, const config::Destination& destination) {
   facts.port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
   facts.first_source_port = destination.source_port;
   facts.flows = destination.flows;
+  facts.steady = first_steady(destination);
   facts.interval = destination.interval;
   facts.labels = destination.labels;
 }
@@ -126,6 +127,7 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   const config::Destination& destination = traced.configured.destination;
   auto facts = std::make_shared<DestinationFacts>(*traced.facts);
   facts->address = address;
+  facts->steady = first_steady(destination);
   traced.facts = std::move(facts);
   traced.model.set_facts(traced.facts);
   traced.unknown = false;
@@ -142,6 +144,7 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
                        .dscp = destination.dscp,
                        .start_spread = kStartSpread,
                        .phase = phase_of(traced.facts->name)};
+  if (traced.facts->steady != nullptr) plan.awake = static_cast<std::uint16_t>(traced.facts->steady->size());
   if (outputs_.adjust) outputs_.adjust(plan);
   traced.first_flow = engine_.add(plan, now);
   traced.refused = !traced.first_flow;
@@ -154,12 +157,12 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   }
   const std::uint32_t first = *traced.first_flow;
   if (by_flow_.size() < first + destination.flows) by_flow_.resize(first + destination.flows);
-  const RouteWish wish{
-      .source_address = destination.source_address, .interface = destination.interface, .dscp = destination.dscp};
-  for (std::uint32_t flow = first; flow < first + destination.flows; ++flow) {
-    by_flow_[flow] = &traced;
-    on_source(flow, routes_.add_flow(flow, engine_.tuple(flow), wish));
+  traced.routed.assign(destination.flows, false);
+  for (std::uint32_t index = 0; index < destination.flows; ++index) {
+    by_flow_[first + index] = &traced;
+    if (is_steady(*traced.facts, index)) follow_route(traced, index);
   }
+  if (destination.auto_flows) begin_searching(traced, now);
   if (traced.sources.front().is_unspecified()) {
     complain(traced, "there is no route to " + address.to_string());
   } else {
@@ -175,9 +178,10 @@ void Tracing::complain(Traced& traced, std::string message) {
 
 void Tracing::end(Traced& traced) {
   if (!traced.first_flow) return;
+  end_searching(traced);
   engine_.remove(*traced.first_flow);
   for (std::uint32_t i = 0; i < traced.facts->flows; ++i) {
-    routes_.remove_flow(*traced.first_flow + i);
+    if (traced.routed[i]) routes_.remove_flow(*traced.first_flow + i);
     by_flow_[*traced.first_flow + i] = nullptr;
   }
   traced.first_flow.reset();
@@ -212,7 +216,11 @@ void Tracing::on_source(std::uint32_t flow, const std::optional<IpAddress>& sour
 void Tracing::on_round(const Round& round) {
   Traced& traced = *by_flow_[round.flow];
   const std::uint32_t index = round.flow - *traced.first_flow;
+  if (traced.searching != nullptr && traced.searching->search != nullptr)
+    traced.searching->search->on_round(index, round);
+  if (!is_steady(*traced.facts, index)) return;  // asked for its path, which is all that is told of it
   auto record = std::make_shared<RoundRecord>();
+  if (traced.searching != nullptr) record->search = traced.searching->progress;
   record->destination = traced.facts;
   record->flow_index = index;
   record->source_port = static_cast<std::uint16_t>(traced.facts->first_source_port + index);
@@ -220,6 +228,7 @@ void Tracing::on_round(const Round& round) {
   record->round = round;
   record->wall_offset = wall_offset_;
   record->verdict = traced.model.on_round(index, round);
+  if (traced.searching != nullptr) note_search(traced, record);
   traced.changed = true;
   settle(traced);
   if (outputs_.responder) {
@@ -317,6 +326,7 @@ void Tracing::ask_for_names(Instant now) {
 void Tracing::maintain(Instant now) {
   if (changing_ != nullptr) change_a_slice(now);
   if (now >= resolve_at_) ask_for_names(now);
+  if (!automatic_.empty()) search(now);
   for (std::size_t hops = 0; hops < kPublishSlice && !retired_.empty(); retired_.pop_back())
     hops += hops_of(*retired_.back());
   if (now >= publish_at_) publish(now);

@@ -84,6 +84,7 @@ class Tracing : public RoundSink {
   struct Traced;
   struct Configured;
   struct Changing;
+  struct Searching;
 
   Configured& insert(const config::Destination& destination);
   Traced& make(Configured& configured, std::string name);
@@ -101,6 +102,18 @@ class Tracing : public RoundSink {
   void publish(Instant now);
   void publish_at_once(Instant now);
   [[nodiscard]] ModelOptions model_options(const config::Destination& destination) const;
+
+  // tracing_search.cpp
+  void begin_searching(Traced& traced, Instant now);
+  void end_searching(Traced& traced);
+  void follow_route(Traced& traced, std::uint32_t index);
+  void search(Instant now);
+  void look_for_due_searches(Instant now);
+  void start_search(Traced& traced, Instant now);
+  void hand_over_asks(Traced& traced, Instant now);
+  void finish_search(Traced& traced, Instant now);
+  void set_steady(Traced& traced, const std::vector<std::uint16_t>& kept, Instant now);
+  void note_search(Traced& traced, const std::shared_ptr<const RoundRecord>& record);
 
   // tracing_change.cpp
   void change_a_slice(Instant now);
@@ -125,6 +138,10 @@ class Tracing : public RoundSink {
   std::vector<Configured*> names_;                       ///< those whose host is a name
   std::unique_ptr<Changing> changing_;
   std::vector<Traced*> by_flow_;
+  std::vector<Traced*> automatic_;  ///< traced with flows that are searched for
+  std::vector<Traced*> running_;    ///< of these, those whose search runs
+  std::size_t next_automatic_ = 0;  ///< the next to be looked at
+  Instant ask_at_{};                ///< of all searches, the next round
   Duration wall_offset_{};
   std::uint64_t dns_errors_ = 0;
   std::size_t unsettled_ = 0;

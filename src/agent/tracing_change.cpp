@@ -124,7 +124,9 @@ std::size_t Tracing::edit(const config::Edit& edit, Instant now) {
   if (effect.host || effect.family) edit_host(*configured, effect, now);
   for (Traced* traced : configured->traced) {
     auto facts = std::make_shared<DestinationFacts>(*traced->facts);
+    const auto steady = facts->steady;
     tell_of(*facts, edit.after);
+    if (!effect.restarts()) facts->steady = steady;
     if (effect.host && !edit.after.all) facts->address = edit.after.address.value_or(IpAddress());
     traced->facts = std::move(facts);
     traced->model.set_facts(traced->facts);
@@ -138,6 +140,10 @@ std::size_t Tracing::edit(const config::Edit& edit, Instant now) {
     traced->changed = true;
     traced->published = {};
     if (traced->first_flow) {
+      if (effect.search && traced->searching != nullptr) {
+        traced->searching->due = now;
+        traced->searching->again = true;
+      }
       if (effect.schedule) engine_.set_schedule(*traced->first_flow, edit.after.interval, edit.after.timeout, now);
     } else if (effect.restarts() && !traced->facts->address.is_unspecified()) {
       begin(*traced, traced->facts->address, now);

@@ -3,6 +3,7 @@
 // Private to the .cpp files of Tracing.
 
 #include "agent/tracing.hpp"
+#include "path/path_search.hpp"
 
 namespace ecmp {
 
@@ -15,6 +16,8 @@ struct Tracing::Traced {
   std::shared_ptr<const DestinationFacts> facts;
   DestinationModel model;
   std::vector<IpAddress> sources;           ///< by flow index
+  std::vector<bool> routed;                 ///< by flow index: its route is followed
+  std::unique_ptr<Searching> searching;     ///< of `flows = "auto"`, while traced
   std::optional<std::uint32_t> first_flow;  ///< engine's number, while traced
   bool settled = false;                     ///< has finished a round, or cannot have one
   bool unknown = false;                     ///< its name has no address: told as down
@@ -23,6 +26,20 @@ struct Tracing::Traced {
   std::string complaint;  ///< what was warned of last: once is enough, however often the name is looked up
   Instant published{};
   std::shared_ptr<const DestinationSnapshot> snapshot;
+};
+
+/// How the flows of a destination with `flows = "auto"` are found.
+struct Tracing::Searching {
+  std::unique_ptr<PathSearch> search;                      ///< null: none runs
+  std::vector<PathSearch::Ask> asks;                       ///< of the batch under way
+  std::size_t next = 0;                                    ///< of these, the first that the engine does not know yet
+  Instant ask_at{};                                        ///< not before
+  Instant wait_until{};                                    ///< what has not been answered by then will not be
+  Instant due{};                                           ///< of the next search
+  Instant ended = Instant::min();                          ///< of the last one
+  bool again = false;                                      ///< paths changed while a search was running
+  std::vector<std::shared_ptr<const RoundRecord>> newest;  ///< of the steady flows, by flow index
+  std::shared_ptr<const SearchProgress> progress;
 };
 
 /// A destination of the configuration.
@@ -51,5 +68,8 @@ struct Tracing::Changing {
 
 /// What the configuration tells of a destination, but for its name and its address.
 void tell_of(DestinationFacts& facts, const config::Destination& destination);
+
+/// The flows that are probed while no search is over yet; null where all are.
+std::shared_ptr<const std::vector<std::uint16_t>> first_steady(const config::Destination& destination);
 
 }  // namespace ecmp

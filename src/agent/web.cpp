@@ -84,17 +84,31 @@ class RoundStream : public BodyStream {
   std::uint64_t end_ = 0;  ///< sequence number of the first round that is not told any more
 };
 
+/// A stream that takes up a place for as long as it is read.
+class SlottedStream : public BodyStream {
+ public:
+  SlottedStream(std::unique_ptr<BodyStream> stream, std::shared_ptr<const void> slot)
+      : slot_(std::move(slot)), stream_(std::move(stream)) {}
+  Next next(std::string& out, Instant deadline) override { return stream_->next(out, deadline); }
+
+ private:
+  std::shared_ptr<const void> slot_;
+  std::unique_ptr<BodyStream> stream_;
+};
+
 }  // namespace
 
 void Web::add_routes(net::HttpServer& server) {
   add_page_routes(server, *sources_.board);
   server.route("GET", "/metrics", [this](const HttpRequest& request) { return metrics(request); });
-  server.route("GET", "/paths", [this](const HttpRequest& request) { return paths(request); });
+  server.route("GET", "/paths",
+               [this](const HttpRequest& request) { return unless_too_many_follow(request, paths(request)); });
   server.route("GET", "/topology", [this](const HttpRequest& request) {
-    return answer_topology(request, *sources_.board, *sources_.log, sources_.names);
+    return answer_topology(request, *sources_.board, *sources_.log, sources_.names, sources_.localisation());
   });
   server.route("GET", "/events", [this](const HttpRequest& request) {
-    return answer_events(request, *sources_.board, *sources_.events, sources_.store, sources_.names);
+    return unless_too_many_follow(
+        request, answer_events(request, *sources_.board, *sources_.events, sources_.store, sources_.names));
   });
   server.route("GET", "/-/healthy", [](const HttpRequest&) { return HttpResponse::text(200, "healthy"); });
   server.route("GET", "/-/ready", [this](const HttpRequest&) {
@@ -121,7 +135,7 @@ HttpResponse Web::metrics(const HttpRequest& request) {
     filter.insert(value);
   }
   const auto [format, content_type] = render::negotiate_format(request.accept);
-  auto slot = ScrapeStream::Slots::take(scrapes_);
+  auto slot = Slots::take(scrapes_);
   if (slot == nullptr) return HttpResponse::text(503, "too many scrapes at once");
   const auto finish = [this, format, filter](std::string& out, const render::RenderOutcome& outcome, Duration took) {
     sources_.scraped(outcome, took);
@@ -133,6 +147,14 @@ HttpResponse Web::metrics(const HttpRequest& request) {
   response.content_type = content_type;
   response.stream = std::move(stream);
   return response;
+}
+
+HttpResponse Web::unless_too_many_follow(const HttpRequest& request, HttpResponse answer) const {
+  if (answer.stream == nullptr || request.parameter("follow").value_or("false") != "true") return answer;
+  auto slot = Slots::take(followers_);
+  if (slot == nullptr) return HttpResponse::text(503, "too many follow already");
+  answer.stream = std::make_unique<SlottedStream>(std::move(answer.stream), std::move(slot));
+  return answer;
 }
 
 HttpResponse Web::paths(const HttpRequest& request) const {

@@ -10,8 +10,10 @@
 #include "agent/history_store.hpp"
 #include "agent/round_log.hpp"
 #include "agent/scrape_stream.hpp"
+#include "agent/slots.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
+#include "path/link_verdict.hpp"
 #include "render/exposition.hpp"
 #include "render/hop_names.hpp"
 
@@ -27,6 +29,7 @@ class Web {
     const EventLog* events = nullptr;
     HistoryStore* store = nullptr;  ///< null: nothing is on disk
     std::function<std::shared_ptr<const render::HopNames>()> names;
+    std::function<std::shared_ptr<const LocalisationReport>()> localisation;
     std::function<bool()> ready;
     /// Appends the exporter's own families, and what ends a scrape.
     std::function<void(std::string& out, render::Format, const render::FamilyFilter&)> own_metrics;
@@ -40,6 +43,10 @@ class Web {
   /// Other settings than those of the sources, for scrapes from now on.
   void set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms);
 
+  /// What was refused for being too many at once, since the start.
+  [[nodiscard]] std::uint64_t refused_scrapes() const { return scrapes_->refused(); }
+  [[nodiscard]] std::uint64_t refused_followers() const { return followers_->refused(); }
+
   /// Before the server starts. The server must not outlive this object.
   void add_routes(net::HttpServer& server);
 
@@ -48,10 +55,16 @@ class Web {
                                                              const render::FamilyFilter& filter) const;
   net::HttpResponse metrics(const net::HttpRequest& request);
   net::HttpResponse paths(const net::HttpRequest& request) const;
+  /// The same answer, unless it would be one more that goes on for ever.
+  [[nodiscard]] net::HttpResponse unless_too_many_follow(const net::HttpRequest& request,
+                                                         net::HttpResponse answer) const;
 
   Sources sources_;
   mutable std::mutex settings_mutex_;  ///< of max_series and histograms of the sources
-  std::shared_ptr<ScrapeStream::Slots> scrapes_ = std::make_shared<ScrapeStream::Slots>();
+  std::shared_ptr<Slots> scrapes_ = std::make_shared<Slots>(ScrapeStream::kMostAtOnce);
+  /// Fewer than the server has connections: however many follow and do not read, there is room for scrapes.
+  static constexpr int kMostFollowers = 100;
+  std::shared_ptr<Slots> followers_ = std::make_shared<Slots>(kMostFollowers);
 };
 
 }  // namespace ecmp

@@ -9,7 +9,9 @@ EditEffect effect_of(const Destination& before, const Destination& after) {
   effect.labels = before.labels != after.labels;
   effect.schedule = before.interval != after.interval || before.timeout != after.timeout;
   effect.judging = before.confirm_rounds != after.confirm_rounds;
-  effect.rounds = before.flows != after.flows || before.max_ttl != after.max_ttl;
+  effect.search = before.auto_flows != after.auto_flows;
+  effect.rounds = before.flows != after.flows || before.auto_flows.has_value() != after.auto_flows.has_value() ||
+                  before.max_ttl != after.max_ttl;
   effect.headers = before.protocol != after.protocol || before.port != after.port ||
                    before.source_port != after.source_port || before.source_address != after.source_address ||
                    before.interface != after.interface || before.packet_size != after.packet_size ||
@@ -35,6 +37,7 @@ Changes plan_changes(const Config& before, const Config& after) {
   if (before.web_config_file != after.web_config_file) changes.need_restart.emplace_back("web.config_file");
   if (before.history_disk.directory != after.history_disk.directory)
     changes.need_restart.emplace_back("history.directory");
+  if (before.localisation != after.localisation) changes.need_restart.emplace_back("localisation");
   if (before.modules != after.modules) changes.need_restart.emplace_back("modules");
   if (before.one_off != after.one_off) changes.need_restart.emplace_back("one_off");
 

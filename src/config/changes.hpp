@@ -14,13 +14,14 @@ struct EditEffect {
   bool labels = false;    ///< what is told besides the numbers
   bool schedule = false;  ///< interval or timeout
   bool judging = false;   ///< confirm_rounds
+  bool search = false;    ///< how its flows are chosen, of `flows = "auto"`
   bool rounds = false;    ///< its rounds begin anew, over the same flows: the number of flows, max_ttl
   bool headers = false;   ///< its flows are others: addresses, ports, protocol, size, DSCP, the way out
   bool host = false;      ///< another host name or address
   bool family = false;    ///< other addresses of its host name will do
 
   [[nodiscard]] bool restarts() const { return rounds || headers || host; }
-  [[nodiscard]] bool any() const { return labels || schedule || judging || family || restarts(); }
+  [[nodiscard]] bool any() const { return labels || schedule || judging || search || family || restarts(); }
   friend bool operator==(const EditEffect&, const EditEffect&) = default;
 };
 

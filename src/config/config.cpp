@@ -17,7 +17,7 @@ ProbeKeys read_probe(TableReader& root, const Limits& limits) {
   TableReader reader(*table, root.problems());
   const ProbeKeys keys = read_probe_keys(reader, limits);
   reader.refuse_unknown_keys();
-  check_combinations(keys, {}, root.problems());
+  check_combinations(keys, {}, limits, root.problems());
   return keys;
 }
 
@@ -45,6 +45,7 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   read_dns(root, config);
   read_discovery(root, config);
   read_shard(root, config);
+  read_localisation(root, config);
   auto placed = read_destinations(root, probe, config.limits);
   read_modules(root, probe, config);
   root.refuse_unknown_keys();

@@ -20,6 +20,16 @@ namespace ecmp::config {
 
 enum class FamilyChoice : std::uint8_t { any, ipv4, ipv6 };
 
+/// How the flows of a destination with `flows = "auto"` are chosen.
+struct AutoFlows {
+  double confidence = 0.95;              ///< that all paths are found
+  double p_min = 0;                      ///< least share of a branch; 0: all branches of a router have the same
+  std::uint32_t min_flows_per_path = 2;  ///< kept, where there are so many
+  Duration rediscover = std::chrono::hours(1);
+
+  friend bool operator==(const AutoFlows&, const AutoFlows&) = default;
+};
+
 /// One destination with every [probe] default filled in.
 struct Destination {
   std::string name;
@@ -30,8 +40,9 @@ struct Destination {
 
   Protocol protocol = Protocol::udp;
   FamilyChoice family = FamilyChoice::any;
-  std::uint16_t port = 33434;  ///< 0 for ICMP
-  std::uint16_t flows = 16;
+  std::uint16_t port = 33434;           ///< 0 for ICMP
+  std::uint16_t flows = 16;             ///< with `auto_flows` the most that are asked for paths: max_flows
+  std::optional<AutoFlows> auto_flows;  ///< `flows = "auto"`
   std::uint16_t source_port = 50000;
   std::optional<IpAddress> source_address;
   std::string interface;
@@ -48,6 +59,7 @@ struct Destination {
 struct Limits {
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
+  bool adapt_to_responders = true;
   std::uint32_t max_destinations = 10000;
   std::uint32_t max_flows_per_destination = 512;
   std::uint32_t max_paths_per_destination = 128;
@@ -59,6 +71,7 @@ struct Limits {
 struct Dns {
   bool names = true;
   std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
+  std::string asn_database;         ///< file of prefixes and the systems that announce them; empty: none
 
   friend bool operator==(const Dns&, const Dns&) = default;
 };
@@ -108,6 +121,15 @@ struct Discovery {
   friend bool operator==(const Discovery&, const Discovery&) = default;
 };
 
+/// Which links lose, over all flows of all destinations.
+struct Localisation {
+  bool enabled = true;
+  std::uint32_t worst_links = 20;  ///< told at most
+  double min_loss = 0.001;         ///< ratio, below which no link is looked for
+
+  friend bool operator==(const Localisation&, const Localisation&) = default;
+};
+
 /// Which part of the destinations this agent traces.
 struct Shard {
   std::uint32_t index = 0;  ///< below `count`
@@ -140,6 +162,7 @@ struct Config {
   Dns dns;
   Discovery discovery;
   Shard shard;
+  Localisation localisation;
   std::vector<Destination> destinations;
   std::vector<Module> modules;
   OneOffLimits one_off;

@@ -34,7 +34,7 @@ std::string_view family_name(Family family) {
 class DestinationReader {
  public:
   DestinationReader(const Node& node, const ProbeKeys& defaults, const Limits& limits, Problems& problems)
-      : reader_(node, problems), defaults_(defaults), own_(read_probe_keys(reader_, limits)) {
+      : reader_(node, problems), defaults_(defaults), limits_(limits), own_(read_probe_keys(reader_, limits)) {
     out_.where = out_.name_where = out_.ports_where = node.where;
   }
 
@@ -45,7 +45,7 @@ class DestinationReader {
     read_labels();
     reader_.refuse_unknown_keys();
     fill_in();
-    check_combinations(own_, defaults_, reader_.problems());
+    check_combinations(own_, defaults_, limits_, reader_.problems());
     check_port();
     check_family();
     check_packet_size();
@@ -153,7 +153,15 @@ class DestinationReader {
     Destination& to = out_.destination;
     fill(to.protocol, own_.protocol, defaults_.protocol);
     fill(to.family, own_.family, defaults_.family);
-    fill(to.flows, own_.flows, defaults_.flows);
+    to.flows = static_cast<std::uint16_t>(flows_of(own_, defaults_, limits_));
+    const auto& flows = own_.flows ? own_.flows : defaults_.flows;
+    if (flows && flows->value == kAutoFlows) {
+      AutoFlows& search = to.auto_flows.emplace();
+      fill(search.confidence, own_.confidence, defaults_.confidence);
+      fill(search.p_min, own_.p_min, defaults_.p_min);
+      fill(search.min_flows_per_path, own_.min_flows_per_path, defaults_.min_flows_per_path);
+      fill(search.rediscover, own_.rediscover, defaults_.rediscover);
+    }
     fill(to.source_port, own_.source_port, defaults_.source_port);
     fill(to.interval, own_.interval, defaults_.interval);
     fill(to.timeout, own_.timeout, defaults_.timeout);
@@ -174,6 +182,8 @@ class DestinationReader {
 
     if (own_.source_port) {
       out_.ports_where = own_.source_port->where;
+    } else if (own_.max_flows) {
+      out_.ports_where = own_.max_flows->where;
     } else if (own_.flows) {
       out_.ports_where = own_.flows->where;
     }
@@ -236,6 +246,7 @@ class DestinationReader {
 
   TableReader reader_;
   const ProbeKeys& defaults_;
+  const Limits& limits_;
   ProbeKeys own_;
   std::optional<Setting<std::string>> host_;
   PlacedDestination out_;

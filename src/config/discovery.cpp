@@ -19,8 +19,10 @@ constexpr std::size_t kMostTargets = 1'000'000;
 constexpr std::size_t kMostLabelBytes = 256u << 20;
 
 constexpr std::string_view kOurs = "__ecmp_";
-constexpr std::array<std::string_view, 7> kNumbers = {"port",        "flows", "source_port",   "max_ttl",
-                                                      "packet_size", "dscp",  "confirm_rounds"};
+constexpr std::array<std::string_view, 9> kNumbers = {"port",          "flows",   "max_flows",   "min_flows_per_path",
+                                                      "source_port",   "max_ttl", "packet_size", "dscp",
+                                                      "confirm_rounds"};
+constexpr std::array<std::string_view, 2> kFractions = {"confidence", "p_min"};
 
 const ProbeKeys& defaults_of(const Config& base) {
   static const ProbeKeys none;
@@ -45,6 +47,12 @@ Node as_key(std::string_view key, const Node& label) {
   if (key == "all" && (*text == "true" || *text == "false")) node.value = *text == "true";
   if (std::ranges::find(kNumbers, key) != kNumbers.end()) {
     std::int64_t number = 0;
+    const char* const end = text->data() + text->size();
+    const auto [stopped, error] = std::from_chars(text->data(), end, number);
+    if (error == std::errc{} && stopped == end) node.value = number;
+  }
+  if (std::ranges::find(kFractions, key) != kFractions.end()) {
+    double number = 0;
     const char* const end = text->data() + text->size();
     const auto [stopped, error] = std::from_chars(text->data(), end, number);
     if (error == std::errc{} && stopped == end) node.value = number;

@@ -53,9 +53,22 @@ Module read_module(const Entry& entry, const ProbeKeys& defaults, const Limits& 
     if (const auto given = reader.integer("rounds", kRounds)) module.rounds = static_cast<std::uint32_t>(given->value);
     keys.erase(rounds);
   }
+  // A one-off trace has no time to search for paths.
+  const auto flows = std::ranges::find(keys, "flows", &Entry::key);
+  if (flows != keys.end()) {
+    const auto* const word = std::get_if<std::string>(&flows->node.value);
+    if (word != nullptr && *word == "auto") {
+      problems.add_value("flows", flows->node.where, flows->node.text, "not for a module: give a number of flows");
+      keys.erase(flows);
+    }
+  }
   const bool paced = std::ranges::find(keys, "interval", &Entry::key) != keys.end();
   keys.push_back({"host", node.where, {node.where, "", std::string("module.invalid")}});
   module.probe = read_destination(node, defaults, limits, problems).destination;
+  if (module.probe.auto_flows) {  // of [probe]
+    module.probe.auto_flows.reset();
+    module.probe.flows = Destination().flows;
+  }
   module.probe.name.clear();
   module.probe.host.clear();
   if (!paced) module.probe.interval = std::min(module.probe.interval, kLongestInterval);

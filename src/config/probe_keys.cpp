@@ -21,6 +21,11 @@ constexpr std::array kFamilies = {Choice<FamilyChoice>{"any", FamilyChoice::any}
 
 constexpr Range<std::int64_t> kPort{1, 65535, "a whole number from 1 to 65535"};
 constexpr Range<std::int64_t> kFlows{1, 65535, "a whole number from 1 to 65535, or \"auto\""};
+constexpr Range<std::int64_t> kMaxFlows{1, 65535, "a whole number from 1 to 65535"};
+constexpr Range<double> kConfidence{0.5, 0.9999, "a number from 0.5 to 0.9999, such as 0.95"};
+constexpr Range<double> kShare{0.0001, 0.5, "a number from 0.0001 to 0.5"};
+constexpr Range<std::int64_t> kPerPath{1, 64, "a whole number from 1 to 64"};
+constexpr Range<Duration> kRediscover{seconds(10), hours(24) * 30, "a duration from \"10s\" to \"30d\""};
 constexpr Range<Duration> kInterval{milliseconds(10), hours(24), "a duration from \"10ms\" to \"24h\""};
 constexpr Range<Duration> kTimeout{milliseconds(1), seconds(60), "a duration from \"1ms\" to \"60s\""};
 constexpr Range<std::int64_t> kMaxTtl{1, 255, "a whole number from 1 to 255"};
@@ -33,22 +38,29 @@ constexpr std::string_view kInterface = "the name of a network interface, of at 
 // How many intervals a probe may be waited for: rounds of a flow run beside each other until then.
 constexpr int kMostIntervalsWaited = 10;
 
+/// Flows that "auto" may ask where nothing is said: enough for some thirty paths.
+constexpr std::int64_t kUsualMaxFlows = 512;
+
+std::optional<Setting<std::int64_t>> read_count(TableReader& reader, std::string_view key,
+                                                const Range<std::int64_t>& range, const Limits& limits) {
+  auto flows = reader.integer(key, range);
+  if (flows && flows->value > limits.max_flows_per_destination) {
+    reader.refuse(key, *flows,
+                  fmt::format("more than max_flows_per_destination of [limits], {}", limits.max_flows_per_destination));
+    return std::nullopt;
+  }
+  return flows;
+}
+
 std::optional<Setting<std::int64_t>> read_flows(TableReader& reader, const Limits& limits) {
   const Entry* entry = reader.entry("flows");
   if (entry != nullptr) {
     const auto* word = std::get_if<std::string>(&entry->node.value);
     if (word != nullptr && *word == "auto") {
-      reader.refuse_unsupported("flows", Setting<int>{0, entry->node.where, entry->node.text});
-      return std::nullopt;
+      return Setting<std::int64_t>{kAutoFlows, entry->node.where, entry->node.text};
     }
   }
-  auto flows = reader.integer("flows", kFlows);
-  if (flows && flows->value > limits.max_flows_per_destination) {
-    reader.refuse("flows", *flows,
-                  fmt::format("more than max_flows_per_destination of [limits], {}", limits.max_flows_per_destination));
-    return std::nullopt;
-  }
-  return flows;
+  return read_count(reader, "flows", kFlows, limits);
 }
 
 std::optional<Setting<std::optional<IpAddress>>> read_source_address(TableReader& reader) {
@@ -95,6 +107,11 @@ DestinationDefaults::DestinationDefaults(const ProbeKeys& keys) : keys_(keys) {
   own(keys_.family);
   own(keys_.port);
   own(keys_.flows);
+  own(keys_.max_flows);
+  own(keys_.confidence);
+  own(keys_.p_min);
+  own(keys_.min_flows_per_path);
+  own(keys_.rediscover);
   own(keys_.source_port);
   own(keys_.source_address);
   own(keys_.interface);
@@ -116,6 +133,11 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.family = reader.choice<FamilyChoice>("family", kFamilies);
   keys.port = reader.integer("port", kPort);
   keys.flows = read_flows(reader, limits);
+  keys.max_flows = read_count(reader, "max_flows", kMaxFlows, limits);
+  keys.confidence = reader.positive_number("confidence", kConfidence);
+  keys.p_min = reader.positive_number("p_min", kShare);
+  keys.min_flows_per_path = reader.integer("min_flows_per_path", kPerPath);
+  keys.rediscover = reader.duration("rediscover", kRediscover);
   keys.source_port = reader.integer("source_port", kPort);
   keys.source_address = read_source_address(reader);
   keys.interface = read_interface(reader);
@@ -125,11 +147,20 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.packet_size = reader.integer("packet_size", kPacketSize);
   keys.dscp = reader.integer("dscp", kDscp);
   keys.confirm_rounds = reader.integer("confirm_rounds", kConfirmRounds);
-  keys.identity_broken = reader.broken("protocol") || reader.broken("flows") || reader.broken("source_port");
+  keys.identity_broken =
+      reader.broken("protocol") || reader.broken("flows") || reader.broken("max_flows") || reader.broken("source_port");
   return keys;
 }
 
-void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, Problems& problems) {
+std::int64_t flows_of(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits) {
+  const auto& flows = own.flows ? own.flows : defaults.flows;
+  if (!flows) return Destination().flows;
+  if (flows->value != kAutoFlows) return flows->value;
+  const auto& most = own.max_flows ? own.max_flows : defaults.max_flows;
+  return most ? most->value : std::min<std::int64_t>(kUsualMaxFlows, limits.max_flows_per_destination);
+}
+
+void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems) {
   if (own.source_address && own.source_address->value && own.interface && !own.interface->value.empty()) {
     const auto& later = std::max(own.source_address->where, own.interface->where);
     problems.add(later, fmt::format("source_address = {} and interface = {}: only one of them can be set",
@@ -137,14 +168,13 @@ void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, Problem
   }
 
   const Destination standard;
-  if (own.source_port || own.flows) {
+  if (own.source_port || own.flows || own.max_flows) {
     const auto first = own.source_port ? own.source_port : defaults.source_port;
-    const auto count = own.flows ? own.flows : defaults.flows;
-    const std::int64_t last =
-        (first ? first->value : standard.source_port) + (count ? count->value : standard.flows) - 1;
+    const std::int64_t last = (first ? first->value : standard.source_port) + flows_of(own, defaults, limits) - 1;
     if (last > 65535 && !own.identity_broken && !defaults.identity_broken) {
-      const auto& guilty = own.source_port ? own.source_port : own.flows;
-      problems.add_value(own.source_port ? "source_port" : "flows", guilty->where, guilty->text,
+      const auto& guilty = own.source_port ? own.source_port : own.max_flows ? own.max_flows : own.flows;
+      const std::string_view key = own.source_port ? "source_port" : own.max_flows ? "max_flows" : "flows";
+      problems.add_value(key, guilty->where, guilty->text,
                          fmt::format("the source ports of the flows run up to {}, past 65535", last));
     }
   }

@@ -9,12 +9,20 @@
 
 namespace ecmp::config {
 
+/// What ProbeKeys::flows is for "auto".
+constexpr std::int64_t kAutoFlows = 0;
+
 /// The keys that [probe] and [[destination]] share; what is not set was not written, or was wrong and is told already.
 struct ProbeKeys {
   std::optional<Setting<Protocol>> protocol;
   std::optional<Setting<FamilyChoice>> family;
   std::optional<Setting<std::int64_t>> port;
-  std::optional<Setting<std::int64_t>> flows;
+  std::optional<Setting<std::int64_t>> flows;  ///< kAutoFlows: "auto"
+  std::optional<Setting<std::int64_t>> max_flows;
+  std::optional<Setting<double>> confidence;
+  std::optional<Setting<double>> p_min;
+  std::optional<Setting<std::int64_t>> min_flows_per_path;
+  std::optional<Setting<Duration>> rediscover;
   std::optional<Setting<std::int64_t>> source_port;
   std::optional<Setting<std::optional<IpAddress>>> source_address;  ///< of nullopt: written as ""
   std::optional<Setting<std::string>> interface;
@@ -51,9 +59,12 @@ std::string place_of(const Setting<T>& setting) {
 /// Reads and checks them one by one. The keys of the table that are not among them are left to the caller.
 ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits);
 
+/// How many flows a destination has, as these keys and the defaults say; with "auto", how many it may ask.
+std::int64_t flows_of(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits);
+
 /// Checks of one key against another, given the defaults they are combined with. Told only if one of the keys stands
 /// in `own` itself, so that a mistake in [probe] is told once and not for each destination.
-void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, Problems& problems);
+void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems);
 
 std::string_view protocol_name(Protocol protocol);
 

@@ -24,6 +24,8 @@ constexpr Range<double> kRate{0.001, 1e9, "a number from 0.001 to 1e9"};
 constexpr Range<std::int64_t> kDestinations{1, 1'000'000, "a whole number from 1 to 1000000"};
 constexpr Range<std::int64_t> kPerDestination{1, 65535, "a whole number from 1 to 65535"};
 constexpr Range<std::int64_t> kSeries{1, 1'000'000'000, "a whole number from 1 to 1000000000"};
+constexpr Range<std::int64_t> kWorstLinks{1, 100, "a whole number from 1 to 100"};
+constexpr Range<double> kMinLoss{0.0001, 0.5, "a number from 0.0001 to 0.5"};
 constexpr Range<Duration> kWindow{seconds(10), hours(24), "a duration from \"10s\" to \"24h\""};
 constexpr Range<std::uint64_t> kMemory{64 * kKiB, kTiB, "a size from \"64KiB\" to \"1TiB\""};
 constexpr Range<std::uint64_t> kDisk{16 * (kKiB << 10), 1024 * kTiB, "a size from \"16MiB\" to \"1024TiB\""};
@@ -89,6 +91,7 @@ void read_limits(TableReader& root, Config& config) {
   };
   rate("probes_per_second", limits.probes_per_second);
   rate("probes_per_second_per_responder", limits.probes_per_second_per_responder);
+  if (const auto given = reader.boolean("adapt_to_responders")) limits.adapt_to_responders = given->value;
   count("max_destinations", limits.max_destinations, kDestinations);
   count("max_flows_per_destination", limits.max_flows_per_destination, kPerDestination);
   count("max_paths_per_destination", limits.max_paths_per_destination, kPerDestination);
@@ -153,6 +156,8 @@ void read_dns(TableReader& root, Config& config) {
   if (word == nullptr || *word != "ttl") {
     if (const auto period = reader.duration("refresh", kRefresh)) config.dns.refresh = period->value;
   }
+  if (const auto file = reader.string("asn_database", "the path of a file, or \"\""))
+    config.dns.asn_database = file->value;
   reader.refuse_unknown_keys();
 }
 
@@ -216,6 +221,18 @@ void read_shard(TableReader& root, Config& config) {
   } else if (index) {
     config.shard.index = static_cast<std::uint32_t>(index->value);
   }
+  reader.refuse_unknown_keys();
+}
+
+void read_localisation(TableReader& root, Config& config) {
+  const Node* table = root.table("localisation");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  Localisation& localisation = config.localisation;
+  if (const auto enabled = reader.boolean("enabled")) localisation.enabled = enabled->value;
+  if (const auto most = reader.integer("worst_links", kWorstLinks))
+    localisation.worst_links = static_cast<std::uint32_t>(most->value);
+  if (const auto least = reader.positive_number("min_loss", kMinLoss)) localisation.min_loss = least->value;
   reader.refuse_unknown_keys();
 }
 

@@ -16,5 +16,6 @@ void read_history(TableReader& root, Config& config);
 void read_dns(TableReader& root, Config& config);
 void read_discovery(TableReader& root, Config& config);
 void read_shard(TableReader& root, Config& config);
+void read_localisation(TableReader& root, Config& config);
 
 }  // namespace ecmp::config

@@ -27,6 +27,10 @@ std::optional<char32_t> decode_utf8(std::string_view text, std::size_t& at);
 /// printable() in double quotes.
 [[nodiscard]] std::string quoted(std::string_view text);
 
+/// The text without passwords in URLs and without bcrypt hashes, for lines that are quoted because they could not be
+/// read.
+[[nodiscard]] std::string without_secrets(std::string_view text);
+
 /// The candidate that `word` was probably meant to be; empty if none is near.
 [[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 

@@ -268,7 +268,9 @@ void read_users(TableReader& root, WebConfig& config) {
 
 }  // namespace
 
-WebConfigOutcome parse_web_config(std::string_view text) {
+namespace {
+
+WebConfigOutcome read_web_config(std::string_view text) {
   auto read = read_yaml(text);
   if (auto* problem = std::get_if<Problem>(&read)) return std::vector{std::move(*problem)};
   const auto& document = std::get<YamlDocument>(read);
@@ -282,6 +284,17 @@ WebConfigOutcome parse_web_config(std::string_view text) {
   root.refuse_unknown_keys();
   if (!problems.empty()) return std::move(problems).sorted();
   return config;
+}
+
+}  // namespace
+
+WebConfigOutcome parse_web_config(std::string_view text) {
+  auto outcome = read_web_config(text);
+  // A hash stands where a name or key is expected as soon as the blank behind the colon is forgotten.
+  if (auto* problems = std::get_if<std::vector<Problem>>(&outcome))
+    for (Problem& problem : *problems)
+      problem.message = without_secrets(problem.message);
+  return outcome;
 }
 
 }  // namespace ecmp::config

@@ -108,6 +108,7 @@ void write_tables(Writer& out, const Config& config) {
   out.table("[limits]");
   out.key("probes_per_second", number(config.limits.probes_per_second));
   out.key("probes_per_second_per_responder", number(config.limits.probes_per_second_per_responder));
+  out.key("adapt_to_responders", config.limits.adapt_to_responders);
   out.key("max_destinations", config.limits.max_destinations);
   out.key("max_flows_per_destination", config.limits.max_flows_per_destination);
   out.key("max_paths_per_destination", config.limits.max_paths_per_destination);
@@ -128,6 +129,7 @@ void write_tables(Writer& out, const Config& config) {
   out.table("[dns]");
   out.key("names", config.dns.names);
   out.key("refresh", config.dns.refresh ? duration(*config.dns.refresh) : "\"ttl\"");
+  out.key("asn_database", config.dns.asn_database);
   out.table("[discovery]");
   out.key("files", list(config.discovery.files, string));
   out.key("http", list(config.discovery.http, [](const std::string& url) { return string(masked_url(url)); }));
@@ -136,6 +138,10 @@ void write_tables(Writer& out, const Config& config) {
   out.table("[shard]");
   out.key("index", config.shard.index);
   out.key("count", config.shard.count);
+  out.table("[localisation]");
+  out.key("enabled", config.localisation.enabled);
+  out.key("worst_links", config.localisation.worst_links);
+  out.key("min_loss", number(config.localisation.min_loss));
 }
 
 /// Keys of [probe], those that are not what they are by default.
@@ -145,7 +151,18 @@ void write_probe_keys(Writer& out, const Destination& destination, const Destina
   // The port has a standard for each protocol.
   const std::uint16_t port = destination.protocol == Protocol::tcp ? 443 : standard.port;
   if (destination.port != 0) out.unless(port, "port", destination.port, destination.port);
-  out.unless(standard.flows, "flows", destination.flows, destination.flows);
+  if (destination.auto_flows) {
+    const AutoFlows usual;
+    const AutoFlows& search = *destination.auto_flows;
+    out.key("flows", "\"auto\"");
+    out.key("max_flows", destination.flows);
+    out.unless(usual.confidence, "confidence", search.confidence, number(search.confidence));
+    if (search.p_min > 0) out.key("p_min", number(search.p_min));
+    out.unless(usual.min_flows_per_path, "min_flows_per_path", search.min_flows_per_path, search.min_flows_per_path);
+    out.unless(usual.rediscover, "rediscover", search.rediscover, duration(search.rediscover));
+  } else {
+    out.unless(standard.flows, "flows", destination.flows, destination.flows);
+  }
   out.unless(standard.source_port, "source_port", destination.source_port, destination.source_port);
   if (destination.source_address) out.key("source_address", string(destination.source_address->to_string()));
   out.unless(standard.interface, "interface", destination.interface, string(destination.interface));

@@ -32,6 +32,7 @@ void ClockMapping::update(const ClockSample& sample) {
   // A second step before the first one's stamps were all read: what is in the ring is older still, keep the oldest.
   if (!stepping_) old_ = wall_offset();
   stepping_ = true;
+  ++steps_;
   step_seen_ = sample.after;
   low_ = low;
   high_ = high;

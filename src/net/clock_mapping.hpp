@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "base/time.hpp"
 
 namespace ecmp::net {
@@ -31,6 +33,9 @@ class ClockMapping {
   /// ring.
   Instant to_instant(WallTime stamp);
 
+  /// Steps of the wall clock that samples have shown.
+  [[nodiscard]] std::uint64_t steps() const { return steps_; }
+
   /// Wall time minus monotonic time, as of the newest sample.
   [[nodiscard]] Duration wall_offset() const { return low_ + (high_ - low_) / 2; }
 
@@ -38,6 +43,7 @@ class ClockMapping {
   Duration low_, high_;  ///< bounds of wall - monotonic
   Duration old_{};       ///< the distance before the last step
   bool stepping_ = false;
+  std::uint64_t steps_ = 0;
   Instant step_seen_;
   Instant newest_;  ///< of the samples
   Instant last_;    ///< converted stamp

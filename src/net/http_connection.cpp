@@ -1,5 +1,6 @@
 #include "net/http_connection.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <exception>
@@ -184,9 +185,7 @@ class Connection : private httplib::Server {
   bool receive_head(bool first) {
     received_.erase(0, received_.find_first_not_of("\r\n"));  // RFC 9112 section 2.2 asks to skip empty lines
     const HttpLimits& limits = service_.limits;
-    if (received_.empty() && !receive_more(limits.max_head_bytes, first ? limits.head_timeout : limits.idle_timeout)) {
-      return false;
-    }
+    if (received_.empty() && !(first ? receive_first() : receive_next())) return false;
     const Instant deadline = monotonic_now() + limits.head_timeout;
     std::size_t searched = 0;
     std::size_t end = 0;
@@ -204,11 +203,33 @@ class Connection : private httplib::Server {
     return head_.refusal == 0 || refuse(head_.refusal, head_.reason);
   }
 
-  bool receive_more(std::size_t limit, Duration patience) {
-    const auto got = wire_.receive(received_, limit, monotonic_now() + patience);
+  bool receive_first() {
+    const HttpLimits& limits = service_.limits;
+    const auto got = wire_.receive(received_, limits.max_head_bytes, monotonic_now() + limits.head_timeout);
     if (got == Wire::Got::bytes) return true;
-    abandoned_ = true;  // between requests nobody waits for an answer
+    if (got == Wire::Got::timeout) ++service_.tally.read_timeouts;
+    abandoned_ = true;  // nobody waits for an answer
     return false;
+  }
+
+  /// Between two requests. Where places are few, those who sit idle on them are the first to go.
+  bool receive_next() {
+    const HttpLimits& limits = service_.limits;
+    const Instant deadline = monotonic_now() + limits.idle_timeout;
+    abandoned_ = true;
+    for (;;) {
+      const auto got = wire_.receive(received_, limits.max_head_bytes,
+                                     std::min(deadline, monotonic_now() + limits.idle_when_crowded));
+      if (got == Wire::Got::bytes) {
+        abandoned_ = false;
+        return true;
+      }
+      if (got != Wire::Got::timeout || monotonic_now() >= deadline) return false;
+      if (service_.tally.open * 4 > limits.max_connections * 3) {
+        ++service_.tally.idle_cut;
+        return false;
+      }
+    }
   }
 
   bool receive_body() {

@@ -20,9 +20,10 @@ struct HttpLimits {
   std::size_t max_body_bytes = std::size_t{64} << 10;
   Duration head_timeout =
       std::chrono::seconds(5);  ///< for the whole head, from its first byte (or the accept), and for TLS
-  Duration body_timeout = std::chrono::seconds(10);   ///< for the whole body of a request
-  Duration write_timeout = std::chrono::seconds(10);  ///< without a byte of progress
-  Duration idle_timeout = std::chrono::seconds(30);   ///< between two requests of a connection
+  Duration body_timeout = std::chrono::seconds(10);      ///< for the whole body of a request
+  Duration write_timeout = std::chrono::seconds(10);     ///< without a byte of progress; see also kSlowestReader
+  Duration idle_timeout = std::chrono::seconds(30);      ///< between two requests of a connection
+  Duration idle_when_crowded = std::chrono::seconds(1);  ///< likewise, while 3 of 4 connections are taken
 };
 
 /// What the threads of a server count, together.
@@ -43,6 +44,7 @@ class HttpTally {
   std::atomic<std::uint64_t> refused_address = 0;
   std::atomic<std::uint64_t> accept_failures = 0;
   std::atomic<std::uint64_t> failed = 0;          ///< connections dropped for want of memory
+  std::atomic<std::uint64_t> idle_cut = 0;        ///< idle connections that gave their place to others
   std::atomic<std::uint64_t> read_timeouts = 0;   ///< heads and bodies that did not come in time
   std::atomic<std::uint64_t> write_timeouts = 0;  ///< readers that did not read
   std::atomic<std::uint64_t> tls_failures = 0;    ///< handshakes that came to no agreement, or not in time

@@ -25,6 +25,7 @@ struct HttpCounters {
   std::uint64_t refused_full = 0;          ///< max_connections were open
   std::uint64_t refused_address = 0;       ///< max_connections_per_address were open
   std::uint64_t accept_failures = 0;       ///< no descriptor or no thread left
+  std::uint64_t idle_cut = 0;              ///< closed between two requests, since others needed the place
   std::uint64_t read_timeouts = 0;
   std::uint64_t write_timeouts = 0;
   std::uint64_t tls_failures = 0;

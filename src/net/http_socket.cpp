@@ -92,6 +92,11 @@ bool Wire::wait(short events, Instant deadline) const {
   }
 }
 
+Instant send_deadline(Instant begin, Instant now, std::size_t sent, Duration patience) {
+  const Duration fair_share = std::chrono::milliseconds(sent * 1000 / kSlowestReader);
+  return std::min(now + patience, begin + patience + fair_share);
+}
+
 Wire::Got Wire::receive_bare(std::string& into, std::size_t limit, Instant deadline) {
   std::array<char, 4096> chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by recv
   for (;;) {
@@ -109,12 +114,15 @@ Wire::Got Wire::receive_bare(std::string& into, std::size_t limit, Instant deadl
 
 Wire::Sent Wire::send_bare(std::string_view bytes, Duration patience, bool more_follows) {
   const int flags = MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
+  const Instant begin = monotonic_now();
+  const std::size_t all = bytes.size();
   while (!bytes.empty()) {
     const ssize_t size = ::send(socket_.get(), bytes.data(), bytes.size(), flags);
     if (size >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(size));
     } else if (errno == EAGAIN) {
-      if (!wait(POLLOUT, monotonic_now() + patience)) return stop_.raised() ? Sent::stopped : Sent::timeout;
+      if (!wait(POLLOUT, send_deadline(begin, monotonic_now(), all - bytes.size(), patience)))
+        return stop_.raised() ? Sent::stopped : Sent::timeout;
     } else if (errno != EINTR) {
       return Sent::gone;
     }

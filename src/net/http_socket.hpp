@@ -92,6 +92,11 @@ Result<std::vector<Listener>> listeners_of_systemd();
 
 Instant monotonic_now();
 
+inline constexpr std::size_t kSlowestReader = 1024;  ///< bytes per second
+
+/// Until when to wait for a peer that has taken `sent` bytes since `begin` to take more.
+Instant send_deadline(Instant begin, Instant now, std::size_t sent, Duration patience);
+
 /// One accepted connection, with deadlines. Every wait ends when the stop signal is raised.
 class Wire {
  public:
@@ -107,7 +112,8 @@ class Wire {
 
   enum class Sent : std::uint8_t { all, gone, timeout, stopped };
 
-  /// Sends everything; gives up when the peer takes nothing for `patience`.
+  /// Sends everything; gives up when the peer takes nothing for `patience`, or on the whole less than kSlowestReader:
+  /// who reads a byte now and then must not hold a connection, and what is to be sent on it, for ever.
   virtual Sent send(std::string_view bytes, Duration patience, bool more_follows) = 0;
 
   /// The peer has closed its side, or the connection broke. Does not wait.

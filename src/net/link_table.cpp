@@ -43,6 +43,12 @@ bool LinkTable::take(const NetlinkMessage& message) {
   return true;
 }
 
+bool LinkTable::is_running(std::uint32_t index) const {
+  constexpr std::uint32_t kRunning = IFF_UP | IFF_RUNNING;
+  const Link* const link = find(index);
+  return link != nullptr && (link->flags & kRunning) == kRunning;
+}
+
 const Link* LinkTable::find(std::uint32_t index) const {
   const auto found = links_.find(index);
   return found == links_.end() ? nullptr : &found->second;

@@ -30,6 +30,8 @@ class LinkTable {
   /// Takes in RTM_NEWLINK and RTM_DELLINK; other messages are left alone. True if something changed.
   bool take(const NetlinkMessage& message);
 
+  /// Whether there is such an interface, switched on and with a carrier.
+  [[nodiscard]] bool is_running(std::uint32_t index) const;
   [[nodiscard]] const Link* find(std::uint32_t index) const;
   /// The index of the interface with this name.
   [[nodiscard]] std::optional<std::uint32_t> index_of(std::string_view name) const;

@@ -28,6 +28,8 @@ constexpr std::size_t kChecksPerCall = 16;
 
 /// While there are flows, receive() returns at least this often, so that their neighbours are looked after.
 constexpr Duration kLongestWait = std::chrono::seconds(1);
+/// Reading two clocks takes a moment too.
+constexpr Duration kLeastSleep = std::chrono::milliseconds(100);
 constexpr Duration kForgetEvery = std::chrono::seconds(60);
 /// How long a capture that reports errors is left alone: its descriptor stays readable.
 constexpr Duration kCapturePause = std::chrono::seconds(1);
@@ -44,6 +46,11 @@ Duration read_clock(clockid_t clock) {
 
 Instant monotonic_now() {
   return Instant(read_clock(CLOCK_MONOTONIC));
+}
+
+/// The monotonic clock stands still while the host is suspended, the other one does not.
+Duration slept() {
+  return read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
 }
 
 ClockSample sample_clocks() {
@@ -64,6 +71,7 @@ class RawTransport::State {
   std::optional<IpAddress> add_flow(std::uint32_t flow, const FlowSpec& spec);
   void remove_flow(std::uint32_t flow);
   void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
+  void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
   void send(std::span<Outgoing> batch);
   void receive(Instant deadline, CaptureSink& sink);
   void wake();
@@ -80,9 +88,11 @@ class RawTransport::State {
   void send_unresolved(Outgoing& datagram, FlowRoute& flow);
   void resolve(FlowRoute& flow);
   void check_neighbours(Instant now);
+  bool take_link(const NetlinkMessage& message);
   void take_notification(const NetlinkMessage& message);
   void take_notifications();
   void read_capture(CaptureSink& sink);
+  void tell_gaps(CaptureSink& sink);
   void hand_over(const CapturedFrame& frame, CaptureSink& sink);
   void install_filter();
 
@@ -101,6 +111,9 @@ class RawTransport::State {
   RepeatedFrames repeated_;
   Instant capture_pause_;
   Instant next_forget_;
+  std::vector<std::uint32_t> cut_;  ///< flows whose interface went down in this call
+  Instant looked_{};                ///< when the capture was last known to have missed nothing
+  Duration slept_ = slept();        ///< how long the host has been suspended in all
   RawTransportCounters counters_;
 };
 
@@ -210,6 +223,12 @@ void RawTransport::State::send_one(Outgoing& datagram) {
   }
 }
 
+void RawTransport::State::drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+  for (std::uint32_t i = 0; i < count; ++i)
+    ports_.remove(protocol, static_cast<std::uint16_t>(first + i));
+  filter_outdated_ = true;
+}
+
 void RawTransport::State::send_raw(Outgoing& datagram, std::uint32_t interface) {
   ++counters_.sent_raw;
   datagram.at = monotonic_now();
@@ -252,6 +271,19 @@ void RawTransport::State::check_neighbours(Instant now) {
   }
 }
 
+/// Answers that are on their way to an interface that goes down do not come in, and that is no loss of the network.
+bool RawTransport::State::take_link(const NetlinkMessage& message) {
+  const auto body = netlink_body<ifinfomsg>(message);
+  const std::uint32_t index = body && body->ifi_index > 0 ? static_cast<std::uint32_t>(body->ifi_index) : 0;
+  const bool was_running = links.is_running(index);
+  if (!links.take(message)) return false;
+  if (was_running && !links.is_running(index)) {
+    const auto cut = routes.flows_over(index);  // routes are looked up again only later
+    cut_.insert(cut_.end(), cut.begin(), cut.end());
+  }
+  return true;
+}
+
 void RawTransport::State::take_notification(const NetlinkMessage& message) {
   switch (message.type) {
     case RTM_NEWNEIGH:
@@ -260,7 +292,7 @@ void RawTransport::State::take_notification(const NetlinkMessage& message) {
       return;
     case RTM_NEWLINK:
     case RTM_DELLINK:
-      if (!links.take(message)) return;
+      if (!take_link(message)) return;
       neighbours_.invalidate();
       break;
     case RTM_NEWROUTE:
@@ -311,6 +343,21 @@ void RawTransport::State::read_capture(CaptureSink& sink) {
   unread_ = count == kCapturesPerCall;
 }
 
+/// What may have been missed since the last look: the ring was full, or the host slept. Both are told once they are
+/// over, and before the engine lets the probes of that time expire.
+void RawTransport::State::tell_gaps(CaptureSink& sink) {
+  const Instant now = monotonic_now();
+  if (std::exchange(counters_.capture_dropped, capture_.statistics().dropped) != counters_.capture_dropped)
+    sink.on_gap({looked_, now, Unobserved::capture_dropped});
+  if (const Duration slept_by_now = slept(); slept_by_now - slept_ > kLeastSleep) {
+    sink.on_gap({looked_, now, Unobserved::suspended});
+    slept_ = slept_by_now;
+  }
+  if (!cut_.empty()) sink.on_gap({looked_, now, Unobserved::link_down, cut_});
+  cut_.clear();
+  looked_ = now;
+}
+
 void RawTransport::State::receive(Instant deadline, CaptureSink& sink) {
   install_filter();
   const Instant now = monotonic_now();
@@ -337,6 +384,7 @@ void RawTransport::State::receive(Instant deadline, CaptureSink& sink) {
   }
   if (ready[0].revents != 0) take_notifications();
   if (ready[2].revents != 0 || (unread_ && listening)) read_capture(sink);
+  tell_gaps(sink);
 }
 
 void RawTransport::State::wake() {
@@ -347,8 +395,10 @@ void RawTransport::State::wake() {
 RawTransportCounters RawTransport::State::counters() {
   const CaptureStatistics statistics = capture_.statistics();
   counters_.captured = statistics.received;
-  counters_.capture_dropped = statistics.dropped;
-  return counters_;
+  counters_.clock_steps = clock.steps();
+  RawTransportCounters told = counters_;
+  told.capture_dropped = statistics.dropped;
+  return told;
 }
 
 RawTransport::RawTransport(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -379,6 +429,10 @@ std::optional<IpAddress> RawTransport::add_flow(std::uint32_t flow, const FlowSp
 
 void RawTransport::keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
   state_->keep_ports(protocol, first, count);
+}
+
+void RawTransport::drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
+  state_->drop_ports(protocol, first, count);
 }
 
 void RawTransport::remove_flow(std::uint32_t flow) {

@@ -152,7 +152,6 @@ class Resolver::Worker {
       status = ares_set_servers_ports_csv(channel_, options_.servers.c_str());
     }
     if (status != ARES_SUCCESS) return Error{std::string("cannot set up the resolver: ") + ares_strerror(status)};
-    thread_ = std::thread([this] { run(); });
     return std::nullopt;
   }
 
@@ -161,6 +160,7 @@ class Resolver::Worker {
       const std::lock_guard lock(mutex_);
       if (pending_.contains(request)) return true;
       if (full()) return false;
+      start();
       auto& queue = std::holds_alternative<IpAddress>(request) ? names_ : addresses_;
       queue.push_back(request);
       pending_.insert(std::move(request));
@@ -174,6 +174,7 @@ class Resolver::Worker {
     {
       const std::lock_guard lock(mutex_);
       if (full()) return false;
+      start();
       if (answer.failure != DnsFailure::none) ++counters_.failures[static_cast<std::size_t>(answer.failure)];
       answers_.addresses.push_back(std::move(answer));
       answered_ = true;
@@ -195,7 +196,10 @@ class Resolver::Worker {
   }
 
   void stop() {
-    stop_.raise();
+    {
+      const std::lock_guard lock(mutex_);
+      stop_.raise();
+    }
     if (thread_.joinable()) thread_.join();
   }
 
@@ -205,6 +209,12 @@ class Resolver::Worker {
     Worker& worker;
     Request request;
   };
+
+  /// With the mutex held. Not before there is something to do: what the process may do is settled by then, and the
+  /// kernel keeps capabilities per thread.
+  void start() {
+    if (!thread_.joinable() && !stop_.raised()) thread_ = std::thread([this] { run(); });
+  }
 
   /// With the mutex held.
   bool full() {

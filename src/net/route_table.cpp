@@ -46,6 +46,13 @@ FlowRoute& RouteTable::add(std::uint32_t flow, const FlowSpec& spec) {
   return entry;
 }
 
+std::vector<std::uint32_t> RouteTable::flows_over(std::uint32_t interface) const {
+  std::vector<std::uint32_t> found;
+  for (const FlowRoute& entry : flows_)
+    if (entry.error == SendError::none && entry.route.interface == interface) found.push_back(entry.flow);
+  return found;
+}
+
 std::optional<FlowSpec> RouteTable::remove(std::uint32_t flow) {
   if (flow >= index_.size() || index_[flow] == kNowhere) return std::nullopt;
   const std::size_t place = index_[flow];

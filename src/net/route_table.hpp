@@ -82,6 +82,8 @@ class RouteTable {
   std::vector<SourceChange> take_source_changes();
 
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
+  /// Flows that were sent over this interface as of their last look-up.
+  [[nodiscard]] std::vector<std::uint32_t> flows_over(std::uint32_t interface) const;
 
   static constexpr std::size_t kSlice = 100;
 

@@ -98,6 +98,8 @@ Wire::Got TlsWire::receive(std::string& into, std::size_t limit, Instant deadlin
 }
 
 Wire::Sent TlsWire::send(std::string_view bytes, Duration patience, bool /*more_follows*/) {
+  const Instant begin = monotonic_now();
+  const std::size_t all = bytes.size();
   while (!bytes.empty()) {
     ERR_clear_error();
     std::size_t size = 0;
@@ -106,7 +108,7 @@ Wire::Sent TlsWire::send(std::string_view bytes, Duration patience, bool /*more_
       bytes.remove_prefix(size);
       continue;
     }
-    switch (await(result, monotonic_now() + patience)) {
+    switch (await(result, send_deadline(begin, monotonic_now(), all - bytes.size(), patience))) {
       case Turn::ready:
         break;
       case Turn::timeout:

@@ -36,7 +36,7 @@ std::uint32_t mtu_of(Family family, ByteView message) {
 }
 
 void parse_icmp_error(const IpView& view, Message& message) {
-  const IcmpErrorBody body = split_icmp_error(view.family, view.payload);
+  IcmpErrorBody body = split_icmp_error(view.family, view.payload);
   IpView inside;
   if (const auto wrong = inside.look_at(body.quote, Origin::quoted)) {
     message = *wrong;
@@ -51,6 +51,7 @@ void parse_icmp_error(const IpView& view, Message& message) {
   error.code = view.payload[1];
   error.mtu = mtu_of(view.family, view.payload);
   error.mpls = body.mpls;
+  error.interfaces = std::move(body.interfaces);
   if (const auto wrong = read_quote(inside, error.quote)) message = *wrong;
 }
 
@@ -120,6 +121,28 @@ void parse_udp(const IpView& view, Message& message) {
 }
 
 }  // namespace
+
+std::string_view to_string(InterfaceInfo::Role role) {
+  switch (role) {
+    case InterfaceInfo::Role::incoming:
+      return "incoming";
+    case InterfaceInfo::Role::sub_ip:
+      return "sub_ip";
+    case InterfaceInfo::Role::outgoing:
+      return "outgoing";
+    case InterfaceInfo::Role::next_hop:
+      return "next_hop";
+  }
+  return "";
+}
+
+KeptMpls::KeptMpls(const MplsStack& stack) : kept_(stack.depth == 0 ? nullptr : new Kept({.mpls = stack})) {}
+
+KeptMpls::KeptMpls(ReplyNotes notes) : kept_(notes.empty() ? nullptr : new Kept(std::move(notes))) {}
+
+void KeptMpls::let_go() noexcept {
+  if (kept_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) delete kept_;
+}
 
 Message parse(ByteView datagram) {
   Message message;

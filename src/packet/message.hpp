@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
-#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "packet/five_tuple.hpp"
@@ -34,36 +38,86 @@ struct MplsStack {
   }
 };
 
-/// A label stack where there is hardly ever one: a pointer, and memory of its own only when it holds labels. Probes
-/// under way, finished rounds and hops are there by the hundred thousand, and 100 bytes of room each for labels would
-/// be more than all the rest of them.
+/// What RFC 5837 lets a router tell of one of its interfaces, or of the next hop.
+struct InterfaceInfo {
+  enum class Role : std::uint8_t { incoming, sub_ip, outgoing, next_hop };
+  static constexpr std::size_t kLongestName = 63;
+
+  Role role = Role::incoming;
+  std::optional<std::uint32_t> index;  ///< ifIndex (RFC 2863)
+  std::optional<std::uint32_t> mtu;
+  IpAddress address;  ///< unspecified: not told
+  std::string name;   ///< empty: not told. Printable ASCII: whatever else came stands as '?'
+
+  friend bool operator==(const InterfaceInfo&, const InterfaceInfo&) = default;
+};
+/// "incoming", "sub_ip", "outgoing", "next_hop".
+std::string_view to_string(InterfaceInfo::Role role);
+
+/// What hardly any reply tells: labels, interfaces, and how our datagram had come to differ from what was sent by the
+/// time it was quoted.
+struct ReplyNotes {
+  static constexpr std::size_t kMostInterfaces = 4;
+
+  MplsStack mpls;
+  std::vector<InterfaceInfo> interfaces;  ///< kMostInterfaces at most
+  std::uint8_t sent_traffic_class = 0;    ///< DSCP and ECN; both are 0 in replies without a quote
+  std::uint8_t quoted_traffic_class = 0;
+  IpAddress quoted_source;        ///< when it was not ours any more, else unspecified
+  bool checksum_shifted = false;  ///< UDP and ICMP: off by what it was off before at this TTL, as behind a NAT
+  bool sequence_shifted = false;  ///< TCP: the same of the sequence number
+  std::uint32_t mtu = 0;          ///< of "fragmentation needed" and "packet too big"; 0: not told
+
+  [[nodiscard]] bool empty() const { return *this == ReplyNotes(); }
+  friend bool operator==(const ReplyNotes&, const ReplyNotes&) = default;
+};
+
+/// Notes where there are hardly ever any: a pointer, and memory only when there is something noted, which whoever holds
+/// the same notes shares. Probes under way, finished rounds and hops are there by the hundred thousand, and 150 bytes
+/// of room each would be more than all the rest of them. Labels were all it held once: hence the name, and view().
 class KeptMpls {
  public:
   KeptMpls() = default;
-  KeptMpls(const MplsStack& stack)  // NOLINT(google-explicit-constructor): it is the same, kept elsewhere
-      : stack_(stack.depth == 0 ? nullptr : std::make_unique<const MplsStack>(stack)) {}
-  KeptMpls(const KeptMpls& other)
-      : stack_(other.stack_ == nullptr ? nullptr : std::make_unique<const MplsStack>(*other.stack_)) {}
-  KeptMpls(KeptMpls&& other) noexcept = default;
-  KeptMpls& operator=(KeptMpls&& other) noexcept = default;
-  KeptMpls& operator=(const KeptMpls& other) {
-    // The usual case first: a hop's labels stay what they are, and most have none.
-    if (!(*this == other)) *this = KeptMpls(other);
+  KeptMpls(const MplsStack& stack);  // NOLINT(google-explicit-constructor): it is the same, kept elsewhere
+  explicit KeptMpls(ReplyNotes notes);
+  KeptMpls(const KeptMpls& other) noexcept : kept_(other.kept_) {
+    if (kept_ != nullptr) kept_->holders.fetch_add(1, std::memory_order_relaxed);
+  }
+  KeptMpls(KeptMpls&& other) noexcept : kept_(std::exchange(other.kept_, nullptr)) {}
+  KeptMpls& operator=(KeptMpls&& other) noexcept {
+    std::swap(kept_, other.kept_);
     return *this;
   }
-  ~KeptMpls() = default;
-
-  [[nodiscard]] bool empty() const { return stack_ == nullptr; }
-  /// Top first; empty if there is none.
-  [[nodiscard]] std::span<const MplsLabel> view() const {
-    return stack_ == nullptr ? std::span<const MplsLabel>() : stack_->view();
+  KeptMpls& operator=(const KeptMpls& other) noexcept {
+    if (kept_ != other.kept_) *this = KeptMpls(other);
+    return *this;
   }
+  ~KeptMpls() {
+    if (kept_ != nullptr) let_go();
+  }
+
+  /// Whether there are no labels.
+  [[nodiscard]] bool empty() const { return view().empty(); }
+  /// Labels, top first; empty if there is none.
+  [[nodiscard]] std::span<const MplsLabel> view() const {
+    return kept_ == nullptr ? std::span<const MplsLabel>() : kept_->notes.mpls.view();
+  }
+  /// Labels and all the rest; null if there is nothing of either.
+  [[nodiscard]] const ReplyNotes* notes() const { return kept_ == nullptr ? nullptr : &kept_->notes; }
   friend bool operator==(const KeptMpls& a, const KeptMpls& b) {
-    return a.stack_ == b.stack_ || (a.stack_ != nullptr && b.stack_ != nullptr && *a.stack_ == *b.stack_);
+    return a.kept_ == b.kept_ || (a.kept_ != nullptr && b.kept_ != nullptr && a.kept_->notes == b.kept_->notes);
   }
 
  private:
-  std::unique_ptr<const MplsStack> stack_;
+  /// Counted by hand: a std::shared_ptr is twice as large. Records are let go by whichever thread read them last.
+  struct Kept {
+    explicit Kept(ReplyNotes all) : notes(std::move(all)) {}
+    const ReplyNotes notes;
+    std::atomic<std::uint32_t> holders = 1;
+  };
+  void let_go() noexcept;
+
+  Kept* kept_ = nullptr;
 };
 
 /// The start of a datagram of ours: inside an ICMP error, or as it left the host. At least 8 transport bytes were
@@ -89,7 +143,8 @@ struct IcmpError {
   std::uint8_t code = 0;
   std::uint32_t mtu = 0;  ///< of "fragmentation needed" and "packet too big", else 0
   Quote quote;
-  MplsStack mpls;  ///< RFC 4950 extension, empty if there is none
+  MplsStack mpls;                         ///< RFC 4950 extension, empty if there is none
+  std::vector<InterfaceInfo> interfaces;  ///< RFC 5837 extension, the first ReplyNotes::kMostInterfaces of them
 };
 
 struct EchoReply {

@@ -305,9 +305,12 @@ export class Fan {
       ["flows", String(node.flows)],
       ["loss", `${percent(window.loss_ratio)}  (${window.losses} of ${window.probes})`],
       ["silence", `${percent(window.probes ? window.silences / window.probes : null)}  (${window.silences} of ${window.probes})`]];
+    if (node.limited) rows.push(["ICMP limit", "its silence is its own: it limits its ICMP errors"]);
     if (window.rtt_ns) rows.push(["RTT p50 / p95 / p99", three(window.rtt_ns)]);
     if (window.jitter_ns) rows.push(["jitter p50 / p95 / p99", three(window.jitter_ns)]);
     if (node.mpls.length) rows.push(["MPLS", node.mpls.map((label) => `${label.label} (TC ${label.tc}, TTL ${label.ttl})`).join(", ")]);
+    if (node.asn) rows.push(["AS", node.asn]);
+    for (const finding of node.findings ?? []) rows.push([finding.kind.replaceAll("_", " "), finding.detail]);
     for (const refusal of node.refusals) rows.push(["refused", `${refusal.reply.replaceAll("_", " ")} × ${refusal.count}`]);
     return [...head, table(rows)];
   }

@@ -1,7 +1,7 @@
 // Asks the agent every two seconds and shows what it says. Nothing is asked of anybody else, nothing while hidden.
 import { Fan } from "./fan.js";
 import { List, badness, health } from "./list.js";
-import { clock, count, element, percent, ports, protocol, set, severity, shorten, sync, time, write } from "./text.js";
+import { clock, count, element, found, percent, ports, protocol, set, severity, share, shorten, sync, time, write } from "./text.js";
 
 const PATIENCE = 8000;
 const byId = (id) => document.getElementById(id);
@@ -153,7 +153,8 @@ function showOverview() {
   const tell = (wanted) => all.filter(wanted).length;
   if (!section.firstChild) {
     section.append(element("h1", {}, "All destinations"), element("div", { class: "tiles" }),
-      card("Worst now", element("ol", { class: "worst" })), card("Recent events", eventList()));
+      card("Worst now", element("ol", { class: "worst" })), card("Suspected links", element("ol", { class: "events suspects" })),
+      card("Recent events", eventList()));
   }
   const lossy = tell((one) => one.state === "up" && badness(one) > 0);
   showTiles(section.querySelector(".tiles"), [
@@ -179,7 +180,21 @@ function showOverview() {
       ? `path ${one.worst_path.ordinal} loses ${percent(one.worst_path.loss_ratio)} · ${count(one.paths_in_use, "path")}` : `loss ${percent(one.window.loss_ratio)}`);
   });
   set(list.parentElement, { "data-empty": worst.length ? null : "No destination is down and no path loses anything." });
-  showEvents(section.querySelector(".events"), true);
+  showSuspects(section.querySelector(".suspects"));
+  showEvents(section.querySelector(".events:not(.suspects)"), true);
+}
+
+/** Links that lose, as all flows of all destinations tell: the worst first. */
+function showSuspects(list) {
+  const suspects = page.summary.suspected_links ?? [];
+  sync(list, suspects, (one) => one.links.map(linkName).join(), () => element("li", {}, element("span", { class: "kind" }), element("span", { class: "what" })), (item, one) => {
+    const [kind, what] = item.children;
+    set(kind, { class: `kind ${one.blamed ? "loss_verdict" : ""}` });
+    write(kind, one.blamed ? "blamed" : one.uneven ? "some flows only" : "suspected");
+    write(what, [one.links.map(linkName).join(" or "), `loses ${percent(one.loss_ratio)} (${between(one.loss_ratio_low, one.loss_ratio_high)})`,
+      `${one.lossy_flows} of ${count(one.lossy_flows + one.clean_flows, "flow")} over it lose`].join(" · "));
+  });
+  set(list.parentElement, { "data-empty": suspects.length ? null : "No link is suspected to lose anything." });
 }
 
 // --- one destination ---
@@ -260,6 +275,7 @@ function showDestination() {
     ["Loss", percent(window.loss_ratio), `${window.losses.toLocaleString("en")} of ${window.probes.toLocaleString("en")}\nin the window`, `loss-${severity(window.loss_ratio)}`],
     ["Worst path", one.worst_path ? percent(one.worst_path.loss_ratio) : "–", one.worst_path ? `path ${one.worst_path.ordinal}\n${count(one.worst_path.flows, "flow")}` : "no path loses\nanything", `loss-${severity(one.worst_path?.loss_ratio)}`],
     ["Paths in use", String(one.paths_in_use), `${count(one.flow_count, "flow")}\n${one.paths_refused ? "limit reached" : ""}`, ""],
+    ["Coverage", share(one.coverage), found(one.search), ""],
     ["RTT p50", time(window.rtt_ns?.p50), rest(window.rtt_ns), ""],
     ["Jitter p50", time(window.jitter_ns?.p50), rest(window.jitter_ns), ""],
     ["Changes", one.changes.toLocaleString("en"), "of flows\nsince the start", ""],
@@ -335,7 +351,25 @@ function showFlows(one) {
   });
 }
 
-const KINDS = { reroute: "rerouted", remap: "remapped", width: "width changed", per_packet: "balanced per packet", down: "down", up: "up again" };
+const KINDS = { reroute: "rerouted", remap: "remapped", width: "width changed", per_packet: "balanced per packet", down: "down", up: "up again",
+  loss_verdict: "link loses", delay_verdict: "link slower", imbalance: "spread unevenly", polarised: "polarised" };
+
+const linkName = (link) => `${link.from} → ${link.to}`;
+const between = (low, high) => `${percent(low)} to ${percent(high)}`;
+
+/** What a finding of localisation says. */
+function finding(event) {
+  const told = event.phase === "end" ? ["no longer"] : [];
+  if (event.loss) {
+    told.push(event.loss.links.map(linkName).join(" or "), `loses ${percent(event.loss.loss_ratio)} (${between(event.loss.loss_ratio_low, event.loss.loss_ratio_high)})`,
+      `${event.loss.lossy_flows} of ${count(event.loss.lossy_flows + event.loss.clean_flows, "flow")} over it lose`);
+    if (!event.loss.forward_consistent) told.push("perhaps on the way back");
+  }
+  if (event.delay) told.push(linkName(event.delay.link), `${time(event.delay.before_ns)} before, ${time(event.delay.now_ns)} now`);
+  if (event.branching) told.push(`at ${event.branching.address}: ${event.branching.next_hops.map((next) => `${next.address} ${next.flows}`).join(", ")}`);
+  if (event.polarisation) told.push(`${event.polarisation.second} follows ${event.polarisation.first}: ${event.polarisation.pairs} of ${event.polarisation.possible} pairs of next hops used`);
+  return told;
+}
 
 function showEvents(list, withNames) {
   const shown = page.filter ? page.events.filter((event) => !event.flows.length || event.flows.some((flow) => page.filter.ports.has(flow))) : page.events;
@@ -347,8 +381,9 @@ function showEvents(list, withNames) {
     write(kind, KINDS[event.kind] ?? event.kind);
     const named = (addresses) => addresses.map((address) => event.names[address] ? `${shorten(event.names[address], 40)} (${address})` : address).join(", ") || "nobody known";
     const told = [];
-    if (withNames) told.push(event.destination);
-    if (event.ttl) told.push(`hop ${event.ttl}: ${named(event.before)} → ${named(event.after)}`);
+    if (withNames && event.destination) told.push(event.destination);
+    if (event.phase) told.push(...finding(event));
+    else if (event.ttl) told.push(`hop ${event.ttl}: ${named(event.before)} → ${named(event.after)}`);
     if (event.flows.length) told.push(`${count(event.flows.length, "flow")} (${ports(event.flows)})`);
     write(what, told.join(" · "));
   });

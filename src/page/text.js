@@ -20,6 +20,22 @@ export function percent(ratio) {
   return `${ratio < 1 ? Math.min(99, Math.round(value)) : 100} %`;
 }
 
+/** A share of 1 as per cent, rounded down: 95 % are not claimed by less. */
+export function share(ratio) {
+  if (ratio === null || ratio === undefined) return "–";
+  return `${(Math.floor(ratio * 1000) / 10).toFixed(1)} %`;
+}
+
+/** How far the search for paths is, or what it came to; in two lines. */
+export function found(search) {
+  if (!search) return "by a fixed number\nof flows";
+  const paths = count(search.paths, "path");
+  if (search.searching && !search.finished)
+    return `discovering: ${paths}\n${count(search.flows_asked, "flow")} asked, ${Math.min(99, Math.floor(search.done * 100))} %`;
+  const balanced = search.per_packet.length ? `\nper packet at hop ${search.per_packet.map((place) => place.ttl).join(", ")}` : "";
+  return `${paths} found, ${search.flows_asked} flows asked\n${search.flows_kept} kept${search.bounded ? ", no more allowed" : ""}${balanced}`;
+}
+
 export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }

@@ -7,8 +7,10 @@
 
 #include "path/flow_jitter.hpp"
 #include "path/flow_view.hpp"
+#include "path/icmp_limit.hpp"
 #include "path/path_registry.hpp"
 #include "path/sightings.hpp"
+#include "path/view_sums.hpp"
 
 namespace ecmp {
 namespace {
@@ -21,58 +23,13 @@ struct Flow {
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
+  bool rests = false;                                    ///< it is not among the steady flows
+  bool measured = false;                                 ///< a round since it began, or forgot its path
   bool reached = false;                                  ///< in its newest round
   bool refused = false;                                  ///< its path is not told
   std::uint32_t vacancies = 0;                           ///< of the registry when it was refused
   std::shared_ptr<const std::vector<IpAddress>> untold;  ///< the responders of a path that is not told
 };
-
-/// Reads of a responder's slot whom an unanswered probe counts for.
-const IpAddress& expected(const Sticky<IpAddress>& responder) {
-  return responder.balanced() ? responder.latest() : responder.value();
-}
-
-std::vector<LinkSnapshot> links_of(const std::vector<Flow>& flows) {
-  // Flows share most of their links: counted as they are met, few are left to sort. A fan wider than kSearched is not
-  // searched through for every flow; what is then there several times, the merging below brings together.
-  constexpr std::size_t kSearched = 64;
-  std::vector<LinkSnapshot> links;
-  std::size_t longest = 0;
-  for (const Flow& flow : flows) {
-    longest = std::max<std::size_t>(longest, flow.view.length());
-  }
-  for (std::size_t ttl = 2; ttl <= longest; ++ttl) {
-    const std::size_t first = links.size();
-    for (const Flow& flow : flows) {
-      if (ttl > flow.view.length()) continue;
-      const FlowView::Slot* const from = flow.view.slot(ttl - 1);
-      const FlowView::Slot* const to = flow.view.slot(ttl);
-      if (from == nullptr || to == nullptr || !from->responder.known() || !to->responder.known()) continue;
-      const IpAddress& near = expected(from->responder);
-      const IpAddress& far = expected(to->responder);
-      const auto searched = std::span(links).subspan(first, std::min(links.size() - first, kSearched));
-      const auto known =
-          std::ranges::find_if(searched, [&](const LinkSnapshot& link) { return link.from == near && link.to == far; });
-      if (known != searched.end()) {
-        ++known->flows;
-      } else {
-        links.push_back({static_cast<std::uint8_t>(ttl), near, far, 1});
-      }
-    }
-  }
-  std::ranges::sort(links, {}, [](const LinkSnapshot& link) { return std::tie(link.ttl, link.from, link.to); });
-  std::size_t kept = 0;
-  for (const LinkSnapshot& link : links) {
-    LinkSnapshot* const last = kept > 0 ? &links[kept - 1] : nullptr;
-    if (last != nullptr && last->ttl == link.ttl && last->from == link.from && last->to == link.to) {
-      last->flows += link.flows;
-    } else {
-      links[kept++] = link;
-    }
-  }
-  // A copy of the right size: it is kept, and may be there for every flow and hop.
-  return {links.begin(), links.begin() + static_cast<std::ptrdiff_t>(kept)};
-}
 
 PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_at_hops) {
   PathSnapshot told;
@@ -86,8 +43,11 @@ PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_
   told.statistics = path.ledger.told(now);
   told.hops.reserve(path.members.size());
   for (KnownPath::Member& member : path.members) {
-    told.hops.push_back({member.ttl, member.responder, member.counters, member.mpls, member.ledger.told(now_at_hops)});
+    told.hops.push_back(
+        {member.ttl, member.responder, member.newest, member.counters, member.mpls, member.ledger.told(now_at_hops),
+         member.limiting});
   }
+  mark_limited(told);
   return told;
 }
 
@@ -98,6 +58,10 @@ bool same_flows(const DestinationFacts& a, const DestinationFacts& b) {
 
 }  // namespace
 
+bool is_steady(const DestinationFacts& facts, std::uint32_t flow_index) {
+  return facts.steady == nullptr || std::ranges::binary_search(*facts.steady, flow_index);
+}
+
 class DestinationModel::State {
  public:
   State(std::shared_ptr<const DestinationFacts> facts, const ModelOptions& options)
@@ -107,6 +71,7 @@ class DestinationModel::State {
         facts_(std::move(facts)) {
     options_.confirm_rounds = std::max<std::uint32_t>(1, options_.confirm_rounds);
     flows_.resize(facts_->flows);
+    rest_and_wake();
   }
 
   void set_facts(std::shared_ptr<const DestinationFacts> facts);
@@ -120,10 +85,13 @@ class DestinationModel::State {
   void set_source(std::uint32_t flow_index, const IpAddress& source) {
     if (flow_index < flows_.size()) flows_[flow_index].source = source;
   }
+  void set_search(std::shared_ptr<const SearchProgress> progress) { search_ = std::move(progress); }
   PathVerdict on_round(std::uint32_t flow_index, const Round& round);
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
 
  private:
+  void rest_and_wake();
+  void forget_path(Flow& flow);
   void place(Flow& flow, Instant now);
   void settle_tallies(Flow& flow);
   void note_sightings(Instant started);
@@ -145,8 +113,11 @@ class DestinationModel::State {
   std::vector<UnreachableSnapshot> unreachables_;
   ViewStep step_;
   bool measured_ = false;
-  Instant last_round_{};                     ///< end of the newest
-  Instant measured_since_ = Instant::max();  ///< begin of the first round to this address
+  Instant last_round_{};                   ///< end of the newest
+  Instant first_rounds_ = Instant::min();  ///< begin of the latest first round of a flow
+  bool views_changed_ = true;              ///< since `coverage_` was worked out
+  std::optional<double> coverage_;
+  std::shared_ptr<const SearchProgress> search_;
   std::shared_ptr<const std::vector<IpAddress>> nobody_ = std::make_shared<const std::vector<IpAddress>>();
 };
 
@@ -161,6 +132,7 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
   for (std::size_t i = facts->flows; i < flows_.size(); ++i)
     if (flows_[i].path != nullptr) registry_.leave(*flows_[i].path, last_round_);
   flows_.resize(facts->flows);
+  views_changed_ = true;
   if (facts_->interval != facts->interval) {
     for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
       path->ledger.close_intervals();
@@ -169,19 +141,36 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
     }
   }
   facts_ = std::move(facts);
+  rest_and_wake();
+}
+
+/// As the facts say. What was counted of a flow stays, should it wake again.
+void DestinationModel::State::rest_and_wake() {
+  for (std::size_t i = 0; i < flows_.size(); ++i) {
+    Flow& flow = flows_[i];
+    flow.rests = !is_steady(*facts_, static_cast<std::uint32_t>(i));
+    if (!flow.rests || !flow.measured) continue;
+    forget_path(flow);
+    flow.reached = false;
+  }
+}
+
+void DestinationModel::State::forget_path(Flow& flow) {
+  if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
+  flow.path = nullptr;
+  flow.jitter.reset();
+  flow.refused = false;
+  flow.untold = nullptr;
+  flow.view = FlowView();
+  flow.measured = false;
+  views_changed_ = true;
 }
 
 void DestinationModel::State::forget_paths() {
-  for (Flow& flow : flows_) {
-    if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
-    flow.path = nullptr;
-    flow.jitter.reset();
-    flow.refused = false;
-    flow.untold = nullptr;
-    flow.view = FlowView();
-  }
+  for (Flow& flow : flows_)
+    forget_path(flow);
   sightings_.clear();
-  measured_since_ = Instant::max();
+  first_rounds_ = Instant::min();
 }
 
 void DestinationModel::State::set_options(const ModelOptions& options) {
@@ -205,8 +194,10 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   verdict.responders = nobody_;
   if (flow_index >= flows_.size()) return verdict;
   Flow& flow = flows_[flow_index];
+  if (flow.rests) return verdict;
   measured_ = true;
-  measured_since_ = std::min(measured_since_, round.started);
+  if (!flow.measured) first_rounds_ = std::max(first_rounds_, round.started);
+  flow.measured = true;
   last_round_ = std::max(last_round_, round.finished);
 
   const KnownPath* const path_before = flow.path;
@@ -216,6 +207,7 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     const Duration interval = std::max<Duration>(facts_->interval, std::chrono::seconds(1));
     const FlowView::Rules rules{options_.confirm_rounds, (8 + 2 * std::int64_t{options_.confirm_rounds}) * interval};
     flow.view.follow(round, rules, step_);
+    views_changed_ = true;
     note_sightings(round.started);
     if (step_.change == ViewStep::Change::per_packet) verdict.changed = ChangeKind::per_packet;
     if (step_.change == ViewStep::Change::switched) verdict.changed = judge(flow);
@@ -267,7 +259,7 @@ void DestinationModel::State::settle_tallies(Flow& flow) {
     if (known == nullptr) return;
     if ((known->losses | known->silences) == 0 || !known->responder.known()) continue;
     FlowView::Slot& slot = flow.view.tally(ttl);
-    if (KnownPath::Member* const member = flow.path->member(ttl, expected(slot.responder))) {
+    if (KnownPath::Member* const member = flow.path->member(ttl, expected_responder(slot.responder))) {
       member->counters.probes += std::uint64_t{slot.losses} + slot.silences;
       member->counters.losses += slot.losses;
       member->counters.silences += slot.silences;
@@ -290,7 +282,9 @@ ChangeKind DestinationModel::State::judge(const Flow& flow) const {
   // All flows that move at once see the new responder within one round of each other; a hop that is silent now and then
   // delays some. Counted back from where this flow saw it first, not from now: silence may have delayed it as well.
   const Instant begin = step_.first_seen - (2 * facts_->interval + std::chrono::seconds(5));
-  const bool fresh = measured_since_ < begin && sightings_.since(step_.ttl, step_.after) >= begin;
+  // What the first rounds of the flows showed was there before, as far as anybody can tell.
+  const Instant since = sightings_.since(step_.ttl, step_.after);
+  const bool fresh = since >= begin && since > first_rounds_;
   // Only who has been seen at the old responder since then still uses it: the others may just not have noticed yet.
   const bool gone = std::ranges::none_of(flows_, [&](const Flow& other) {
     return &other != &flow && other.view.seen_since(step_.ttl, step_.before, step_.first_seen);
@@ -333,7 +327,7 @@ RoundPlace DestinationModel::State::at_hops(RoundPlace place) const {
 /// `all_known`: nobody answered who does not belong to the path. If somebody did, the round went another way: it counts
 /// for the path until a change is confirmed, but its RTT is nothing that jitter may be told of.
 void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round, bool all_known) const {
-  if (round.end_to_end == EndToEnd::send_failed) return;
+  if (!round.counts()) return;
   const std::uint64_t reply = round.reached() ? 1 : 0;
   ++flow.probes;
   flow.replies += reply;
@@ -363,7 +357,7 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
   // A path that may be growing or shrinking: what is not answered says nothing about the hops known so far.
   const bool other_length = round.distance != 0 && flow.view.distance() != 0 && round.distance != flow.view.distance();
   for (const HopResult& hop : round.hops) {
-    if (hop.ttl == 0 || hop.ttl > length || hop.outcome == HopOutcome::send_failed) continue;
+    if (hop.ttl == 0 || hop.ttl > length || says_nothing(hop.outcome)) continue;
     if (hop.outcome == HopOutcome::replied) {
       // Whoever does not belong to the path answered a probe that went another way: not counted at all.
       KnownPath::Member* const member = flow.path->member(hop.ttl, hop.responder);
@@ -371,12 +365,19 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       if (member == nullptr) continue;
       ++member->counters.probes;
       ++member->counters.replies;
+      member->newest = {hop.reply, hop.reply_ttl, hop.quoted_ttl};
       member->mpls = hop.mpls;
+      member->limiting = hop.limiting;
       member->ledger.reply(place, hop.rtt);
       const auto which = static_cast<std::uint32_t>(member - &flow.path->members[flow.path->first(hop.ttl)]);
       const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);
       if (jitter) member->ledger.jitter(place, *jitter);
       continue;
+    }
+    if (hop.outcome == HopOutcome::unreachable && hop.mpls.notes() != nullptr) {
+      // A refusal is no answer of the hop, but the MTU that it tells is to be known.
+      KnownPath::Member* const refuser = flow.path->member(hop.ttl, hop.responder);
+      if (refuser != nullptr) refuser->mpls = hop.mpls;
     }
     if (other_length) continue;
     const bool silent = hop.outcome == HopOutcome::silent;
@@ -385,7 +386,7 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       ++(silent ? slot.silences : slot.losses);
       continue;
     }
-    KnownPath::Member* const member = flow.path->member(hop.ttl, expected(slot.responder));
+    KnownPath::Member* const member = flow.path->member(hop.ttl, expected_responder(slot.responder));
     if (member == nullptr) continue;
     ++member->counters.probes;
     ++(silent ? member->counters.silences : member->counters.losses);
@@ -416,10 +417,19 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   told->flows.reserve(flows_.size());
   std::uint16_t source_port = facts_->first_source_port;
   for (const Flow& flow : flows_) {
-    told->flows.push_back({source_port++, flow.source, flow.probes, flow.replies,
-                           flow.path != nullptr ? flow.path->id : 0, flow.path != nullptr ? flow.path->ordinal : 0,
-                           flow.changes});
+    const std::uint16_t port = source_port++;
+    if (flow.rests) continue;
+    told->flows.push_back({port, flow.source, flow.probes, flow.replies, flow.path != nullptr ? flow.path->id : 0,
+                           flow.path != nullptr ? flow.path->ordinal : 0, flow.changes});
   }
+  std::vector<const FlowView*> views;
+  views.reserve(flows_.size());
+  for (const Flow& flow : flows_)
+    if (!flow.rests) views.push_back(&flow.view);
+  if (std::exchange(views_changed_, false)) coverage_ = coverage_of(views);
+  told->coverage = coverage_;
+  told->search = search_;
+  if (search_ != nullptr && search_->paths > 0) told->coverage = search_->coverage;
   const RoundPlace place = place_of(now, now);
   told->paths.reserve(registry_.paths().size());
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
@@ -428,7 +438,7 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
     told->paths_in_use += path->flows > 0 ? 1u : 0u;
   }
   std::ranges::sort(told->paths, {}, &PathSnapshot::ordinal);
-  told->links = links_of(flows_);
+  told->links = links_of(views);
   told->unreachables = unreachables_;
   told->paths_refused = registry_.refused();
   return told;
@@ -457,6 +467,10 @@ void DestinationModel::forget_paths() {
 
 void DestinationModel::forget_rounds() {
   state_->forget_rounds();
+}
+
+void DestinationModel::set_search(std::shared_ptr<const SearchProgress> progress) {
+  state_->set_search(std::move(progress));
 }
 
 void DestinationModel::set_source(std::uint32_t flow_index, const IpAddress& source) {

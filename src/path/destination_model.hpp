@@ -54,7 +54,8 @@ class DestinationModel {
 
   /// New facts of the same destination: other labels, another address after its name changed. When address, protocol or
   /// port differ, the flows forget their paths (no change is counted); counters live on. Another first source port
-  /// makes other flows: their counters start anew.
+  /// makes other flows: their counters start anew. A flow that is steady no longer leaves its path, and nothing is told
+  /// of it until it is again.
   void set_facts(std::shared_ptr<const DestinationFacts> facts);
 
   /// Other options from now on. Another window begins empty; counters and histograms go on. The
@@ -67,6 +68,9 @@ class DestinationModel {
 
   /// The numbers of rounds begin anew: those that come are not compared with those that were.
   void forget_rounds();
+
+  /// Told with the snapshots, and its coverage instead of that of the steady flows alone.
+  void set_search(std::shared_ptr<const SearchProgress> progress);
 
   void set_source(std::uint32_t flow_index, const IpAddress& source);
 

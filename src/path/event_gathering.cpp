@@ -52,6 +52,18 @@ void add_move(PathEvent& event, const RoundRecord& record) {
   at->flows.insert(std::ranges::lower_bound(at->flows, record.source_port), record.source_port);
 }
 
+/// Verdicts on links are of all destinations.
+bool matches_verdict(const RoundFilter& filter, const PathEvent& event) {
+  if (filter.path) return false;
+  if (!filter.destination && !filter.flow) return true;
+  if (event.loss == nullptr) return false;
+  const auto reproduces = [&](const WitnessFlow& flow) {
+    return (!filter.destination || flow.destination->name == *filter.destination) &&
+           (!filter.flow || flow.source_port == *filter.flow);
+  };
+  return std::ranges::any_of(event.loss->reproduced_by, reproduces);
+}
+
 }  // namespace
 
 std::string_view to_string(EventKind kind) {
@@ -68,13 +80,24 @@ std::string_view to_string(EventKind kind) {
       return "down";
     case EventKind::up:
       return "up";
+    case EventKind::loss_verdict:
+      return "loss_verdict";
+    case EventKind::delay_verdict:
+      return "delay_verdict";
+    case EventKind::imbalance:
+      return "imbalance";
+    case EventKind::polarised:
+      return "polarised";
+    case EventKind::count_:
+      break;
   }
   return "";
 }
 
 bool matches(const RoundFilter& filter, const PathEvent& event) {
-  if (filter.destination && event.destination->name != *filter.destination) return false;
   if (filter.since && event.time < *filter.since) return false;
+  if (event.destination == nullptr) return matches_verdict(filter, event);
+  if (filter.destination && event.destination->name != *filter.destination) return false;
   if (!filter.flow && !filter.path) return true;
   return std::ranges::any_of(event.moves, [&](const EventMove& move) {
     return (!filter.flow || std::ranges::binary_search(move.flows, *filter.flow)) &&
@@ -89,6 +112,7 @@ void EventGathering::on_round(const RoundRecord& record) {
   if (watched.facts != record.destination) set_facts(watched, record.destination);
   if (record.flow_index >= watched.flows.size()) return;
   Flow& flow = watched.flows[record.flow_index];
+  if (!flow.steady) return;
   flow.started = std::max(flow.started, record.round.started);
   note_reached(watched, record);
   if (record.verdict.change != nullptr) note_change(watched, record);
@@ -96,9 +120,18 @@ void EventGathering::on_round(const RoundRecord& record) {
 }
 
 void EventGathering::set_facts(Watched& watched, const std::shared_ptr<const DestinationFacts>& facts) {
+  const bool same = watched.facts != nullptr && watched.facts->steady == facts->steady;
   watched.facts = facts;
-  if (watched.flows.size() == facts->flows) return;
+  if (same && watched.flows.size() == facts->flows) return;
   watched.flows.resize(facts->flows);
+  for (std::size_t i = 0; i < watched.flows.size(); ++i) {
+    if (is_steady(*facts, static_cast<std::uint32_t>(i))) {
+      watched.flows[i].steady = true;
+    } else {
+      watched.flows[i] = {.steady = false};  // nobody waits for it
+    }
+  }
+  watched.steady = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::steady));
   watched.measured = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::measured));
   watched.reached = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::reached));
 }
@@ -113,7 +146,7 @@ void EventGathering::note_reached(Watched& watched, const RoundRecord& record) {
   flow.measured = true;
   flow.reached = reached;
   const bool up = watched.reached > 0;
-  if (!watched.known && !up && watched.measured < watched.flows.size()) return;
+  if (!watched.known && !up && watched.measured < watched.steady) return;
   const bool tell = watched.known ? watched.up != up : !up;
   watched.known = true;
   watched.up = up;
@@ -159,7 +192,8 @@ void EventGathering::note_change(Watched& watched, const RoundRecord& record) {
 }
 
 bool EventGathering::over(const Watched& watched, const Open& open) {
-  return std::ranges::all_of(watched.flows, [&](const Flow& flow) { return flow.started >= open.newest; });
+  return std::ranges::all_of(watched.flows,
+                             [&](const Flow& flow) { return !flow.steady || flow.started >= open.newest; });
 }
 
 void EventGathering::close(Watched& watched, std::size_t index) {

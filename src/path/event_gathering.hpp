@@ -41,6 +41,7 @@ class EventGathering {
   };
   struct Flow {
     Instant started = Instant::min();  ///< of its newest round
+    bool steady = true;
     bool measured = false;
     bool reached = false;
   };
@@ -48,7 +49,8 @@ class EventGathering {
     std::shared_ptr<const DestinationFacts> facts;
     std::vector<Flow> flows;
     std::vector<Open> open;
-    std::uint32_t measured = 0;  ///< flows that have finished a round
+    std::uint32_t steady = 0;    ///< flows that are probed all the time
+    std::uint32_t measured = 0;  ///< of these, those that have finished a round
     std::uint32_t reached = 0;   ///< flows whose newest round reached the destination
     bool known = false;          ///< whether it is up or down has been told, or was up from the start
     bool up = false;

@@ -174,7 +174,8 @@ void FlowTally::take(const Round& round, const PathVerdict& verdict) {
 /// Returns false if somebody answered who does not belong to the flow's way: it may be about to change.
 bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAddress& expected) {
   HopTally& hop = hops_[result.ttl - 1u];
-  if (result.outcome == HopOutcome::send_failed) {
+  if (result.outcome == HopOutcome::left_out) return true;
+  if (says_nothing(result.outcome)) {
     hop.probes_.send_failure();
     return true;
   }
@@ -193,13 +194,14 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
                      });
   const std::uint32_t serial = hop.heard(result.responder, round.number).serial;
   if (expected.is_unspecified()) hop.address_ = result.responder;
+  hop.newest_ = evidence_of(result).newest;
+  hop.mpls_ = result.mpls;
   if (result.outcome == HopOutcome::unreachable) {
     hop.refusal_ = result.reply;
     hop.probes_.loss();
     return known;
   }
   hop.refusal_ = packet::ReplyKind::none;
-  hop.mpls_ = result.mpls;
   hop.probes_.reply(result.rtt);
   if (const auto difference = jitter_.at_hop(result.ttl, serial, round.number, result.rtt))
     hop.probes_.jitter(*difference);
@@ -207,12 +209,24 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
 }
 
 void FlowTally::take_end(const Round& round, bool expected_way) {
-  if (round.end_to_end == EndToEnd::send_failed) return end_to_end_.send_failure();
+  if (!round.counts()) return end_to_end_.send_failure();
   if (!round.reached() || round.distance == 0 || round.distance > round.hops.size()) return end_to_end_.loss();
   const Duration rtt = round.hops[round.distance - 1u].rtt;
   end_to_end_.reply(rtt);
   if (!expected_way) return;
   if (const auto difference = jitter_.end_to_end(round.number, rtt)) end_to_end_.jitter(*difference);
+}
+
+std::vector<Finding> FlowTally::findings() const {
+  std::vector<HopEvidence> evidence;
+  evidence.reserve(length_);
+  for (std::size_t i = 0; i < length_; ++i) {
+    const HopTally& hop = hops_[i];
+    const bool heard = hop.newest().kind != packet::ReplyKind::none;
+    evidence.push_back(
+        {static_cast<std::uint8_t>(i + 1), heard ? hop.address() : IpAddress(), hop.newest(), hop.mpls().notes()});
+  }
+  return findings_of(evidence);
 }
 
 void FlowTally::reset() {
@@ -225,7 +239,16 @@ void FlowTally::reset() {
   newest_change_ = ChangeKind::none;
 }
 
+/// Flows that are probed no longer, since others go the same way, are forgotten.
+void DestinationTally::note_search(const RoundRecord& record) {
+  search_ = record.search;
+  if (record.destination == nullptr || record.destination->steady == steady_) return;
+  steady_ = record.destination->steady;
+  std::erase_if(flows_, [&](const Flow& flow) { return !is_steady(*record.destination, flow.index); });
+}
+
 void DestinationTally::take(const RoundRecord& record) {
+  note_search(record);
   const auto place = std::lower_bound(flows_.begin(), flows_.end(), record.flow_index,
                                       [](const Flow& flow, std::uint32_t index) { return flow.index < index; });
   if (place == flows_.end() || place->index != record.flow_index) {

@@ -11,6 +11,7 @@
 #include "path/destination_model.hpp"
 #include "path/flow_jitter.hpp"
 #include "path/histogram.hpp"
+#include "path/quote_findings.hpp"
 #include "path/round_record.hpp"
 #include "probe/round.hpp"
 
@@ -131,8 +132,10 @@ class HopTally {
   [[nodiscard]] std::span<const Responder> responders() const { return responders_; }
   /// Responders that had to make room.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
-  /// Labels of the newest reply; null: none.
+  /// Labels and other notes of the newest reply.
   [[nodiscard]] const packet::KeptMpls& mpls() const { return mpls_; }
+  /// How the newest answer came, of whatever kind.
+  [[nodiscard]] const NewestReply& newest() const { return newest_; }
   /// Of the newest reply when it was a refusal to forward, else none.
   [[nodiscard]] packet::ReplyKind refusal() const { return refusal_; }
 
@@ -148,6 +151,7 @@ class HopTally {
   std::uint32_t next_serial_ = 0;
   std::uint64_t dropped_ = 0;
   packet::KeptMpls mpls_;
+  NewestReply newest_;
   packet::ReplyKind refusal_ = packet::ReplyKind::none;
 };
 
@@ -165,6 +169,9 @@ class FlowTally {
   [[nodiscard]] const ProbeTally& end_to_end() const { return end_to_end_; }
   /// TTL 1 first, as far as the path goes: not what was seen beyond the destination when it was further away.
   [[nodiscard]] std::span<const HopTally> hops() const { return {hops_.data(), length_}; }
+
+  /// What the newest replies of the hops give away; Finding::hop counts hops().
+  [[nodiscard]] std::vector<Finding> findings() const;
 
   [[nodiscard]] std::uint64_t rounds() const { return rounds_; }  ///< finished since the last reset
   [[nodiscard]] std::uint32_t path() const { return path_; }      ///< id; 0: none
@@ -223,8 +230,14 @@ class DestinationTally {
   /// Different paths that the flows take now.
   [[nodiscard]] std::size_t paths() const;
   [[nodiscard]] std::uint64_t left_out() const { return left_out_; }
+  /// Of the newest round; null: the number of flows is fixed.
+  [[nodiscard]] const std::shared_ptr<const SearchProgress>& search() const { return search_; }
 
  private:
+  void note_search(const RoundRecord& record);
+
+  std::shared_ptr<const SearchProgress> search_;
+  std::shared_ptr<const std::vector<std::uint16_t>> steady_;  ///< those that were not forgotten
   std::vector<Flow> flows_;
   std::uint64_t left_out_ = 0;
 };

@@ -33,6 +33,7 @@ bool RoundFilter::matches(const RoundRecord& record) const {
   if (destination && record.destination->name != *destination) return false;
   if (flow && record.source_port != *flow) return false;
   if (path && record.verdict.path != *path) return false;
+  if (lossy && record.round.end_to_end != EndToEnd::lost) return false;
   return !since || record.wall(record.round.started) >= *since;
 }
 
@@ -76,6 +77,10 @@ void History::note_newest(const Kept& kept) {
   for (std::size_t gone = flow_count; gone < flows.size(); ++gone)
     release(flows[gone]);
   flows.resize(flow_count);
+  if (facts.steady != nullptr) {  // those that rest have none either
+    for (std::size_t i = 0; i < flow_count; ++i)
+      if (flows[i].record && !is_steady(facts, static_cast<std::uint32_t>(i))) release(flows[i]);
+  }
   Kept& newest = flows[kept.record->flow_index];
   release(newest);
   newest = kept;

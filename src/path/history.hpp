@@ -20,6 +20,7 @@ struct RoundFilter {
   std::optional<std::uint16_t> flow;       ///< source port
   std::optional<std::uint32_t> path;       ///< id
   std::optional<WallTime> since;           ///< rounds that began at or after
+  bool lossy = false;                      ///< only rounds whose destination did not answer (EndToEnd::lost)
 
   [[nodiscard]] bool matches(const RoundRecord& record) const;
 };

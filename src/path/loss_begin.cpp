@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "path/loss_evidence.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -13,33 +15,22 @@ constexpr int kMostLinks = 8;
 
 using Node = std::pair<std::uint8_t, IpAddress>;
 
-struct Share {
-  double unanswered = 0;
-  double probes = 0;
-
-  void add(const Share& other) {
-    unanswered += other.unanswered;
-    probes += other.probes;
-  }
-  [[nodiscard]] double ratio() const { return probes > 0 ? unanswered / probes : 0; }
-};
-
 /// The hops of a TTL as one: balanced per packet there are several.
 struct Step {
   std::size_t hop = 0;  ///< index of the first of them
   Node node;
-  Share share;
+  Unanswered share;
 };
 
 struct LossyPath {
   std::size_t index = 0;  ///< in the snapshot
-  Share loss;             ///< end to end
+  Unanswered loss;        ///< end to end
   std::vector<Step> steps;
   std::size_t hops = 0;
   bool complete = false;
 };
 
-Share unanswered(const HopSnapshot& hop) {
+Unanswered unanswered_at(const HopSnapshot& hop) {
   if (hop.statistics == nullptr) return {};
   const WindowFigures& window = hop.statistics->window;
   return {static_cast<double>(window.probes - std::min(window.probes, window.rtts)),
@@ -55,7 +46,7 @@ class Search {
       const WindowFigures& window = path.statistics->window;
       if (window.losses == 0) {
         for (const HopSnapshot& hop : path.hops)
-          usual_[{hop.ttl, hop.responder}].add(unanswered(hop));
+          usual_[{hop.ttl, hop.responder}].add(unanswered_at(hop));
         continue;
       }
       LossyPath lossy{i,
@@ -67,7 +58,7 @@ class Search {
         const HopSnapshot& hop = path.hops[h];
         if (lossy.steps.empty() || lossy.steps.back().node.first != hop.ttl)
           lossy.steps.push_back({h, {hop.ttl, hop.responder}, {}});
-        lossy.steps.back().share.add(unanswered(hop));
+        lossy.steps.back().share.add(unanswered_at(hop));
       }
       if (!lossy.steps.empty()) left_.push_back(std::move(lossy));
     }
@@ -90,28 +81,28 @@ class Search {
  private:
   /// Whether at least half of the loss of these paths, which share their steps up to `at`, is to be seen there.
   [[nodiscard]] bool shows(const std::vector<const LossyPath*>& paths, std::size_t at) const {
-    Share loss;
-    Share here;
+    Unanswered loss;
+    Unanswered here;
     for (const LossyPath* path : paths) {
       loss.add(path->loss);
       here.add(path->steps[at].share);
     }
     const auto usual = usual_.find(paths.front()->steps[at].node);
     const double quiet = usual != usual_.end() ? usual->second.ratio() : 0;
-    return here.probes > 0 && here.ratio() - quiet >= loss.ratio() / 2;
+    return here.shows(loss.ratio(), quiet);
   }
 
   /// Whether loss can be seen at each step behind `from` as well. There the paths part: judged each by itself but for
   /// noise, so by their sum.
   [[nodiscard]] static bool goes_on(const std::vector<const LossyPath*>& paths, std::size_t from) {
-    Share loss;
-    Share behind;
+    Unanswered loss;
+    Unanswered behind;
     for (const LossyPath* path : paths) {
       loss.add(path->loss);
       for (std::size_t at = from; at < path->steps.size(); ++at)
         behind.add(path->steps[at].share);
     }
-    return behind.ratio() >= loss.ratio() / 2;
+    return behind.shows(loss.ratio());
   }
 
   /// Finds the link that explains most of what is lost on the paths left, and takes them out.
@@ -151,7 +142,7 @@ class Search {
     return true;
   }
 
-  std::map<Node, Share> usual_;  ///< of paths without loss
+  std::map<Node, Unanswered> usual_;  ///< of paths without loss
   std::vector<LossyPath> left_;
   std::vector<std::optional<std::size_t>> found_;
 };

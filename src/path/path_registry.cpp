@@ -178,7 +178,7 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
       if (path.member(i + 1, responder) != nullptr) continue;
       // Behind those of its TTL, which keep their numbers.
       const auto place = path.members.begin() + static_cast<std::ptrdiff_t>(path.first(i + 2));
-      path.members.insert(place, {static_cast<std::uint8_t>(i + 1), responder, {}, {}, {}});
+      path.members.insert(place, {static_cast<std::uint8_t>(i + 1), responder, {}, {}, {}, {}});
     }
   }
   path.responders = responder_list(path.content);
@@ -198,7 +198,8 @@ void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
     to->counters.losses += from.counters.losses;
     to->counters.silences += from.counters.silences;
     to->ledger.absorb(from.ledger);
-    if (to->mpls.empty()) to->mpls = std::move(from.mpls);
+    if (to->newest.kind == packet::ReplyKind::none) to->newest = from.newest;
+    if (to->mpls.notes() == nullptr) to->mpls = std::move(from.mpls);
   }
 }
 

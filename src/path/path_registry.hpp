@@ -20,9 +20,11 @@ struct KnownPath {
   struct Member {
     std::uint8_t ttl = 0;
     IpAddress responder;
+    NewestReply newest;  ///< here it costs nothing: there would be a gap
     HopCounters counters;
-    packet::KeptMpls mpls;  ///< of its newest reply
+    packet::KeptMpls mpls;  ///< labels and other notes of its newest reply
     Ledger ledger;
+    Limiting limiting = Limiting::none;  ///< as pacing told it with the newest reply
   };
 
   std::uint32_t id = 0;

@@ -18,6 +18,7 @@ struct RoundRecord {
   Round round;
   Duration wall_offset{};  ///< civil time minus monotonic time when the round ended: Instants + this = WallTime
   PathVerdict verdict;
+  std::shared_ptr<const SearchProgress> search;  ///< of `flows = "auto"`; null: their number is fixed
 
   [[nodiscard]] WallTime wall(Instant at) const { return WallTime(at.time_since_epoch() + wall_offset); }
 };

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +13,9 @@
 #include "packet/five_tuple.hpp"
 #include "packet/message.hpp"
 #include "path/change.hpp"
+#include "path/search_progress.hpp"
 #include "path/statistics.hpp"
+#include "probe/round.hpp"
 
 namespace ecmp {
 
@@ -24,10 +27,15 @@ struct DestinationFacts {
   Protocol protocol = Protocol::udp;
   std::uint16_t port = 0;  ///< 0 for ICMP
   std::uint16_t first_source_port = 0;
-  std::uint16_t flows = 0;
+  std::uint16_t flows = 0;  ///< source ports that it has
+  /// The flows that are probed all the time, by index and rising; null: all of them. Of the others nothing is told.
+  std::shared_ptr<const std::vector<std::uint16_t>> steady;
   Duration interval{};
   std::vector<std::pair<std::string, std::string>> labels;  ///< the user's, sorted by name
 };
+
+/// Whether a flow is probed all the time.
+bool is_steady(const DestinationFacts& facts, std::uint32_t flow_index);
 
 /// Probes finished and how they ended; only ever grows.
 struct HopCounters {
@@ -37,14 +45,24 @@ struct HopCounters {
   std::uint64_t silences = 0;
 };
 
+/// How the newest reply of a responder came.
+struct NewestReply {
+  packet::ReplyKind kind = packet::ReplyKind::none;
+  std::uint8_t reply_ttl = 0;   ///< TTL it arrived with
+  std::uint8_t quoted_ttl = 0;  ///< TTL inside the quote, if it has one
+};
+
 struct HopSnapshot {
   std::uint8_t ttl = 0;
   IpAddress responder;
+  NewestReply newest;  ///< here it costs nothing: there would be a gap
   HopCounters counters;
-  packet::KeptMpls mpls;  ///< of its newest reply
+  packet::KeptMpls mpls;  ///< labels and other notes of its newest reply
   /// RTT, jitter and loss ratio of the probes at this hop. Null if made by hand: nothing observed. When the model keeps
   /// no histograms of hops they are empty, but the window is there.
   std::shared_ptr<const Statistics> statistics;
+  /// Found out by pacing, or by what is answered behind it (see icmp_limit.hpp).
+  Limiting limiting = Limiting::none;
 };
 
 struct PathSnapshot {
@@ -96,6 +114,9 @@ struct DestinationSnapshot {
   std::vector<UnreachableSnapshot> unreachables;
   std::uint32_t paths_in_use = 0;
   std::uint64_t paths_refused = 0;  ///< times a path was not told, since max_paths was reached
+  /// Chance that the flows hide no path: see FlowGraph::coverage(). Left out while nobody has answered.
+  std::optional<double> coverage;
+  std::shared_ptr<const SearchProgress> search;  ///< of `flows = "auto"`; null: their number is fixed
 };
 
 }  // namespace ecmp

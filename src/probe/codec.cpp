@@ -113,18 +113,25 @@ FlowCodec::Decoded FlowCodec::decode(const packet::Quote& quote) const {
   if (!tcp && quote.payload.size() >= kTagEnd && quote.payload[kTagEnd - 1] != 0) {
     // Where the tag is quoted it decides: nobody on the way has a reason to rewrite a payload.
     for (const auto& candidate : {primary, secondary}) {
-      if (candidate && tag_matches(*candidate, quote.payload)) return {.match = Match::full, .identity = *candidate};
+      if (candidate && tag_matches(*candidate, quote.payload))
+        return {.match = Match::full, .identity = *candidate, .offset = checksum_offset(*candidate, quote)};
     }
     return {};
   }
   if (primary && (v4 ? primary == secondary : quote.flow_label == flow_label_)) {
-    return {.match = Match::full, .identity = *primary};
+    return {.match = Match::full, .identity = *primary, .offset = checksum_offset(*primary, quote)};
   }
   if (!secondary) return {};
   const std::uint32_t sent = transport_word(*secondary);
   // One's complement arithmetic for checksums, modulo 2^32 for sequence numbers.
   const std::uint32_t offset = tcp ? word - sent : (word + 0xffff - sent) % 0xffff;
   return {.match = Match::rewritten, .identity = *secondary, .offset = offset};
+}
+
+std::uint32_t FlowCodec::checksum_offset(const ProbeIdentity& identity, const packet::Quote& quote) const {
+  if (quote.checksum == 0) return 0;
+  const std::uint32_t sent = protocol_ == Protocol::icmp ? icmp_checksum_ : transport_word(identity);
+  return (quote.checksum + 0xffffu - sent) % 0xffffu;
 }
 
 std::uint32_t FlowCodec::transport_word(const ProbeIdentity& identity) const {

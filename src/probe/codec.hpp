@@ -66,6 +66,8 @@ class FlowCodec {
     enum class Match : std::uint8_t { none, rewritten, full };
     Match match = Match::none;
     ProbeIdentity identity;
+    /// How far what a NAT adapts is off, also of a `full` match: the checksum, or for TCP the sequence number. 0: not
+    /// at all, or the quote has no checksum.
     std::uint32_t offset = 0;
   };
   [[nodiscard]] Decoded decode(const packet::Quote& quote) const;
@@ -79,6 +81,8 @@ class FlowCodec {
  private:
   /// UDP: the checksum; ICMP: the sequence; TCP: the sequence number.
   [[nodiscard]] std::uint32_t transport_word(const ProbeIdentity& identity) const;
+  /// Of UDP and ICMP, in one's complement arithmetic.
+  [[nodiscard]] std::uint32_t checksum_offset(const ProbeIdentity& identity, const packet::Quote& quote) const;
   [[nodiscard]] std::uint64_t tag(const ProbeIdentity& identity) const;
   [[nodiscard]] bool tag_matches(const ProbeIdentity& identity, ByteView payload) const;
 

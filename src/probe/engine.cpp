@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "packet/probe_datagram.hpp"
 #include "probe/engine_state.hpp"
@@ -12,6 +13,9 @@ namespace {
 /// The longest pause between two probes of a round when nobody asks for another: short enough that a round is over soon
 /// and its hops are seen at nearly the same time, long enough to be no burst.
 constexpr Duration kMaxGap = std::chrono::milliseconds(50);
+
+/// A hop that would have to wait longer for its responder is left out: the round is one moment of its path.
+constexpr Duration kLongestWait = std::chrono::milliseconds(250);
 
 constexpr std::array<Duration, 15> kLagBounds = [] {
   std::array<Duration, 15> bounds{};
@@ -31,10 +35,6 @@ double fraction(std::uint64_t phase) {
 /// A burst of 20 ms: less and a late wake-up of the loop would cost rate.
 double burst_of(double probes_per_second) {
   return std::max(1.0, probes_per_second / 50);
-}
-
-double responder_burst_of(double probes_per_second) {
-  return std::max(1.0, probes_per_second / 10);
 }
 
 Duration scaled(Duration duration, double factor) {
@@ -59,8 +59,29 @@ std::string_view to_string(SendError error) {
       return "link_down";
     case SendError::other:
       return "other";
+    case SendError::never_left:
+      return "never_left";
   }
   return "other";
+}
+
+std::string_view to_string(Unobserved reason) {
+  switch (reason) {
+    case Unobserved::send_failed:
+      return "send_failed";
+    case Unobserved::capture_dropped:
+      return "capture_dropped";
+    case Unobserved::stalled:
+      return "stalled";
+    case Unobserved::suspended:
+      return "suspended";
+    case Unobserved::link_down:
+      return "link_down";
+    case Unobserved::none:
+    case Unobserved::count_:
+      break;
+  }
+  return "";
 }
 
 std::string_view to_string(Ignored reason) {
@@ -86,10 +107,9 @@ std::span<const Duration> schedule_lag_bounds() {
 }
 
 Engine::State::State(const EngineOptions& options)
-    : options_(options), bucket_(options.probes_per_second, burst_of(options.probes_per_second)) {
-  responder_buckets_.emplace_back(1e9, 1e9);  // number 0: a hop whose responder is not known
-  responder_addresses_.emplace_back();
-}
+    : options_(options),
+      bucket_(options.probes_per_second, burst_of(options.probes_per_second)),
+      pacing_(options.probes_per_second_per_responder, options.adapt_to_responders) {}
 
 std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Instant now) {
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
@@ -110,6 +130,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const auto least = packet::minimum_size(plan.address.family(), plan.protocol);
   const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
+  const std::uint16_t awake = plan.awake == 0 ? plan.flows : std::min(plan.awake, plan.flows);
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
     const std::uint32_t number = first + i;
     const FiveTuple tuple{.source = {},
@@ -122,10 +143,13 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
     flow->plan = shared;
     flow->packet_size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
     // Flows of a destination are spaced evenly; destinations are shifted against each other.
-    const double share = (i + fraction(plan.phase)) / plan.flows;
+    const double share = (i + fraction(plan.phase)) / awake;
     flow->next_round = now + scaled(spread, share);
     flow->steady = now + scaled(plan.interval, share);
-    flow->responders.assign(plan.max_ttl, 0);
+    if (i >= awake) {
+      flow->resting = true;
+      flow->next_round = Instant::max();
+    }
     index_.insert(FlowIndex::hash(flow->name()), number);
     flows_[number] = std::move(flow);
     schedule(*flows_[number]);
@@ -155,23 +179,50 @@ void Engine::State::set_schedule(std::uint32_t first_flow, Duration interval, Du
   plan.interval = interval;
   plan.timeout = timeout;
   const auto shared = std::make_shared<const DestinationPlan>(plan);
-  for (std::uint32_t i = 0; i < range->second; ++i) {
-    Flow& flow = *flows_[first_flow + i];
+  const auto own = std::span(flows_).subspan(first_flow, range->second);
+  const auto awake = std::ranges::count_if(own, [](const auto& flow) { return !flow->resting; });
+  std::uint32_t place = 0;
+  for (const auto& each : own) {
+    Flow& flow = *each;
     flow.plan = shared;
-    if (!other_interval) continue;
-    flow.steady = flow.next_round = now + scaled(interval, (i + fraction(plan.phase)) / plan.flows);
+    if (!other_interval || flow.resting) continue;
+    flow.steady = flow.next_round =
+        now + scaled(interval, (place++ + fraction(plan.phase)) / static_cast<double>(awake));
     schedule(flow);
   }
 }
 
-void Engine::State::set_rates(double probes_per_second, double probes_per_second_per_responder) {
+void Engine::State::rest(std::uint32_t number) {
+  Flow& flow = *flows_[number];
+  if (flow.resting) return;
+  flow.resting = true;
+  flow.asked = 0;
+  flow.next_round = Instant::max();
+}
+
+void Engine::State::wake(std::uint32_t number, Instant at) {
+  Flow& flow = *flows_[number];
+  if (!flow.resting) return;
+  flow.resting = false;
+  flow.asked = 0;
+  flow.next_round = flow.steady = at;
+  schedule(flow);
+}
+
+void Engine::State::ask(std::uint32_t number, std::uint32_t rounds, Instant at, Duration apart) {
+  Flow& flow = *flows_[number];
+  if (!flow.resting || rounds == 0) return;
+  flow.asked += rounds;
+  flow.apart = apart;
+  flow.next_round = std::min(flow.next_round, at);
+  schedule(flow);
+}
+
+void Engine::State::set_rates(double probes_per_second, double probes_per_second_per_responder,
+                              bool adapt_to_responders) {
   options_.probes_per_second = probes_per_second;
-  options_.probes_per_second_per_responder = probes_per_second_per_responder;
   bucket_.set_rate(probes_per_second, burst_of(probes_per_second));
-  for (std::size_t number = 1; number < responder_buckets_.size(); ++number) {  // number 0 has no limit
-    responder_buckets_[number].set_rate(probes_per_second_per_responder,
-                                        responder_burst_of(probes_per_second_per_responder));
-  }
+  pacing_.set_rules(probes_per_second_per_responder, adapt_to_responders);
 }
 
 Instant Engine::State::next_due() const {
@@ -217,19 +268,30 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
     LiveRound& round = *live;
     if (round.over()) continue;
     if (const auto due = round.due()) {
-      if (due->at <= now && batch_.size() < maximum_ && may_send(flow, round, *due, now)) send(flow, round, *due, now);
+      if (due->at <= now && batch_.size() < maximum_) try_to_send(flow, round, *due, now);
     } else if (round.quiet() || round.deadline() <= now) {
-      round.settle(now);
+      settle(flow, round, now);
     }
   }
   hand_over(flow, now, rounds);
 }
 
-void Engine::State::begin_round(Flow& flow, Instant now) {
+void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
+  round.settle(now);
+  const std::uint32_t never_left = round.take_never_left();
+  counters.send_errors[static_cast<std::size_t>(SendError::never_left)] += never_left;
+  counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] -= never_left;
+}
+
+/// When the round after one that is due now begins.
+void Engine::State::plan_next_round(Flow& flow, Instant due, Instant now) {
   const DestinationPlan& plan = *flow.plan;
-  const Instant due = flow.next_round;
-  const std::uint32_t number = flow.next_number++;
-  if (number == 0) {
+  if (flow.resting) {
+    --flow.asked;
+    flow.next_round = flow.asked > 0 ? std::max(due, now) + flow.apart : Instant::max();
+    return;
+  }
+  if (flow.next_number == 1) {
     // Onto the even grid, at least half an interval from here.
     flow.next_round = flow.steady;
     while (flow.next_round < due + plan.interval / 2)
@@ -244,6 +306,14 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
     flow.next_number += static_cast<std::uint32_t>(behind);
     flow.next_round += plan.interval * static_cast<Duration::rep>(behind);
   }
+}
+
+void Engine::State::begin_round(Flow& flow, Instant now) {
+  const DestinationPlan& plan = *flow.plan;
+  const Instant due = flow.next_round;
+  const std::uint32_t number = flow.next_number++;
+  if (flow.paces.empty()) flow.paces.resize(plan.max_ttl);  // a flow that always rests needs none
+  plan_next_round(flow, due, now);
   // A reply names its round modulo ProbeIdentity::kRounds: two that look alike must not be under way together. Limits
   // can make a round last that long.
   if (flow.live.size() >= kMaxLiveRounds ||
@@ -265,6 +335,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                           .first = !flow.first_round_over,
                           .lost_streak = flow.lost_streak,
                           .suspected = flow.suspected,
+                          .stamped = flow.stamped,
                           .anonymous = flow.anonymous,
                           .timeout = plan.timeout,
                           .gap = plan.ttl_gap.value_or(std::min<Duration>(kMaxGap, plan.interval / (4 * ttls)))});
@@ -273,32 +344,55 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
 }
 
 /// Asks the limits; when one says no, leaves a time to come back.
-bool Engine::State::may_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now) {
+void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now) {
   const Instant global = bucket_.available(now);
   if (global > now) {
     if (blocked_until_ <= now) ++counters.rate_limited;
     blocked_until_ = global;
-    return false;
+    return;
   }
-  TokenBucket& bucket = responder_buckets_[flow.responders[due.ttl - 1u]];
-  const Instant own = bucket.available(now);
-  if (own > now) {
+  HopPace& pace = flow.paces[due.ttl - 1u];
+  const Family family = flow.tuple.destination.family();
+  const std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
+  const Duration interval = flow.plan->interval;
+  // The probe that reaches the destination, and those that search it, are never left out; nor, but for the first hop,
+  // the one before it, which sees that the path has become shorter.
+  const auto permit =
+      pacing_.ask(responder,
+                  {.dispensable = pacing_.address(responder) != flow.tuple.destination &&
+                      (flow.distance != 0 ? due.attempt == 0 && (due.ttl == 1 || due.ttl + 1 < flow.distance) &&
+                                                due.ttl < flow.distance
+                                          : !flow.anonymous),
+                   .again = round.delayed(),
+                   .urgent = pace.urgent > 0,
+                   .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
+                   .turn = flow.number * 2654435761u + round.number() * 40503u,
+                   .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
+                   .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
+                  now);
+  if (permit.what == ResponderPacing::Permit::What::wait) {
     ++counters.responder_delayed;
-    round.delay(own);
-    return false;
+    return round.delay(permit.until);
+  }
+  if (permit.what == ResponderPacing::Permit::What::leave_out) {
+    ++counters.left_out;
+    return round.leave_out();
   }
   bucket_.take(now);
-  bucket.take(now);
-  return true;
+  pace.asked = (round.number() + 1) & 0x1fffffffu;
+  if (pace.urgent > 0) --pace.urgent;
+  send(flow, round, due, now, permit.trial);
 }
 
-void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now) {
+void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, bool trial) {
   count_lag(now - due.at);
   LiveProbe& probe = round.begin_probe(now);
+  probe.trial = trial;
   const Protocol protocol = flow.tuple.protocol;
   if (flow.tuple.source.is_unspecified()) {
     ++counters.send_errors[static_cast<std::size_t>(SendError::no_route)];
     round.on_send_failed(probe);
+    pacing_.not_sent(flow.paces[due.ttl - 1u].responder);
     return;
   }
   packet::ProbeDatagram datagram{.tuple = flow.tuple, .dscp = flow.plan->dscp, .total_size = flow.packet_size};
@@ -331,6 +425,7 @@ void Engine::State::on_sent(std::span<const Outgoing> batch) {
         ++counters.send_errors[static_cast<std::size_t>(batch[i].error)];
         --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
         round->on_send_failed(probe);
+        pacing_.not_sent(flow.paces[handed.ttl - 1u].responder);
         schedule(flow);
       }
       break;
@@ -345,40 +440,24 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
     const LiveRound& round = *flow.live.front();
     report_.flow = flow.number;
     round.report(now, report_);
-    flow.first_round_over = flow.first_round_over || round.end_to_end() != EndToEnd::send_failed;
+    flow.first_round_over = flow.first_round_over || report_.counts();
+    if (report_.unobserved != Unobserved::none) ++counters.unobserved[static_cast<std::size_t>(report_.unobserved)];
     if (round.distance() != 0) flow.distance = round.distance();
     if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
     if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
     flow.suspected = round.suspected();
     flow.last_over = round.number();
     flow.last_answered.reset();
-    for (const HopResult& hop : report_.hops) {
-      if (hop.responder.is_unspecified()) continue;
-      flow.last_answered.set(hop.ttl);
-      std::uint32_t& number = flow.responders[hop.ttl - 1u];
-      number = responder(hop.responder, number);
+    for (HopResult& hop : report_.hops) {
+      if (hop.outcome != HopOutcome::left_out && round.end_to_end() == EndToEnd::lost)
+        pacing_.lost(flow.paces[hop.ttl - 1u].responder);
+      hop.limiting = pacing_.limiting(flow.paces[hop.ttl - 1u].responder);
+      if (!hop.responder.is_unspecified()) flow.last_answered.set(hop.ttl);
     }
     spare_rounds_.push_back(std::move(flow.live.front()));
     flow.live.erase(flow.live.begin());
     rounds.on_round(report_);
   }
-}
-
-/// The number under which a responder's limit is kept. The table is bounded by the network: only answers that carried a
-/// true identity come here. Past the bound responders share number 0, which has no limit.
-/// `likely` is the number that it had last time, as nearly all have.
-std::uint32_t Engine::State::responder(const IpAddress& address, std::uint32_t likely) {
-  if (likely != 0 && responder_addresses_[likely] == address) return likely;
-  constexpr std::size_t kMaximum = 1u << 18;
-  const auto found = responder_numbers_.find(address);
-  if (found != responder_numbers_.end()) return found->second;
-  if (responder_buckets_.size() >= kMaximum) return 0;
-  const auto number = static_cast<std::uint32_t>(responder_buckets_.size());
-  const double rate = options_.probes_per_second_per_responder;
-  responder_buckets_.emplace_back(rate, responder_burst_of(rate));
-  responder_addresses_.push_back(address);
-  responder_numbers_.emplace(address, number);
-  return number;
 }
 
 Flow* Engine::State::find(const IpAddress& destination, Protocol protocol, std::uint16_t source_port,
@@ -401,11 +480,21 @@ void Engine::remove(std::uint32_t first_flow) {
 void Engine::set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now) {
   state_->set_schedule(first_flow, interval, timeout, now);
 }
-void Engine::set_rates(double probes_per_second, double probes_per_second_per_responder) {
-  state_->set_rates(probes_per_second, probes_per_second_per_responder);
+void Engine::rest(std::uint32_t flow) {
+  state_->rest(flow);
+}
+void Engine::wake(std::uint32_t flow, Instant at) {
+  state_->wake(flow, at);
+}
+void Engine::ask(std::uint32_t flow, std::uint32_t rounds, Instant at, Duration apart) {
+  state_->ask(flow, rounds, at, apart);
+}
+void Engine::set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders) {
+  state_->set_rates(probes_per_second, probes_per_second_per_responder, adapt_to_responders);
 }
 void Engine::set_source(std::uint32_t flow, const IpAddress& source) {
-  state_->flow(flow).tuple.source = source;
+  Flow& moved = state_->flow(flow);
+  if (moved.tuple.source != source) moved.former_source = std::exchange(moved.tuple.source, source);
 }
 FiveTuple Engine::tuple(std::uint32_t flow) const {
   return state_->flow(flow).tuple;
@@ -421,6 +510,9 @@ void Engine::on_sent(std::span<const Outgoing> batch) {
 }
 void Engine::on_captured(const Captured& datagram, RoundSink& rounds) {
   state_->on_captured(datagram, rounds);
+}
+void Engine::on_gap(const Gap& gap) {
+  state_->on_gap(gap);
 }
 const EngineCounters& Engine::counters() const {
   return state_->counters;

@@ -33,6 +33,7 @@ struct DestinationPlan {
   Duration start_spread{};   ///< first rounds of the flows are spread over this; zero: over the interval
   std::uint64_t phase = 0;   ///< any number; destinations with different ones do not start together
   std::uint32_t rounds = 0;  ///< of each flow, then it rests; 0: for ever. Skipped ones are not counted
+  std::uint16_t awake = 0;   ///< flows that are probed from the start, the others rest; 0: all
 };
 
 /// Why a captured datagram was not counted as a reply.
@@ -48,11 +49,13 @@ std::string_view to_string(Ignored reason);
 
 struct EngineCounters {
   std::array<std::uint64_t, 3> probes_sent{};  ///< by Protocol
-  std::array<std::uint64_t, 7> send_errors{};  ///< by SendError; [0] unused
+  std::array<std::uint64_t, 8> send_errors{};  ///< by SendError; [0] unused
   std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};
+  std::array<std::uint64_t, static_cast<std::size_t>(Unobserved::count_)> unobserved{};  ///< rounds; [0] unused
   std::uint64_t rounds_skipped = 0;     ///< not begun, since earlier ones of the flow were not over or time ran out
   std::uint64_t rate_limited = 0;       ///< probes that waited for the global limit
   std::uint64_t responder_delayed = 0;  ///< probes that waited for the limit of their responder
+  std::uint64_t left_out = 0;           ///< probes not sent, since their responder was asked often enough
   /// How much later than due probes left: [i] counts those in (bound(i-1), bound(i)], see schedule_lag_bounds().
   std::array<std::uint64_t, 16> schedule_lag{};
   Duration schedule_lag_sum{};
@@ -65,6 +68,9 @@ struct EngineOptions {
   SipKey secret{};  ///< random per process in production; fixed in tests
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
+  /// Ask responders that limit their ICMP errors only as often as they answer, see ResponderPacing. If not, every hop
+  /// of every round is asked.
+  bool adapt_to_responders = true;
 };
 
 /// The heart: decides which probe leaves when, takes in what was captured, closes probes, finishes rounds. Pure state
@@ -88,8 +94,17 @@ class Engine {
   /// that they began with; the next of each flow begins within one new interval, spaced evenly again.
   void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);
 
+  /// No further rounds of this flow; those under way end as they would.
+  void rest(std::uint32_t flow);
+
+  /// A resting flow is probed from `at` on, once in each interval. Nothing if it does not rest.
+  void wake(std::uint32_t flow, Instant at);
+
+  /// A resting flow has so many rounds, `apart` from each other, and rests again.
+  void ask(std::uint32_t flow, std::uint32_t rounds, Instant at, Duration apart);
+
   /// Other limits than those of the options.
-  void set_rates(double probes_per_second, double probes_per_second_per_responder);
+  void set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders);
 
   /// The source address of a flow, from its route. A flow without one fails each probe with SendError::no_route.
   void set_source(std::uint32_t flow, const IpAddress& source);
@@ -107,6 +122,10 @@ class Engine {
 
   /// Takes in a datagram that was seen at an interface.
   void on_captured(const Captured& datagram, RoundSink& rounds);
+
+  /// Answers may have been missed. To be told before poll() is told of the time in which probes that waited in the gap
+  /// expire.
+  void on_gap(const Gap& gap);
 
   [[nodiscard]] const EngineCounters& counters() const;
 

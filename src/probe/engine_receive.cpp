@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "packet/message.hpp"
 #include "probe/engine_state.hpp"
@@ -16,7 +17,7 @@ struct Engine::State::Answer {
   std::uint8_t icmp_type = 0;
   std::uint8_t icmp_code = 0;
   std::uint8_t quoted_ttl = 0;
-  const packet::MplsStack* mpls = nullptr;
+  packet::KeptMpls notes = {};
 };
 
 void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
@@ -30,6 +31,19 @@ void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
   if (const auto* segment = std::get_if<packet::TcpSegment>(&message)) return on_segment(*segment, datagram.at, rounds);
   if (const auto* udp = std::get_if<packet::UdpDatagram>(&message)) return on_datagram(*udp, datagram.at, rounds);
   if (std::get<packet::ParseError>(message) != packet::ParseError::irrelevant) ignore(Ignored::malformed);
+}
+
+void Engine::State::on_gap(const Gap& gap) {
+  const auto tell = [&gap](Flow* flow) {
+    if (flow == nullptr) return;
+    for (const auto& round : flow->live)
+      if (!round->over()) round->on_gap(gap);
+  };
+  for (const std::uint32_t number : gap.flows)
+    if (number < flows_.size()) tell(flows_[number].get());
+  if (!gap.flows.empty()) return;
+  for (const auto& flow : flows_)
+    tell(flow.get());
 }
 
 /// Our own probe on its way out: the capture's stamp is when it went to the interface, which is what an RTT counts
@@ -60,7 +74,8 @@ void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSi
   Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
   if (flow == nullptr) return ignore(Ignored::unknown_flow);
   const auto decoded = flow->codec.decode(error.quote);
-  if (!believe(*flow, decoded)) return ignore(Ignored::bad_identity);
+  bool shifted = false;
+  if (!believe(*flow, decoded, shifted)) return ignore(Ignored::bad_identity);
   close(*flow, decoded.identity,
         {.at = at,
          .from = error.from,
@@ -69,7 +84,7 @@ void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSi
          .icmp_type = error.type,
          .icmp_code = error.code,
          .quoted_ttl = error.quote.ttl,
-         .mpls = &error.mpls},
+         .notes = note(*flow, decoded, shifted, error)},
         rounds);
 }
 
@@ -117,19 +132,46 @@ void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at,
   schedule(*flow);
 }
 
-/// Decides whether a decoded quote is believed. One whose transport word was rewritten is, once the same flow and TTL
-/// has shown the same offset before: behind a NAT every answer comes like that, a forger would have to hit 32 bits.
-bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded) {
+/// Decides whether a decoded quote is believed. One whose transport word was rewritten is, once another probe of the
+/// same flow and TTL has shown the same offset: behind a NAT every answer comes like that, a forger would have to hit
+/// 32 bits. It must be another probe, for the same datagram sent twice shows the same offset twice, whatever it says:
+/// with a guessed IP-ID alone, 16 bits, that would be enough. `confirmed`: it is off, as that of another probe was.
+bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded, bool& confirmed) {
   using Match = FlowCodec::Decoded::Match;
-  if (decoded.match != Match::rewritten) return decoded.match == Match::full;
+  confirmed = false;
+  if (decoded.match == Match::none) return false;
+  const bool full = decoded.match == Match::full;
+  if (full && decoded.offset == 0) return true;
   const ProbeIdentity& identity = decoded.identity;
   LiveRound* round = find_round(flow, identity.round);
-  if (round == nullptr || round->find(identity.ttl, identity.attempt) == nullptr) return false;
+  if (round == nullptr || round->find(identity.ttl, identity.attempt) == nullptr) return full;
   flow.offsets.resize(flow.plan->max_ttl);
-  auto& offset = flow.offsets[identity.ttl - 1u];
-  if (offset == decoded.offset) return true;
-  offset = decoded.offset;
-  return false;
+  auto& seen = flow.offsets[identity.ttl - 1u];
+  if (!seen || seen->offset != decoded.offset) seen = {.offset = decoded.offset, .shown_by = identity};
+  if (seen->shown_by != identity) seen->confirmed = true;
+  confirmed = seen->confirmed;
+  return full || confirmed;
+}
+
+/// What the reply tells beyond who sent it, nothing as a rule.
+packet::KeptMpls Engine::State::note(Flow& flow, const FlowCodec::Decoded& decoded, bool shifted,
+                                     const packet::IcmpError& error) {
+  const packet::Quote& quote = error.quote;
+  const auto sent = static_cast<std::uint8_t>(flow.plan->dscp << 2);
+  const bool moved = quote.tuple.source != flow.tuple.source && quote.tuple.source != flow.former_source;
+  const bool remarkable = error.mpls.depth > 0 || !error.interfaces.empty() || error.mtu != 0 || moved || shifted ||
+                          quote.traffic_class != sent;
+  if (!remarkable || decoded.identity.ttl > flow.plan->max_ttl) return {};
+  packet::ReplyNotes notes{.mpls = error.mpls, .interfaces = error.interfaces};
+  notes.sent_traffic_class = sent;
+  notes.quoted_traffic_class = quote.traffic_class;
+  if (moved) notes.quoted_source = quote.tuple.source;
+  (flow.tuple.protocol == Protocol::tcp ? notes.sequence_shifted : notes.checksum_shifted) = shifted;
+  notes.mtu = error.mtu;
+  flow.notes.resize(flow.plan->max_ttl);
+  packet::KeptMpls& kept = flow.notes[decoded.identity.ttl - 1u];
+  if (kept.notes() == nullptr || *kept.notes() != notes) kept = packet::KeptMpls(std::move(notes));
+  return kept;
 }
 
 LiveRound* Engine::State::find_round(Flow& flow, std::uint8_t round_field) {
@@ -155,6 +197,17 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   const Duration rtt = answer.at - probe.sent;
   // One fate per probe: what is slower than the timeout is a timeout, whenever we come to read it.
   if (probe.state != LiveProbe::State::sent || rtt > flow.plan->timeout) return ignore(Ignored::late);
+  if (flow.stamped && !probe.stamped && probe.gap == Unobserved::none && answer.from != flow.tuple.destination &&
+      answer.kind != ReplyKind::time_exceeded) {
+    // Our own kernel gives a probe back that it could not deliver to a neighbour: nobody in the network refused it.
+    ++counters.send_errors[static_cast<std::size_t>(SendError::never_left)];
+    --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
+    round.on_send_failed(probe);
+    if (round.quiet()) settle(flow, round, answer.at);
+    hand_over(flow, answer.at, rounds);
+    schedule(flow);
+    return;
+  }
   probe.state = LiveProbe::State::answered;
   HopResult& hop = probe.hop;
   hop.reply = answer.kind;
@@ -166,13 +219,46 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   // The two stamps are of one clock, yet a stamp before sending and one by the kernel may cross by a hair on loopback.
   hop.rtt = std::max(rtt, Duration{0});
   hop.received = answer.at;
-  if (answer.mpls != nullptr) hop.mpls = *answer.mpls;
+  hop.mpls = answer.notes;
   // A router that is asked for its own address is the destination as well: time exceeded is never its last word.
   probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
+  // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).
+  flow.stamped = probe.stamped;
+  learn_responder(flow, probe);
+  if (probe.destination) note_silences(flow, round, hop.ttl, answer.at);
   round.on_answer(probe);
-  if (round.quiet()) round.settle(answer.at);
+  if (round.quiet()) settle(flow, round, answer.at);
   hand_over(flow, answer.at, rounds);
   schedule(flow);
+}
+
+void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
+  constexpr std::uint32_t kUrgentRounds = 1;
+  const HopResult& hop = probe.hop;
+  HopPace& pace = flow.paces[hop.ttl - 1u];
+  const std::uint32_t before = pace.responder;
+  pace.responder = pacing_.number_of(hop.responder, before);
+  if (before != 0 && before != pace.responder) {
+    pace.urgent = kUrgentRounds;
+    pacing_.charge(pace.responder, hop.received);
+  }
+  pacing_.answered(pace.responder, probe.sent, hop.rtt);
+  if (probe.time_exceeded()) pacing_.heard_at(hop.responder.family(), hop.ttl, pace.responder);
+}
+
+/// The destination has answered. Who is nearer, was asked before and has not, keeps silent: that is told long before
+/// the timeout, so that a limit is met by few probes.
+void Engine::State::note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now) {
+  round.each_open(below, [&](const LiveProbe& probe) {
+    const HopPace& pace = flow.paces[probe.hop.ttl - 1u];
+    const Family family = flow.tuple.destination.family();
+    const std::uint32_t number = pace.responder != 0 ? pace.responder : pacing_.expected(family, probe.hop.ttl);
+    // A destination that was nearer once says nothing about the router that is there now.
+    if (number != 0 && pacing_.address(number) == flow.tuple.destination) return;
+    if (number != 0 && pacing_.overdue(number, probe.sent, now)) {
+      pacing_.silent(number, probe.sent, now);
+    }
+  });
 }
 
 }  // namespace ecmp

@@ -12,17 +12,33 @@
 #include "probe/engine.hpp"
 #include "probe/flow_index.hpp"
 #include "probe/live_round.hpp"
+#include "probe/responder_pacing.hpp"
 #include "probe/timer_queue.hpp"
 #include "probe/token_bucket.hpp"
 
 namespace ecmp {
+
+/// How far the transport word of a quote was off what was sent, and which probe has shown it first.
+struct Rewriting {
+  std::uint32_t offset = 0;
+  ProbeIdentity shown_by;
+  bool confirmed = false;  ///< by another probe
+};
+
+/// What the engine remembers of a hop of a flow.
+struct HopPace {
+  std::uint32_t responder = 0;   ///< whose limit a probe counts against, see ResponderPacing; 0 is nobody's
+  std::uint32_t asked : 29 = 0;  ///< the round after the one that asked it last; 0: none did
+  std::uint32_t urgent : 3 = 0;  ///< rounds that must not leave it out, since it has changed
+};
 
 struct Flow {
   Flow(std::uint32_t own_number, const FiveTuple& header, const FlowCodec& own_codec)
       : number(own_number), tuple(header), codec(own_codec) {}
 
   std::uint32_t number;
-  FiveTuple tuple;  ///< source unspecified while there is no route
+  FiveTuple tuple;          ///< source unspecified while there is no route
+  IpAddress former_source;  ///< probes that left with it may still be answered
 
   [[nodiscard]] FlowName name() const {
     return {tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port};
@@ -36,19 +52,25 @@ struct Flow {
   Instant steady{};  ///< any moment of the even grid on which the flow's rounds begin from the second one on
   std::uint32_t next_number = 0;
   std::uint32_t rounds_begun = 0;
+  bool resting = false;
+  std::uint32_t asked = 0;  ///< rounds to come though it rests
+  Duration apart{};         ///< between these
 
   std::uint8_t distance = 0;
   bool first_round_over = false;
   bool anonymous = false;
+  bool stamped = false;  ///< its newest probe that was answered had been seen on its way out
   std::uint32_t lost_streak = 0;
   std::uint8_t suspected = 0;
 
   std::vector<std::unique_ptr<LiveRound>> live;  ///< oldest first
-  std::vector<std::uint32_t> responders;         ///< by TTL - 1: whose limit a probe counts against; 0 is nobody's
+  std::vector<HopPace> paces;                    ///< by TTL - 1
   std::uint32_t last_over = 0;                   ///< number of the round that ended last
   std::bitset<256> last_answered;                ///< its answered TTLs: tells duplicates from late answers
   /// By TTL - 1, once it was needed: how much a NAT was off in the newest quote that it had rewritten.
-  std::vector<std::optional<std::uint32_t>> offsets;
+  std::vector<std::optional<Rewriting>> offsets;
+  /// By TTL - 1, once there was something to note: what the newest reply told, so that all rounds share it.
+  std::vector<packet::KeptMpls> notes;
 };
 
 class Engine::State {
@@ -59,7 +81,10 @@ class Engine::State {
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
   void remove(std::uint32_t first_flow);
   void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);
-  void set_rates(double probes_per_second, double probes_per_second_per_responder);
+  void rest(std::uint32_t number);
+  void wake(std::uint32_t number, Instant at);
+  void ask(std::uint32_t number, std::uint32_t rounds, Instant at, Duration apart);
+  void set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders);
   [[nodiscard]] Instant next_due() const;
   std::span<Outgoing> poll(Instant now, std::size_t maximum, RoundSink& rounds);
   void on_sent(std::span<const Outgoing> batch);
@@ -67,6 +92,7 @@ class Engine::State {
 
   // engine_receive.cpp: what came back
   void on_captured(const Captured& datagram, RoundSink& rounds);
+  void on_gap(const Gap& gap);
 
   EngineCounters counters;
 
@@ -75,10 +101,14 @@ class Engine::State {
   static constexpr std::size_t kMaxLiveRounds = 16;
 
   void step(Flow& flow, Instant now, RoundSink& rounds);
+  void plan_next_round(Flow& flow, Instant due, Instant now);
   void begin_round(Flow& flow, Instant now);
   void hand_over(Flow& flow, Instant now, RoundSink& rounds);
-  bool may_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
-  void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
+  void settle(Flow& flow, LiveRound& round, Instant now);
+  void try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
+  void learn_responder(Flow& flow, const LiveProbe& probe);
+  void note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now);
+  void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, bool trial);
   void schedule(Flow& flow);
   void count_lag(Duration lag);
 
@@ -90,11 +120,12 @@ class Engine::State {
   void on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds);
   void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);
   void on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds);
-  bool believe(Flow& flow, const FlowCodec::Decoded& decoded);
+  bool believe(Flow& flow, const FlowCodec::Decoded& decoded, bool& confirmed);
+  static packet::KeptMpls note(Flow& flow, const FlowCodec::Decoded& decoded, bool shifted,
+                               const packet::IcmpError& error);
   void close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
   void close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds);
   LiveRound* find_round(Flow& flow, std::uint8_t round_field);
-  std::uint32_t responder(const IpAddress& address, std::uint32_t likely);
 
   EngineOptions options_;
   std::vector<std::unique_ptr<Flow>> flows_;                 ///< by number; empty where a destination was removed
@@ -104,9 +135,7 @@ class Engine::State {
   TimerQueue timers_;
   TokenBucket bucket_;
   Instant blocked_until_{};  ///< the global limit is used up until then
-  std::unordered_map<IpAddress, std::uint32_t> responder_numbers_;
-  std::vector<TokenBucket> responder_buckets_;
-  std::vector<IpAddress> responder_addresses_;  ///< by the same numbers
+  ResponderPacing pacing_;
 
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
   struct Handed {

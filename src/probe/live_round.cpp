@@ -39,11 +39,13 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   again_.clear();
   again_next_ = 0;
   open_ = 0;
+  never_left_ = 0;
   attempt_ = 0;
   next_ttl_ = 1;
   limit_ = terms.distance != 0 ? terms.distance : terms.max_ttl;
   verifying_ = false;
   over_ = false;
+  delayed_ = false;
   suspected_ = 0;
 }
 
@@ -58,22 +60,31 @@ std::optional<LiveRound::Due> LiveRound::due() const {
   return std::nullopt;
 }
 
-LiveProbe& LiveRound::begin_probe(Instant now) {
-  const Due next = *due();
+LiveProbe& LiveRound::next_probe(const Due& next) {
   if (again_next_ < again_.size()) {
     ++again_next_;
   } else {
     ++next_ttl_;
   }
+  delayed_ = false;
+  LiveProbe& probe = probes_.emplace_back();
+  probe.attempt = next.attempt;
+  probe.hop.ttl = next.ttl;
+  return probe;
+}
+
+LiveProbe& LiveRound::begin_probe(Instant now) {
+  LiveProbe& probe = next_probe(*due());
   next_send_ = now + terms_.gap;
   last_timeout_ = now + terms_.timeout;
   ++open_;
-  LiveProbe& probe = probes_.emplace_back();
   probe.state = LiveProbe::State::sent;
-  probe.attempt = next.attempt;
   probe.sent = now;
-  probe.hop.ttl = next.ttl;
   return probe;
+}
+
+void LiveRound::leave_out() {
+  next_probe(*due()).state = LiveProbe::State::left_out;
 }
 
 Instant LiveRound::deadline() const {
@@ -136,6 +147,40 @@ void LiveRound::on_send_failed(LiveProbe& probe) {
   --open_;
 }
 
+void LiveRound::on_gap(const Gap& gap) {
+  for (LiveProbe& probe : probes_) {
+    if (probe.state != LiveProbe::State::sent && probe.state != LiveProbe::State::timed_out) continue;
+    if (probe.sent > gap.to || probe.sent + terms_.timeout < gap.from) continue;
+    if (probe.gap == Unobserved::none) probe.gap = gap.why;  // the first is the most precise
+    if (probe.state == LiveProbe::State::timed_out) probe.state = LiveProbe::State::unobserved;
+  }
+}
+
+/// Nobody answered in time. Whether that is the network's doing is another question.
+void LiveRound::close_unanswered() {
+  for (LiveProbe& probe : probes_) {
+    if (probe.state != LiveProbe::State::sent) continue;
+    if (probe.gap != Unobserved::none) {
+      probe.state = LiveProbe::State::unobserved;
+    } else if (terms_.stamped && !probe.stamped) {
+      // Probes of this flow are seen at the interface as they leave; this one was not. The kernel takes a datagram,
+      // waits for a neighbour that does not answer, and drops it without a word.
+      probe.state = LiveProbe::State::send_failed;
+      ++never_left_;
+    } else {
+      probe.state = LiveProbe::State::timed_out;
+    }
+  }
+  open_ = 0;
+}
+
+bool LiveRound::any_unobserved(std::uint8_t from_attempt) const {
+  return std::ranges::any_of(probes_, [from_attempt](const LiveProbe& probe) {
+    return probe.attempt >= from_attempt &&
+           (probe.state == LiveProbe::State::unobserved || probe.state == LiveProbe::State::send_failed);
+  });
+}
+
 LiveRound::Evidence LiveRound::weigh() const {
   Evidence evidence;
   const LiveProbe* nearest = nullptr;
@@ -169,10 +214,7 @@ LiveRound::Evidence LiveRound::weigh() const {
 }
 
 bool LiveRound::settle(Instant now) {
-  for (LiveProbe& probe : probes_) {
-    if (probe.state == LiveProbe::State::sent) probe.state = LiveProbe::State::timed_out;
-  }
-  open_ = 0;
+  close_unanswered();
   if (due()) {  // one by one: the next may go
     next_send_ = now;
     return false;
@@ -193,7 +235,9 @@ bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
   if (terms_.first && !terms_.anonymous && ask_again(1, evidence.highest_answered, now)) return false;
   const bool nothing_left =
       std::ranges::all_of(probes_, [](const LiveProbe& probe) { return probe.state == LiveProbe::State::send_failed; });
-  return finish(nothing_left ? EndToEnd::send_failed : EndToEnd::lost, 0);
+  if (nothing_left) return finish(EndToEnd::send_failed, 0);
+  // Where the destination is nobody knows: any of the probes may have been the one to reach it.
+  return finish(any_unobserved(0) && !evidence.refused ? EndToEnd::unobserved : EndToEnd::lost, 0);
 }
 
 bool LiveRound::settle_known(const Evidence& evidence, Instant now) {
@@ -203,9 +247,9 @@ bool LiveRound::settle_known(const Evidence& evidence, Instant now) {
     if (ask_again(terms_.distance, evidence.distance, now)) return false;
     return finish(EndToEnd::reached, evidence.distance);
   }
-  if (find(terms_.distance, 0)->state == LiveProbe::State::send_failed) {
-    return finish(EndToEnd::send_failed, terms_.distance);
-  }
+  const LiveProbe::State last = find(terms_.distance, 0)->state;
+  if (last == LiveProbe::State::send_failed) return finish(EndToEnd::send_failed, terms_.distance);
+  if (last == LiveProbe::State::unobserved) return finish(EndToEnd::unobserved, terms_.distance);
   if (evidence.refused || evidence.highest_exceeded >= terms_.distance) return finish(EndToEnd::lost, terms_.distance);
   verifying_ = true;
   return plan_verification(now);
@@ -221,7 +265,10 @@ bool LiveRound::verify(const Evidence& evidence, Instant now) {
     }
     return finish(EndToEnd::lost, known);
   }
-  if (evidence.destination_any == 0) return finish(EndToEnd::lost, known);
+  if (evidence.destination_any == 0) {
+    // Loss or growth: who was to tell could not be seen.
+    return finish(any_unobserved(1) ? EndToEnd::unobserved : EndToEnd::lost, known);
+  }
   // The destination answered from beyond its distance only.
   if (evidence.quote_tells) {
     const bool grown = evidence.distance > known;
@@ -242,7 +289,10 @@ bool LiveRound::ask_again(std::uint8_t from, std::uint8_t below, Instant now) {
   again_next_ = 0;
   for (int ttl = from; ttl < below; ++ttl) {
     const LiveProbe* probe = best(static_cast<std::uint8_t>(ttl));
-    if (probe == nullptr || probe->state == LiveProbe::State::timed_out) {
+    // What was left out is asked only where it decides how far the destination is.
+    const bool nearest = probe != nullptr && probe->state == LiveProbe::State::left_out && ttl + 1 == below;
+    if (probe == nullptr || probe->state == LiveProbe::State::timed_out ||
+        probe->state == LiveProbe::State::unobserved || nearest) {
       again_.push_back(static_cast<std::uint8_t>(ttl));
     }
   }
@@ -289,6 +339,7 @@ const LiveProbe* LiveRound::best(std::uint8_t ttl) const {
   const LiveProbe* chosen = nullptr;
   for (const LiveProbe& probe : probes_) {
     if (probe.hop.ttl != ttl) continue;
+    if (probe.attempt > 0 && probe.state == LiveProbe::State::left_out) continue;
     if (probe.attempt == 0 || (retries_count && (chosen == nullptr || !chosen->answered()))) chosen = &probe;
   }
   return chosen;
@@ -309,6 +360,10 @@ HopResult LiveRound::hop_result(std::uint8_t ttl) const {
   hop.ttl = ttl;
   if (probe == nullptr || probe->state == LiveProbe::State::send_failed) {
     hop.outcome = HopOutcome::send_failed;
+  } else if (probe->state == LiveProbe::State::unobserved) {
+    hop.outcome = HopOutcome::unobserved;
+  } else if (probe->state == LiveProbe::State::left_out) {
+    hop.outcome = HopOutcome::left_out;
   } else if (!probe->answered()) {
     hop.outcome = HopOutcome::lost;
   } else {
@@ -332,9 +387,23 @@ void LiveRound::report(Instant now, Round& round) const {
   }
   for (int ttl = 1; ttl <= last; ++ttl)
     round.hops.push_back(hop_result(static_cast<std::uint8_t>(ttl)));
+  round.unobserved = Unobserved::none;
+  for (const LiveProbe& probe : probes_) {
+    if (probe.state == LiveProbe::State::unobserved) round.unobserved = probe.gap;
+    if (probe.state == LiveProbe::State::send_failed && round.unobserved == Unobserved::none)
+      round.unobserved = Unobserved::send_failed;
+  }
   bool later_answer = false;
+  bool later_unknown = false;
   for (auto hop = round.hops.rbegin(); hop != round.hops.rend(); ++hop) {
-    if (hop->outcome == HopOutcome::lost && later_answer) hop->outcome = HopOutcome::silent;
+    if (hop->outcome == HopOutcome::lost && later_answer) {
+      // Silence that a trial has caused says nothing about the network.
+      const LiveProbe* const probe = best(hop->ttl);
+      hop->outcome = probe != nullptr && probe->trial ? HopOutcome::left_out : HopOutcome::silent;
+    }
+    // Loss is what nobody further on answers either: where those could not be seen, silence is as likely.
+    if (hop->outcome == HopOutcome::lost && later_unknown) hop->outcome = HopOutcome::unobserved;
+    later_unknown = later_unknown || hop->outcome == HopOutcome::send_failed || hop->outcome == HopOutcome::unobserved;
     later_answer = later_answer || hop->outcome == HopOutcome::replied || hop->outcome == HopOutcome::unreachable;
   }
 }

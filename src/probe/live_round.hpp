@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "probe/codec.hpp"
@@ -11,12 +12,14 @@ namespace ecmp {
 
 /// One probe of a round under way.
 struct LiveProbe {
-  enum class State : std::uint8_t { unsent, sent, answered, timed_out, send_failed };
+  enum class State : std::uint8_t { unsent, sent, answered, timed_out, send_failed, unobserved, left_out };
 
   State state = State::unsent;
   std::uint8_t attempt = 0;
-  bool destination = false;  ///< the destination itself answered
-  bool stamped = false;      ///< `sent` is the interface's stamp, not the sender's
+  bool destination = false;           ///< the destination itself answered
+  bool stamped = false;               ///< `sent` is the interface's stamp, not the sender's
+  bool trial = false;                 ///< beyond the rate that its responder is known to answer: silence is ours
+  Unobserved gap = Unobserved::none;  ///< we could not look for some of the time that it waits
   Instant sent{};
   HopResult hop;  ///< ttl, and the answer once there is one
 
@@ -33,6 +36,7 @@ struct RoundTerms {
   bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
   std::uint8_t suspected = 0;     ///< distance that the round before suspected, see LiveRound::suspected()
+  bool stamped = false;           ///< the capture sees probes of this flow on their way out
   bool anonymous = false;         ///< the destination answers with datagrams that do not say which probe they answer
   Duration timeout{};
   Duration gap{};  ///< between two probes
@@ -66,7 +70,22 @@ class LiveRound {
   [[nodiscard]] std::optional<Due> due() const;
 
   /// A limit holds the next probe back.
-  void delay(Instant until) { next_send_ = until; }
+  void delay(Instant until) {
+    next_send_ = until;
+    delayed_ = true;
+  }
+  /// Whether the next probe has been held back already.
+  [[nodiscard]] bool delayed() const { return delayed_; }
+
+  /// The probe due() tells is not sent in this round: whoever is there is asked by others.
+  void leave_out();
+
+  /// Those of the sweep that were sent and are unanswered so far, at TTLs below `below`.
+  template <typename Visit>
+  void each_open(std::uint8_t below, Visit visit) const {
+    for (const LiveProbe& probe : probes_)
+      if (probe.state == LiveProbe::State::sent && probe.attempt == 0 && probe.hop.ttl < below) visit(probe);
+  }
 
   /// The probe due() tells has been handed over to be sent.
   LiveProbe& begin_probe(Instant now);
@@ -89,6 +108,12 @@ class LiveRound {
   void on_answer(const LiveProbe& probe);
   void on_send_failed(LiveProbe& probe);
 
+  /// Answers may have been missed: those probes that are waiting in it, if they stay unanswered, are unobserved.
+  void on_gap(const Gap& gap);
+
+  /// How many probes settle() has found never to have left, since the last call.
+  [[nodiscard]] std::uint32_t take_never_left() { return std::exchange(never_left_, 0); }
+
   /// Nothing more can come of the probes sent so far. Plans another attempt, or returns true: the round is over.
   bool settle(Instant now);
 
@@ -110,6 +135,8 @@ class LiveRound {
  private:
   struct Evidence;
   [[nodiscard]] Evidence weigh() const;
+  void close_unanswered();
+  [[nodiscard]] bool any_unobserved(std::uint8_t from_attempt) const;
   bool settle_unknown(const Evidence& evidence, Instant now);
   bool settle_known(const Evidence& evidence, Instant now);
   bool verify(const Evidence& evidence, Instant now);
@@ -117,6 +144,7 @@ class LiveRound {
   bool finish(EndToEnd end_to_end, std::uint8_t distance);
   bool plan_verification(Instant now);
   bool plan_sweep(std::uint8_t from, Instant now);
+  LiveProbe& next_probe(const Due& next);
   [[nodiscard]] bool one_by_one() const;
   [[nodiscard]] const LiveProbe* best(std::uint8_t ttl) const;
   [[nodiscard]] HopResult hop_result(std::uint8_t ttl) const;
@@ -130,11 +158,13 @@ class LiveRound {
   std::vector<std::uint8_t> again_;  ///< TTLs of the current attempt, when it is not a sweep
   std::size_t again_next_ = 0;
   std::uint32_t open_ = 0;  ///< probes sent that have no fate yet
+  std::uint32_t never_left_ = 0;
   std::uint8_t attempt_ = 0;
   int next_ttl_ = 1;  ///< of the sweep
   int limit_ = 0;     ///< last TTL of the sweep
   bool verifying_ = false;
   bool over_ = false;
+  bool delayed_ = false;
   std::uint8_t suspected_ = 0;
   EndToEnd end_to_end_ = EndToEnd::lost;
   std::uint8_t distance_ = 0;

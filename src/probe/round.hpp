@@ -7,6 +7,7 @@
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
 #include "packet/message.hpp"
+#include "probe/gap.hpp"
 
 namespace ecmp {
 
@@ -17,7 +18,21 @@ enum class HopOutcome : std::uint8_t {
   lost,         ///< nothing at this hop or beyond answered
   unreachable,  ///< somebody refused to forward it (the responder and the reply's kind say who and why); counts as lost
   send_failed,  ///< it never left this host: says nothing about the network
+  unobserved,   ///< an answer may have come while we could not look: says nothing either
+  left_out,     ///< not asked in this round, since its responder is asked by others: says nothing about the network
 };
+
+/// Whether a responder limits the ICMP errors that it sends, as far as pacing has found out.
+enum class Limiting : std::uint8_t {
+  none,       ///< nothing known
+  suspected,  ///< it fell silent and answers now that it is asked less often
+  confirmed,  ///< and again: silence came at the double rate, and went at the half
+};
+
+/// Whether an outcome is about us and not about the network: not counted as a probe of the hop.
+constexpr bool says_nothing(HopOutcome outcome) {
+  return outcome == HopOutcome::send_failed || outcome == HopOutcome::unobserved || outcome == HopOutcome::left_out;
+}
 
 struct HopResult {
   std::uint8_t ttl = 0;
@@ -25,11 +40,12 @@ struct HopResult {
   packet::ReplyKind reply = packet::ReplyKind::none;
   std::uint8_t icmp_type = 0;  ///< of replies that are ICMP, else 0
   std::uint8_t icmp_code = 0;
-  std::uint8_t reply_ttl = 0;   ///< TTL the reply arrived with; 0 if there was none
-  std::uint8_t quoted_ttl = 0;  ///< TTL inside the quote; 0 if there was none
-  IpAddress responder;          ///< who answered (or refused); unspecified if nobody did
-  Duration rtt{};               ///< wire time; only when there was an answer
-  Instant received{};           ///< only when there was an answer
+  std::uint8_t reply_ttl = 0;          ///< TTL the reply arrived with; 0 if there was none
+  std::uint8_t quoted_ttl = 0;         ///< TTL inside the quote; 0 if there was none
+  IpAddress responder;                 ///< who answered (or refused); unspecified if nobody did
+  Limiting limiting = Limiting::none;  ///< of whoever is known at this hop
+  Duration rtt{};                      ///< wire time; only when there was an answer
+  Instant received{};                  ///< only when there was an answer
   packet::KeptMpls mpls;
 };
 
@@ -38,6 +54,7 @@ enum class EndToEnd : std::uint8_t {
   reached,      ///< the destination answered
   lost,         ///< it did not, nor does a change of distance explain it
   send_failed,  ///< the probe that should have reached it never left this host: not counted
+  unobserved,   ///< its answer may have come while we could not look: not counted
 };
 
 /// One finished sweep of TTLs over one flow. `hops` runs without gaps from TTL 1 to `distance`, or, when the
@@ -48,10 +65,13 @@ struct Round {
   Instant started{};         ///< when its first probe was due
   Instant finished{};
   EndToEnd end_to_end = EndToEnd::lost;
+  Unobserved unobserved = Unobserved::none;  ///< why something of it is not known, if it is our own fault
   std::uint8_t distance = 0;  ///< TTL of the destination: seen in this round, or the last known; 0 if never reached
   std::vector<HopResult> hops;
 
   [[nodiscard]] bool reached() const { return end_to_end == EndToEnd::reached; }
+  /// Whether it tells of the destination: answered, or lost.
+  [[nodiscard]] bool counts() const { return end_to_end == EndToEnd::reached || end_to_end == EndToEnd::lost; }
 };
 
 /// Receives rounds as they finish; those of one flow in the order of their numbers.

@@ -6,6 +6,7 @@
 
 #include "base/bytes.hpp"
 #include "base/time.hpp"
+#include "probe/gap.hpp"
 
 namespace ecmp {
 
@@ -18,6 +19,7 @@ enum class SendError : std::uint8_t {
   too_big,        ///< EMSGSIZE
   link_down,      ///< ENETDOWN, ENXIO, ENODEV
   other,
+  never_left,  ///< no error was told, yet it was not seen at the interface (no neighbour, a queue that dropped it)
 };
 std::string_view to_string(SendError error);
 
@@ -43,6 +45,8 @@ class CaptureSink {
  public:
   virtual ~CaptureSink() = default;
   virtual void on_captured(const Captured& datagram) = 0;
+  /// Datagrams may have been missed.
+  virtual void on_gap(const Gap& gap) { (void)gap; }
 };
 
 /// The one seam between the pure core and the world. Two implementations: packet sockets with libpcap (src/net), and

@@ -5,6 +5,7 @@
 
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
+#include "render/verdict_json.hpp"
 
 namespace ecmp::render {
 namespace {
@@ -55,6 +56,45 @@ void append_move(std::string& out, const EventMove& move) {
   out.push_back('}');
 }
 
+void append_finding(std::string& out, const PathEvent& event) {
+  out.append(event.ended ? R"(,"phase":"end")" : R"(,"phase":"begin")");
+  if (event.loss != nullptr) {
+    out.append(R"(,"loss":)");
+    append_link_verdict(out, *event.loss);
+  }
+  if (event.delay != nullptr) {
+    out.append(R"(,"delay":)");
+    append_delay_verdict(out, *event.delay);
+  }
+  if (event.branching != nullptr) {
+    out.append(R"(,"branching":)");
+    append_branching(out, *event.branching);
+  }
+  if (event.polarisation != nullptr) {
+    out.append(R"(,"polarisation":)");
+    append_polarisation(out, *event.polarisation);
+  }
+}
+
+/// Links come first to whoever looks at addresses: what a finding is about stands in `before` and `after` as well.
+void note_finding(const PathEvent& event, Addresses& before, Addresses& after) {
+  if (event.loss != nullptr) {
+    for (const LinkEnds& link : event.loss->links) {
+      note(before, link.from);
+      note(after, link.to);
+    }
+  }
+  if (event.delay != nullptr) {
+    note(before, event.delay->link.from);
+    note(after, event.delay->link.to);
+  }
+  if (event.branching != nullptr) note(before, event.branching->at);
+  if (event.polarisation != nullptr) {
+    note(before, event.polarisation->first);
+    note(after, event.polarisation->second);
+  }
+}
+
 }  // namespace
 
 void append_event(std::string& out, const PathEvent& event, std::uint64_t id, const HopNames& names) {
@@ -70,6 +110,11 @@ void append_event(std::string& out, const PathEvent& event, std::uint64_t id, co
     flows.insert(flows.end(), move.flows.begin(), move.flows.end());
   }
   std::ranges::sort(flows);
+  note_finding(event, before, after);
+  for (const Addresses* const more : {&before, &after}) {
+    for (const IpAddress& address : *more)
+      note(all, address);
+  }
   out.append(R"({"id":)");
   append_number(out, id);
   out.append(R"(,"time":")");
@@ -77,7 +122,7 @@ void append_event(std::string& out, const PathEvent& event, std::uint64_t id, co
   out.append(R"(","settled":")");
   append_time(out, event.settled);
   out.append(R"(","destination":)");
-  append_string(out, event.destination->name);
+  append_string(out, event.destination != nullptr ? event.destination->name : std::string());
   out.append(R"(,"kind":")").append(to_string(event.kind));
   out.append(R"(","ttl":)");
   append_number(out, static_cast<unsigned>(event.ttl));
@@ -100,7 +145,9 @@ void append_event(std::string& out, const PathEvent& event, std::uint64_t id, co
     out.push_back(':');
     append_string(out, name);
   }
-  out.append("}}\n");
+  out.push_back('}');
+  if (is_finding(event.kind)) append_finding(out, event);
+  out.append("}\n");
 }
 
 }  // namespace ecmp::render

@@ -14,6 +14,10 @@ class HopNames {
   /// Without the trailing dot; empty if unknown. Comes from the network: nothing is to be believed of its bytes. The
   /// view is valid until the names are next changed, which must not be while something is being rendered.
   [[nodiscard]] virtual std::string_view name(const IpAddress& address) const = 0;
+
+  /// The autonomous systems that announce the address, as "64500", "64500_64501" where several do; empty if unknown.
+  /// Valid as long as a name is.
+  [[nodiscard]] virtual std::string_view origin(const IpAddress& /*address*/) const { return {}; }
 };
 
 /// For when names are switched off.

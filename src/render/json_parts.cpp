@@ -62,6 +62,26 @@ void append_mpls(std::string& out, std::string_view key, const packet::KeptMpls&
   out.push_back(']');
 }
 
+void append_findings(std::string& out, std::string_view key, std::size_t hop, std::span<const Finding> findings) {
+  bool any = false;
+  for (const Finding& finding : findings) {
+    if (finding.hop != hop) continue;
+    out.append(any ? std::string_view(",") : key);
+    if (!any) out.push_back('[');
+    any = true;
+    out.append(R"({"kind":")").append(to_string(finding.kind)).append(R"(","detail":)");
+    append_string(out, finding.detail);
+    out.append(R"(,"behind":)");
+    append_known_address(out, finding.behind);
+    out.append(R"(,"before":)");
+    append_number(out, finding.before);
+    out.append(R"(,"now":)");
+    append_number(out, finding.now);
+    out.push_back('}');
+  }
+  if (any) out.push_back(']');
+}
+
 void append_window(std::string& out, std::string_view key, const WindowFigures& figures) {
   out.append(key);
   out.append(R"({"probes":)");

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/ip_address.hpp"
 #include "packet/message.hpp"
+#include "path/quote_findings.hpp"
 #include "path/statistics.hpp"
 
 namespace ecmp::render {
@@ -27,6 +30,10 @@ void append_quantiles(std::string& out, std::string_view key, const Quantiles& q
 
 /// [{"label":16004,"tc":0,"s":true,"ttl":1}, ...]
 void append_mpls(std::string& out, std::string_view key, const packet::KeptMpls& stack);
+
+/// [{"kind":"dscp","detail":"46 to 0","behind":"192.0.2.7","before":46,"now":0}, ...] of one of the hops that were
+/// looked at; nothing at all, not even the key, if it has none.
+void append_findings(std::string& out, std::string_view key, std::size_t hop, std::span<const Finding> findings);
 
 /// {"probes":...,"replies":...,"losses":...,"silences":...,"loss_ratio":...,"rtt_ns":{...},"jitter_ns":{...}}; null
 /// where there is nothing that a figure could be of.

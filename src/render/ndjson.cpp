@@ -1,11 +1,15 @@
 #include "render/ndjson.hpp"
 
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "packet/message.hpp"
+#include "path/quote_findings.hpp"
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
 #include "render/path_hash.hpp"
+#include "render/search_text.hpp"
 
 namespace ecmp::render {
 
@@ -31,10 +35,25 @@ void append_path_window(std::string& out, const PathVerdict& verdict) {
 }
 
 std::string_view reply_text(const HopResult& hop) {
-  return hop.outcome == HopOutcome::send_failed ? "send_failed" : packet::to_string(hop.reply);
+  if (hop.outcome == HopOutcome::send_failed) return "send_failed";
+  return hop.outcome == HopOutcome::unobserved ? "unobserved" : packet::to_string(hop.reply);
 }
 
-void append_hop(std::string& out, const HopResult& hop, const RoundRecord& record, const HopNames& names) {
+/// What is there only when there is something to tell: most hops have nothing of it.
+void append_told(std::string& out, const HopResult& hop, std::size_t index, const HopNames& names,
+                 std::span<const Finding> findings) {
+  if (!hop.responder.is_unspecified()) {
+    if (const std::string_view origin = names.origin(hop.responder); !origin.empty()) {
+      out.append(R"(,"asn":)");
+      append_string(out, origin);
+    }
+  }
+  append_findings(out, R"(,"findings":)", index, findings);
+}
+
+void append_hop(std::string& out, const RoundRecord& record, std::size_t index, const HopNames& names,
+                std::span<const Finding> findings) {
+  const HopResult& hop = record.round.hops[index];
   const bool answered = hop.outcome == HopOutcome::replied || hop.outcome == HopOutcome::unreachable;
   const bool known = answered && !hop.responder.is_unspecified();
   const std::int64_t rtt = answered ? hop.rtt.count() : 0;
@@ -45,7 +64,8 @@ void append_hop(std::string& out, const HopResult& hop, const RoundRecord& recor
   out.append(R"(","rtt":)");
   append_number(out, rtt / 1000);
   out.append(R"(,"timeout":)");
-  append_bool(out, hop.outcome != HopOutcome::replied);
+  append_bool(out, hop.outcome != HopOutcome::replied && hop.outcome != HopOutcome::left_out);
+  if (hop.outcome == HopOutcome::left_out) out.append(R"(,"probed":false)");
   out.append(R"(,"ptr":")");
   if (known) append_json(out, names.name(hop.responder));
   out.append(R"(","recv_time":")");
@@ -60,6 +80,8 @@ void append_hop(std::string& out, const HopResult& hop, const RoundRecord& recor
   out.append(reply_text(hop));
   out.push_back('"');
   append_mpls(out, R"(,"mpls":)", hop.mpls);
+  append_told(out, hop, index, names, findings);
+  if (hop.limiting != Limiting::none) out.append(R"(,"limited":true)");
   out.push_back('}');
 }
 
@@ -95,9 +117,10 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   const PathVerdict& verdict = record.verdict;
   append_flow(out, record, names, hash);
   out.append(R"(,"hops":[)");
+  const std::vector<Finding> findings = findings_of(round);
   for (std::size_t i = 0; i < round.hops.size(); ++i) {
     if (i > 0) out.push_back(',');
-    append_hop(out, round.hops[i], record, names);
+    append_hop(out, record, i, names, findings);
   }
   out.append(R"(],"timestamp":")");
   append_time(out, record.wall(round.started));
@@ -111,7 +134,16 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   out.append(to_string(verdict.changed));
   out.append(R"(","loss":)");
   append_bool(out, round.end_to_end == EndToEnd::lost);
+  if (round.unobserved != Unobserved::none) {
+    out.append(R"(,"unobserved":")");
+    out.append(to_string(round.unobserved));
+    out.push_back('"');
+  }
   append_path_window(out, verdict);
+  if (record.search != nullptr) {
+    out.append(R"(,"search":)");
+    append_search(out, *record.search);
+  }
   out.append("}\n");
 }
 

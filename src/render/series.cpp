@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -72,12 +73,6 @@ std::span<const Item> within(const std::vector<Item>& items, const SeriesSource:
   return std::span(items).subspan(from, std::min(range.to, items.size()) - from);
 }
 
-bool is_hop_family(Metric metric) {
-  if (const auto figure = figure_of(metric)) return figure->of_hops;
-  return metric == Metric::path_hop_info || metric == Metric::hop_losses || metric == Metric::hop_probes ||
-         metric == Metric::hop_silences || metric == Metric::hop_replies;
-}
-
 }  // namespace
 
 SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots) {
@@ -103,6 +98,7 @@ SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnap
   for (const auto& destination : destinations_) {
     collect(*destination.of.snapshot);
   }
+  collect_findings();
   collect_responders();
 }
 
@@ -144,6 +140,27 @@ void SeriesSource::collect_paths(const DestinationSnapshot& snapshot) {
     sort_and_merge(
         hops_, before, [](const HopSnapshot* hop) { return std::tie(hop->ttl, hop->responder); }, kKeepFirst);
     path_hops_.push_back(hops_.size() - before);
+  }
+}
+
+void SeriesSource::collect_findings() {
+  std::vector<HopEvidence> evidence;
+  auto hop = hops_.begin();
+  for (std::size_t path = 0; path < paths_.size(); ++path) {
+    evidence.clear();
+    const auto first = hop;
+    for (const auto end = hop + static_cast<std::ptrdiff_t>(path_hops_[path]); hop != end; ++hop)
+      evidence.push_back(evidence_of(*hop->of));
+    const std::size_t before = findings_.size();
+    for (Finding& finding : findings_of(evidence))
+      findings_.push_back({{path, first[finding.hop].of, std::move(finding)}, {}});
+    // Two interfaces of a hop may be told alike.
+    sort_and_merge(
+        findings_, before,
+        [](const HopFinding& of) {
+          return std::tie(of.hop->ttl, of.hop->responder, of.finding.kind, of.finding.detail);
+        },
+        kKeepFirst);
   }
 }
 
@@ -189,6 +206,9 @@ void SeriesSource::visit_destinations(Metric metric, const Range& range, const S
         break;
       case Metric::destination_paths_refused:
         sink(labels, snapshot->paths_refused);
+        break;
+      case Metric::path_coverage_probability:
+        if (snapshot->coverage) sink(labels, *snapshot->coverage);
         break;
       default:
         break;
@@ -260,6 +280,9 @@ void SeriesSource::visit_hops(Metric metric, const Range& range, const Sink& sin
       case Metric::path_hop_info:
         sink(labels, 1u);
         break;
+      case Metric::hop_limited:
+        if (hop->limiting != Limiting::none) sink(labels, hop->limiting == Limiting::confirmed ? 2u : 1u);
+        break;
       case Metric::hop_probes:
         sink(labels, hop->counters.probes);
         break;
@@ -285,6 +308,7 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
     case Metric::destination_info:
     case Metric::paths:
     case Metric::destination_paths_refused:
+    case Metric::path_coverage_probability:
       visit_destinations(metric, range, sink);
       break;
     case Metric::destination_unreachable_replies:
@@ -311,6 +335,11 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
         sink(labels, 1u);
       }
       break;
+    case Metric::hop_finding_info:
+      for (const auto& [finding, labels] : within(findings_, range)) {
+        sink(labels, 1u);
+      }
+      break;
     case Metric::link_flows:
       for (const auto& [link, labels] : within(links_, range)) {
         sink(labels, link.flows);
@@ -329,6 +358,7 @@ std::size_t SeriesSource::items(Metric metric) const {
     case Metric::destination_info:
     case Metric::paths:
     case Metric::destination_paths_refused:
+    case Metric::path_coverage_probability:
       return destinations_.size();
     case Metric::destination_unreachable_replies:
       return refusals_.size();
@@ -346,6 +376,8 @@ std::size_t SeriesSource::items(Metric metric) const {
       return paths_.size();
     case Metric::hop_info:
       return responders_.size();
+    case Metric::hop_finding_info:
+      return findings_.size();
     case Metric::link_flows:
       return links_.size();
     default:
@@ -355,14 +387,16 @@ std::size_t SeriesSource::items(Metric metric) const {
 
 std::uint64_t SeriesSource::count(Metric metric) const {
   std::uint64_t samples = 0;
-  visit(metric, {}, [&samples](const Block&, std::uint64_t, const auto&...) { ++samples; });
+  visit(metric, {}, [&samples](const Block&, const auto&...) { ++samples; });
   return samples;
 }
 
 template <Encoder To>
 void SeriesSource::write(To& encoder, Metric metric, const Range& range) const {
   std::string longer;
-  visit(metric, range, [&](const Block& labels, std::uint64_t value, const auto&... add_more) {
+  visit(metric, range, [&](const Block& labels, auto number, const auto&... add_more) {
+    using Value = std::conditional_t<std::is_floating_point_v<decltype(number)>, double, std::uint64_t>;
+    const Value value = number;
     if constexpr (sizeof...(add_more) == 0) {
       encoder.value(text(labels), value);
     } else {
@@ -406,85 +440,5 @@ template void SeriesSource::write(TextEncoder&, Metric, const Range&) const;
 template void SeriesSource::write(ProtobufEncoder&, Metric, const Range&) const;
 template void SeriesSource::write(TextEncoder&, const Figure&, FigureWriter&, const Range&) const;
 template void SeriesSource::write(ProtobufEncoder&, const Figure&, FigureWriter&, const Range&) const;
-
-template <typename Write>
-SeriesSource::Block SeriesSource::block(std::string_view start, const Write& write) {
-  Block made;
-  made.at = labels_.size();
-  labels_.append(start);
-  LabelWriter labels(labels_, form_, start.empty());
-  write(labels);
-  made.size = labels_.size() - made.at;
-  return made;
-}
-
-void SeriesSource::write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form) {
-  form_ = form;
-  labels_.clear();
-  write_destination_labels(std::find(metrics.begin(), metrics.end(), Metric::link_flows) != metrics.end());
-  if (std::any_of(metrics.begin(), metrics.end(), is_hop_family)) write_hop_labels();
-  if (std::find(metrics.begin(), metrics.end(), Metric::hop_info) != metrics.end()) write_responder_labels(names);
-}
-
-void SeriesSource::write_destination_labels(bool with_links) {
-  auto flow = flows_.begin();
-  auto path = paths_.begin();
-  auto link = links_.begin();
-  auto refusal = refusals_.begin();
-  for (std::size_t i = 0; i < destinations_.size(); ++i) {
-    Item<Destination>& destination = destinations_[i];
-    destination.labels = block({}, [&](LabelWriter& labels) { labels.add("destination", destination.of.name); });
-    const std::string start(text(destination.labels));
-    const auto each = [&](auto& item, std::size_t count, const auto& write) {
-      for (const auto end = item + static_cast<std::ptrdiff_t>(count); item != end; ++item) {
-        item->labels = block(start, [&](LabelWriter& labels) { write(labels, item->of); });
-      }
-    };
-    each(flow, extents_[i].flows,
-         [](LabelWriter& labels, const FlowSnapshot* of) { labels.add_number("flow", of->source_port); });
-    each(path, extents_[i].paths, [](LabelWriter& labels, const PathSnapshot* of) { labels.add_path(of->id); });
-    each(link, with_links ? extents_[i].links : 0, [](LabelWriter& labels, const LinkSnapshot& of) {
-      labels.add_number("ttl", static_cast<unsigned>(of.ttl));
-      labels.add_address("from", of.from);
-      labels.add_address("to", of.to);
-    });
-    each(refusal, extents_[i].refusals, [](LabelWriter& labels, const UnreachableSnapshot& of) {
-      labels.add("reply", packet::to_string(of.reply));
-      labels.add_address("hop", of.from);
-    });
-  }
-}
-
-void SeriesSource::write_hop_labels() {
-  auto hop = hops_.begin();
-  for (std::size_t i = 0; i < paths_.size(); ++i) {
-    const std::string start(text(paths_[i].labels));
-    for (const auto end = hop + static_cast<std::ptrdiff_t>(path_hops_[i]); hop != end; ++hop) {
-      hop->labels = block(start, [&](LabelWriter& labels) {
-        labels.add_number("ttl", static_cast<unsigned>(hop->of->ttl));
-        labels.add_address("hop", hop->of->responder);
-      });
-    }
-  }
-}
-
-void SeriesSource::write_responder_labels(const HopNames& names) {
-  for (auto& item : responders_) {
-    const Responder& responder = item.of;
-    item.labels = block({}, [&](LabelWriter& labels) {
-      labels.add_address("hop", responder.address);
-      labels.add("name", names.name(responder.address));
-      labels.add("asn", "");
-      labels.add_plain("mpls", [&](std::string& out) {
-        const char* before = "";
-        for (const packet::MplsLabel& label : responder.mpls->view()) {
-          out.append(before);
-          append_number(out, label.label);
-          before = "/";
-        }
-      });
-    });
-  }
-}
 
 }  // namespace ecmp::render

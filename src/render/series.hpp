@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "path/quote_findings.hpp"
 #include "path/snapshot.hpp"
 #include "render/encoder.hpp"
 #include "render/figures.hpp"
@@ -62,6 +63,11 @@ class SeriesSource {
     std::string name;  ///< as it will be written: valid UTF-8
     const DestinationSnapshot* snapshot = nullptr;
   };
+  struct HopFinding {
+    std::size_t path = 0;  ///< of paths_
+    const HopSnapshot* hop = nullptr;
+    Finding finding;
+  };
   struct Responder {
     IpAddress address;
     const packet::KeptMpls* mpls = nullptr;
@@ -69,9 +75,11 @@ class SeriesSource {
 
   void collect(const DestinationSnapshot& snapshot);
   void collect_paths(const DestinationSnapshot& snapshot);
+  void collect_findings();
   void collect_responders();
   void write_destination_labels(bool with_links);
   void write_hop_labels();
+  void write_finding_labels();
   void write_responder_labels(const HopNames& names);
   /// The labels of `start` and those that `write(LabelWriter&)` adds.
   template <typename Write>
@@ -108,6 +116,7 @@ class SeriesSource {
   std::vector<Item<const PathSnapshot*>> paths_;
   std::vector<std::size_t> path_hops_;  ///< how many of hops_ each path has
   std::vector<Item<const HopSnapshot*>> hops_;
+  std::vector<Item<HopFinding>> findings_;
   std::vector<Item<LinkSnapshot>> links_;
   std::vector<Item<UnreachableSnapshot>> refusals_;
   std::vector<Item<Responder>> responders_;

@@ -8,7 +8,9 @@
 #include "path/loss_begin.hpp"
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
+#include "render/search_text.hpp"
 #include "render/topology_graph.hpp"
+#include "render/verdict_json.hpp"
 
 namespace ecmp::render {
 namespace {
@@ -98,6 +100,18 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
       changes += count;
   }
   append_count(out, R"(,"changes":)", changes);
+  out.append(R"(,"coverage":)");
+  if (snapshot.coverage) {
+    append_ratio(out, *snapshot.coverage);
+  } else {
+    out.append("null");
+  }
+  out.append(R"(,"search":)");
+  if (snapshot.search != nullptr) {
+    append_search(out, *snapshot.search);
+  } else {
+    out.append("null");
+  }
   WindowBlend blend;
   for (const PathSnapshot& path : snapshot.paths)
     blend.add(window_of(path.statistics));
@@ -177,6 +191,21 @@ void append_flow(std::string& out, const FlowSnapshot& flow, const RoundRecord* 
   out.append("}}");
 }
 
+void append_balance(std::string& out, const DestinationSnapshot& snapshot) {
+  const Balance balance = balance_of(snapshot);
+  out.append(R"(,"balance":{"branchings":[)");
+  for (std::size_t i = 0; i < balance.branchings.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_branching(out, balance.branchings[i]);
+  }
+  out.append(R"(],"polarisations":[)");
+  for (std::size_t i = 0; i < balance.polarisations.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_polarisation(out, balance.polarisations[i]);
+  }
+  out.append("]}");
+}
+
 void append_details(std::string& out, const DestinationSnapshot& snapshot, const HopNames& names,
                     const TopologyWriter::NewestRounds& rounds) {
   const auto begins = loss_begins(snapshot);
@@ -227,10 +256,32 @@ void append_node(std::string& out, const TopologyNode& node, std::string_view de
   append_count(out, R"(,"silences":)", node.counters.silences);
   append_window(out, R"(,"window":)", node.window.figures());
   append_mpls(out, R"(,"mpls":)", node.mpls != nullptr ? *node.mpls : packet::KeptMpls());
+  if (const std::string_view origin = names.origin(node.address); !origin.empty()) {
+    out.append(R"(,"asn":)");
+    append_string(out, origin);
+  }
+  const char* before = R"(,"findings":[)";
+  for (const auto& [kind, detail] : node.findings) {
+    out.append(before).append(R"({"kind":")").append(to_string(kind)).append(R"(","detail":)");
+    append_string(out, detail);
+    out.push_back('}');
+    before = ",";
+  }
+  if (!node.findings.empty()) out.push_back(']');
+  if (node.limited) out.append(R"(,"limited":true)");
   out.push_back('}');
 }
 
-void append_link(std::string& out, const TopologyLink& link, std::string_view destination) {
+/// The verdict on a link, if it is a suspect; none where it is not known who answers at its ends.
+const LinkVerdict* verdict_on(const LocalisationReport& report, const TopologyLink& link) {
+  for (const LinkVerdict& verdict : report.links) {
+    if (std::ranges::find(verdict.links, LinkEnds{link.from, link.to}) != verdict.links.end()) return &verdict;
+  }
+  return nullptr;
+}
+
+void append_link(std::string& out, const TopologyLink& link, std::string_view destination,
+                 const LocalisationReport* report) {
   out.append(R"({"destination":)");
   append_string(out, destination);
   out.append(R"(,"from":)");
@@ -250,7 +301,36 @@ void append_link(std::string& out, const TopologyLink& link, std::string_view de
   append_count(out, R"(,"near_probes":)", link.near_probes);
   append_count(out, R"(,"near_losses":)", link.near_losses);
   append_loss(out, R"(,"near_loss_ratio":)", link.near_losses, link.near_probes);
-  out.append("}}");
+  out.push_back('}');
+  if (report == nullptr) {
+    out.push_back('}');
+    return;
+  }
+  const LinkVerdict* const verdict = verdict_on(*report, link);
+  out.append(R"(,"suspicion":)");
+  if (verdict == nullptr) {
+    out.append(R"(null,"blamed":false})");
+    return;
+  }
+  append_ratio(out, verdict->suspicion);
+  out.append(R"(,"blamed":)");
+  append_bool(out, verdict->blamed);
+  out.push_back('}');
+}
+
+/// Of all destinations, whichever are told: links know nothing of them.
+void append_suspects(std::string& out, const LocalisationReport& report) {
+  out.append(",\n\"suspected_links\":[");
+  for (std::size_t i = 0; i < report.links.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_link_verdict(out, report.links[i]);
+  }
+  out.append("],\n\"slower_links\":[");
+  for (std::size_t i = 0; i < report.delays.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    append_delay_verdict(out, report.delays[i]);
+  }
+  out.push_back(']');
 }
 
 }  // namespace
@@ -280,7 +360,9 @@ bool TopologyWriter::next(std::string& out, const HopNames& names, const NewestR
       out.append("],\n\"links\":[");
       section_ = Section::links;
     } else {
-      out.append("]}\n");
+      out.push_back(']');
+      if (options_.localisation != nullptr) append_suspects(out, *options_.localisation);
+      out.append("}\n");
       section_ = Section::end;
     }
     return section_ != Section::end;
@@ -296,6 +378,7 @@ bool TopologyWriter::next(std::string& out, const HopNames& names, const NewestR
     append_facts(out, *snapshot.facts);
     append_overview(out, snapshot);
     if (options_.detail == Detail::full) append_details(out, snapshot, names, rounds);
+    if (options_.detail == Detail::full && options_.localisation != nullptr) append_balance(out, snapshot);
     out.push_back('}');
     return true;
   }
@@ -308,7 +391,7 @@ bool TopologyWriter::next(std::string& out, const HopNames& names, const NewestR
   } else {
     for (const TopologyLink& link : graph.links) {
       separate();
-      append_link(out, link, name);
+      append_link(out, link, name, options_.localisation.get());
     }
   }
   return true;

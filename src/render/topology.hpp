@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "path/link_verdict.hpp"
 #include "path/round_record.hpp"
 #include "path/snapshot.hpp"
 #include "render/hop_names.hpp"
@@ -25,7 +26,8 @@ class TopologyWriter {
     Detail detail = Detail::full;
     WallTime time;
     std::string version;
-    std::size_t left_out = 0;  ///< destinations that match and are not told
+    std::size_t left_out = 0;                                          ///< destinations that match and are not told
+    std::shared_ptr<const LocalisationReport> localisation = nullptr;  ///< null: it is off, and nothing of it is told
   };
   using Snapshots = std::vector<std::shared_ptr<const DestinationSnapshot>>;
   /// The newest round of each flow of a destination, in any order; some may be missing.

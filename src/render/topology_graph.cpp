@@ -58,6 +58,7 @@ class Builder {
     }
     for (const HopSnapshot& hop : path.hops)
       take_hop(path, hop);
+    take_findings(path);
     for (std::size_t i = 0; i < path.hops.size(); ++i) {
       const HopSnapshot& to = path.hops[i];
       if (to.ttl == 1 && source != sources_.end()) {
@@ -88,7 +89,18 @@ class Builder {
     node.counters.losses += hop.counters.losses;
     node.counters.silences += hop.counters.silences;
     if (hop.statistics != nullptr) node.window.add(hop.statistics->window);
+    node.limited = node.limited || hop.limiting != Limiting::none;
     if (!hop.mpls.empty()) node.mpls = &hop.mpls;
+  }
+
+  void take_findings(const PathSnapshot& path) {
+    evidence_.clear();
+    for (const HopSnapshot& hop : path.hops)
+      evidence_.push_back(evidence_of(hop));
+    for (Finding& finding : findings_of(evidence_)) {
+      const HopEvidence& hop = evidence_[finding.hop];
+      nodes_[{hop.ttl, hop.responder}].findings.emplace(finding.kind, std::move(finding.detail));
+    }
   }
 
   static void take_loss(TopologyLink& link, const HopSnapshot* from, const HopSnapshot& to) {
@@ -107,6 +119,7 @@ class Builder {
   }
 
   const DestinationSnapshot& snapshot_;
+  std::vector<HopEvidence> evidence_;
   std::map<std::uint32_t, std::vector<std::uint16_t>> flows_;
   std::map<std::uint32_t, IpAddress> sources_;  ///< by path
   std::map<NodeKey, TopologyNode> nodes_;

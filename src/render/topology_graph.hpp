@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "path/blend.hpp"
+#include "path/quote_findings.hpp"
 #include "path/snapshot.hpp"
 
 namespace ecmp::render {
@@ -18,6 +21,9 @@ struct TopologyNode {
   HopCounters counters;
   WindowBlend window;
   const packet::KeptMpls* mpls = nullptr;  ///< of the snapshot; null: none
+  /// What its replies give away on any of the paths, by kind and detail.
+  std::set<std::pair<FindingKind, std::string>> findings;
+  bool limited = false;                    ///< limits its ICMP errors
 };
 
 /// Two consecutive responders, over all paths in use that both are on.

@@ -9,6 +9,7 @@
 
 #include "packet/message.hpp"
 #include "render/append.hpp"
+#include "render/search_text.hpp"
 
 namespace ecmp::render {
 
@@ -109,6 +110,7 @@ void append_head(std::string& out, const DestinationFacts& facts, const Destinat
     out += fmt::format(", reached by {} of them", counted(static_cast<std::uint64_t>(reached), "flow"));
   }
   out += '\n';
+  if (tally.search() != nullptr) out += search_text(*tally.search()) + '\n';
 }
 
 void append_path_head(std::string& out, const PathRow& row) {
@@ -154,6 +156,7 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
     append_address(out, address);
     out += ')';
   }
+  if (const std::string_view origin = names.origin(address); !origin.empty()) out += fmt::format(" AS{}", origin);
 }
 
 /// What stands behind the host: labels, and why it refused.
@@ -164,6 +167,24 @@ void append_remarks(std::string& out, const HopTally& hop) {
     before = "/";
   }
   if (hop.refusal() != packet::ReplyKind::none) out += fmt::format(" !{}", packet::to_string(hop.refusal()));
+}
+
+/// What replies give away at a hop of the path, each once however many of its flows show it.
+void append_findings(std::string& out, std::size_t index, const PathRow& row) {
+  std::vector<std::string> told;
+  for (const auto* flow : row.flows) {
+    for (const Finding& finding : flow->tally.findings()) {
+      if (finding.hop != index) continue;
+      std::string words = fmt::format("{}: {}", to_string(finding.kind), finding.detail);
+      if (!finding.behind.is_unspecified()) words += fmt::format(" (behind {})", finding.behind.to_string());
+      if (std::ranges::find(told, words) == told.end()) told.push_back(std::move(words));
+    }
+  }
+  for (const std::string& words : told) {
+    out.append(titles().size() + 8, ' ');
+    out += words;
+    out += '\n';
+  }
 }
 
 void append_hop(std::string& out, std::size_t index, const PathRow& row, const HopNames& names) {
@@ -183,6 +204,7 @@ void append_hop(std::string& out, std::size_t index, const PathRow& row, const H
   append_host(out, told->address(), names);
   append_remarks(out, *told);
   out += '\n';
+  append_findings(out, index, row);
   std::ranges::sort(others);
   const auto rest = std::ranges::unique(others);
   others.erase(rest.begin(), rest.end());

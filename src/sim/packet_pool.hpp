@@ -18,7 +18,7 @@ using PacketId = std::uint32_t;
 struct Packet {
   /// Room before a probe for the headers of an ICMP error, and behind it for RFC 4884 padding and extensions.
   static constexpr std::size_t kHeadroom = 64;
-  static constexpr std::size_t kTailroom = 256;
+  static constexpr std::size_t kTailroom = 640;
   static constexpr std::size_t kMaximumCrossings = 128;
   static constexpr std::size_t kMaximumNats = 4;
 

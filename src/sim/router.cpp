@@ -56,7 +56,8 @@ bool SimulatedNetwork::forward(PacketId id, Packet& packet) {
   }
   const NextHops* hops =
       packet.target == kNone ? nullptr : &topology_.next_hops(packet.node, topology_.nodes[packet.target].destination);
-  const bool refused = node.reject.has_value() || hops == nullptr || hops->links.empty();
+  const bool too_big = node.mtu.has_value() && packet.size > *node.mtu;
+  const bool refused = node.reject.has_value() || too_big || hops == nullptr || hops->links.empty();
   if (refused && limited_here) {
     queue_.push(packet.time, id);
     return false;
@@ -64,6 +65,7 @@ bool SimulatedNetwork::forward(PacketId id, Packet& packet) {
   ++node_counts_[packet.node].arrived;
   if (node.reject) return answer_with_error(id, packet, *node.reject);
   if (hops == nullptr || hops->links.empty()) return answer_with_error(id, packet, packet::ReplyKind::net_unreachable);
+  if (too_big) return answer_with_error(id, packet, packet::ReplyKind::fragmentation_needed);
   if (!pass_filters(id, packet, node)) return false;
 
   if (!node.hidden) --packet.ttl;
@@ -77,7 +79,8 @@ bool SimulatedNetwork::pass_filters(PacketId id, Packet& packet, const Node& nod
     release(id);
     return false;
   }
-  if (node.dscp) rewrite_dscp(packet, *node.dscp);
+  if (node.dscp) rewrite_class(packet, static_cast<std::uint8_t>(*node.dscp << 2), 0xfc);
+  if (node.ecn) rewrite_class(packet, *node.ecn, 0x03);
   if (node.nat && !translate(packet, packet.node, *node.nat)) {
     ++node_counts_[packet.node].filtered;
     release(id);

@@ -127,6 +127,31 @@ std::vector<packet::MplsLabel> read_mpls(const toml::node& node) {
   return stack;
 }
 
+std::vector<packet::InterfaceInfo> read_interfaces(const toml::node& node) {
+  using Role = packet::InterfaceInfo::Role;
+  static constexpr std::array<std::pair<std::string_view, Role>, 4> kRoles{{{"incoming", Role::incoming},
+                                                                            {"sub_ip", Role::sub_ip},
+                                                                            {"outgoing", Role::outgoing},
+                                                                            {"next_hop", Role::next_hop}}};
+  constexpr std::int64_t kMost = 0xffffffff;
+  std::vector<packet::InterfaceInfo> interfaces;
+  for (const toml::node& element : read_list(node)) {
+    Fields fields(read_table(element));
+    packet::InterfaceInfo told;
+    if (const toml::node* role = fields.find("role")) told.role = read_word(*role, kRoles);
+    if (const toml::node* index = fields.find("index"))
+      told.index = static_cast<std::uint32_t>(read_number(*index, 0, kMost));
+    if (const toml::node* mtu = fields.find("mtu")) told.mtu = static_cast<std::uint32_t>(read_number(*mtu, 0, kMost));
+    if (const toml::node* address = fields.find("address")) told.address = read_address(*address);
+    if (const toml::node* name = fields.find("name")) told.name = read_text(*name);
+    if (told.name.size() > packet::InterfaceInfo::kLongestName) complain(element, "a name of more than 63 bytes");
+    fields.done();
+    interfaces.push_back(std::move(told));
+  }
+  if (interfaces.size() > packet::ReplyNotes::kMostInterfaces) complain(node, "more than 4 interfaces");
+  return interfaces;
+}
+
 PortPolicy read_ports(const toml::node& node) {
   PortPolicy policy;
   if (node.is_string()) {
@@ -175,6 +200,7 @@ void read_replies(NodePatch& patch, Fields& fields) {
        [](const toml::node& node) { return static_cast<std::uint8_t>(read_number(node, 1, 255)); });
   take_optional(patch, fields, "quoted_ttl", &Node::quoted_ttl, number_up_to(255));
   take(patch, fields, "mpls", &Node::mpls, read_mpls);
+  take(patch, fields, "interfaces", &Node::interfaces, read_interfaces);
   take(patch, fields, "quote", &Node::quote_bytes, [](const toml::node& node) -> std::optional<std::uint16_t> {
     if (node.is_string() && read_text(node) == "full") return std::nullopt;
     return static_cast<std::uint16_t>(read_number(node, 8, 1500));
@@ -327,6 +353,9 @@ NodePatch read_node_patch(Fields& fields, NodeKind kind) {
                   [](const toml::node& node) { return read_word(node, kRejections); });
     take_optional(patch, fields, "nat", &Node::nat, read_nat);
     take_optional(patch, fields, "dscp", &Node::dscp, number_up_to(63));
+    take_optional(patch, fields, "ecn", &Node::ecn, number_up_to(3));
+    take_optional(patch, fields, "mtu", &Node::mtu,
+                  [](const toml::node& node) { return static_cast<std::uint16_t>(read_number(node, 28, 65535)); });
   } else {
     take(patch, fields, "udp", &Node::udp, read_ports);
     take(patch, fields, "tcp", &Node::tcp, read_ports);

@@ -79,6 +79,8 @@ struct Node {
   HashPolicy hash = HashPolicy::l4;
   std::optional<packet::ReplyKind> reject;  ///< answers all it should forward with this
   std::optional<std::uint8_t> dscp;         ///< rewritten to
+  std::optional<std::uint8_t> ecn;          ///< rewritten to, two bits
+  std::optional<std::uint16_t> mtu;         ///< forwards nothing larger: "fragmentation needed" with this figure
   Probability drop;                         ///< of what is forwarded, probes only
   std::uint64_t hash_seed = 0;              ///< 0: the network chooses one
 
@@ -91,7 +93,8 @@ struct Node {
   std::optional<IcmpLimit> icmp_limit;
   Delay processing;
   Addresses addresses;
-  std::vector<packet::MplsLabel> mpls;  ///< the stack that time exceeded messages tell (RFC 4950)
+  std::vector<packet::MplsLabel> mpls;            ///< the stack that time exceeded messages tell (RFC 4950)
+  std::vector<packet::InterfaceInfo> interfaces;  ///< what its ICMP errors tell of them (RFC 5837)
 
   // Destinations.
   std::uint16_t destination = kNone;  ///< counts destinations

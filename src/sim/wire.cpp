@@ -94,21 +94,67 @@ void write_transport_checksum(Packet& packet, std::size_t header_size, std::uint
   store16(transport, at, checksum);
 }
 
-/// Appends the label stack as RFC 4884 extension (RFC 4950) behind the quote, which it pads to 128 bytes. Returns the
-/// new size of the quote with all that follows.
-std::size_t append_mpls(MutableBytes quote, std::size_t quoted, const std::vector<packet::MplsLabel>& stack) {
-  constexpr std::size_t kPadded = 128;
-  if (quoted < kPadded) std::memset(quote.data() + quoted, 0, kPadded - quoted);
-  const MutableBytes extension = quote.subspan(kPadded, 8 + 4 * stack.size());
-  store32(extension, 0, 0x20000000u);
-  store16(extension, 4, static_cast<std::uint16_t>(4 + 4 * stack.size()));
-  extension[6] = 1;  // MPLS label stack class
-  extension[7] = 1;  // incoming stack
-  for (std::size_t i = 0; i < stack.size(); ++i) {
-    const packet::MplsLabel& entry = stack[i];
-    store32(extension, 8 + 4 * i,
-            entry.label << 12 | std::uint32_t{entry.traffic_class} << 9 | (entry.bottom ? 0x100u : 0u) | entry.ttl);
+void append16(std::vector<std::uint8_t>& out, std::uint32_t value) {
+  out.push_back(static_cast<std::uint8_t>(value >> 8));
+  out.push_back(static_cast<std::uint8_t>(value));
+}
+void append32(std::vector<std::uint8_t>& out, std::uint32_t value) {
+  append16(out, value >> 16);
+  append16(out, value & 0xffffu);
+}
+
+void append_labels(std::vector<std::uint8_t>& out, const std::vector<packet::MplsLabel>& stack) {
+  append16(out, static_cast<std::uint32_t>(4 + 4 * stack.size()));
+  out.push_back(1);  // MPLS label stack class
+  out.push_back(1);  // incoming stack
+  for (const packet::MplsLabel& entry : stack)
+    append32(out,
+             entry.label << 12 | std::uint32_t{entry.traffic_class} << 9 | (entry.bottom ? 0x100u : 0u) | entry.ttl);
+}
+
+/// An Interface Information Object (RFC 5837 section 4.1).
+void append_interface(std::vector<std::uint8_t>& out, const packet::InterfaceInfo& told) {
+  std::vector<std::uint8_t> parts;
+  auto c_type = static_cast<std::uint8_t>(static_cast<unsigned>(told.role) << 6);
+  if (told.index) {
+    c_type |= 0x08;
+    append32(parts, *told.index);
   }
+  if (!told.address.is_unspecified()) {
+    c_type |= 0x04;
+    append32(parts, told.address.is_v4() ? 0x00010000u : 0x00020000u);
+    const ByteView bytes = told.address.bytes();
+    parts.insert(parts.end(), bytes.begin(), bytes.end());
+  }
+  if (!told.name.empty()) {
+    c_type |= 0x02;
+    const std::size_t size = (told.name.size() + 4) / 4 * 4;
+    parts.push_back(static_cast<std::uint8_t>(size));
+    parts.insert(parts.end(), told.name.begin(), told.name.end());
+    parts.resize(parts.size() + size - 1 - told.name.size());
+  }
+  if (told.mtu) {
+    c_type |= 0x01;
+    append32(parts, *told.mtu);
+  }
+  append16(out, static_cast<std::uint32_t>(4 + parts.size()));
+  out.push_back(2);  // interface information class
+  out.push_back(c_type);
+  out.insert(out.end(), parts.begin(), parts.end());
+}
+
+/// Appends labels (RFC 4950) and interfaces (RFC 5837) as RFC 4884 extension behind the quote, which it pads to 128
+/// bytes. Returns the new size of the quote with all that follows.
+std::size_t append_extension(MutableBytes quote, std::size_t quoted, const Node& node, bool labelled) {
+  constexpr std::size_t kPadded = 128;
+  std::vector<std::uint8_t> objects;
+  if (labelled) append_labels(objects, node.mpls);
+  for (const packet::InterfaceInfo& told : node.interfaces)
+    append_interface(objects, told);
+  if (quoted < kPadded) std::memset(quote.data() + quoted, 0, kPadded - quoted);
+  const MutableBytes extension = quote.subspan(kPadded, 4 + objects.size());
+  store32(extension, 0, 0x20000000u);
+  std::memcpy(extension.data() + 4, objects.data(), objects.size());
   store16(extension, 2, static_cast<std::uint16_t>(~sum16(extension)));
   return kPadded + extension.size();
 }
@@ -245,15 +291,15 @@ void undo_translation(Packet& packet, NatQuote quote) {
   write_transport_checksum(packet, header, protocol);
 }
 
-void rewrite_dscp(Packet& packet, std::uint8_t dscp) {
+void rewrite_class(Packet& packet, std::uint8_t bits, std::uint8_t mask) {
   const MutableBytes bytes = packet.bytes();
   if (packet.family == Family::ipv4) {
     const std::uint16_t before = load16(bytes, 0);
-    bytes[1] = static_cast<std::uint8_t>(std::uint32_t{dscp} << 2 | (bytes[1] & 3u));
+    bytes[1] = static_cast<std::uint8_t>((bytes[1] & ~mask) | (bits & mask));
     store16(bytes, 10, adjusted(load16(bytes, 10), before, load16(bytes, 0)));
   } else {
     const std::uint32_t word = load32(bytes, 0);
-    store32(bytes, 0, (word & ~0x0fc00000u) | std::uint32_t{dscp} << 22);
+    store32(bytes, 0, (word & ~(std::uint32_t{mask} << 20)) | static_cast<std::uint32_t>(bits & mask) << 20);
   }
 }
 
@@ -306,8 +352,10 @@ void make_icmp_error(Packet& packet, const Node& node, const IpAddress& from, Ic
 
   const MutableBytes storage(packet.storage);
   const std::size_t quote_at = packet.begin;
-  const bool labelled = !node.mpls.empty() && (code.type == (v4 ? 11 : 3));
-  const std::size_t all = labelled ? append_mpls(storage.subspan(quote_at), quoted, node.mpls) : quoted;
+  const bool exceeded = code.type == (v4 ? 11 : 3);
+  const bool labelled = !node.mpls.empty() && exceeded;
+  const bool extended = labelled || (!node.interfaces.empty() && (exceeded || code.type == (v4 ? 3 : 1)));
+  const std::size_t all = extended ? append_extension(storage.subspan(quote_at), quoted, node, labelled) : quoted;
   packet.begin -= header + 8;
   packet.size = header + 8 + all;
 
@@ -318,10 +366,10 @@ void make_icmp_error(Packet& packet, const Node& node, const IpAddress& from, Ic
   message[0] = code.type;
   message[1] = code.code;
   store16(message, 2, 0);
-  constexpr std::uint32_t kNextMtu = 1280;
+  constexpr std::uint16_t kNextMtu = 1280;
   const bool too_big = v4 ? code.type == 3 && code.code == 4 : code.type == 2;
-  store32(message, 4, too_big ? kNextMtu : 0);
-  if (labelled) message[v4 ? 5 : 4] = v4 ? 128 / 4 : 128 / 8;
+  store32(message, 4, too_big ? node.mtu.value_or(kNextMtu) : 0);
+  if (extended) message[v4 ? 5 : 4] = v4 ? 128 / 4 : 128 / 8;
   write_transport_checksum(packet, header, v4 ? kIcmp : kIcmpV6);
   packet.reply = true;
 }

@@ -35,7 +35,8 @@ bool translate(Packet& packet, NodeId at, const Nat& nat);
 /// Undoes the newest translation in a reply.
 void undo_translation(Packet& packet, NatQuote quote);
 
-void rewrite_dscp(Packet& packet, std::uint8_t dscp);
+/// Replaces the bits of `mask` in the traffic class: 0xfc is DSCP, 0x03 ECN.
+void rewrite_class(Packet& packet, std::uint8_t bits, std::uint8_t mask);
 
 /// ICMP type and code of an answer.
 struct IcmpCode {

@@ -170,6 +170,10 @@ class HopLine {
     pane_.put(row_, start_of(placed, host), words, {.hue = Hue::muted});
   }
 
+  void draw_finding(std::span<const PlacedColumn> placed, std::string_view words) {
+    pane_.put(row_, start_of(placed, host), words, {.hue = Hue::warning});
+  }
+
   void draw_refusal(std::span<const PlacedColumn> placed) {
     pane_.put(row_, start_of(placed, host), fmt::format("  refused: {}", packet::to_string(hop_.refusal())),
               {.hue = Hue::bad, .bold = true});
@@ -269,10 +273,15 @@ void put_head(Pane& pane, const Scene& scene, const FlowRow& flow) {
 std::vector<DetailView::Line> DetailView::lines(const Scene& scene, const FlowRow& flow) {
   std::vector<Line> found;
   const auto hops = flow.tally.hops();
+  const std::vector<Finding> findings = flow.tally.findings();
   for (std::size_t i = 0; i < hops.size(); ++i) {
     found.push_back({Kind::hop, i, 0});
     if (hops[i].refusal() != packet::ReplyKind::none) found.push_back({Kind::refusal, i, 0});
     if (scene.labels && !hops[i].mpls().empty()) found.push_back({Kind::labels, i, 0});
+    for (const Finding& finding : findings) {
+      if (finding.hop != i) continue;
+      found.push_back({Kind::finding, i, 0, fmt::format("  {}: {}", to_string(finding.kind), finding.detail)});
+    }
     for (std::size_t j = 0; j < hops[i].responders().size(); ++j)
       if (hops[i].responders()[j].address != hops[i].address()) found.push_back({Kind::responder, i, j});
   }
@@ -311,6 +320,8 @@ void DetailView::draw(Pane pane, const Scene& scene, const FlowRow* flow, bool f
       drawn.draw_responder(placed, hop.responders()[line.responder]);
     } else if (line.kind == Kind::labels) {
       drawn.draw_labels(placed);
+    } else if (line.kind == Kind::finding) {
+      drawn.draw_finding(placed, line.words);
     } else {
       drawn.draw_refusal(placed);
     }

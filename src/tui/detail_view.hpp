@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "tui/columns.hpp"
@@ -12,10 +13,11 @@ namespace ecmp::tui {
 class DetailView {
  public:
   struct Line {
-    enum class Kind : std::uint8_t { hop, responder, labels, refusal };
+    enum class Kind : std::uint8_t { hop, responder, labels, refusal, finding };
     Kind kind = Kind::hop;
     std::size_t hop = 0;        ///< TTL 1 is 0
     std::size_t responder = 0;  ///< of those of the hop
+    std::string words = {};     ///< of a finding
   };
 
   void move(std::ptrdiff_t by, const Scene& scene, const FlowRow* flow);

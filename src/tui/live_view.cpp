@@ -1,12 +1,14 @@
 #include "tui/live_view.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <fmt/format.h>
 #include <iterator>
 #include <utility>
 #include <vector>
 
+#include "render/search_text.hpp"
 #include "tui/figures.hpp"
 #include "tui/glyphs.hpp"
 
@@ -319,6 +321,13 @@ void LiveView::draw_state(Pane pane, const Scene& scene, std::size_t at, Duratio
   const double ratio = sent == 0 ? 0 : static_cast<double>(lost) / static_cast<double>(sent);
   if (sent > 0) put(fmt::format("loss {} %", percent(ratio)), loss_style(ratio));
   if (unsent > 0) put(fmt::format("{} not sent", count(unsent)), {.hue = Hue::warning, .bold = true});
+  if (const auto& search = scene.tally.search()) {
+    const bool first = search->searching && search->finished == 0;
+    put(first ? render::search_text(*search)
+              : fmt::format("coverage {:.1f} %", std::floor(1000 * search->coverage) / 10),
+        {.hue = first ? Hue::accent : Hue::muted});
+    if (!search->per_packet.empty()) put("balanced per packet", {.hue = Hue::warning});
+  }
   if (scene.tally.left_out() > 0) put("more flows than are shown", {.hue = Hue::warning});
   if (!search_.empty() && !typing_) {
     put(fmt::format("only \"{}\": {}", search_, counted(matching_flows(scene).size(), "flow", "flows")),

@@ -27,11 +27,13 @@ def reasons():
     needs = {
         "test_lab.py": missing_tools("scamper"),
         "test_paths.py": missing_tools("tcpdump"),
+        "test_auto.py": missing_tools("scamper"),
         "test_faults.py": [],
         "test_etr.py": [],
         "test_trace.py": missing_tools("tcpdump"),
         "test_trace_command.py": missing_tools("setpriv"),
         "test_http.py": missing_tools("promtool", "prometheus", "setpriv"),
+        "test_abuse.py": [],
         "test_probe.py": missing_tools("promtool", "prometheus"),
         "test_reload.py": missing_tools("openssl"),
         "test_dashboards.py": missing_tools("promtool", "prometheus"),

@@ -26,8 +26,11 @@ struct TraceOptions {
   std::uint8_t max_ttl = 30;
   std::uint32_t confirm_rounds = 2;
   std::uint32_t rounds = 0;
+  std::uint8_t dscp = 0;
+  std::uint16_t packet_size = 60;
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
+  bool adapt_to_responders = true;
 };
 
 /// A confirmed change of a flow's path.
@@ -80,7 +83,8 @@ class EngineRun final : public RoundSink {
         tap_(network_),
         engine_({.secret = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u},
                  .probes_per_second = options.probes_per_second,
-                 .probes_per_second_per_responder = options.probes_per_second_per_responder}) {
+                 .probes_per_second_per_responder = options.probes_per_second_per_responder,
+                 .adapt_to_responders = options.adapt_to_responders}) {
     for (const NodeId id : network_.topology().destinations)
       trace(network_.topology().nodes[id]);
   }
@@ -145,6 +149,8 @@ class EngineRun final : public RoundSink {
     plan.timeout = options_.timeout;
     plan.max_ttl = options_.max_ttl;
     plan.rounds = options_.rounds;
+    plan.dscp = options_.dscp;
+    plan.packet_size = options_.packet_size;
     plan.phase = destinations_.size();
     const std::optional<std::uint32_t> first = engine_.add(plan, network_.now());
     if (!first) throw std::runtime_error("the engine has refused destination " + node.name);

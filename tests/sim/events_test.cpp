@@ -83,6 +83,21 @@ Scenario fan_that_changes(const std::string& first, const std::string& then) {
   return *scenario;
 }
 
+Scenario lossy_fan() {
+  auto scenario = parse_scenario(R"(
+    wires = ["agent - r1 - (b1..b4) - r2 - dst"]
+    [link."*"]
+    delay = "1ms"
+    [router."*"]
+    reply_loss = "30%"
+    [destination.dst]
+    reply_loss = "30%"
+  )",
+                                 "lossy");
+  REQUIRE(scenario);
+  return *scenario;
+}
+
 }  // namespace
 
 TEST_CASE("flows that move to a new branch are one reroute event", "[events]") {
@@ -180,4 +195,37 @@ TEST_CASE("a destination that cannot be reached for a while goes down once and c
   CHECK(run.events[1]->kind == EventKind::up);
   CHECK(run.events[1]->time - run.events[0]->time > 15s);
   CHECK(run.events[0]->moves.empty());
+}
+
+TEST_CASE("a third of all replies lost for hours is no event", "[events]") {
+  const Seed seed(8600);
+  EventRun run(lossy_fan(), seed, {.interval = 10s});
+  run.run(2h);
+  CHECK(run.events.empty());
+  CHECK(run.changed.empty());
+}
+
+TEST_CASE("a reroute in the first seconds is a reroute", "[events]") {
+  auto scenario = parse_scenario(R"(
+    wires = ["agent - r1 - (b1..b5) - r2 - dst"]
+    [link."*"]
+    delay = "1ms"
+    [[route]]
+    at = "r1"
+    via = ["b1", "b2", "b3", "b4"]
+    [[change]]
+    at = "3s"
+    route = { at = "r1", via = ["b1", "b5", "b3", "b4"] }
+    [destination.dst]
+  )",
+                                 "early");
+  REQUIRE(scenario);
+  for (std::uint64_t number = 0; number < 10; ++number) {
+    const Seed seed(8700 + number);
+    EventRun run(*scenario, seed, {});
+    run.run(20s);
+    CAPTURE(number);
+    REQUIRE(run.events.size() == 1);
+    CHECK(run.events[0]->kind == EventKind::reroute);
+  }
 }

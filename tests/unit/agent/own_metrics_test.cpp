@@ -27,9 +27,14 @@ OwnMetricsInput example_input() {
   for (std::size_t i = 0; i < input.engine.ignored.size(); ++i) {
     input.engine.ignored[i] = 10 + i;
   }
+  for (std::size_t i = 0; i < input.engine.unobserved.size(); ++i) {
+    input.engine.unobserved[i] = 50 + i;
+  }
+  input.clock_steps = 2;
   input.engine.rounds_skipped = 5;
   input.engine.rate_limited = 6;
   input.engine.responder_delayed = 7;
+  input.engine.left_out = 11;
   input.capture_dropped = 8;
   input.dns_errors = 9;
   input.history_rounds = 1000;
@@ -46,8 +51,10 @@ OwnMetricsInput example_input() {
   input.events = 21;
   input.events_forgotten = 22;
   input.http_connections_refused = {{"full", 12}, {"address", 0}};
+  input.http_requests = {{"200", 31}, {"404", 2}};
   input.one_off_traces = {{"reached", 13}, {"not_reached", 1}};
   input.one_off_refused = {{"rate", 14}, {"busy", 0}};
+  input.privileges = net::Privileges{"ecmp-exporter", "none", true, "filter"};
   input.process = ProcessUsage{12.34, 1767225599.99, 123456789, 34567890, 17, 1048576};
   return input;
 }
@@ -92,7 +99,19 @@ TEST_CASE("the exporter's own metrics are exactly these, in every format", "[age
 }
 
 TEST_CASE("every own family of the table is told, and no other", "[agent]") {
-  const std::string text = text_of(OwnMetrics(), example_input(), {});
+  OwnMetricsInput input = example_input();
+  LocalisationReport report;
+  report.links.resize(2);
+  report.links[0].links = {{IpAddress::v4(0x0a000001), IpAddress::v4(0x0a000002)}};
+  report.links[0].loss = 0.25;
+  report.links[0].suspicion = 3;
+  report.links[1].links = report.links[0].links;  // told once: the stronger suspicion
+  input.localisation = std::make_shared<const LocalisationReport>(report);
+  input.localisation_verdicts = {{"loss_verdict", 5}};
+  const std::string text = text_of(OwnMetrics(), input, {});
+  CHECK(count_of(text, "ecmp_link_loss_ratio{from=\"10.0.0.1\",to=\"10.0.0.2\"} 0.25\n") == 1);
+  CHECK(count_of(text, "ecmp_link_suspicion{from=\"10.0.0.1\",to=\"10.0.0.2\"} 3\n") == 1);
+  CHECK(count_of(text, "ecmp_localisation_verdicts_total{kind=\"loss_verdict\"} 5\n") == 1);
   const auto own = render::metric_table().subspan(render::kNetworkMetrics, render::kOwnMetrics);
   for (const render::MetricRow& family : own) {
     CAPTURE(family.name);

@@ -110,8 +110,13 @@ TEST_CASE("flows may be given by either name", "[trace]") {
   CHECK(good({"--flows", "16", "h"}).flows == 16);
   CHECK(good({"--flows=512", "h"}).flows == 512);
   check_refused({"--flows", "4", "-P4", "h"}, 1, "cannot use both --flows and --parallel-probes");
-  check_refused({"--flows", "auto", "h"}, 1,
-                "--flows auto is not supported by this version: give the number of flows, such as --flows 16");
+  CHECK_FALSE(good({"--flows", "16", "h"}).auto_flows);
+  const TraceRequest automatic = good({"--flows", "auto", "h"});
+  CHECK(automatic.flows == 512);
+  REQUIRE(automatic.auto_flows);
+  CHECK(automatic.auto_flows->confidence == 0.95);
+  check_refused({"--flows", "auto", "-s", "65100", "h"}, 1, "source port+parallel probes must be below 65535");
+  check_refused({"--flows", "auto", "-P4", "h"}, 1, "cannot use both --flows and --parallel-probes");
 }
 
 TEST_CASE("values that make no sense are refused with ETR's words and exit status 1", "[trace]") {
@@ -147,7 +152,7 @@ TEST_CASE("what ETR lets pass in silence is refused too", "[trace]") {
   check_refused({"--json", "--report", "h"}, 1, "cannot use both --json and --report");
   check_refused({"--json", "--diagram=svg", "h"}, 1, "cannot use both --json and --diagram");
   check_refused({"--report", "--diagram=svg", "h"}, 1, "cannot use both --report and --diagram");
-  check_refused({"--report", "-c0", "h"}, 1, "--report and --diagram need a count of at least 1");
+  check_refused({"--report", "-c0", "h"}, 1, "--report, --diagram and --find need a count of at least 1");
   check_refused({"--diagram=png", "h"}, 1, "diagram must be 'ascii', 'utf8', 'dot' or 'svg'");
   check_refused({"--log-level=loud", "h"}, 1, "log level must be 'debug', 'info', 'warn' or 'error'");
   check_refused({"-j", "", "h"}, 1, "--json-file needs the path of a file");

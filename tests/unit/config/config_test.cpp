@@ -1,5 +1,6 @@
 #include "config/config.hpp"
 
+#include "config/write.hpp"
 #include "parsing.hpp"
 
 using namespace std::chrono_literals;
@@ -262,4 +263,39 @@ TEST_CASE("a hopeless file tells its first thousand problems", "[config]") {
   const auto& problems = std::get<std::vector<ecmp::config::Problem>>(outcome);
   REQUIRE(problems.size() == 1001);
   CHECK(problems.back().message == "... and more: 4000 problems are not listed");
+}
+
+TEST_CASE("flows that are found by themselves have terms of their own", "[config]") {
+  const auto config = must_parse(R"(
+[probe]
+flows = "auto"
+confidence = 0.99
+[limits]
+max_flows_per_destination = 300
+[[destination]]
+host = "192.0.2.1"
+[[destination]]
+host = "192.0.2.2"
+max_flows = 100
+confidence = 0.9
+p_min = 0.05
+min_flows_per_path = 1
+rediscover = "10m"
+[[destination]]
+host = "192.0.2.3"
+flows = 8
+)");
+  const auto& destinations = config.destinations;
+  CHECK(destinations[0].flows == 300);
+  REQUIRE(destinations[0].auto_flows);
+  CHECK(*destinations[0].auto_flows == ecmp::config::AutoFlows{.confidence = 0.99});
+  CHECK(destinations[1].flows == 100);
+  REQUIRE(destinations[1].auto_flows);
+  CHECK(*destinations[1].auto_flows ==
+        ecmp::config::AutoFlows{
+            .confidence = 0.9, .p_min = 0.05, .min_flows_per_path = 1, .rediscover = std::chrono::minutes(10)});
+  CHECK(destinations[2].flows == 8);
+  CHECK_FALSE(destinations[2].auto_flows);
+  // Written and read again it is the same.
+  CHECK(must_parse(ecmp::config::to_toml(config).c_str()).destinations == destinations);
 }

@@ -19,6 +19,7 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.web_config_file == b.web_config_file);
   CHECK(a.limits.probes_per_second == b.limits.probes_per_second);
   CHECK(a.limits.probes_per_second_per_responder == b.limits.probes_per_second_per_responder);
+  CHECK(a.limits.adapt_to_responders == b.limits.adapt_to_responders);
   CHECK(a.limits.max_destinations == b.limits.max_destinations);
   CHECK(a.limits.max_flows_per_destination == b.limits.max_flows_per_destination);
   CHECK(a.limits.max_paths_per_destination == b.limits.max_paths_per_destination);
@@ -78,6 +79,7 @@ TEST_CASE("the reference configuration shows every key with its default", "[conf
                           "confirm_rounds",
                           "probes_per_second",
                           "probes_per_second_per_responder",
+                          "adapt_to_responders",
                           "max_destinations",
                           "max_flows_per_destination",
                           "max_paths_per_destination",

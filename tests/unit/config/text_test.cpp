@@ -3,10 +3,12 @@
 #include <array>
 
 #include "catch.hpp"
+#include "config/config.hpp"
 
 using ecmp::config::is_utf8;
 using ecmp::config::nearest;
 using ecmp::config::printable;
+using ecmp::config::without_secrets;
 
 TEST_CASE("UTF-8 is told from what only looks like it", "[config]") {
   for (const char* text :
@@ -38,4 +40,23 @@ TEST_CASE("a mistyped key finds the one that was meant", "[config]") {
   CHECK(nearest("colour", kKeys).empty());
   CHECK(nearest("", kKeys).empty());
   CHECK(nearest(std::string(100, 'a'), kKeys).empty());
+}
+
+TEST_CASE("a line that is quoted shows no password", "[config]") {
+  CHECK(without_secrets("http = [\"http://ann:p@ss@sd.example/x\", \"https://bob:two@b\"]") ==
+        "http = [\"http://ann:<secret>@sd.example/x\", \"https://bob:<secret>@b\"]");
+  CHECK(without_secrets("http = [\"http://ann:secret@sd.example") == "http = [\"http://ann:<secret>@sd.example");
+  CHECK(without_secrets("ann:$2y$05$abc./def: x") == "ann:<secret>: x");
+  CHECK(without_secrets("http = [\"http://sd.example:80/x\"] # ann@b") ==
+        "http = [\"http://sd.example:80/x\"] # ann@b");
+  CHECK(without_secrets("http://") == "http://");
+  CHECK(without_secrets("").empty());
+}
+
+TEST_CASE("a syntax error on the line of a URL tells no password", "[config]") {
+  const auto outcome = ecmp::config::parse("[discovery]\nhttp = [\"http://ann:secret@sd.example/\" oops]\n", "x.toml");
+  const auto* problems = std::get_if<std::vector<ecmp::config::Problem>>(&outcome);
+  REQUIRE(problems != nullptr);
+  CHECK(problems->front().message.find("secret@") == std::string::npos);
+  CHECK(problems->front().message.find("ann:<secret>@sd.example") != std::string::npos);
 }

@@ -175,6 +175,15 @@ TEST_CASE("every key of a web configuration arrives", "[config]") {
   CHECK(config.users.contains("1"));
 }
 
+TEST_CASE("a hash behind a colon without a blank is not told", "[config]") {
+  for (const char* const text : {"basic_auth_users: {ann:$2y$05$abcdefgh: x}\n",
+                                 "basic_auth_users:\n  ann:$2y$05$abcdefgh\n", "ann:$2y$05$abcdefgh: 1\n"}) {
+    const std::string problems = problems_of(text);
+    CHECK(!problems.empty());
+    CHECK(problems.find("abcdefgh") == std::string::npos);
+  }
+}
+
 TEST_CASE("a web configuration without anything asks for nothing", "[config]") {
   for (const char* name : {"empty.yml", "nothing.yml"}) {
     CAPTURE(name);

@@ -101,6 +101,7 @@ TEST_CASE("stamps that waited in the ring since before a step was seen use the o
   const WallTime later_stamp = host.stamp();
   mapping.update(host.sample());
   CHECK(std::chrono::abs(mapping.to_instant(later_stamp) - later_truth) <= nanoseconds(20));
+  CHECK(mapping.steps() == 1);
 }
 
 TEST_CASE("no stamp is converted to the future", "[clock_mapping]") {

@@ -80,6 +80,7 @@ TEST_CASE("a client that says nothing is closed without a word", "[http]") {
   add_fine(server);
   server.start();
   CHECK(RawClient(server.port()).rest().empty());
+  CHECK(server->counters().read_timeouts == 1);
 }
 
 TEST_CASE("an idle connection is closed after its time", "[http]") {
@@ -201,6 +202,7 @@ TEST_CASE("idle and half-open clients block nobody", "[http]") {
 TEST_CASE("beyond the bound a connection is refused with 503, and a freed place is used again", "[http]") {
   HttpLimits limits;
   limits.max_connections = 3;
+  limits.idle_when_crowded = std::chrono::hours(1);
   TestServer server(limits);
   add_fine(server);
   server.start();
@@ -222,6 +224,23 @@ TEST_CASE("beyond the bound a connection is refused with 503, and a freed place 
   REQUIRE(server.await([](const auto& counters) { return counters.connections_open == 2; }));
   CHECK(RawClient(server.port()).get("/").status == 200);
   CHECK(server->counters().connections_accepted == 4);
+}
+
+TEST_CASE("idle connections give way when most places are taken", "[http]") {
+  HttpLimits limits;
+  limits.max_connections = 4;
+  limits.idle_when_crowded = milliseconds(50);
+  TestServer server(limits);
+  add_fine(server);
+  server.start();
+  std::list<RawClient> clients;
+  for (int count = 0; count < 3; ++count)
+    REQUIRE(clients.emplace_back(server.port()).get("/").status == 200);
+  CHECK(clients.front().readable(milliseconds(200)) == false);  // three of four are not most of them yet
+  REQUIRE(clients.emplace_back(server.port()).get("/").status == 200);
+  CHECK(server.await([](const auto& counters) { return counters.idle_cut > 0; }));
+  CHECK(server.await([](const auto& counters) { return counters.connections_open <= 3; }));
+  CHECK(RawClient(server.port()).get("/").status == 200);
 }
 
 TEST_CASE("one address may be given a bound of its own", "[http]") {
@@ -247,6 +266,19 @@ TEST_CASE("many refused clients that stay are let go", "[http]") {
   for (RawClient& client : clients)
     CHECK(client.answer().status == 503);
   CHECK(server->counters().refused_full == 100);
+}
+
+TEST_CASE("a reader that takes a byte now and then is not waited for longer than one that takes none", "[http]") {
+  using ecmp::net::send_deadline;
+  using std::chrono::seconds;
+  const ecmp::Instant begin{std::chrono::hours(1)};
+  CHECK(send_deadline(begin, begin, 0, seconds(10)) == begin + seconds(10));
+  // Nine bytes in nine seconds: the end stays where it was, but for what nine bytes are worth.
+  CHECK(send_deadline(begin, begin + seconds(9), 9, seconds(10)) < begin + seconds(11));
+  // Whoever takes more than enough has the whole patience for each wait, however long it takes altogether.
+  CHECK(send_deadline(begin, begin + seconds(90), 1 << 20, seconds(10)) == begin + seconds(100));
+  // kSlowestReader is just enough.
+  CHECK(send_deadline(begin, begin + seconds(64), 64 * 1024, seconds(10)) == begin + seconds(74));
 }
 
 TEST_CASE("a reader that stops reading is given up, and blocks nobody meanwhile", "[http]") {

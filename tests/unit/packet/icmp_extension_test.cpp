@@ -149,7 +149,7 @@ TEST_CASE("messages without a length attribute are all quote", "[packet]") {
   }
 }
 
-TEST_CASE("kept labels are what was kept, and copies of their own", "[packet]") {
+TEST_CASE("kept labels are what was kept, and what their copies share", "[packet]") {
   MplsStack stack;
   CHECK(KeptMpls(stack).empty());
   stack.depth = 2;
@@ -160,7 +160,7 @@ TEST_CASE("kept labels are what was kept, and copies of their own", "[packet]") 
   CHECK(copy == kept);
   REQUIRE(kept.view().size() == 2);
   CHECK(kept.view()[1].label == 17);
-  CHECK(copy.view().data() != kept.view().data());
+  CHECK(copy.view().data() == kept.view().data());  // shared: it never changes
   kept = KeptMpls();
   CHECK(kept.empty());
   CHECK(kept.view().empty());
@@ -170,4 +170,82 @@ TEST_CASE("kept labels are what was kept, and copies of their own", "[packet]") 
   const KeptMpls* const self = &kept;
   kept = *self;
   CHECK(kept == copy);
+}
+
+namespace {
+
+std::vector<InterfaceInfo> interfaces(const Bytes& objects, Family family = Family::ipv4) {
+  const std::size_t words = family == Family::ipv4 ? 32 : 16;
+  return parsed(with_extension(family, 128, words, samples::extension(objects))).interfaces;
+}
+
+}  // namespace
+
+TEST_CASE("what a router tells of its interfaces is read in all its combinations", "[packet]") {
+  // Role outgoing; index 17, 192.0.2.9, "eth0", MTU 9000.
+  const Bytes index = samples::hex("00000011"), v4 = samples::hex("00010000 c0000209"),
+              name = samples::hex("08 65746830 000000"), mtu = samples::hex("00002328");
+  for (unsigned parts = 0; parts < 16; ++parts) {
+    CAPTURE(parts);
+    Bytes content;
+    if ((parts & 8u) != 0) content = content + index;
+    if ((parts & 4u) != 0) content = content + v4;
+    if ((parts & 2u) != 0) content = content + name;
+    if ((parts & 1u) != 0) content = content + mtu;
+    const Bytes head = {0, static_cast<std::uint8_t>(4 + content.size()), 2, static_cast<std::uint8_t>(0x80u | parts)};
+    for (const Family family : samples::kFamilies) {
+      const auto told = interfaces(samples::mpls_objects() + head + content, family);
+      REQUIRE(told.size() == 1);
+      CHECK(told[0].role == InterfaceInfo::Role::outgoing);
+      CHECK(told[0].index == ((parts & 8u) != 0 ? std::optional<std::uint32_t>(17) : std::nullopt));
+      CHECK(told[0].address == ((parts & 4u) != 0 ? IpAddress::v4(0xc0000209) : IpAddress()));
+      CHECK(told[0].name == ((parts & 2u) != 0 ? "eth0" : ""));
+      CHECK(told[0].mtu == ((parts & 1u) != 0 ? std::optional<std::uint32_t>(9000) : std::nullopt));
+    }
+    // Cut anywhere, the object contradicts itself, and nothing of the extension is believed.
+    for (std::size_t size = 0; size < content.size(); ++size) {
+      Bytes cut = content;
+      cut.resize(size);
+      const Bytes shorter = {0, static_cast<std::uint8_t>(4 + size), 2, head[3]};
+      CHECK(interfaces(shorter + cut).empty());
+    }
+  }
+}
+
+TEST_CASE("interface objects that lie are none, and hostile names are harmless", "[packet]") {
+  const auto named = [](const Bytes& name) {
+    return interfaces(Bytes{0, static_cast<std::uint8_t>(4 + name.size()), 2, 0x02} + name);
+  };
+  const auto told = named(samples::hex("0c 1b5b324a 0a22ff 41 000000"));
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].name == "?[2J?\"?A");
+  CHECK(named(samples::hex("00 616263")).empty());           // no length
+  CHECK(named(samples::hex("05 61626364 000000")).empty());  // not a multiple of 4
+  CHECK(named(samples::hex("08 616263")).empty());           // longer than the object
+  Bytes longest(64, 'x');
+  longest[0] = 64;
+  REQUIRE(named(longest).size() == 1);
+  CHECK(named(longest)[0].name.size() == 63);
+  Bytes longer(68, 'x');
+  longer[0] = 68;
+  CHECK(named(longer).empty());
+  CHECK(interfaces(samples::hex("000c0204 00030000 c0000209")).empty());  // an unknown address family
+
+  const Bytes one = samples::hex("00080208 00000001");
+  CHECK(interfaces(one + one + one + one + one + one).size() == ReplyNotes::kMostInterfaces);
+}
+
+TEST_CASE("notes are kept once for all who hold them", "[packet]") {
+  CHECK(KeptMpls(ReplyNotes()).notes() == nullptr);
+  ReplyNotes notes;
+  notes.mtu = 1400;
+  const KeptMpls kept(notes);
+  const KeptMpls held = kept;  // NOLINT(performance-unnecessary-copy-initialization): that is what is tested
+  CHECK(held.notes() == kept.notes());
+  CHECK(kept.empty());
+  CHECK(kept == KeptMpls(notes));
+  KeptMpls moved = held;
+  moved = KeptMpls();
+  CHECK(moved.notes() == nullptr);
+  CHECK(kept.notes()->mtu == 1400);
 }

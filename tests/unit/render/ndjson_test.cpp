@@ -157,6 +157,23 @@ TEST_CASE("a refusal names who refused and is a timeout", "[render]") {
   CHECK(line["hops"][0]["reply"] == "admin_prohibited");
 }
 
+TEST_CASE("what could not be observed is marked, and is no loss", "[render]") {
+  RoundRecord record = example_round();
+  CHECK_FALSE(nlohmann::json::parse(line_of(record, NoNames{})).contains("unobserved"));
+  HopResult unseen;
+  unseen.ttl = 1;
+  unseen.outcome = HopOutcome::unobserved;
+  record.round.hops = {unseen};
+  record.round.end_to_end = EndToEnd::unobserved;
+  record.round.unobserved = Unobserved::capture_dropped;
+  const auto line = nlohmann::json::parse(line_of(record, NoNames{}));
+  CHECK(line["loss"] == false);
+  CHECK(line["reached_dest"] == false);
+  CHECK(line["unobserved"] == "capture_dropped");
+  CHECK(line["hops"][0]["reply"] == "unobserved");
+  CHECK(line["hops"][0]["silent"] == false);
+}
+
 TEST_CASE("what is not known is empty, and a send that failed is not a loss", "[render]") {
   RoundRecord record = example_round();
   DestinationFacts facts = *record.destination;

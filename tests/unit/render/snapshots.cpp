@@ -68,6 +68,7 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   snapshot.flows[2] = FlowSnapshot{};
   snapshot.flows[2].source_port = 50002;  // no route yet, nothing known
   HopSnapshot labelled = hop(2, ip("203.0.113.1"), {100, 60, 0, 40});
+  labelled.limiting = Limiting::confirmed;
   packet::MplsStack labels;
   labels.depth = 2;
   labels.labels[0].label = 16004;
@@ -80,6 +81,11 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
       path(0x000000b7, 2,
            {hop(1, ip("198.51.100.254"), {100, 100, 0, 0}), hop(2, ip("203.0.113.2"), {100, 99, 1, 0}),
             hop(4, ip("192.0.2.1"), {100, 99, 1, 0})}));
+  HopSnapshot& bleached = snapshot.paths[1].hops[1];
+  packet::ReplyNotes notes;
+  notes.sent_traffic_class = 184;
+  bleached.newest.kind = packet::ReplyKind::time_exceeded;
+  bleached.mpls = packet::KeptMpls(notes);
   for (PathSnapshot& one : snapshot.paths) {
     one.flows = 1;
     one.probes = 100;

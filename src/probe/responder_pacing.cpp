@@ -1,0 +1,288 @@
+#include "probe/responder_pacing.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ecmp {
+namespace {
+
+/// Past it responders share number 0. The table is bounded by the network as well: only answers that carried a true
+/// identity come here.
+constexpr std::size_t kMostResponders = 1u << 17;
+
+/// Linux sends each peer one ICMP error a second (icmp_ratelimit = 1000 ms). A fifth less lets its bucket fill up
+/// again, and makes up for a probe that was held up on its way and meets the next one at the router.
+constexpr double kBaseRate = 0.8;
+constexpr double kLeastRate = 0.1;
+
+/// An open responder may owe so many answers in a row, and one more for each that it has given: who never failed may be
+/// asked in bursts, who is new may not. Linux gives six at once.
+constexpr std::uint16_t kFirstRun = 8;
+constexpr std::uint16_t kLongestRun = 256;
+
+/// Silences, and their share, that make a limit be suspected.
+constexpr std::uint32_t kSuspicious = 3;
+constexpr double kSuspiciousShare = 0.1;
+/// Evidence older than about so many probes is forgotten.
+constexpr std::uint32_t kMemory = 64;
+constexpr std::uint32_t kEnough = 8;
+constexpr Duration kLossesKnown = std::chrono::seconds(5);
+constexpr std::uint32_t kTestProbes = 20;
+/// A trial has to go on until a bucket of Linux's kind is drained: 40 probes at 1.6/s take 25 s, in which 31 are
+/// answered, the burst of six included.
+constexpr std::uint32_t kTrialProbes = 40;
+/// And one of 50 at 20 % more than the limit.
+constexpr Duration kTrialTime = std::chrono::seconds(10);
+constexpr std::uint32_t kRestProbes = 12;
+/// Turns come at chance times: with as many as there are tokens, some tokens would not be used.
+constexpr double kEager = 1.25;
+constexpr double kGrowth = 1.5;  ///< less than the double that was tried
+constexpr double kLowering = 0.6;
+
+constexpr Duration kDemandWindow = std::chrono::seconds(5);
+constexpr Duration kFirstHold = std::chrono::minutes(1);
+constexpr Duration kLongestHold = std::chrono::hours(4);
+/// So long silence that does not come from our rate is taken as it is.
+constexpr Duration kIgnoring = std::chrono::hours(1);
+
+double burst_of(double rate) {
+  return std::max(1.0, rate / 10);
+}
+
+double seconds(Duration duration) {
+  return static_cast<double>(duration.count()) * 1e-9;
+}
+
+double share_of(std::uint32_t silences, std::uint32_t answers) {
+  const std::uint32_t all = silences + answers;
+  return all == 0 ? 0 : static_cast<double>(silences) / all;
+}
+
+}  // namespace
+
+ResponderPacing::Responder::Responder(double ceiling)
+    : run_most(kFirstRun), rate(static_cast<float>(ceiling)), hold(kFirstHold), bucket(ceiling, burst_of(ceiling)) {}
+
+ResponderPacing::ResponderPacing(double ceiling, bool adaptive) : ceiling_(ceiling), adaptive_(adaptive) {
+  responders_.emplace_back(1e9);  // number 0: a hop whose responder is not known
+}
+
+void ResponderPacing::set_rules(double ceiling, bool adaptive) {
+  ceiling_ = ceiling;
+  adaptive_ = adaptive;
+  for (std::size_t number = 1; number < responders_.size(); ++number) {
+    Responder& responder = responders_[number];
+    if (!adaptive || responder.state == State::open || responder.rate > ceiling) {
+      responder.state = State::open;
+      responder.rate = static_cast<float>(ceiling);
+      responder.bucket.set_rate(ceiling, burst_of(ceiling));
+    }
+  }
+}
+
+double ResponderPacing::base_rate() const {
+  return std::min(kBaseRate, ceiling_);
+}
+
+std::uint32_t ResponderPacing::number_of(const IpAddress& address, std::uint32_t likely) {
+  if (likely != 0 && responders_[likely].address == address) return likely;
+  const auto found = numbers_.find(address);
+  if (found != numbers_.end()) return found->second;
+  if (responders_.size() > kMostResponders) return 0;
+  const auto number = static_cast<std::uint32_t>(responders_.size());
+  responders_.emplace_back(ceiling_).address = address;
+  numbers_.emplace(address, number);
+  return number;
+}
+
+void ResponderPacing::count_demand(Responder& responder, Instant now) const {
+  if (responder.asks == 0 && responder.demand == 0) responder.asks_since = now;
+  ++responder.asks;
+  const Duration elapsed = now - responder.asks_since;
+  if (elapsed < kDemandWindow) return;
+  const auto newest = static_cast<float>(responder.asks / seconds(elapsed));
+  responder.demand = responder.demand == 0 ? newest : (responder.demand + newest) / 2;
+  responder.asks = 0;
+  responder.asks_since = now;
+}
+
+double ResponderPacing::wanted(const Responder& responder, Instant now) const {
+  if (responder.demand > 0) return responder.demand;
+  return responder.asks / std::max(1.0, seconds(now - responder.asks_since));
+}
+
+/// Whether the flow's turn has come. When x times as much is wanted as may be asked, each flow asks in every x-th
+/// round; between the two whole numbers around x, as many flows take the lower one as make the mean right. A flow whose
+/// turn it was but which got no token is still due in its next round, and those who got one are not: nobody starves.
+bool ResponderPacing::turn_of(const Responder& responder, const Request& request) {
+  double excess = responder.demand / responder.rate;
+  if (excess <= 1 || request.urgent) return true;
+  if (excess > kEager) excess = std::max(kEager, 0.93 * excess);
+  const double above = std::ceil(excess);
+  if (request.age >= above) return true;
+  if (request.age + 1 < above) return false;
+  const double place = static_cast<double>((request.turn * 0x9e3779b9u) >> 8) * 0x1p-24;
+  return place < above - excess;
+}
+
+ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request& request, Instant now) {
+  using What = Permit::What;
+  if (number == 0) return {};
+  Responder& responder = responders_[number];
+  if (adaptive_) {
+    if (!request.again) count_demand(responder, now);
+    if (responder.state == State::limited && now >= responder.next && wanted(responder, now) > 1.2 * responder.rate)
+      enter(responder, State::trial, std::min(2.0 * responder.known_good, ceiling_), now);
+    if (request.dispensable) {
+      // New responders, and those that fall silent: not more until it is known whether there is a limit.
+      const bool owing = responder.state == State::open && responder.run >= responder.run_most;
+      if (owing && now - responder.last_sent < request.patience && now >= responder.next)
+        return {.what = What::leave_out};
+      if (!turn_of(responder, request)) return {.what = What::leave_out};
+    } else if (responder.state != State::open) {
+      responder.bucket.take(now);  // what cannot be left out counts, but does not wait for a router on the way
+      return {};
+    }
+  }
+  Instant available = responder.bucket.available(now);
+  // Who waits has a place in a queue: if all came back for the same token, each would be looked at once for every
+  // other.
+  if (!request.again) available = std::max(available, responder.queue_end);
+  if (available > now) {
+    if (adaptive_ && request.dispensable && available - now > request.longest_wait) return {.what = What::leave_out};
+    responder.queue_end = std::max(available, responder.queue_end) +
+                          Duration(static_cast<Duration::rep>(1e9 / static_cast<double>(responder.rate)));
+    return {.what = What::wait, .until = available};
+  }
+  responder.bucket.take(now);
+  if (responder.run < responder.run_most) {
+    ++responder.run;
+    responder.last_sent = now;
+  }
+  return {.trial = responder.state == State::trial};
+}
+
+void ResponderPacing::answered(std::uint32_t number, Instant sent, Duration rtt) {
+  if (number == 0 || !adaptive_) return;
+  Responder& responder = responders_[number];
+  responder.run = 0;
+  if (responder.run_most < kLongestRun) ++responder.run_most;
+  // Decays from above: what is overdue must be so for slow answers as well.
+  responder.rtt = rtt > responder.rtt ? rtt : responder.rtt - (responder.rtt - rtt) / 16;
+  if (sent < responder.since) return;
+  ++responder.answers;
+  judge(responder, sent + rtt);
+}
+
+void ResponderPacing::silent(std::uint32_t number, Instant sent, Instant now) {
+  if (number == 0 || !adaptive_) return;
+  Responder& responder = responders_[number];
+  if (sent < responder.since) return;
+  if (responder.silences++ == 0) responder.doubted = now;
+  judge(responder, now);
+}
+
+Limiting ResponderPacing::limiting(std::uint32_t number) const {
+  const Responder& responder = responders_[number];
+  if (responder.state == State::open) return Limiting::none;
+  return responder.confirmed ? Limiting::confirmed : Limiting::suspected;
+}
+
+void ResponderPacing::enter(Responder& responder, State state, double rate, Instant now) const {
+  responder.state = state;
+  responder.since = now;
+  responder.answers = responder.silences = responder.losses = 0;
+  responder.rate = static_cast<float>(rate);
+  responder.bucket.set_rate(rate, burst_of(rate));
+  responder.queue_end = now;  // those who wait come at their times, and get a token or are left out
+}
+
+void ResponderPacing::open(Responder& responder, Instant now, Duration ignoring) const {
+  enter(responder, State::open, ceiling_, now);
+  responder.next = now + ignoring;
+  responder.confirmed = false;
+  responder.hold = kFirstHold;
+}
+
+/// Loss on the way to a hop makes it silent in as many rounds as it makes the destination lost. What goes beyond that,
+/// and beyond chance, may be a limit. That a round is lost is known later than that a hop is silent: unless nearly all
+/// is silent, the losses are waited for.
+bool ResponderPacing::suspicious(const Responder& responder, Instant now) {
+  const double expected = responder.losses + 3 * std::sqrt(static_cast<double>(responder.losses));
+  const double own = responder.silences - expected;
+  const double all = static_cast<double>(responder.silences) + responder.answers;
+  if (own < kSuspicious || all < kEnough || own < kSuspiciousShare * all) return false;
+  return own > 0.5 * all || now - responder.doubted > kLossesKnown;
+}
+
+void ResponderPacing::judge(Responder& responder, Instant now) {
+  const double share = share_of(responder.silences, responder.answers);
+  switch (responder.state) {
+    case State::open:
+      if (now >= responder.next && suspicious(responder, now)) {
+        if (wanted(responder, now) > base_rate()) {
+          responder.silent_share = static_cast<float>(share);
+          responder.known_good = static_cast<float>(base_rate());
+          enter(responder, State::testing, base_rate(), now);
+          responder.bucket.take(now);  // the limiter is empty now
+        } else {
+          responder.silences = responder.answers = responder.losses = 0;  // seldom as it is asked, it is not our rate
+        }
+      }
+      break;
+    case State::testing:
+      if (responder.silences + responder.answers < kTestProbes) return;
+      if (responder.silences > 1 && share > responder.silent_share / 3) return open(responder, now, kIgnoring);
+      enter(responder, State::limited, responder.known_good, now);
+      responder.next = now + responder.hold;
+      break;
+    case State::limited:
+      judge_limited(responder, now);
+      break;
+    case State::trial:
+      judge_trial(responder, now);
+      break;
+    case State::resting:
+      if (responder.silences + responder.answers < kRestProbes) return;
+      responder.confirmed = share < kSuspiciousShare;
+      enter(responder, State::limited, responder.known_good, now);
+      responder.next = now + responder.hold;
+      responder.hold = std::min(2 * responder.hold, kLongestHold);
+      break;
+  }
+  if (responder.silences + responder.answers >= kMemory && responder.state != State::trial) {
+    responder.silences /= 2;
+    responder.answers /= 2;
+    responder.losses /= 2;
+  }
+}
+
+void ResponderPacing::judge_limited(Responder& responder, Instant now) {
+  const double share = share_of(responder.silences, responder.answers);
+  if (responder.silences < 2 || share < kSuspiciousShare) return;
+  if (responder.known_good <= kLeastRate) return open(responder, now, kIgnoring);  // it is not our rate
+  responder.silent_share = static_cast<float>(share);
+  responder.known_good = static_cast<float>(std::max(kLeastRate, responder.known_good * kLowering));
+  enter(responder, State::limited, responder.known_good, now);
+  responder.bucket.take(now);
+  responder.next = now + responder.hold;
+}
+
+void ResponderPacing::judge_trial(Responder& responder, Instant now) {
+  const double share = share_of(responder.silences, responder.answers);
+  if (responder.silences >= kSuspicious && share >= kSuspiciousShare) {
+    enter(responder, State::resting, responder.known_good / 2, now);
+    responder.bucket.take(now);
+    return;
+  }
+  if (responder.answers < kTrialProbes || now - responder.since < kTrialTime) return;
+  // All wanted or allowed is answered: nothing to hold back any more.
+  responder.confirmed = false;
+  responder.hold = kFirstHold;
+  responder.known_good = static_cast<float>(std::min(kGrowth * responder.known_good, ceiling_));
+  if (responder.known_good >= ceiling_) return open(responder, now, Duration{});
+  enter(responder, State::limited, responder.known_good, now);  // and the next trial at once, if more is wanted
+  responder.next = now;
+}
+
+}  // namespace ecmp

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/time.hpp"
+#include "probe/round.hpp"
+#include "probe/token_bucket.hpp"
+
+namespace ecmp {
+
+/// How often each responder is asked, over all flows and destinations. Routers limit how many ICMP errors they send,
+/// Linux by default to one a second for each peer (icmp(7): icmp_ratelimit): whoever asks a shared near hop for every
+/// flow gets silence, and has caused it. So a flow may leave out a near hop whose responder others ask, and flows take
+/// turns. The rate follows what the responder answers:
+///
+///  - *open*: as often as wanted, up to the ceiling. The first silences that look like a limit end that;
+///  - *testing*: at the base rate, which Linux's default limit lets through. If the silence stays it was no limit;
+///  - *limited*: at the rate that is known to be answered;
+///  - *trial*: now and then at the double rate. Silence then is caused by the trial itself and says that there is a
+///    limit; none lets the rate grow;
+///  - *resting*: after a trial that met the limit at half the rate, until the limiter has filled up again. All answered
+///    here, the limit is confirmed: silence came and went with our rate, as random loss does not.
+///
+/// Pure; memory is bounded.
+class ResponderPacing {
+ public:
+  ResponderPacing(double ceiling, bool adaptive);
+
+  void set_rules(double ceiling, bool adaptive);
+
+  /// The number under which a responder is known from now on; 0 when the table is full: nobody's, without any limit.
+  /// `likely` is the number that it had last time, as nearly all have.
+  std::uint32_t number_of(const IpAddress& address, std::uint32_t likely);
+
+  /// Who will answer at this TTL for a flow that has not heard anybody there: the only one whom any flow has heard at
+  /// it, as near hops are shared. 0: unknown, or there are several.
+  [[nodiscard]] std::uint32_t expected(Family family, std::uint8_t ttl) const {
+    const Place& place = places_[family == Family::ipv4 ? 0 : 1][ttl];
+    return place.several ? 0 : place.newest;
+  }
+  /// Of several at this TTL the one that was silent last: it may be whom a flow has not heard. 0: there is none.
+  [[nodiscard]] std::uint32_t silent_at(Family family, std::uint8_t ttl) const {
+    return places_[family == Family::ipv4 ? 0 : 1][ttl].silent;
+  }
+  void heard_at(Family family, std::uint8_t ttl, std::uint32_t number) {
+    Place& place = places_[family == Family::ipv4 ? 0 : 1][ttl];
+    place.several = place.several || (place.newest != 0 && place.newest != number);
+    place.newest = number;
+  }
+  void missed_at(Family family, std::uint8_t ttl, std::uint32_t number) {
+    places_[family == Family::ipv4 ? 0 : 1][ttl].silent = number;
+  }
+
+  struct Request {
+    bool dispensable = false;  ///< the round may do without this probe
+    bool again = false;        ///< asked before, and was told to wait
+    bool urgent = false;       ///< another responder was heard here: a change has to be confirmed
+    std::uint32_t age = 0;     ///< rounds since this flow asked this hop; UINT32_MAX: never
+    std::uint32_t turn = 0;    ///< any number that differs between flows and rounds
+    Duration patience{};       ///< by then it is known of every probe of a round whether it was answered
+    Duration longest_wait{};   ///< a dispensable probe that would wait longer is left out
+  };
+  struct Permit {
+    enum class What : std::uint8_t { send, wait, leave_out } what = What::send;
+    Instant until{};     ///< wait
+    bool trial = false;  ///< send: it is above the rate that is known to be answered
+  };
+  /// May this responder be asked now? `send` takes a token.
+  Permit ask(std::uint32_t number, const Request& request, Instant now);
+
+  /// It was asked by a probe that was thought to go elsewhere.
+  void charge(std::uint32_t number, Instant now) { responders_[number].bucket.take(now); }
+  /// A probe sent at `sent` was answered.
+  void answered(std::uint32_t number, Instant sent, Duration rtt);
+  /// A probe sent at `sent` was not, though the routers behind answered.
+  void silent(std::uint32_t number, Instant sent, Instant now);
+  /// A round that asked it lost the destination: as many silences are expected of loss alone.
+  void lost(std::uint32_t number) {
+    if (number != 0) ++responders_[number].losses;
+  }
+  /// A probe that ask() let through did not leave this host.
+  void not_sent(std::uint32_t number) { responders_[number].run = 0; }
+
+  /// Whether an answer to a probe sent at `sent` should be here by now, going by the RTTs of this responder.
+  [[nodiscard]] bool overdue(std::uint32_t number, Instant sent, Instant now) const {
+    return now - sent > 4 * responders_[number].rtt + std::chrono::milliseconds(10);
+  }
+
+  [[nodiscard]] Limiting limiting(std::uint32_t number) const;
+  [[nodiscard]] const IpAddress& address(std::uint32_t number) const { return responders_[number].address; }
+  /// Probes a second at most, as of now.
+  [[nodiscard]] double rate(std::uint32_t number) const { return responders_[number].rate; }
+  [[nodiscard]] std::size_t size() const { return responders_.size() - 1; }
+
+ private:
+  enum class State : std::uint8_t { open, testing, limited, trial, resting };
+  struct Responder {
+    explicit Responder(double ceiling);
+    IpAddress address;
+    State state = State::open;
+    bool confirmed = false;
+    std::uint16_t run = 0;       ///< probes sent since the last answer
+    std::uint16_t run_most = 0;  ///< so many at most while open
+    float rate = 0;              ///< of the bucket
+    float known_good = 0;        ///< while not open
+    float silent_share = 0;      ///< that made the rate be lowered
+    float demand = 0;            ///< probes a second that are wanted
+    std::uint32_t answers = 0;   ///< evidence since the state began, halved when it grows old
+    std::uint32_t silences = 0;
+    std::uint32_t losses = 0;  ///< rounds
+    std::uint32_t asks = 0;    ///< since the demand was worked out
+    Instant asks_since{};
+    Instant since{};      ///< of the state
+    Instant doubted{};    ///< open: when the first of the silences was
+    Instant next{};       ///< open: ignores silence until then; limited: begins no trial until then
+    Instant last_sent{};  ///< the newest probe while open
+    Instant queue_end{};  ///< when the next probe that has to wait may go
+    Duration hold{};      ///< limited: from one trial to the next
+    Duration rtt{};       ///< smoothed, with its variation on top
+    TokenBucket bucket;
+  };
+
+  void count_demand(Responder& responder, Instant now) const;
+  [[nodiscard]] double wanted(const Responder& responder, Instant now) const;
+  [[nodiscard]] static bool turn_of(const Responder& responder, const Request& request);
+  void judge(Responder& responder, Instant now);
+  [[nodiscard]] static bool suspicious(const Responder& responder, Instant now);
+  void judge_limited(Responder& responder, Instant now);
+  void judge_trial(Responder& responder, Instant now);
+  void enter(Responder& responder, State state, double rate, Instant now) const;
+  void open(Responder& responder, Instant now, Duration ignoring) const;
+  [[nodiscard]] double base_rate() const;
+
+  double ceiling_;
+  bool adaptive_;
+  std::unordered_map<IpAddress, std::uint32_t> numbers_;
+  std::vector<Responder> responders_;  ///< by number; [0] is nobody
+  struct Place {
+    std::uint32_t newest = 0;
+    std::uint32_t silent = 0;
+    bool several = false;
+  };
+  std::array<std::array<Place, 256>, 2> places_{};  ///< by family and TTL
+};
+
+}  // namespace ecmp

@@ -1,0 +1,234 @@
+"""Faults of the agent's own host: what it cannot send or see is told as such and never as loss, and two rounds after the
+fault is over everything is measured again."""
+import contextlib
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+from delay import Delay
+from exporter import Exporter, config, eventually, now
+from lab import AGENT, AGENT_SECOND, DESTINATION, Fan
+from netns import entered
+
+FLOWS = 8
+NAMES = {4: "four", 6: "six"}
+PORTS = range(50000, 50000 + FLOWS)
+INTERVAL = 0.4
+
+
+class Host:
+    """The agent behind one link, with an exporter on it."""
+
+    def __init__(self, fan, exporter):
+        self.fan, self.exporter = fan, exporter
+
+    def agent(self, *lines, family=None, force=False):
+        self.fan.network.batch("agent", list(lines), family=family, force=force)
+
+    def tc(self, *arguments):
+        self.fan.network.run_in("agent", ["tc", "qdisc", *arguments])
+
+    def counter(self, name, **labels):
+        return sum(self.exporter.metrics().values(f"ecmp_exporter_{name}_total", "reason", **labels).values())
+
+    def await_counter(self, name, more_than=0, seconds=15, **labels):
+        eventually(lambda: self.counter(name, **labels) > more_than, seconds,
+                   lambda: self.exporter.get("/metrics?name[]=ecmp_exporter_send_errors_total"
+                                             "&name[]=ecmp_exporter_unobserved_rounds_total").text)
+
+    def await_recovery(self):
+        """The second round of each flow that begins from here on reaches, and those after it."""
+        since = now()
+
+        def rounds():
+            return [self.exporter.rounds(name, since) for name in NAMES.values()]
+        eventually(lambda: all(len(found.get(port, [])) >= 3 for found in rounds() for port in PORTS), 20, "three rounds")
+        for found in rounds():
+            for port, lines in found.items():
+                late = [line["probe_num"] for line in lines[1:] if not line["reached_dest"]]
+                assert not late, f"flow {port}: {lines[:3]}"
+
+    def check_no_loss(self):
+        metrics = self.exporter.metrics()
+        probes = metrics.values("ecmp_flow_probes_total", ("destination", "flow"))
+        replies = metrics.values("ecmp_flow_replies_total", ("destination", "flow"))
+        lossy = [line for line in self.exporter.paths(since="5m") if line["loss"]]
+        assert probes == replies and not lossy, json.dumps(lossy)
+        assert not any(metrics.values("ecmp_hop_losses_total", "hop").values())
+        lines = self.exporter.paths(since="5m")
+        assert not sum(metrics.values("ecmp_flow_path_changes_total", "kind").values())
+        return lines
+
+
+@contextlib.contextmanager
+def host(delay=None, **probe):
+    with Fan(width=2) as fan, contextlib.ExitStack() as stack:
+        destinations = [{"name": name, "host": DESTINATION[family], "flows": FLOWS} for family, name in NAMES.items()]
+        if delay:
+            for number in (1, 2):
+                stack.callback(Delay(fan, fan.branch(number), delay).close)
+        made = config(destinations, probe={"interval": f"{int(INTERVAL * 1000)}ms", "timeout": "250ms", **probe})
+        with Exporter(made, fan.network.ns("agent")) as exporter:
+            found = Host(fan, exporter)
+            found.await_recovery()
+            yield found
+
+
+def test_an_interface_that_goes_down_and_comes_up():
+    # Answers take 100 ms: some are on their way when the link goes.
+    with host(delay=0.1) as h:
+        for _ in range(2):
+            h.fan.uplink_down()
+            h.await_counter("send_errors", h.counter("send_errors"))
+            h.fan.uplink_up()
+            h.await_recovery()
+        lines = h.check_no_loss()
+        reasons = {line["unobserved"] for line in lines if "unobserved" in line}
+        assert "link_down" in reasons and reasons <= {"link_down", "send_failed"}
+        assert h.counter("unobserved_rounds", reason="link_down") > 0
+
+
+def test_a_default_route_that_goes_and_comes_back():
+    with host() as h:
+        routes = {family: h.fan.network.run_in("agent", ["ip", f"-{family}", "route", "show", "default"]).strip()
+                  for family in NAMES}
+        for family in NAMES:
+            h.agent("route del default", family=f"-{family}")
+        h.await_counter("send_errors", reason="no_route")
+        time.sleep(2 * INTERVAL)
+        h.fan.agent_routes()
+        assert all(routes.values())
+        h.await_recovery()
+        h.check_no_loss()
+
+
+def test_a_gateway_that_does_not_answer_for_its_address():
+    with host() as h:
+        h.fan.network.nft("r1", "table arp lab {\nchain input {\ntype filter hook input priority 0;\narp operation request drop\n}\n}\n"
+                                "table ip6 lab6 {\nchain input {\ntype filter hook input priority 0;\n"
+                                "icmpv6 type nd-neighbor-solicit drop\n}\n}\n")
+        h.agent("neigh flush dev r1", force=True)
+        h.await_counter("send_errors", reason="never_left")
+        time.sleep(3 * INTERVAL)
+        h.fan.network.nft("r1", "delete table arp lab\ndelete table ip6 lab6")
+        h.await_counter("unobserved_rounds", reason="send_failed")
+        # The kernel asks for a failed neighbour again with the next probe, and waits up to a second between questions.
+        eventually(lambda: all(line["reached_dest"] for line in h.exporter.paths()), 10, "all reach")
+        h.await_recovery()
+        h.check_no_loss()
+
+
+def test_probes_that_are_too_big_for_the_link():
+    with host(packet_size=1400) as h:
+        h.agent("link set dev r1 mtu 1300")
+        h.await_counter("send_errors", reason="too_big")
+        time.sleep(2 * INTERVAL)
+        h.agent("link set dev r1 mtu 1500")
+        h.await_recovery()
+        h.check_no_loss()
+        assert h.counter("unobserved_rounds", reason="send_failed") > 0
+
+
+def test_a_queue_of_the_host_that_is_full():
+    with host() as h:
+        h.tc("replace", "dev", "r1", "root", "tbf", "rate", "8kbit", "burst", "1600", "limit", "1600")
+        h.await_counter("send_errors", more_than=20)
+        h.tc("del", "dev", "r1", "root")
+        h.await_recovery()
+        metrics = h.exporter.metrics()
+        assert metrics.values("ecmp_exporter_send_errors_total", "reason")["no_buffers"] > 0
+        assert h.counter("unobserved_rounds", reason="send_failed") > 0
+
+
+def test_a_firewall_of_the_host_that_drops_on_the_way_out():
+    with host() as h:
+        h.fan.network.nft("agent", "table netdev lab {\nchain out {\ntype filter hook egress device r1 priority 0;\n"
+                                   "udp dport 33434 drop\n}\n}\n")
+        h.await_counter("send_errors", more_than=20)
+        h.fan.network.nft("agent", "delete table netdev lab")
+        h.await_recovery()
+        h.check_no_loss()
+
+
+@pytest.mark.parametrize("seconds", [0.6, 3])
+def test_a_process_that_is_stopped_for_a_while(seconds):
+    with host(delay=0.1) as h:
+        for _ in range(3):
+            h.exporter.process.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            h.exporter.process.send_signal(signal.SIGCONT)
+            h.await_recovery()
+        h.check_no_loss()
+        skipped = h.exporter.metrics().families["ecmp_exporter_rounds_skipped_total"][0][1]
+        assert skipped > 0, "rounds that could not be made are counted"
+
+
+def flood(h, port):
+    """Datagrams from the agent to itself that the capture's filter lets pass, until its ring of 16 MiB must be full."""
+    with entered(h.fan.network.ns("agent")):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sender:
+        sender.bind((AGENT[4], 0))
+        block = bytes(1200)
+        for _ in range(30000):
+            sender.sendto(block, (AGENT[4], port))
+
+
+def test_a_capture_whose_ring_overflows():
+    # Answers take so long that the ring is full before those come that are on their way.
+    with host(delay=0.6, interval="1s", timeout="900ms") as h:
+        h.exporter.process.send_signal(signal.SIGSTOP)
+        flood(h, 50000)
+        time.sleep(0.6)  # what was on its way finds no room
+        h.exporter.process.send_signal(signal.SIGCONT)
+        eventually(lambda: h.exporter.metrics().families["ecmp_exporter_capture_dropped_total"][0][1] > 0, 10, "drops")
+        h.await_recovery()
+        lines = h.check_no_loss()
+        unseen = [line for line in lines if line.get("unobserved") == "capture_dropped"]
+        assert [line for line in unseen if not line["reached_dest"] and not line["loss"]]
+        assert h.counter("unobserved_rounds", reason="capture_dropped") >= len(unseen) > 0
+
+
+def test_an_address_that_is_deprecated_and_one_that_is_removed():
+    with host() as h:
+        def sources():
+            return set(h.exporter.metrics().values("ecmp_flow_info", "source_address", destination="six"))
+        # The kernel is to choose the source; of two it takes the one that is not deprecated (RFC 6724, rule 3).
+        first, second = AGENT[6], AGENT_SECOND[6]
+        h.agent("route flush default", family="-6", force=True)
+        h.agent(f"addr change {second}/128 dev lo preferred_lft 0 valid_lft forever",
+                "route add default via fe80::2 dev r1", family="-6")
+        eventually(lambda: sources() == {first}, 10, sources)
+        h.agent(f"addr change {second}/128 dev lo preferred_lft forever valid_lft forever",
+                f"addr change {first}/128 dev lo preferred_lft 0 valid_lft forever", family="-6")
+        eventually(lambda: sources() == {second}, 10, sources)
+        h.await_recovery()
+        h.agent(f"addr del {second}/128 dev lo", family="-6")
+        eventually(lambda: sources() == {first}, 10, sources)
+        h.await_recovery()
+        assert not [line for line in h.exporter.paths(since="5m") if line["loss"]]
+
+
+def test_a_namespace_whose_only_link_disappears_and_is_made_again():
+    with Fan(width=2) as fan:
+        fan.network.batch("agent", [f"link add later type veth peer name later netns {fan.network.ns('dst')}"])
+
+        def up():
+            fan.network.batch("agent", ["addr add 10.66.0.2/24 dev later", "link set later up"])
+            fan.network.batch("dst", ["addr add 10.66.0.1/24 dev later", "link set later up"])
+        up()
+        text = config([{"name": "four", "host": "10.66.0.1", "flows": FLOWS}], probe={"interval": "300ms", "timeout": "200ms"})
+        with Exporter(text, fan.network.ns("agent")) as exporter:
+            reach = lambda: [line for line in exporter.paths() if line["reached_dest"]]
+            eventually(lambda: len(reach()) == FLOWS, 10, "all reach")
+            # Without its link's route the lab's default leads elsewhere: it is to lead nowhere.
+            fan.network.batch("agent", ["route add unreachable 10.66.0.0/24 metric 5000", "link del later"])
+            errors = lambda: sum(exporter.metrics().values("ecmp_exporter_send_errors_total", "reason").values())
+            eventually(lambda: errors() > FLOWS, 10, "send errors")
+            fan.network.batch("agent", [f"link add later type veth peer name later netns {fan.network.ns('dst')}"])
+            up()
+            eventually(lambda: len(reach()) == FLOWS, 10, "all reach again")
+            assert not [line for line in exporter.paths(since="5m") if line["loss"]]

@@ -1,0 +1,131 @@
+#include "probe/responder_pacing.hpp"
+
+#include "catch.hpp"
+
+using namespace ecmp;
+using namespace std::chrono_literals;
+
+namespace {
+
+using What = ResponderPacing::Permit::What;
+
+IpAddress router(std::uint32_t number) {
+  return IpAddress::v4(0x0a000000u + number);
+}
+
+/// A responder that is asked `per_second` times a second by probes that may be left out, and answers what a bucket of
+/// `rate` and `burst` lets through.
+class Asking {
+ public:
+  Asking(ResponderPacing& pacing, double rate, double burst)
+      : pacing_(pacing), number_(pacing.number_of(router(1), 0)), limiter_(rate, burst) {}
+
+  void run(Duration time, int per_second) {
+    for (const Instant end = now + time; now < end; now += Duration(1s) / per_second) {
+      const auto permit = pacing_.ask(
+          number_, {.dispensable = true, .age = UINT32_MAX, .turn = ++turn_, .patience = 1s, .longest_wait = 0s}, now);
+      if (permit.what != What::send) {
+        ++left_out;
+      } else if (limiter_.available(now) <= now) {
+        limiter_.take(now);
+        ++answered;
+        pacing_.answered(number_, now, 1ms);
+      } else {
+        (permit.trial ? in_trials : silent) += 1;
+        pacing_.silent(number_, now, now + 100ms);
+      }
+    }
+  }
+
+  Instant now{1000s};
+  int answered = 0;
+  int silent = 0;
+  int in_trials = 0;
+  int left_out = 0;
+
+ private:
+  ResponderPacing& pacing_;
+  std::uint32_t number_;
+  TokenBucket limiter_;
+  std::uint32_t turn_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("responders keep their numbers, and number 0 has no limit", "[pacing]") {
+  ResponderPacing pacing(1, true);
+  const std::uint32_t first = pacing.number_of(router(1), 0);
+  const std::uint32_t second = pacing.number_of(router(2), first);
+  CHECK(first != 0);
+  CHECK(second != first);
+  CHECK(pacing.number_of(router(1), second) == first);
+  CHECK(pacing.number_of(router(2), second) == second);
+  CHECK(pacing.size() == 2);
+  for (int i = 0; i < 1000; ++i)
+    CHECK(pacing.ask(0, {.dispensable = true}, Instant(1s)).what == What::send);
+}
+
+TEST_CASE("the table of responders is bounded", "[pacing]") {
+  ResponderPacing pacing(500, true);
+  std::uint32_t number = 1;
+  for (std::uint32_t i = 0; i < (1u << 17) + 10; ++i)
+    number = pacing.number_of(router(i), 0);
+  CHECK(number == 0);
+  CHECK(pacing.size() == 1u << 17);
+}
+
+TEST_CASE("who answers all is asked as often as wanted", "[pacing]") {
+  ResponderPacing pacing(500, true);
+  Asking asking(pacing, 1e6, 1e6);
+  asking.run(60s, 400);
+  CHECK(asking.left_out == 0);
+  CHECK(asking.answered == 60 * 400);
+}
+
+TEST_CASE("a limit is met by few probes, kept, and confirmed", "[pacing]") {
+  ResponderPacing pacing(500, true);
+  Asking asking(pacing, 1, 6);
+  asking.run(30s, 300);
+  CHECK(asking.silent <= 12);
+  CHECK(pacing.limiting(1) != Limiting::none);
+  asking.silent = 0;
+  asking.run(1200s, 300);
+  CHECK(asking.silent == 0);
+  CHECK(asking.in_trials > 0);
+  CHECK(asking.in_trials < 40);
+  CHECK(pacing.limiting(1) == Limiting::confirmed);
+  CHECK(asking.answered > 600);
+}
+
+TEST_CASE("the rate follows a limit that is lifted", "[pacing]") {
+  ResponderPacing pacing(500, true);
+  Asking limited(pacing, 1, 6);
+  limited.run(30s, 100);
+  REQUIRE(pacing.rate(1) < 1);
+  Asking free(pacing, 1e6, 1e6);
+  free.now = limited.now;
+  free.run(600s, 100);
+  CHECK(pacing.rate(1) > 100);
+  CHECK(free.silent == 0);
+}
+
+TEST_CASE("a probe that cannot be left out waits for the ceiling only", "[pacing]") {
+  ResponderPacing pacing(10, true);
+  const std::uint32_t number = pacing.number_of(router(1), 0);
+  CHECK(pacing.ask(number, {}, Instant(1s)).what == What::send);
+  const auto second = pacing.ask(number, {}, Instant(1s));
+  CHECK(second.what == What::wait);
+  CHECK(second.until == Instant(1100ms));
+  // Those who wait stand in a queue.
+  CHECK(pacing.ask(number, {}, Instant(1s)).until == Instant(1200ms));
+  CHECK(pacing.ask(number, {.again = true}, Instant(1100ms)).what == What::send);
+}
+
+TEST_CASE("without adapting nothing is left out", "[pacing]") {
+  ResponderPacing pacing(500, false);
+  Asking asking(pacing, 1, 6);
+  asking.run(10s, 300);
+  CHECK(asking.left_out == 0);
+  CHECK(asking.silent > 2900);
+  CHECK(pacing.limiting(1) == Limiting::none);
+}
