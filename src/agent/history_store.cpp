@@ -48,6 +48,29 @@ WallTime time_of(const StoredRound& round) {
 WallTime time_of(const StoredEvent& event) {
   return event.event->time;
 }
+void add_destinations(HistoryBlockHead& head, const StoredRound& round) {
+  head.destinations.add(round.record->destination->name);
+}
+/// Verdicts on links are found by the destinations that reproduce them.
+void add_destinations(HistoryBlockHead& head, const StoredEvent& event) {
+  if (event.event->destination != nullptr) head.destinations.add(event.event->destination->name);
+  if (event.event->loss == nullptr) return;
+  for (const WitnessFlow& witness : event.event->loss->reproduced_by)
+    head.destinations.add(witness.destination->name);
+}
+std::uint16_t shard_of(const StoredRound& round, std::uint16_t shards) {
+  return HistoryBlockHead::shard_of(round.record->destination->name, shards);
+}
+std::uint16_t shard_of(const StoredEvent&, std::uint16_t) {
+  return 0;
+}
+/// Events may be of several destinations: all are in one.
+std::size_t most_shards(const StoredRound&) {
+  return kMostShards;
+}
+std::size_t most_shards(const StoredEvent&) {
+  return 1;
+}
 const RoundRecord& object_of(const StoredRound& round) {
   return *round.record;
 }
@@ -62,7 +85,9 @@ std::vector<HistoryBatch> batches_of(std::span<const Item> items) {
     HistoryEncoder encoder;
     HistoryBlockHead head;
   };
-  const auto count = static_cast<std::uint16_t>(std::clamp<std::size_t>(items.size() / kShardItems, 1, kMostShards));
+  if (items.empty()) return {};
+  const auto count =
+      static_cast<std::uint16_t>(std::clamp<std::size_t>(items.size() / kShardItems, 1, most_shards(items.front())));
   std::vector<Shard> shards(count);
   std::vector<HistoryBatch> batches;
   const auto finish = [&](Shard& shard) {
@@ -73,8 +98,7 @@ std::vector<HistoryBatch> batches_of(std::span<const Item> items) {
     shard.head = {};
   };
   for (const Item& item : items) {
-    const std::string& name = object_of(item).destination->name;
-    const std::uint16_t index = HistoryBlockHead::shard_of(name, count);
+    const std::uint16_t index = shard_of(item, count);
     Shard& shard = shards[index];
     HistoryBlockHead& head = shard.head;
     const WallTime time = time_of(item);
@@ -85,7 +109,7 @@ std::vector<HistoryBatch> batches_of(std::span<const Item> items) {
     head.newest = first ? time : std::max(head.newest, time);
     head.shard = index;
     head.shards = count;
-    head.destinations.add(name);
+    add_destinations(head, item);
     shard.encoder.add(item.number, object_of(item));
     if (shard.encoder.size() > kMostBatchBytes / 4) finish(shard);
   }

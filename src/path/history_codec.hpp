@@ -44,12 +44,16 @@ class HistoryEncoder {
   std::uint64_t facts(const std::shared_ptr<const DestinationFacts>& facts);
   std::uint64_t responders(const std::shared_ptr<const std::vector<IpAddress>>& responders);
   std::uint64_t window(const std::shared_ptr<const PathWindow>& window);
+  std::uint64_t search(const std::shared_ptr<const SearchProgress>& search);
+  std::uint64_t facts_or_none(const std::shared_ptr<const DestinationFacts>& destination);
+  void append_finding(CompactWriter& to, const PathEvent& event);
+  void append_verdict(CompactWriter& to, const LinkVerdict& verdict);
   void put(std::uint8_t tag);
   void append_hops(CompactWriter& to, const RoundRecord& record);
 
   std::string bytes_;
   std::string item_;  ///< before its length is known
-  Shared facts_, responders_, windows_;
+  Shared facts_, responders_, windows_, searches_;
   /// Of the things above: nothing else may come to stand at their addresses.
   std::vector<std::shared_ptr<const void>> held_;
   std::uint64_t number_ = 0;

@@ -29,6 +29,8 @@ class Maker {
       facts->first_source_port = static_cast<std::uint16_t>(50000 + 64 * i);
       facts->flows = 16;
       facts->interval = std::chrono::seconds(10);
+      if (i == 2)
+        facts->steady = std::make_shared<const std::vector<std::uint16_t>>(std::vector<std::uint16_t>{0, 3, 9});
       facts->labels = {{"site", "fra"}, {"x", std::to_string(i)}};
       facts_.push_back(std::move(facts));
       auto path = std::make_shared<std::vector<IpAddress>>();
@@ -51,18 +53,22 @@ class Maker {
     round.number = static_cast<std::uint32_t>(number / 16);
     round.started = Instant(std::chrono::seconds(1000) + number * std::chrono::milliseconds(100));
     round.finished = round.started + std::chrono::milliseconds(below(900));
-    round.end_to_end = static_cast<EndToEnd>(below(3));
+    round.end_to_end = static_cast<EndToEnd>(below(4));
+    round.unobserved = static_cast<Unobserved>(below(static_cast<std::uint32_t>(Unobserved::count_)));
     round.distance = static_cast<std::uint8_t>(below(9));
     for (std::uint8_t ttl = 1; ttl <= 8; ++ttl)
       round.hops.push_back(hop(ttl, *responders_[of], round));
     verdict(record->verdict, of, number);
+    if (of == 2) record->search = search();
     return record;
   }
 
   std::shared_ptr<const PathEvent> event(std::uint64_t number) {
     auto event = std::make_shared<PathEvent>();
-    event->destination = facts_[number % facts_.size()];
-    event->kind = static_cast<EventKind>(below(6));
+    event->kind = static_cast<EventKind>(below(static_cast<std::uint32_t>(EventKind::count_)));
+    const bool on_link = event->kind == EventKind::loss_verdict || event->kind == EventKind::delay_verdict;
+    if (!on_link) event->destination = facts_[number % facts_.size()];
+    finding(*event);
     event->time = WallTime(kBegin + number * std::chrono::seconds(1));
     event->settled = event->time + std::chrono::milliseconds(below(5000));
     event->ttl = static_cast<std::uint8_t>(below(30));
@@ -88,10 +94,100 @@ class Maker {
   }
 
  private:
+  double ratio() { return below(1u << 20) / double{1u << 20}; }
+
+  std::shared_ptr<const SearchProgress> search() {
+    auto search = std::make_shared<SearchProgress>();
+    search->searching = below(2) == 0;
+    search->bounded = below(2) == 0;
+    for (std::uint32_t* const to :
+         {&search->finished, &search->paths, &search->flows_asked, &search->flows_wanted, &search->flows_kept})
+      *to = below(100);
+    search->rounds = below(10000);
+    search->probes = below(100000);
+    search->coverage = ratio();
+    if (below(2) == 0) search->per_packet = {{static_cast<std::uint8_t>(1 + below(8)), address(true, below(99))}};
+    return search;
+  }
+
+  packet::ReplyNotes notes() {
+    packet::ReplyNotes notes;
+    notes.sent_traffic_class = static_cast<std::uint8_t>(below(256));
+    notes.quoted_traffic_class = static_cast<std::uint8_t>(below(256));
+    notes.quoted_source = below(2) == 0 ? IpAddress() : address(true, below(99));
+    notes.checksum_shifted = below(2) == 0;
+    notes.sequence_shifted = below(2) == 0;
+    notes.mtu = below(2000);
+    for (std::uint32_t i = 0; i < below(4); ++i) {
+      packet::InterfaceInfo interface;
+      interface.role = static_cast<packet::InterfaceInfo::Role>(below(4));
+      if (below(2) == 0) interface.index = below(1u << 31);
+      if (below(2) == 0) interface.mtu = below(9000);
+      interface.address = address(below(2) == 0, below(99));
+      interface.name = "ge-0/0/" + std::to_string(i);
+      notes.interfaces.push_back(std::move(interface));
+    }
+    return notes;
+  }
+
+  std::vector<WitnessFlow> witnesses() {
+    std::vector<WitnessFlow> made;
+    for (std::uint32_t i = below(static_cast<std::uint32_t>(LinkVerdict::kMostWitnesses) + 1); i > 0; --i)
+      made.push_back({facts_[below(static_cast<std::uint32_t>(facts_.size()))],
+                      static_cast<std::uint16_t>(below(65536)), below(10000), below(100)});
+    return made;
+  }
+
+  void finding(PathEvent& event) {
+    if (!is_finding(event.kind)) return;
+    event.ended = below(2) == 0;
+    const auto a = [&] { return address(below(2) == 0, below(1000)); };
+    if (event.kind == EventKind::loss_verdict) {
+      LinkVerdict verdict;
+      verdict.links = {{a(), a()}, {a(), a()}};
+      verdict.loss = ratio();
+      verdict.interval = {ratio(), ratio()};
+      verdict.suspicion = 8 * ratio();
+      verdict.blamed = below(2) == 0;
+      verdict.uneven = below(2) == 0;
+      verdict.forward_consistent = below(2) == 0;
+      verdict.probes = below(100000);
+      verdict.losses = below(1000);
+      verdict.lossy_flows = below(100);
+      verdict.clean_flows = below(100);
+      verdict.reproduced_by = witnesses();
+      verdict.not_reproduced_by = witnesses();
+      event.loss = std::make_shared<const LinkVerdict>(std::move(verdict));
+    }
+    if (event.kind == EventKind::delay_verdict) {
+      event.delay = std::make_shared<const DelayVerdict>(DelayVerdict{{a(), a()},
+                                                                      Duration(below(1000000)),
+                                                                      Duration(below(1000000)),
+                                                                      Duration(below(1000000)),
+                                                                      Duration(below(1000000)),
+                                                                      below(500)});
+    }
+    if (event.kind == EventKind::imbalance) {
+      event.branching = std::make_shared<const Branching>(Branching{static_cast<std::uint8_t>(below(9)),
+                                                                    a(),
+                                                                    {{a(), below(64)}, {a(), below(64)}},
+                                                                    40 * ratio(),
+                                                                    ratio(),
+                                                                    below(2) == 0,
+                                                                    below(2) == 0});
+    }
+    if (event.kind == EventKind::polarised) {
+      event.polarisation = std::make_shared<const Polarisation>(
+          Polarisation{static_cast<std::uint8_t>(below(9)), a(), static_cast<std::uint8_t>(below(9)), a(), below(64),
+                       below(8), below(16), 8 * ratio(), ratio(), below(2) == 0});
+    }
+  }
+
   HopResult hop(std::uint8_t ttl, const std::vector<IpAddress>& path, const Round& round) {
     HopResult hop;
     hop.ttl = ttl;
-    hop.outcome = static_cast<HopOutcome>(below(5));
+    hop.outcome = static_cast<HopOutcome>(below(7));
+    hop.limiting = static_cast<Limiting>(below(8) == 0 ? below(3) : 0);
     if (hop.outcome != HopOutcome::replied && hop.outcome != HopOutcome::unreachable) return hop;
     hop.reply = static_cast<packet::ReplyKind>(1 + below(15));
     hop.icmp_type = static_cast<std::uint8_t>(below(256));
@@ -101,14 +197,16 @@ class Maker {
     hop.responder = below(8) == 0 ? address(true, below(1000)) : path[ttl - 1u];
     hop.rtt = Duration(1000 + below(1000000000));
     hop.received = round.started + Duration(below(1000000)) + hop.rtt;
+    packet::ReplyNotes told;
+    if (below(4) == 0) told = notes();
     if (below(5) == 0) {
-      packet::MplsStack stack;
+      packet::MplsStack& stack = told.mpls;
       stack.depth = static_cast<std::uint8_t>(1 + below(8));
       for (std::size_t i = 0; i < stack.depth; ++i)
         stack.labels[i] = {below(1u << 20), static_cast<std::uint8_t>(below(8)), i + 1u == stack.depth,
                            static_cast<std::uint8_t>(below(256))};
-      hop.mpls = stack;
     }
+    hop.mpls = packet::KeptMpls(std::move(told));
     return hop;
   }
 
@@ -159,7 +257,21 @@ inline std::string text(const RoundRecord& record) {
     out += " " + name + "=" + value;
   for (const HopResult& hop : round.hops)
     out += " " + std::to_string(hop.icmp_type) + "/" + std::to_string(hop.icmp_code) + "/" +
-           std::to_string(hop.quoted_ttl);
+           std::to_string(hop.quoted_ttl) + "/" + std::to_string(static_cast<int>(hop.limiting)) + "/" +
+           std::to_string(static_cast<int>(hop.outcome));
+  for (const HopResult& hop : round.hops) {
+    const packet::ReplyNotes* const notes = hop.mpls.notes();
+    if (notes == nullptr) continue;
+    out += " " + std::to_string(notes->sent_traffic_class) + "/" + std::to_string(notes->quoted_traffic_class) + "/" +
+           notes->quoted_source.to_string() + "/" + std::to_string(notes->checksum_shifted) +
+           std::to_string(notes->sequence_shifted) + "/" + std::to_string(notes->mtu);
+    for (const packet::InterfaceInfo& interface : notes->interfaces)
+      out += " " + std::string(packet::to_string(interface.role)) + interface.name + interface.address.to_string() +
+             std::to_string(interface.index.value_or(0)) + "/" + std::to_string(interface.mtu.value_or(0));
+  }
+  if (record.destination->steady != nullptr)
+    for (const std::uint16_t flow : *record.destination->steady)
+      out += " " + std::to_string(flow);
   if (const auto& change = record.verdict.change; change != nullptr)
     out += " " + std::to_string(change->ttl) + change->before.to_string() + change->after.to_string();
   return out;
