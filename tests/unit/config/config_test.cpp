@@ -219,7 +219,7 @@ TEST_CASE("what of the history survives a restart is what the file says", "[conf
   for (const char* text :
        {"directory = \"history\"", "directory = \"/a\\nb\"", "max_size = \"1MiB\"", "retention = \"1s\""}) {
     CAPTURE(text);
-    CHECK(problems_of(std::string("[history]\n") + text + "\n").size() == 1);
+    CHECK(problems_of(std::string("[history]\n") + text + "\n") != "");
   }
 }
 
