@@ -22,8 +22,8 @@ class EventLog {
 
   /// What an earlier run has left, before anything is added: the newest of its events, and the number of the next one.
   void begin(std::vector<Event> events, std::uint64_t next);
-  /// Is told of every event, in the order of their numbers, by whichever thread adds it and within the lock: it must not
-  /// wait, nor call back. To be set before anything is added.
+  /// Is told of every event, in the order of their numbers, by whichever thread adds it and within the lock: it must
+  /// not wait, nor call back. To be set before anything is added.
   using OnEvent = std::function<void(std::uint64_t number, const Event&)>;
   void set_on_event(OnEvent on_event) { on_event_ = std::move(on_event); }
 

@@ -168,10 +168,12 @@ class fault:
         self.fan = fan
 
     def __enter__(self):
-        self.fan.black_hole("t")
+        for number in range(1, self.fan.width + 1):
+            self.fan.black_hole(self.fan.branch(number))
 
     def __exit__(self, *_):
-        self.fan.heal("t")
+        for number in range(1, self.fan.width + 1):
+            self.fan.heal(self.fan.branch(number))
 
 
 def test_a_second_process_is_refused(fan, directory):
