@@ -1,8 +1,10 @@
 """What was measured survives: a restart, kill -9, damaged files, a disk that is full or gone."""
 import collections
 import datetime
+import http.client
 import json
 import os
+import random
 import subprocess
 import tempfile
 import time
@@ -12,9 +14,13 @@ import pytest
 from exporter import Exporter, eventually, now
 from lab import Fan
 
+# docs/testing.md tells how to run it longer and with more load.
 KILLS = int(os.environ.get("ECMP_KILLS", "5"))
-FLOWS = 8
+FLOWS = int(os.environ.get("ECMP_KILL_FLOWS", "8"))
 INTERVAL = 0.4
+# What may be missing: a second, and the length of a round (a timeout and the sweep), for its line tells when it began. A
+# test run of a machine that does much else beside it is not the place to measure it.
+MISSING = 1 + 0.2 + INTERVAL / 2 if KILLS > 5 else 5
 
 
 @pytest.fixture(scope="module")
@@ -73,41 +79,100 @@ def test_rounds_and_names_survive_kill_9_again_and_again(fan, directory):
     begin = now()
     known = {}
     told = {}
-    worst = 0
-    lines = []
+    missing = []
+    phase = random.Random(1)
     for kill in range(KILLS):
         with Exporter(text(fan, directory), namespace=fan.network.ns("agent")) as exporter:
-            before = exporter.paths(since=begin)
-            # Whatever was there stays what it was, in its order and once each.
-            keys = [key(line) for line in before]
-            assert len(set(keys)) == len(keys)
-            here = {key(line): line for line in before}
-            for which, line in here.items():
-                assert told.get(which, line) == line
-            told.update(here)
+            here = read_back(exporter, begin)
+            # Whatever was there stays what it was.
+            assert all(told.get(which, line) == line for which, line in here.items())
             if kill > 0:
-                lost = [line for line in lines if key(line) not in here]
-                missing = max((killed - moment(line) for line in lost), default=0)
-                worst = max(worst, missing)
-                # A round is over up to a timeout after it began.
-                assert missing < 1 + 0.2 + INTERVAL / 2, (kill, len(lost), missing)
+                lost = [line for which, line in told.items() if which not in here]
+                missing.append(max((killed - moment(line) for line in lost), default=0))
+                assert missing[-1] < MISSING, (kill, len(lost), missing)
             eventually(lambda: len(names(exporter.paths())) >= 3, 10, "paths")
-            eventually(lambda: len(exporter.paths(since=begin)) > len(before) + 6 * FLOWS, 15, "more rounds")
-            lines = exporter.paths(since=begin)
-            current = names(lines)
+            lines, killed = until_killed(exporter, phase.random())
+            told = here | {key(line): line for line in lines}
+            current = names(told.values())
             assert len(set(current.values())) == len(current), "two paths have one ordinal"
             for path, ordinal in known.items():
                 assert current.get(path, ordinal) == ordinal
             known.update(current)
-            killed = time.time()
-            exporter.process.kill()
-            exporter.process.wait()
             assert " level=error " not in exporter.read_log(), exporter.read_log()
     with Exporter(text(fan, directory), namespace=fan.network.ns("agent")) as exporter:
         flows = by_flow(exporter.paths(since=begin, destination="lab", flow=50003))
         assert set(flows) == {50003}
-        assert exporter.metrics().families["ecmp_exporter_history_disk_damaged_total"][0][1] <= KILLS
-    print(f"{KILLS} kills, at most {worst:.2f} s missing, {len(told)} rounds, {len(known)} paths")
+        damaged = exporter.metrics().families["ecmp_exporter_history_disk_damaged_total"][0][1]
+        # That of its start: of a half written block at the end, if there is one.
+        assert damaged <= 1
+    print(f"{KILLS} kills, {len(told)} rounds, {len(known)} paths; missing at most {max(missing):.2f} s, "
+          f"on average {sum(missing) / len(missing):.2f} s")
+
+
+def until_killed(exporter, delay):
+    """What somebody was told who followed until the process was killed, some rounds and so many seconds later. Following
+    does not wait for the disk, as asking for what was does."""
+    connection = exporter.connection()
+    connection.request("GET", f"/paths?since={now()}&follow=true")
+    lines, end, killed = [], None, None
+    try:
+        for line in connection.getresponse():
+            lines.append(line)
+            if end is None and len(lines) > 6 * FLOWS:
+                end = time.monotonic() + delay
+            if killed is None and end is not None and time.monotonic() > end:
+                killed = time.time()
+                exporter.process.kill()
+    except (http.client.HTTPException, OSError):
+        pass
+    connection.close()
+    exporter.process.wait()
+    assert killed is not None, exporter.read_log()
+    return [json.loads(line) for line in lines if line.endswith(b"}\n")], killed
+
+
+def read_back(exporter, since):
+    """{key: line} of /paths, in order and once each."""
+    lines = exporter.paths(since=since)
+    found = {key(line): line for line in lines}
+    assert len(found) == len(lines)
+    for flow in by_flow(lines).values():
+        stamps = [line["timestamp"] for line in flow]
+        assert stamps == sorted(stamps)
+    return found
+
+
+def test_paths_keep_their_ids_and_ordinals_over_a_restart(fan, directory):
+    """The ordinals of a fan are given in the order in which its paths are found: made to differ, they stay."""
+    with Exporter(text(fan, directory), namespace=fan.network.ns("agent")) as exporter:
+        eventually(lambda: len(exporter.metrics().flow_paths("lab")) == FLOWS, 15, "paths of all flows")
+        eventually(lambda: os.path.exists(os.path.join(directory, "path-names")), 15, "names on disk")
+        before, ordinals = exporter.metrics().flow_paths("lab"), ordinals_of(exporter)
+        assert exporter.stop()[0] == 0
+    # The flow that comes first now is not the one that came first then: its path would get ordinal 1 anew.
+    first = 50000 + max(range(FLOWS), key=lambda i: ordinals[before[50000 + i]])
+    assert ordinals[before[first]] > 1
+    text_of_one = text(fan, directory).replace(f"flows = {FLOWS}", f"flows = 1\nsource_port = {first}")
+    with Exporter(text_of_one, namespace=fan.network.ns("agent")) as exporter:
+        eventually(lambda: exporter.metrics().flow_paths("lab") == {first: before[first]}, 15, "the path of one flow")
+        assert ordinals_of(exporter) == {before[first]: ordinals[before[first]]}
+        exporter.process.kill()
+        exporter.process.wait()
+    with Exporter(text(fan, directory), namespace=fan.network.ns("agent")) as exporter:
+        eventually(lambda: exporter.metrics().flow_paths("lab") == before, 15, "the paths as they were")
+        assert ordinals_of(exporter) == ordinals
+    # Without a directory the ids are the same: they are made of the responders. Ordinals are not.
+    nowhere = text_of_one.replace(f'directory = "{directory}"', "")
+    with Exporter(nowhere, namespace=fan.network.ns("agent")) as exporter:
+        eventually(lambda: exporter.metrics().flow_paths("lab") == {first: before[first]}, 15, "the path of one flow")
+        assert ordinals_of(exporter) == {before[first]: 1}
+
+
+def ordinals_of(exporter):
+    """{path id: ordinal}, as scraped."""
+    metrics = exporter.metrics()
+    ordinals = metrics.values("ecmp_flow_path_ordinal", "flow")
+    return {path: int(ordinals[str(flow)]) for flow, path in metrics.flow_paths("lab").items()}
 
 
 def test_a_clean_restart_loses_nothing_and_limits_hold_across_memory_and_disk(fan, directory):
