@@ -297,6 +297,9 @@ void HistoryStore::write(Queue& taken) {
       if (open_) fail(*error);
     }
   };
+  if (!taken.rounds.empty() && ready(monotonic_now())) {
+    if (auto error = names_.update(taken.rounds, now)) fail(*error);
+  }
   put(taken.rounds, rounds_, HistoryKind::rounds);
   put(taken.events, events_, HistoryKind::events);
   if (lost > 0) {

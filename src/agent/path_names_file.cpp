@@ -62,6 +62,17 @@ std::optional<Error> PathNamesFile::update(const Snapshots& told, WallTime now, 
   return std::nullopt;
 }
 
+std::optional<Error> PathNamesFile::update(std::span<const StoredRound> rounds, WallTime now) {
+  bool changed = false;
+  for (const StoredRound& round : rounds)
+    changed = take_in(names_, *round.record, now) || changed;
+  if (!changed) return std::nullopt;
+  unwritten_ = true;
+  if (auto error = write()) return error;
+  unwritten_ = false;
+  return std::nullopt;
+}
+
 /// A process that is killed in between leaves the old file or the new one.
 std::optional<Error> PathNamesFile::write() const {
   const std::string bytes = encode(names_);

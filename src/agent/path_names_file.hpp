@@ -1,11 +1,13 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "agent/board.hpp"
 #include "base/result.hpp"
+#include "path/history_codec.hpp"
 #include "path/path_names.hpp"
 
 namespace ecmp {
@@ -22,6 +24,8 @@ class PathNamesFile {
 
   /// Takes in what is told now, and writes if that makes a difference, or at all costs.
   std::optional<Error> update(const Snapshots& told, WallTime now, Duration retention, bool at_all_costs);
+  /// Before rounds are written: a path that nobody knows by its name yet must not be told there.
+  std::optional<Error> update(std::span<const StoredRound> rounds, WallTime now);
 
  private:
   [[nodiscard]] std::optional<Error> write() const;

@@ -6,6 +6,7 @@
 
 #include "base/compact.hpp"
 #include "path/history_block.hpp"
+#include "path/round_record.hpp"
 
 namespace ecmp {
 namespace {
@@ -31,6 +32,18 @@ PathContent content_of(const PathSnapshot& path) {
     slot.add(hop.responder);
     slot.balanced = slot.responders().size() > 1;
   }
+  return content;
+}
+
+PathContent content_of(const RoundRecord& round) {
+  const std::vector<IpAddress>& responders = *round.verdict.responders;
+  PathContent content;
+  content.complete = round.round.end_to_end == EndToEnd::reached && round.round.distance == responders.size();
+  content.slots.resize(responders.size());
+  for (std::size_t i = 0; i < responders.size(); ++i)
+    if (!responders[i].is_unspecified()) content.slots[i].add(responders[i]);
+  while (!content.complete && !content.slots.empty() && !content.slots.back().known())
+    content.slots.pop_back();
   return content;
 }
 
@@ -84,6 +97,23 @@ bool take_in(PathNames& names, const DestinationSnapshot& told, WallTime now) {
   if (!changed) return false;
   std::ranges::stable_sort(known.paths, {}, &PathName::ordinal);
   known.last_ordinal = std::max(known.last_ordinal, known.paths.back().ordinal);
+  return true;
+}
+
+bool take_in(PathNames& names, const RoundRecord& told, WallTime now) {
+  const PathVerdict& verdict = told.verdict;
+  if (verdict.path == 0 || verdict.responders == nullptr) return false;
+  const auto known = names.find(told.destination->name);
+  if (known != names.end() &&
+      std::ranges::find(known->second.paths, verdict.path, &PathName::id) != known->second.paths.end()) {
+    return false;
+  }
+  PathContent content = content_of(told);
+  if (content.slots.empty()) return false;
+  DestinationPathNames& of = names[told.destination->name];
+  of.paths.push_back({verdict.path, verdict.ordinal, std::move(content), now});
+  std::ranges::stable_sort(of.paths, {}, &PathName::ordinal);
+  of.last_ordinal = std::max(of.last_ordinal, verdict.ordinal);
   return true;
 }
 

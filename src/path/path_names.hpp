@@ -13,6 +13,8 @@
 
 namespace ecmp {
 
+struct RoundRecord;
+
 /// How a path is called, and what it is.
 struct PathName {
   std::uint32_t id = 0;
@@ -36,6 +38,10 @@ using PathNames = std::unordered_map<std::string, DestinationPathNames>;
 
 /// Takes in what a snapshot tells. True if names are others now than before.
 bool take_in(PathNames& names, const DestinationSnapshot& told, WallTime now);
+
+/// The same for the path of a round, which is told before any snapshot has it. What is known of it already stays: of a
+/// balanced hop a round tells one responder, until a snapshot tells all of them.
+bool take_in(PathNames& names, const RoundRecord& told, WallTime now);
 
 /// Forgets paths that were not seen since `since`, and the oldest of a destination with very many; the highest ordinal
 /// stays as long as any path does.

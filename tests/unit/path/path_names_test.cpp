@@ -1,6 +1,7 @@
 #include "path/path_names.hpp"
 
 #include "catch.hpp"
+#include "path/round_record.hpp"
 #include "unit/path/round_builder.hpp"
 
 using namespace ecmp;
@@ -51,6 +52,35 @@ TEST_CASE("Paths have the ids and ordinals after a restart that they had before"
   again.model.restore(names.at("fra-edge"), at(again.now));
   CHECK(again.one("a1 b9 D").ordinal == 4);
   CHECK(again.told()->paths.size() == 1);
+}
+
+TEST_CASE("The name of a path is known from its first round, before any snapshot tells of it", "[history]") {
+  Measured before(3);
+  const std::vector<std::string> fan = {"a1 b1 D", "a1 b2 D", "a1 * * *"};
+  const auto verdicts = before.sweep([&](std::uint32_t flow) { return fan[flow]; });
+  PathNames names;
+  for (std::uint32_t flow = 0; flow < 3; ++flow) {
+    RoundRecord told;
+    told.destination = round_builder::facts(3);
+    told.round = round_builder::round(fan[flow], 1000);
+    told.verdict = verdicts[flow];
+    CHECK(take_in(names, told, kNow));
+    CHECK_FALSE(take_in(names, told, kNow));
+  }
+  // They are what the snapshot says of them.
+  CHECK_FALSE(take_in(names, *before.told(), kNow));
+  Measured after(1);
+  after.model.restore(names.at("fra-edge"), at(after.now));
+  const PathVerdict same = after.one("a1 b2 D");
+  CHECK(same.path == verdicts[1].path);
+  CHECK(same.ordinal == verdicts[1].ordinal);
+  // Of a path that a snapshot has told of, a round tells nothing new.
+  RoundRecord nobody;
+  nobody.destination = round_builder::facts(3);
+  nobody.verdict.responders = std::make_shared<const std::vector<IpAddress>>(3);
+  CHECK_FALSE(take_in(names, nobody, kNow));
+  nobody.verdict.path = 77;
+  CHECK_FALSE(take_in(names, nobody, kNow));
 }
 
 TEST_CASE("Names of paths that are not known any more make room for new paths", "[history]") {
