@@ -216,7 +216,8 @@ void lying_file(ByteView bytes) {
     std::string block(bytes.begin(), bytes.begin() + HistoryBlockHead::kBytes);
     bytes = bytes.subspan(HistoryBlockHead::kBytes);
     std::copy_n(magic.begin(), 4, block.begin());
-    const std::size_t stored = static_cast<std::uint8_t>(block[6]) << 8 | static_cast<std::uint8_t>(block[7]);
+    const auto byte = [&](std::size_t at) { return std::size_t{static_cast<std::uint8_t>(block[at])}; };
+    const std::size_t stored = byte(6) << 8 | byte(7);
     const ByteView content = bytes.first(std::min(bytes.size(), stored));
     bytes = bytes.subspan(content.size());
     store32(block, 4, static_cast<std::uint32_t>(content.size()));
