@@ -159,7 +159,9 @@ std::optional<PathNames> decode_path_names(ByteView bytes) {
   CompactReader from(body);
   PathNames names;
   for (std::size_t left = from.count(3); left > 0 && from.ok(); --left) {
-    DestinationPathNames& known = names[std::string(from.text())];
+    const auto [at, is_new] = names.try_emplace(std::string(from.text()));
+    DestinationPathNames& known = at->second;
+    if (!is_new) from.fail();  // what is told of it twice need not fit together
     known.last_ordinal = static_cast<std::uint32_t>(from.number(kMostId));
     for (std::size_t paths = from.count(5); paths > 0 && from.ok(); --paths) {
       PathName& path = known.paths.emplace_back();
