@@ -80,6 +80,7 @@ class DestinationModel::State {
     for (Flow& flow : flows_)
       flow.jitter.reset();
   }
+  void restore(const DestinationPathNames& names, Instant now) { registry_.restore(names, now); }
   void set_source(std::uint32_t flow_index, const IpAddress& source) {
     if (flow_index < flows_.size()) flows_[flow_index].source = source;
   }
@@ -431,6 +432,7 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   const RoundPlace place = place_of(now, now);
   told->paths.reserve(registry_.paths().size());
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
+    if (path->joined == 0) continue;
     told->paths.push_back(tell(*path, place, at_hops(place)));
     told->paths_in_use += path->flows > 0 ? 1u : 0u;
   }
@@ -452,6 +454,10 @@ void DestinationModel::set_facts(std::shared_ptr<const DestinationFacts> facts) 
 
 void DestinationModel::set_options(const ModelOptions& options) {
   state_->set_options(options);
+}
+
+void DestinationModel::restore(const DestinationPathNames& names, Instant now) {
+  state_->restore(names, now);
 }
 
 void DestinationModel::forget_paths() {
