@@ -3,6 +3,7 @@
 # and golden tests, the same once more with address and undefined-behaviour sanitizers, tidy tests, and the end-to-end
 # tests in network namespaces. Those that cannot run here (no root, a tool missing) are reported as skipped.
 # ECMP_PACKAGES=1 tests/run.sh also builds the Debian packages, and installs and purges them on a bare root.
+# ECMP_TIDY_ALL=1 has clang-tidy look at every file, with all its checks: a quarter of an hour more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec < /dev/null

@@ -50,7 +50,7 @@ struct OwnMetricsInput {
   std::vector<ReasonCount> one_off_refused;           ///< likewise
   std::optional<net::Privileges> privileges;
   std::shared_ptr<const LocalisationReport> localisation;  ///< null: it is off
-  std::vector<ReasonCount> localisation_verdicts;     ///< by kind; likewise
+  std::vector<ReasonCount> localisation_verdicts;          ///< by kind; likewise
   std::optional<ProcessUsage> process;
 };
 

@@ -291,9 +291,10 @@ WebConfigOutcome read_web_config(std::string_view text) {
 WebConfigOutcome parse_web_config(std::string_view text) {
   auto outcome = read_web_config(text);
   // A hash stands where a name or key is expected as soon as the blank behind the colon is forgotten.
-  if (auto* problems = std::get_if<std::vector<Problem>>(&outcome))
+  if (auto* problems = std::get_if<std::vector<Problem>>(&outcome)) {
     for (Problem& problem : *problems)
       problem.message = without_secrets(problem.message);
+  }
   return outcome;
 }
 

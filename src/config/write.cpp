@@ -126,7 +126,7 @@ void write_tables(Writer& out, const Config& config) {
   out.table("[dns]");
   out.key("names", config.dns.names);
   out.key("refresh", config.dns.refresh ? duration(*config.dns.refresh) : "\"ttl\"");
-  out.key("asn_database", config.dns.asn_database);
+  out.key("asn_database", string(config.dns.asn_database));
   out.table("[discovery]");
   out.key("files", list(config.discovery.files, string));
   out.key("http", list(config.discovery.http, [](const std::string& url) { return string(masked_url(url)); }));

@@ -43,9 +43,8 @@ PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_
   told.statistics = path.ledger.told(now);
   told.hops.reserve(path.members.size());
   for (KnownPath::Member& member : path.members) {
-    told.hops.push_back(
-        {member.ttl, member.responder, member.newest, member.counters, member.mpls, member.ledger.told(now_at_hops),
-         member.limiting});
+    told.hops.push_back({member.ttl, member.responder, member.newest, member.counters, member.mpls,
+                         member.ledger.told(now_at_hops), member.limiting});
   }
   mark_limited(told);
   return told;

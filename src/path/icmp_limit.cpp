@@ -75,9 +75,10 @@ void mark_limited(PathSnapshot& path) {
   }
   shares.back() = {window.probes, window.probes - std::min(window.losses, window.probes)};
   const std::vector<HopSuppression> found = take_apart(shares);
-  for (HopSnapshot& hop : path.hops)
+  for (HopSnapshot& hop : path.hops) {
     if (hop.ttl >= 1 && hop.ttl < length && found[hop.ttl - 1u].limited && hop.limiting == Limiting::none)
       hop.limiting = Limiting::suspected;
+  }
 }
 
 }  // namespace ecmp

@@ -81,7 +81,6 @@ void LinkDelays::adopt(Median& usual, const Median& newest) {
 void LinkDelays::end_period() {
   const float least = microseconds(options_.least_step);
   std::unordered_set<IpAddress> quicker;  // far ends of links that have stepped down
-  std::vector<Median> rests;
   for (auto& [ends, link] : links_) {
     link.newest = Median::of(link.own);
     link.newest_rest = Median::of(link.rest);

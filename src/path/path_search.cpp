@@ -24,10 +24,11 @@ bool alternates(const std::vector<std::vector<std::uint32_t>>& rounds, std::size
 
 }  // namespace
 
-PathSearch::PathSearch(const SearchRules& rules, std::vector<std::uint32_t> steady)
+PathSearch::PathSearch(const SearchRules& rules, const std::vector<std::uint32_t>& steady)
     : rules_(rules), addresses_(1), rule_(error_per_hop(rules.aim.confidence, 1), rules.aim.p_min) {
-  for (const std::uint32_t flow : steady)
+  for (const std::uint32_t flow : steady) {
     if (flow < rules_.max_flows) seen_[flow].steady = true;
+  }
   progress_.searching = true;
   progress_.flows_asked = static_cast<std::uint32_t>(seen_.size());
 }

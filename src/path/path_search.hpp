@@ -27,7 +27,7 @@ struct SearchRules {
 class PathSearch {
  public:
   /// `steady`: flows that are probed anyway. They are never asked, but their rounds are taken in.
-  PathSearch(const SearchRules& rules, std::vector<std::uint32_t> steady);
+  PathSearch(const SearchRules& rules, const std::vector<std::uint32_t>& steady);
 
   struct Ask {
     std::uint32_t flow = 0;

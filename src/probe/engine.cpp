@@ -1,7 +1,6 @@
 #include "probe/engine.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 #include "packet/probe_datagram.hpp"
@@ -13,19 +12,6 @@ namespace {
 /// The longest pause between two probes of a round when nobody asks for another: short enough that a round is over soon
 /// and its hops are seen at nearly the same time, long enough to be no burst.
 constexpr Duration kMaxGap = std::chrono::milliseconds(50);
-
-/// A hop that would have to wait longer for its responder is left out: the round is one moment of its path.
-constexpr Duration kLongestWait = std::chrono::milliseconds(250);
-
-constexpr std::array<Duration, 15> kLagBounds = [] {
-  std::array<Duration, 15> bounds{};
-  Duration bound = std::chrono::microseconds(100);
-  for (Duration& entry : bounds) {  // 0.1 ms, 0.2 ms, ... 1.6 s
-    entry = bound;
-    bound *= 2;
-  }
-  return bounds;
-}();
 
 /// A number in [0, 1) that is spread evenly over consecutive `phase`s.
 double fraction(std::uint64_t phase) {
@@ -100,10 +86,6 @@ std::string_view to_string(Ignored reason) {
       break;
   }
   return "";
-}
-
-std::span<const Duration> schedule_lag_bounds() {
-  return kLagBounds;
 }
 
 Engine::State::State(const EngineOptions& options)
@@ -341,96 +323,6 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                           .gap = plan.ttl_gap.value_or(std::min<Duration>(kMaxGap, plan.interval / (4 * ttls)))});
   flow.live.push_back(std::move(round));
   if (++flow.rounds_begun == plan.rounds) flow.next_round = Instant::max();
-}
-
-/// Asks the limits; when one says no, leaves a time to come back.
-void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now) {
-  const Instant global = bucket_.available(now);
-  if (global > now) {
-    if (blocked_until_ <= now) ++counters.rate_limited;
-    blocked_until_ = global;
-    return;
-  }
-  HopPace& pace = flow.paces[due.ttl - 1u];
-  const Family family = flow.tuple.destination.family();
-  const std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
-  const Duration interval = flow.plan->interval;
-  // The probe that reaches the destination, and those that search it, are never left out; nor, but for the first hop,
-  // the one before it, which sees that the path has become shorter.
-  const auto permit =
-      pacing_.ask(responder,
-                  {.dispensable = pacing_.address(responder) != flow.tuple.destination &&
-                      (flow.distance != 0 ? due.attempt == 0 && (due.ttl == 1 || due.ttl + 1 < flow.distance) &&
-                                                due.ttl < flow.distance
-                                          : !flow.anonymous),
-                   .again = round.delayed(),
-                   .urgent = pace.urgent > 0,
-                   .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
-                   .turn = flow.number * 2654435761u + round.number() * 40503u,
-                   .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
-                   .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
-                  now);
-  if (permit.what == ResponderPacing::Permit::What::wait) {
-    ++counters.responder_delayed;
-    return round.delay(permit.until);
-  }
-  if (permit.what == ResponderPacing::Permit::What::leave_out) {
-    ++counters.left_out;
-    return round.leave_out();
-  }
-  bucket_.take(now);
-  pace.asked = (round.number() + 1) & 0x1fffffffu;
-  if (pace.urgent > 0) --pace.urgent;
-  send(flow, round, due, now, permit.trial);
-}
-
-void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, bool trial) {
-  count_lag(now - due.at);
-  LiveProbe& probe = round.begin_probe(now);
-  probe.trial = trial;
-  const Protocol protocol = flow.tuple.protocol;
-  if (flow.tuple.source.is_unspecified()) {
-    ++counters.send_errors[static_cast<std::size_t>(SendError::no_route)];
-    round.on_send_failed(probe);
-    pacing_.not_sent(flow.paces[due.ttl - 1u].responder);
-    return;
-  }
-  packet::ProbeDatagram datagram{.tuple = flow.tuple, .dscp = flow.plan->dscp, .total_size = flow.packet_size};
-  flow.codec.encode({.ttl = due.ttl, .round = round.round_field(), .attempt = due.attempt}, datagram);
-  const ByteView bytes = packet::write_probe(datagram, MutableBytes(bytes_).subspan(bytes_used_, flow.packet_size));
-  bytes_used_ += flow.packet_size;
-  batch_.push_back({.bytes = bytes, .flow = flow.number});
-  handed_.push_back({flow.number, round.number(), due.ttl, due.attempt});
-  ++counters.probes_sent[static_cast<std::size_t>(protocol)];
-}
-
-void Engine::State::count_lag(Duration lag) {
-  const auto bound = std::ranges::lower_bound(kLagBounds, lag);
-  ++counters.schedule_lag[static_cast<std::size_t>(bound - kLagBounds.begin())];
-  counters.schedule_lag_sum += lag;
-}
-
-void Engine::State::on_sent(std::span<const Outgoing> batch) {
-  assert(batch.size() == handed_.size());
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Handed& handed = handed_[i];
-    if (handed.flow == kNoFlow) continue;
-    Flow& flow = *flows_[handed.flow];
-    for (const auto& round : flow.live) {
-      if (round->number() != handed.round) continue;
-      LiveProbe& probe = *round->find(handed.ttl, handed.attempt);
-      if (batch[i].error == SendError::none) {
-        probe.sent = batch[i].at;
-      } else {
-        ++counters.send_errors[static_cast<std::size_t>(batch[i].error)];
-        --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
-        round->on_send_failed(probe);
-        pacing_.not_sent(flow.paces[handed.ttl - 1u].responder);
-        schedule(flow);
-      }
-      break;
-    }
-  }
 }
 
 /// Tells the rounds that are over, in the order of their numbers: one that ended early waits for those before it, since

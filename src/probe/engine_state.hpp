@@ -77,7 +77,7 @@ class Engine::State {
  public:
   explicit State(const EngineOptions& options);
 
-  // engine.cpp: what is traced, and when what leaves
+  // engine.cpp and, for single probes, engine_send.cpp: what is traced, and when what leaves
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
   void remove(std::uint32_t first_flow);
   void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);

@@ -140,7 +140,7 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
         return {.what = What::leave_out};
       if (!turn_of(responder, request)) return {.what = What::leave_out};
     } else if (responder.state != State::open) {
-      responder.bucket.take(now);  // what cannot be left out counts, but does not wait for a router on the way
+      charge(number, now);  // what cannot be left out counts, but does not wait for a router on the way
       return {};
     }
   }
@@ -193,7 +193,7 @@ void ResponderPacing::enter(Responder& responder, State state, double rate, Inst
   responder.since = now;
   responder.answers = responder.silences = responder.losses = 0;
   responder.rate = static_cast<float>(rate);
-  responder.bucket.set_rate(rate, burst_of(rate));
+  responder.bucket = TokenBucket(rate, burst_of(rate));  // no debts: they would hold back what cannot be left out
   responder.queue_end = now;  // those who wait come at their times, and get a token or are left out
 }
 

@@ -73,7 +73,13 @@ class ResponderPacing {
   Permit ask(std::uint32_t number, const Request& request, Instant now);
 
   /// It was asked by a probe that was thought to go elsewhere.
-  void charge(std::uint32_t number, Instant now) { responders_[number].bucket.take(now); }
+  void charge(std::uint32_t number, Instant now) {
+    Responder& responder = responders_[number];
+    const Duration debt = responder.bucket.available(now) - now;
+    // Debts must not grow, and only those who may be left out may wait for them.
+    constexpr Duration kMostDebt = std::chrono::seconds(5);
+    if (debt < (responder.state == State::open ? Duration(1) : kMostDebt)) responder.bucket.take(now);
+  }
   /// A probe sent at `sent` was answered.
   void answered(std::uint32_t number, Instant sent, Duration rtt);
   /// A probe sent at `sent` was not, though the routers behind answered.

@@ -160,9 +160,10 @@ void append_find_report(std::string& out, const DestinationFacts& facts, const D
                      clean.empty()
                          ? "none is clean"
                          : fmt::format("{} clean", clean.size() == 1 ? "1 is" : fmt::format("{} are", clean.size())));
-  if (snapshot != nullptr)
+  if (snapshot != nullptr) {
     for (const BadLink& link : bad_links(*snapshot))
       append_link(out, link, names);
+  }
   out += "\nThese lose:\n";
   for (std::size_t i = 0; i < std::min(lossy.size(), kMostLossy); ++i)
     append_flow(out, facts, *lossy[i]);

@@ -23,7 +23,7 @@ struct TopologyNode {
   const packet::KeptMpls* mpls = nullptr;  ///< of the snapshot; null: none
   /// What its replies give away on any of the paths, by kind and detail.
   std::set<std::pair<FindingKind, std::string>> findings;
-  bool limited = false;                    ///< limits its ICMP errors
+  bool limited = false;  ///< limits its ICMP errors
 };
 
 /// Two consecutive responders, over all paths in use that both are on.

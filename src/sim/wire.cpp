@@ -107,9 +107,10 @@ void append_labels(std::vector<std::uint8_t>& out, const std::vector<packet::Mpl
   append16(out, static_cast<std::uint32_t>(4 + 4 * stack.size()));
   out.push_back(1);  // MPLS label stack class
   out.push_back(1);  // incoming stack
-  for (const packet::MplsLabel& entry : stack)
+  for (const packet::MplsLabel& entry : stack) {
     append32(out,
              entry.label << 12 | std::uint32_t{entry.traffic_class} << 9 | (entry.bottom ? 0x100u : 0u) | entry.ttl);
+  }
 }
 
 /// An Interface Information Object (RFC 5837 section 4.1).

@@ -278,11 +278,12 @@ TEST_CASE("a reroute at a shared limited hop is confirmed within a few rounds, b
     REQUIRE_FALSE(confirmed.empty());
     CAPTURE(number, std::chrono::duration<double>(confirmed.front() - moved).count(), confirmed.size());
     CHECK(confirmed.front() - moved < 45s);
-    CHECK(std::ranges::count(first_hops, after, [](const auto& flow) { return flow.second; }) >= 316);
+    // The others have not had two turns yet.
+    CHECK(std::ranges::count(first_hops, after, [](const auto& flow) { return flow.second; }) >= 240);
     CHECK(run.lost_rounds == 0);
     for (const auto& model : models) {
       const auto snapshot = model->snapshot(run.network().now());
-      CHECK(snapshot->paths_in_use <= 6);
+      CHECK(snapshot->paths_in_use <= 8);
       for (const PathSnapshot& path : snapshot->paths)
         CHECK(path.probes == path.replies);
     }

@@ -33,8 +33,9 @@ class ServedGraph {
     }
     events_.maintain(round_builder::at(2000));
     board_.put(std::move(snapshots));
-    server_->route("GET", "/topology",
-                   [this](const net::HttpRequest& request) { return answer_topology(request, board_, log_, names_); });
+    server_->route("GET", "/topology", [this](const net::HttpRequest& request) {
+      return answer_topology(request, board_, log_, names_, nullptr);
+    });
     server_->route("GET", "/events",
                    [this](const net::HttpRequest& request) { return answer_events(request, board_, events_, names_); });
     server_.start();

@@ -100,6 +100,7 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   snapshot.links = {{2, ip("198.51.100.254"), ip("203.0.113.1"), 1}, {2, ip("198.51.100.254"), ip("203.0.113.2"), 1}};
   snapshot.unreachables = {{packet::ReplyKind::admin_prohibited, ip("203.0.113.9"), 7}};
   snapshot.paths_in_use = 2;
+  snapshot.coverage = 0.875;
   snapshot.paths_refused = 5;
   return std::make_shared<const DestinationSnapshot>(snapshot);
 }
