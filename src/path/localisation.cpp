@@ -130,7 +130,7 @@ void Localisation::count_hops(Path& path, const Round& round) {
 
 void Localisation::on_round(const RoundRecord& record) {
   const Round& round = record.round;
-  if (record.verdict.responders == nullptr || !round.counts()) return;
+  if (record.verdict.responders == nullptr) return;
   Destination& destination = destinations_[record.destination->name];
   if (destination.facts != record.destination) {
     const bool same = destination.facts != nullptr && destination.facts->address == record.destination->address &&
@@ -141,6 +141,9 @@ void Localisation::on_round(const RoundRecord& record) {
     destination.flows.resize(destination.facts->flows);
   }
   if (record.flow_index >= destination.flows.size()) return;
+  Flow& flow = destination.flows[record.flow_index];
+  flow.moved = flow.moved || record.verdict.changed != ChangeKind::none;
+  if (!round.counts()) return;
   const std::uint32_t part = scale_.part(round.finished);
   destination.part = part;
   std::uint32_t index = 0;
@@ -150,12 +153,14 @@ void Localisation::on_round(const RoundRecord& record) {
   path.part = part;
   ++path.rounds;
   if (const std::uint32_t half = part / kHalf; half != path.half) {
-    for (HopCount& hop : path.hops)
-      hop.age();
-    path.end.age();
+    for (int times = half == path.half + 1 ? 1 : 2; times > 0; --times) {
+      for (HopCount& hop : path.hops)
+        hop.age();
+      path.end.age();
+    }
     path.half = half;
   }
-  const bool counts = !in_doubt(destination.flows[record.flow_index], index, path, round);
+  const bool counts = !in_doubt(flow, index, path, round);
   const auto& known = *path.responders;
   for (const HopResult& hop : round.hops) {
     if (hop.outcome != HopOutcome::replied || hop.ttl == 0 || hop.ttl > known.size()) continue;
@@ -166,8 +171,15 @@ void Localisation::on_round(const RoundRecord& record) {
     return;
   }
   count_hops(path, round);
-  auto& cells = destination.flows[record.flow_index].cells;
+  auto& cells = flow.cells;
   std::erase_if(cells, [&](const Cell& cell) { return !is_live(cell.part, part); });
+  if (!flow.moved && !cells.empty() && cells.back().path != index) {
+    // Another path without a change: it has gone this way all along, and only now that is known.
+    for (Cell& cell : cells)
+      if (cell.path == cells.back().path && &cell != &cells.back()) cell.path = index;
+    cells.back().path = index;
+  }
+  flow.moved = false;
   if (cells.empty() || cells.back().part != part || cells.back().path != index) cells.push_back({part, index, 0, 0});
   ++cells.back().probes;
   cells.back().losses += round.reached() ? 0u : 1u;

@@ -91,6 +91,7 @@ class Localisation {
   };
   struct Flow {
     std::vector<Cell> cells;  ///< by part
+    bool moved = false;       ///< since the newest cell
     std::uint32_t doubted_path = 0;
     std::uint8_t doubt = 0;  ///< TTL where somebody else answered than on its path, and nobody since; 0: none
     std::uint8_t doubtful_rounds = 0;

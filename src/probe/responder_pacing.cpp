@@ -117,9 +117,11 @@ double ResponderPacing::wanted(const Responder& responder, Instant now) const {
 /// Whether the flow's turn has come. When x times as much is wanted as may be asked, each flow asks in every x-th
 /// round; between the two whole numbers around x, as many flows take the lower one as make the mean right. A flow whose
 /// turn it was but which got no token is still due in its next round, and those who got one are not: nobody starves.
+/// A token that was nobody's turn goes to whoever comes: when a limit has just been met all have asked in their newest
+/// round, and the hop would be asked by none until the first is due.
 bool ResponderPacing::turn_of(const Responder& responder, const Request& request, Instant now) {
   double excess = responder.demand / responder.rate;
-  if (excess <= 1 || request.urgent || now < responder.missed_until) return true;
+  if (excess <= 1 || request.urgent || now < responder.missed_until || responder.bucket.idle(now)) return true;
   if (excess > kEager) excess = std::max(kEager, 0.93 * excess);
   const double above = std::ceil(excess);
   if (request.age >= above) return true;

@@ -95,6 +95,18 @@ TEST_CASE("a link whose far end answers all is not blamed", "[localisation]") {
   CHECK_FALSE(net.blames("a", "b1"));
 }
 
+TEST_CASE("what a flow lost before its path was known is lost on that path", "[localisation]") {
+  Watched net;
+  // Nobody but the last router is heard at first, and then all.
+  for (std::uint32_t i = 0; i < 4; ++i)
+    net.sweep(
+        [&](std::uint32_t flow) { return (flow + i) % 2 == 0 ? std::string("* * * *") : std::string("* * c D"); });
+  CHECK(net.blames("s", "c"));
+  net.calm(1);
+  CHECK_FALSE(net.blames("s", "c"));
+  CHECK(net.report->probes == 5 * kFlows);
+}
+
 TEST_CASE("losses of a flow that may have moved blame no link of the path it has left", "[localisation]") {
   Watched net;
   net.calm(20);
