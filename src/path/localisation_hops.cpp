@@ -61,20 +61,20 @@ void Localisation::weigh_hops(const Map& map, const Crossings& collapsed, const 
 /// that limits its ICMP does not do that, for it knows nothing of paths.
 bool Localisation::hops_contradict(const Map& map, const Crossings& collapsed, const Explanation& explanation,
                                    const ExplainedLink& found, const LinkVerdict& verdict) const {
-  using PathName = std::pair<const Destination*, const Path*>;
+  using PlaceOfPath = std::pair<const Destination*, const Path*>;
   const auto path_of = [&](std::uint32_t row) {
     const RowOrigin& origin = map.origins[row];
-    return PathName(origin.destination, &origin.destination->paths[origin.path]);
+    return PlaceOfPath(origin.destination, &origin.destination->paths[origin.path]);
   };
   // What another link is blamed for says nothing about this one.
-  std::set<PathName> elsewhere;
+  std::set<PlaceOfPath> elsewhere;
   for (const ExplainedLink& other : explanation.links) {
     if (!other.blamed || other.link == found.link) continue;
     for (const std::uint32_t row : collapsed.rows_of(other.link))
       elsewhere.insert(path_of(row));
   }
-  std::set<PathName> lossy;
-  std::set<PathName> over;
+  std::set<PlaceOfPath> lossy;
+  std::set<PlaceOfPath> over;
   for (std::uint32_t row = 0; row < collapsed.rows(); ++row)
     if (collapsed.row(row).losses > 0) lossy.insert(path_of(row));
   for (const std::uint32_t row : collapsed.rows_of(found.link))
@@ -91,7 +91,7 @@ bool Localisation::hops_contradict(const Map& map, const Crossings& collapsed, c
   Unanswered at_far;
   Unanswered alone;
   Unanswered at_near;
-  for (const PathName& name : over) {
+  for (const PlaceOfPath& name : over) {
     const Path& path = *name.second;
     all.add(path.end.unanswered());
     at_far.add(at(path, far));
