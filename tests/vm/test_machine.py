@@ -100,7 +100,8 @@ def test_the_unit_runs_as_it_is_shipped(service):
 def test_systemd_finds_little_exposed(service):
     told = run("systemd-analyze", "security", "--no-pager", "ecmp_exporter")
     print("\n".join(line for line in told.splitlines() if not line.startswith("✓")))
-    assert float(re.search(r"exposure level for \S+: ([\d.]+)", told).group(1)) < 1.5
+    # docs/privileges.md has what is left, and why.
+    assert float(re.search(r"exposure level for \S+: ([\d.]+)", told).group(1)) <= 1.7
 
 
 def test_it_ends_and_begins_again(service):
@@ -114,6 +115,7 @@ def test_it_ends_and_begins_again(service):
 def test_a_clock_that_is_set_by_an_hour(service, seconds):
     service.all_reach()
     steps, probes = service.counter("clock_steps"), service.metrics().total("ecmp_flow_probes_total")
+    newest = max(line["probe_num"] for line in service.lines("1m"))
     time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
     begin, since = time.monotonic(), now()
     service.all_reach(since)
@@ -125,7 +127,9 @@ def test_a_clock_that_is_set_by_an_hour(service, seconds):
     # Schedules are on the monotonic clock: as many rounds as ever.
     made = service.metrics().total("ecmp_flow_probes_total") - probes
     assert 0.7 * spent / 0.5 < made / FLOWS / len(HOSTS) < 1.3 * spent / 0.5 + 4
-    lines = service.lines(since)
+    # Where the clock was set back, rounds of before it are newer than those of now. One may have been under way.
+    lines = [line for line in service.lines(since) if line["probe_num"] > newest + 1]
+    assert len(lines) >= FLOWS * len(HOSTS)
     assert all(not line["loss"] and 0 < hop["rtt_ns"] < 10**9 for line in lines for hop in line["hops"])
     # Stamps are of the new clock.
     assert all(abs(time.time() - stamp(line["timestamp"])) < 120 for line in lines)
