@@ -241,7 +241,6 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
   if (before != 0 && before != pace.responder) {
     pace.urgent = kUrgentRounds;
     pacing_.charge(pace.responder, hop.received);
-    pacing_.went_elsewhere(before, hop.received);
   }
   pacing_.answered(pace.responder, probe.sent, hop.rtt);
   if (probe.time_exceeded()) pacing_.heard_at(hop.responder.family(), hop.ttl, pace.responder);

@@ -39,9 +39,6 @@ constexpr double kEager = 1.25;
 constexpr double kGrowth = 1.5;  ///< less than the double that was tried
 constexpr double kLowering = 0.6;
 
-/// Flows take their turns at a responder again so long after another answered in its place.
-constexpr Duration kMissed = std::chrono::seconds(30);
-
 constexpr Duration kDemandWindow = std::chrono::seconds(5);
 constexpr Duration kFirstHold = std::chrono::minutes(1);
 constexpr Duration kLongestHold = std::chrono::hours(4);
@@ -117,11 +114,9 @@ double ResponderPacing::wanted(const Responder& responder, Instant now) const {
 /// Whether the flow's turn has come. When x times as much is wanted as may be asked, each flow asks in every x-th
 /// round; between the two whole numbers around x, as many flows take the lower one as make the mean right. A flow whose
 /// turn it was but which got no token is still due in its next round, and those who got one are not: nobody starves.
-/// A token that was nobody's turn goes to whoever comes: when a limit has just been met all have asked in their newest
-/// round, and the hop would be asked by none until the first is due.
-bool ResponderPacing::turn_of(const Responder& responder, const Request& request, Instant now) {
+bool ResponderPacing::turn_of(const Responder& responder, const Request& request) {
   double excess = responder.demand / responder.rate;
-  if (excess <= 1 || request.urgent || now < responder.missed_until || responder.bucket.idle(now)) return true;
+  if (excess <= 1 || request.urgent) return true;
   if (excess > kEager) excess = std::max(kEager, 0.93 * excess);
   const double above = std::ceil(excess);
   if (request.age >= above) return true;
@@ -143,14 +138,7 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
       const bool owing = responder.state == State::open && responder.run >= responder.run_most;
       if (owing && now - responder.last_sent < request.patience && now >= responder.next)
         return {.what = What::leave_out};
-      if (request.urgent && responder.state != State::open) {
-        // There are no more of these than it has answered unasked. A change must not wait until all its flows have had
-        // their turns: until then they would be held to go where they do not.
-        charge(number, now);
-        responder.excused_until = now + kMostDebt;
-        return {.trial = true};
-      }
-      if (!turn_of(responder, request, now)) return {.what = What::leave_out};
+      if (!turn_of(responder, request)) return {.what = What::leave_out};
     } else if (responder.state != State::open) {
       charge(number, now);  // what cannot be left out counts, but does not wait for a router on the way
       return {};
@@ -174,20 +162,10 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
   return {.trial = responder.state == State::trial};
 }
 
-void ResponderPacing::went_elsewhere(std::uint32_t number, Instant now) {
-  if (number == 0 || !adaptive_) return;
-  Responder& responder = responders_[number];
-  if (responder.state == State::open) return;
-  responder.bucket.give_back();
-  responder.queue_end = now;
-  responder.missed_until = now + kMissed;
-}
-
 void ResponderPacing::answered(std::uint32_t number, Instant sent, Duration rtt) {
   if (number == 0 || !adaptive_) return;
   Responder& responder = responders_[number];
   responder.run = 0;
-  responder.missed_until = Instant{};
   if (responder.run_most < kLongestRun) ++responder.run_most;
   // Decays from above: what is overdue must be so for slow answers as well.
   responder.rtt = rtt > responder.rtt ? rtt : responder.rtt - (responder.rtt - rtt) / 16;
@@ -199,7 +177,7 @@ void ResponderPacing::answered(std::uint32_t number, Instant sent, Duration rtt)
 void ResponderPacing::silent(std::uint32_t number, Instant sent, Instant now) {
   if (number == 0 || !adaptive_) return;
   Responder& responder = responders_[number];
-  if (sent < responder.since || sent < responder.excused_until) return;
+  if (sent < responder.since) return;
   if (responder.silences++ == 0) responder.doubted = now;
   judge(responder, now);
 }

@@ -77,11 +77,9 @@ class ResponderPacing {
     Responder& responder = responders_[number];
     const Duration debt = responder.bucket.available(now) - now;
     // Debts must not grow, and only those who may be left out may wait for them.
+    constexpr Duration kMostDebt = std::chrono::seconds(5);
     if (debt < (responder.state == State::open ? Duration(1) : kMostDebt)) responder.bucket.take(now);
   }
-  /// A probe that ask() let through for it was answered by another: it has not been asked, and may have been replaced.
-  /// All its flows may look for it then, as long as it answers none of them.
-  void went_elsewhere(std::uint32_t number, Instant now);
   /// A probe sent at `sent` was answered.
   void answered(std::uint32_t number, Instant sent, Duration rtt);
   /// A probe sent at `sent` was not, though the routers behind answered.
@@ -122,21 +120,19 @@ class ResponderPacing {
     std::uint32_t losses = 0;  ///< rounds
     std::uint32_t asks = 0;    ///< since the demand was worked out
     Instant asks_since{};
-    Instant since{};          ///< of the state
-    Instant doubted{};        ///< open: when the first of the silences was
-    Instant next{};           ///< open: ignores silence until then; limited: begins no trial until then
-    Instant last_sent{};      ///< the newest probe while open
-    Instant queue_end{};      ///< when the next probe that has to wait may go
-    Instant missed_until{};   ///< another has answered in its place: whoever wants to looks for it until then
-    Instant excused_until{};  ///< silence of what was sent before is our doing
-    Duration hold{};          ///< limited: from one trial to the next
-    Duration rtt{};           ///< smoothed, with its variation on top
+    Instant since{};      ///< of the state
+    Instant doubted{};    ///< open: when the first of the silences was
+    Instant next{};       ///< open: ignores silence until then; limited: begins no trial until then
+    Instant last_sent{};  ///< the newest probe while open
+    Instant queue_end{};  ///< when the next probe that has to wait may go
+    Duration hold{};      ///< limited: from one trial to the next
+    Duration rtt{};       ///< smoothed, with its variation on top
     TokenBucket bucket;
   };
 
   void count_demand(Responder& responder, Instant now) const;
   [[nodiscard]] double wanted(const Responder& responder, Instant now) const;
-  [[nodiscard]] static bool turn_of(const Responder& responder, const Request& request, Instant now);
+  [[nodiscard]] static bool turn_of(const Responder& responder, const Request& request);
   void judge(Responder& responder, Instant now);
   [[nodiscard]] static bool suspicious(const Responder& responder, Instant now);
   void judge_limited(Responder& responder, Instant now);
@@ -144,8 +140,6 @@ class ResponderPacing {
   void enter(Responder& responder, State state, double rate, Instant now) const;
   void open(Responder& responder, Instant now, Duration ignoring) const;
   [[nodiscard]] double base_rate() const;
-
-  static constexpr Duration kMostDebt = std::chrono::seconds(5);
 
   double ceiling_;
   bool adaptive_;

@@ -27,12 +27,6 @@ class TokenBucket {
   /// Takes one; the caller has seen that available(now) <= now.
   void take(Instant now) { empty_until_ = std::max(empty_until_, now) + per_token_; }
 
-  /// Whether it has been full for as long as it takes to gain a token: one was not used.
-  [[nodiscard]] bool idle(Instant now) const { return now - empty_until_ >= per_token_; }
-
-  /// Gives one back that was taken in vain.
-  void give_back() { empty_until_ -= per_token_; }
-
  private:
   Duration per_token_;
   Duration depth_;

@@ -109,50 +109,6 @@ TEST_CASE("the rate follows a limit that is lifted", "[pacing]") {
   CHECK(free.silent == 0);
 }
 
-TEST_CASE("all flows look for a limited responder in whose place another answers", "[pacing]") {
-  ResponderPacing pacing(500, true);
-  Asking asking(pacing, 1, 6);
-  asking.run(60s, 40);
-  REQUIRE(pacing.rate(1) < 1);
-  // Of a hundred flows that ask each half second.
-  const auto asked = [&](auto answer) {
-    int count = 0;
-    for (std::uint32_t flow = 0; flow < 100; ++flow, asking.now += 5ms) {
-      const auto permit =
-          pacing.ask(1, {.dispensable = true, .age = 1, .turn = flow, .patience = 1s, .longest_wait = 0s}, asking.now);
-      if (permit.what != What::send) continue;
-      ++count;
-      answer();
-    }
-    return count;
-  };
-  const auto substitute = [&] { pacing.went_elsewhere(1, asking.now); };
-  pacing.went_elsewhere(1, asking.now);
-  asking.now += 2s;
-  CHECK(asked(substitute) == 100);
-  // One that still answers ends it: it is asked no more often than it is known to answer.
-  CHECK(asked([&] { pacing.answered(1, asking.now, 1ms); }) == 1);
-  CHECK(asked(substitute) <= 1);
-}
-
-TEST_CASE("a change is confirmed at a limited responder at once, and no silence then is held against it", "[pacing]") {
-  ResponderPacing pacing(500, true);
-  Asking asking(pacing, 1, 6);
-  asking.run(60s, 40);
-  const double rate = pacing.rate(1);
-  REQUIRE(rate < 1);
-  for (int flow = 0; flow < 20; ++flow) {
-    const auto permit =
-        pacing.ask(1, {.dispensable = true, .urgent = true, .age = 1, .patience = 1s, .longest_wait = 0s}, asking.now);
-    CHECK(permit.what == What::send);
-    CHECK(permit.trial);
-    pacing.silent(1, asking.now, asking.now + 10ms);
-  }
-  CHECK(pacing.rate(1) == rate);
-  CHECK(pacing.ask(1, {.dispensable = true, .age = UINT32_MAX, .longest_wait = 0s}, asking.now).what ==
-        What::leave_out);
-}
-
 TEST_CASE("a probe that cannot be left out waits for the ceiling only", "[pacing]") {
   ResponderPacing pacing(10, true);
   const std::uint32_t number = pacing.number_of(router(1), 0);
