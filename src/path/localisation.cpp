@@ -19,10 +19,6 @@ constexpr int kBeginPasses = 2;
 constexpr int kEndPasses = 3;
 /// Paths of one destination that are looked at.
 constexpr std::size_t kMostPaths = 1024;
-/// Rounds of a flow that may be on another path than it is told to be on, until it is believed again.
-constexpr std::uint8_t kDoubtfulRounds = 32;
-/// Explanations of one pass: hops may contradict one, then the next best is looked for.
-constexpr int kMostExplanations = 4;
 
 /// How far `part` is behind `now`. Numbers of parts wrap around.
 std::uint32_t age(std::uint32_t part, std::uint32_t now) {
@@ -84,53 +80,34 @@ Localisation::Path* Localisation::path_of(Destination& destination, const RoundR
   return &*at;
 }
 
-/// The TTL at which somebody else answers than the path says; 0 if nobody does. What such a round lost may be lost
-/// anywhere: the flow has moved (which takes a second round to confirm), or its packets alternate.
-std::uint8_t Localisation::astray(const Path& path, const Round& round) {
+/// Whether somebody else answers than the path says. What such a round lost may be lost anywhere: the flow has moved
+/// (which takes a second round to confirm), or its packets alternate.
+bool Localisation::astray(const Path& path, const Round& round) {
   const auto& known = *path.responders;
   for (const HopResult& hop : round.hops) {
     if (hop.outcome != HopOutcome::replied || hop.ttl == 0 || hop.ttl > known.size()) continue;
     const IpAddress& expected = known[hop.ttl - 1u];
     if (!expected.is_unspecified() && hop.responder != expected &&
         path.hops[hop.ttl - 1u].others * kOneInElse < path.rounds)
-      return hop.ttl;
+      return true;
   }
-  return 0;
-}
-
-/// Whether the flow may be elsewhere. Where somebody else has answered, and nobody since, as behind a router that is
-/// asked seldom, it is not known for rounds where it goes.
-bool Localisation::in_doubt(Flow& flow, std::uint32_t path_index, const Path& path, const Round& round) {
-  if (flow.doubted_path != path_index) flow.doubt = 0;
-  if (const std::uint8_t ttl = astray(path, round); ttl != 0) {
-    flow.doubt = ttl;
-    flow.doubted_path = path_index;
-    flow.doubtful_rounds = 0;
-    return true;
-  }
-  if (flow.doubt == 0) return false;
-  const bool answered = std::ranges::any_of(
-      round.hops, [&](const HopResult& hop) { return hop.ttl == flow.doubt && hop.outcome == HopOutcome::replied; });
-  if (answered || ++flow.doubtful_rounds > kDoubtfulRounds) flow.doubt = 0;
-  return flow.doubt != 0;
+  return false;
 }
 
 void Localisation::count_hops(Path& path, const Round& round) {
-  ++path.end.probes[0];
-  path.end.answers[0] += round.reached() ? 1u : 0u;
   const auto count = [](HopCount& at, bool answered) {
     ++at.probes[0];
     at.answers[0] += answered ? 1u : 0u;
   };
   for (const HopResult& hop : round.hops) {
-    if (hop.ttl == 0 || hop.ttl > path.hops.size() || says_nothing(hop.outcome)) continue;
+    if (hop.ttl == 0 || hop.ttl > path.hops.size() || hop.outcome == HopOutcome::send_failed) continue;
     count(path.hops[hop.ttl - 1u], hop.outcome == HopOutcome::replied);
   }
 }
 
 void Localisation::on_round(const RoundRecord& record) {
   const Round& round = record.round;
-  if (record.verdict.responders == nullptr) return;
+  if (record.verdict.responders == nullptr || round.end_to_end == EndToEnd::send_failed) return;
   Destination& destination = destinations_[record.destination->name];
   if (destination.facts != record.destination) {
     const bool same = destination.facts != nullptr && destination.facts->address == record.destination->address &&
@@ -141,9 +118,6 @@ void Localisation::on_round(const RoundRecord& record) {
     destination.flows.resize(destination.facts->flows);
   }
   if (record.flow_index >= destination.flows.size()) return;
-  Flow& flow = destination.flows[record.flow_index];
-  flow.moved = flow.moved || record.verdict.changed != ChangeKind::none;
-  if (!round.counts()) return;
   const std::uint32_t part = scale_.part(round.finished);
   destination.part = part;
   std::uint32_t index = 0;
@@ -153,14 +127,13 @@ void Localisation::on_round(const RoundRecord& record) {
   path.part = part;
   ++path.rounds;
   if (const std::uint32_t half = part / kHalf; half != path.half) {
-    for (int times = half == path.half + 1 ? 1 : 2; times > 0; --times) {
-      for (HopCount& hop : path.hops)
-        hop.age();
-      path.end.age();
+    for (HopCount& hop : path.hops) {
+      hop.probes[1] = std::exchange(hop.probes[0], 0);
+      hop.answers[1] = std::exchange(hop.answers[0], 0);
     }
     path.half = half;
   }
-  const bool counts = !in_doubt(flow, index, path, round);
+  const bool counts = !astray(path, round);
   const auto& known = *path.responders;
   for (const HopResult& hop : round.hops) {
     if (hop.outcome != HopOutcome::replied || hop.ttl == 0 || hop.ttl > known.size()) continue;
@@ -171,15 +144,8 @@ void Localisation::on_round(const RoundRecord& record) {
     return;
   }
   count_hops(path, round);
-  auto& cells = flow.cells;
+  auto& cells = destination.flows[record.flow_index].cells;
   std::erase_if(cells, [&](const Cell& cell) { return !is_live(cell.part, part); });
-  if (!flow.moved && !cells.empty() && cells.back().path != index) {
-    // Another path without a change: it has gone this way all along, and only now that is known.
-    for (Cell& cell : cells)
-      if (cell.path == cells.back().path && &cell != &cells.back()) cell.path = index;
-    cells.back().path = index;
-  }
-  flow.moved = false;
   if (cells.empty() || cells.back().part != part || cells.back().path != index) cells.push_back({part, index, 0, 0});
   ++cells.back().probes;
   cells.back().losses += round.reached() ? 0u : 1u;
@@ -238,7 +204,6 @@ void Localisation::forget_old(std::uint32_t part) {
     for (Flow& flow : destination.flows) {
       for (Cell& cell : flow.cells)
         cell.path = moved[cell.path];
-      if (flow.doubt != 0) flow.doubted_path = moved[flow.doubted_path];
     }
   }
 }
@@ -309,36 +274,22 @@ std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Durati
   report->losses = map.losses;
   report->links_known = static_cast<std::uint32_t>(map.ends.size());
   if (map.losses > 0) {
-    explain(map, *report);
+    const LinkGroups groups = group_links(map.crossings);
+    const Crossings collapsed = collapse(map.crossings, groups);
+    const Explanation explanation =
+        explain_losses(collapsed, {.tolerated_loss = options_.min_loss, .most_links = options_.worst_links});
+    report->background = explanation.background;
+    for (const ExplainedLink& found : explanation.links) {
+      if (report->links.size() == options_.worst_links) break;
+      if (!found.blamed && found.loss < options_.min_loss) continue;
+      report->links.push_back(tell(map, groups.members[found.link], collapsed, found));
+    }
   }
   report->delays = delays_.pass(now);
   if (report->delays.size() > options_.worst_links) report->delays.resize(options_.worst_links);
   watch_losses(*report);
   watch_delays(*report);
   return report;
-}
-
-void Localisation::explain(const Map& map, LocalisationReport& report) const {
-  const LinkGroups groups = group_links(map.crossings);
-  const Crossings collapsed = collapse(map.crossings, groups);
-  std::vector<bool> cleared(groups.members.size());
-  for (int turn = 1;; ++turn) {
-    const Explanation explanation = explain_losses(
-        collapsed, {.tolerated_loss = options_.min_loss, .most_links = options_.worst_links, .cleared = cleared});
-    report.background = explanation.background;
-    report.links.clear();
-    bool again = false;
-    for (const ExplainedLink& found : explanation.links) {
-      if (report.links.size() == options_.worst_links) break;
-      if (!found.blamed && found.loss < options_.min_loss) continue;
-      report.links.push_back(tell(map, groups.members[found.link], collapsed, found));
-      LinkVerdict& verdict = report.links.back();
-      if (!verdict.blamed || !hops_contradict(map, collapsed, explanation, found, verdict)) continue;
-      verdict.blamed = false;
-      again = cleared[found.link] = true;
-    }
-    if (!again || turn == kMostExplanations) return;
-  }
 }
 
 LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
@@ -361,6 +312,54 @@ LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>&
   weigh_hops(map, collapsed, found, verdict);
   add_witnesses(map, collapsed, found, verdict);
   return verdict;
+}
+
+/// What the hops on and behind the links say, over the paths of flows with loss: all flows of such a path together.
+void Localisation::weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                              LinkVerdict& verdict) {
+  const auto sum = [](const HopCount& hop) {
+    const double probes = static_cast<double>(hop.probes[0]) + hop.probes[1];
+    return Unanswered{probes - hop.answers[0] - hop.answers[1], probes};
+  };
+  std::map<IpAddress, Unanswered> on_links;
+  std::set<std::pair<const Destination*, const Path*>> lossy;
+  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
+    const RowOrigin& origin = map.origins[row];
+    const Path& path = origin.destination->paths[origin.path];
+    if (collapsed.row(row).losses == 0 || !lossy.emplace(origin.destination, &path).second) continue;
+    for (std::size_t i = 0; i < path.responders->size(); ++i) {
+      const IpAddress& at = (*path.responders)[i];
+      if (std::ranges::any_of(verdict.links, [&](const LinkEnds& link) { return link.to == at; }))
+        on_links[at].add(sum(path.hops[i]));
+    }
+  }
+  // What is before a hop that answers does not lose, if it is lost on the way there at all.
+  std::size_t first = 0;
+  for (std::size_t i = 0; i + 1 < verdict.links.size(); ++i) {
+    const auto at = on_links.find(verdict.links[i].to);
+    if (at != on_links.end() && at->second.clears(found.loss)) first = i + 1;
+  }
+  verdict.links.erase(verdict.links.begin(), verdict.links.begin() + static_cast<std::ptrdiff_t>(first));
+
+  // Other links may lose as well: what is looked for is this one's share.
+  std::map<IpAddress, Unanswered> behind;
+  Unanswered all_behind;
+  for (const auto& [destination, path] : lossy) {
+    bool beyond = false;
+    // The destination's own answers are what is to be explained: they are no evidence of hops.
+    const std::size_t hops = path->responders->size() - (path->complete && !path->responders->empty() ? 1 : 0);
+    for (std::size_t i = 0; i < hops; ++i) {
+      const IpAddress& at = (*path->responders)[i];
+      const Unanswered here = sum(path->hops[i]);
+      beyond = beyond || at == verdict.links.front().to;
+      if (!beyond || at.is_unspecified() || here.probes == 0) continue;
+      behind[at].add(here);
+      all_behind.add(here);
+    }
+  }
+  verdict.forward_consistent = all_behind.shows(found.loss) && std::ranges::none_of(behind, [&](const auto& entry) {
+                                 return entry.second.clears(found.loss);
+                               });
 }
 
 /// The flows that lose most over the link; and those of the same destinations that do not cross it and lose nothing.

@@ -67,15 +67,6 @@ class Localisation {
     std::uint32_t probes[2]{};
     std::uint32_t answers[2]{};
     std::uint32_t others = 0;  ///< answers of somebody else
-
-    void age() {
-      probes[1] = std::exchange(probes[0], 0);
-      answers[1] = std::exchange(answers[0], 0);
-    }
-    [[nodiscard]] Unanswered unanswered() const {
-      const double asked = static_cast<double>(probes[0]) + probes[1];
-      return {asked - answers[0] - answers[1], asked};
-    }
   };
   struct Path {
     std::uint32_t id = 0;
@@ -87,14 +78,9 @@ class Localisation {
     std::uint32_t half = 0;  ///< number of the newest half window in `hops`
     std::uint32_t part = 0;  ///< of its newest round
     std::vector<HopCount> hops;
-    HopCount end;  ///< of what is lost end to end, over the same time
   };
   struct Flow {
     std::vector<Cell> cells;  ///< by part
-    bool moved = false;       ///< since the newest cell
-    std::uint32_t doubted_path = 0;
-    std::uint8_t doubt = 0;  ///< TTL where somebody else answered than on its path, and nobody since; 0: none
-    std::uint8_t doubtful_rounds = 0;
   };
   struct Destination {
     std::shared_ptr<const DestinationFacts> facts;
@@ -131,20 +117,16 @@ class Localisation {
   };
 
   static Path* path_of(Destination& destination, const RoundRecord& record, std::uint32_t& index);
-  static std::uint8_t astray(const Path& path, const Round& round);
-  static bool in_doubt(Flow& flow, std::uint32_t path_index, const Path& path, const Round& round);
+  static bool astray(const Path& path, const Round& round);
   static void count_hops(Path& path, const Round& round);
   void add_delays(const Path& path, const Round& round);
   static std::vector<IpAddress> nodes_of(const Destination& destination, const Path& path);
   void forget_old(std::uint32_t part);
   static void add_rows(Map& map, const Destination& destination);
   [[nodiscard]] Map draw_map() const;
-  void explain(const Map& map, LocalisationReport& report) const;
   [[nodiscard]] LinkVerdict tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
                                  const ExplainedLink& found) const;
   static void weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found, LinkVerdict& verdict);
-  [[nodiscard]] bool hops_contradict(const Map& map, const Crossings& collapsed, const Explanation& explanation,
-                                     const ExplainedLink& found, const LinkVerdict& verdict) const;
   static void add_witnesses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                             LinkVerdict& verdict);
   void watch_losses(const LocalisationReport& report);

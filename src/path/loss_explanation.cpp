@@ -57,7 +57,7 @@ class Explainer {
       rows_.push_back({static_cast<double>(of.losses), passed, 0});
       row_numbers_.push_back(row);
       for (const std::uint32_t link : crossings.links_of(row)) {
-        if (lossy_[link].empty() && !cleared(link)) candidates_.push_back(link);
+        if (lossy_[link].empty()) candidates_.push_back(link);
         lossy_[link].push_back(number);
       }
       all_.push_back(number);
@@ -106,16 +106,12 @@ class Explainer {
 
   void apply(const Fit& fit);
   void refit(Fit& fit, std::optional<std::size_t> fixed = std::nullopt);
-  [[nodiscard]] bool cleared(std::uint32_t link) const {
-    return link < options_.cleared.size() && options_.cleared[link];
-  }
   [[nodiscard]] Gain gain_of(std::uint32_t link) const;
   [[nodiscard]] Gain best_candidate(const Fit& fit, const std::vector<std::uint32_t>& candidates) const;
   [[nodiscard]] std::vector<std::uint32_t> beside(std::uint32_t link) const;
   double drop_cost(const Fit& fit, std::size_t index);
   void prune(Fit& fit);
   bool swap(Fit& fit);
-  bool split(Fit& fit);
   void search();
   Interval interval(std::size_t index);
   ExplainedLink tell(std::uint32_t link, double strength, double gain) const;
@@ -187,7 +183,7 @@ Explainer::Gain Explainer::gain_of(std::uint32_t link) const {
 Explainer::Gain Explainer::best_candidate(const Fit& fit, const std::vector<std::uint32_t>& candidates) const {
   Gain most;
   for (const std::uint32_t link : candidates) {
-    if (cleared(link) || std::ranges::find(fit.links, link) != fit.links.end()) continue;
+    if (std::ranges::find(fit.links, link) != fit.links.end()) continue;
     const Gain gain = gain_of(link);
     if (gain.gain > most.gain) most = gain;
   }
@@ -253,32 +249,6 @@ bool Explainer::swap(Fit& fit) {
   return false;
 }
 
-/// Whether two other links in the place of one explain so much more that a further link is worth it: alone, each of
-/// them explains less than one that all their flows cross.
-bool Explainer::split(Fit& fit) {
-  if (fit.links.size() >= options_.most_links) return false;
-  for (std::size_t i = 0; i < fit.links.size() && work_ < kMostWork; ++i) {
-    Fit without = fit;
-    without.links.erase(without.links.begin() + static_cast<std::ptrdiff_t>(i));
-    without.strengths.erase(without.strengths.begin() + static_cast<std::ptrdiff_t>(i));
-    refit(without);
-    std::vector<std::uint32_t> others = beside(fit.links[i]);
-    std::erase(others, fit.links[i]);
-    while (without.links.size() <= fit.links.size()) {
-      const Gain other = best_candidate(without, others);
-      if (other.gain < threshold_) break;
-      without.links.push_back(other.link);
-      without.strengths.push_back(other.strength);
-      refit(without);
-    }
-    if (without.links.size() <= fit.links.size() || without.likelihood <= fit.likelihood + threshold_) continue;
-    fit = std::move(without);
-    return true;
-  }
-  apply(fit);
-  return false;
-}
-
 void Explainer::search() {
   refit(fit_);
   // Each turn raises what is explained; the bound is for rounding errors that would let two turns undo each other.
@@ -289,7 +259,7 @@ void Explainer::search() {
       fit_.links.push_back(gain.link);
       fit_.strengths.push_back(gain.strength);
       refit(fit_);
-    } else if (!swap(fit_) && !split(fit_)) {
+    } else if (!swap(fit_)) {
       break;
     }
     prune(fit_);

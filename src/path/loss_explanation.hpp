@@ -13,7 +13,6 @@ struct ExplanationOptions {
   double chance = 0.01;         ///< of blaming any link when none is to blame
   std::size_t most_links = 20;  ///< blamed
   double uneven_gain = 4;       ///< of log-likelihood, from which flows over a link are held to differ
-  std::vector<bool> cleared;    ///< by link: known to lose nothing; those beyond are not
 };
 
 struct ExplainedLink {
