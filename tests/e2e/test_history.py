@@ -35,7 +35,7 @@ def directory():
         yield os.path.join(made, "history")
 
 
-def text(fan, directory, more=""):
+def text(fan, directory, more="", memory="64KiB"):
     return f"""
 [probe]
 interval = "400ms"
@@ -44,7 +44,7 @@ flows = {FLOWS}
 [limits]
 probes_per_second_per_responder = 100000
 [history]
-memory = "64KiB"
+memory = "{memory}"
 directory = "{directory}"
 {more}
 [[destination]]
@@ -76,13 +76,14 @@ def names(lines):
 
 
 def test_rounds_and_names_survive_kill_9_again_and_again(fan, directory):
+    # All in memory: who follows is told a round before it is written, or there would be nothing to miss.
     begin = now()
     known = {}
     told = {}
     missing = []
     phase = random.Random(1)
     for kill in range(KILLS):
-        with Exporter(text(fan, directory), namespace=fan.network.ns("agent")) as exporter:
+        with Exporter(text(fan, directory, memory="64MiB"), namespace=fan.network.ns("agent")) as exporter:
             here = read_back(exporter, begin)
             # Whatever was there stays what it was.
             assert all(told.get(which, line) == line for which, line in here.items())
@@ -99,7 +100,7 @@ def test_rounds_and_names_survive_kill_9_again_and_again(fan, directory):
                 assert current.get(path, ordinal) == ordinal
             known.update(current)
             assert " level=error " not in exporter.read_log(), exporter.read_log()
-    with Exporter(text(fan, directory), namespace=fan.network.ns("agent")) as exporter:
+    with Exporter(text(fan, directory, memory="64MiB"), namespace=fan.network.ns("agent")) as exporter:
         flows = by_flow(exporter.paths(since=begin, destination="lab", flow=50003))
         assert set(flows) == {50003}
         damaged = exporter.metrics().families["ecmp_exporter_history_disk_damaged_total"][0][1]
