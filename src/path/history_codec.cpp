@@ -313,9 +313,10 @@ void HistoryEncoder::append_finding(CompactWriter& to, const PathEvent& event) {
 void HistoryEncoder::add(std::uint64_t number, const PathEvent& event) {
   const std::uint64_t facts_index = facts_or_none(event.destination);
   if (event.loss != nullptr) {
-    for (const auto* const witnesses : {&event.loss->reproduced_by, &event.loss->not_reproduced_by})
+    for (const auto* const witnesses : {&event.loss->reproduced_by, &event.loss->not_reproduced_by}) {
       for (const WitnessFlow& witness : *witnesses)
         facts(witness.destination);
+    }
   }
   item_.clear();
   CompactWriter to(item_);

@@ -7,7 +7,12 @@
 namespace ecmp::history_layout {
 
 /// What an item is. Readers pass over what they do not know.
-enum Tag : std::uint8_t { kFacts = 1, kResponders = 2, kWindow = 3, kRound = 4, kEvent = 5, kSearch = 6 };
+constexpr std::uint8_t kFacts = 1;
+constexpr std::uint8_t kResponders = 2;
+constexpr std::uint8_t kWindow = 3;
+constexpr std::uint8_t kRound = 4;
+constexpr std::uint8_t kEvent = 5;
+constexpr std::uint8_t kSearch = 6;
 
 // Of a hop's first byte: the lowest three bits are its outcome.
 constexpr std::uint8_t kOutcomeMask = 0x07;
