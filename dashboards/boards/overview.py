@@ -1,9 +1,9 @@
 """All destinations at a glance, and what is worst among them."""
 from . import promql as q
 from . import variables
-from .panels import (BLUE, GOOD_IF_ZERO, GREEN, LOSS_STEPS, ORANGE, PLAIN, RED, UP, board, graph, instant,
-                     link_to, loss_column, number_column, override, seconds_column, series, stat, table, timeline,
-                     trend_column, value_now)
+from .panels import (BLUE, GOOD_IF_ZERO, GREEN, LOSS_STEPS, ORANGE, PLAIN, RED, UP, YELLOW, board, graph, instant,
+                     link_to, loss_column, number_column, override, seconds_column, series, stat, table, thresholds,
+                     timeline, trend_column, value_now)
 
 WHERE = q.DESTINATION
 NAME = "{{destination}} ({{instance}})"
@@ -166,6 +166,31 @@ def links():
         (("Score", True),))
 
 
+def suspected_links():
+    """The agents' own localisation, which knows all flows of all destinations: it has no label `destination`."""
+    link = "job, instance, from, to"
+    worst = f"topk({WORST}, ecmp_link_suspicion{{{q.AGENT}}})"
+    far_ends = q.relabel(worst, "hop", "to")
+    columns = {
+        "from": "From", "to": "To", "name": "Name of the far end", "asn": "AS", "instance": "Agent", "Value #loss":
+        "Loss", "Value #suspicion": "Suspicion"
+    }
+    return table(
+        "Suspected links", "Links that explain the loss of all flows of all destinations, by the agents' own account: "
+        "the most likely loss of each, and how sure it is. From a suspicion of 1 on a link is blamed, unless only some "
+        "of the flows over it lose; /events has the evidence. Empty when nothing is lost.", [
+            instant(q.named(far_ends, far_ends), "suspicion"),
+            instant(f"max by ({link}) (ecmp_link_loss_ratio{{{q.AGENT}}}) and on ({link}) {worst}", "loss")
+        ], columns, ("job", "hop", "mpls"), 24, 7, [
+            override("Agent", custom__width=200),
+            override("AS", custom__width=90),
+            loss_column("Loss"),
+            override("Suspicion", unit="none", decimals=2, thresholds=thresholds(((None, GREEN), (0.5, YELLOW), (1, RED))),
+                     color={"mode": "thresholds"}, custom__width=110,
+                     custom__cellOptions={"type": "color-background", "mode": "basic"}),
+        ], (("Suspicion", True),))
+
+
 def states():
     return timeline("State over time", "When a destination was reached by any flow and when by none.",
                     series(up(), NAME), UP, height=6)
@@ -173,7 +198,7 @@ def states():
 
 def make():
     rows = [("At a glance", False, at_a_glance()), ("Destinations", False, [destinations(), states()]),
-            ("Over time", False, over_time()), ("Worst paths", False, [worst_paths()]),
+            ("Over time", False, over_time()), ("Worst paths and links", False, [worst_paths(), suspected_links()]),
             # Over all hops of all paths: asked when it is unfolded, not each 30 seconds.
             ("Worst hops and links", True, [worst_hops(), links()])]
     return board(

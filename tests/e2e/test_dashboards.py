@@ -55,6 +55,7 @@ def lab(fan, tmp_path_factory):
             for one in started.values():
                 eventually(lambda: one.query(changes, ()).get((), 0) > 1, 20, "changes of paths")
                 eventually(lambda: one.query("max(ecmp_hop_window_loss_ratio) > 0.05", ()), 20, "loss")
+                eventually(lambda: one.query("max(ecmp_link_suspicion) >= 1", ()), 60, "a link that is blamed")
                 # Rates want two samples of everything that became new.
                 eventually(lambda: one.query("count(rate(ecmp_path_probes_total[3s]) > 0)", ()).get((), 0) >= 8, 20,
                            "rates")
@@ -254,6 +255,15 @@ def test_the_worst_links_are_those_of_the_branch_that_loses(lab, fan):
             return max(nodes, key=lambda node: float(node["value"][1]))["metric"]["id"]
 
         eventually(lambda: worst_node() == lossy, 20, worst_node)
+
+
+def test_the_suspected_links_are_those_of_the_branch_that_loses(lab, fan):
+    suspicion = filled(query_of("ecmp-overview", "Suspected links", "suspicion"))
+    blamed = {link for link, value in lab["native"].query(suspicion, ("from", "to")).items() if value >= 1}
+    # The branch that refused lost what it refused, and is in the window still.
+    for_it = {family: {link for link in blamed if fan.addresses[fan.branch(LOSSY)][family] in link} for family in (4, 6)}
+    known = {address for n in (LOSSY, REFUSING) for address in fan.addresses[fan.branch(n)].values()}
+    assert all(for_it.values()) and all(known & set(link) for link in blamed), blamed
 
 
 def test_silence_and_loss_are_not_taken_for_each_other(lab, fan):
