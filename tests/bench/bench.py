@@ -2,7 +2,7 @@
 """Measures the exporter beside the least that probing can cost and beside scamper: see docs/performance.md.
 
 Run by run.sh, as root, or with the names of the measurements: core, tun, lab, rtt, model,
-render, memory, scrape, abuse. All of it happens in namespaces of its own.
+render, localisation, memory, scrape, abuse. All of it happens in namespaces of its own.
 """
 import argparse
 import json
@@ -451,8 +451,9 @@ def programs(*names):
 
 
 BENCHES = {"core": core, "tun": tun, "lab": lab, "rtt": rtt, "model": programs("model_bench"),
-           "render": programs("render_bench"), "memory": memory, "scrape": scrape, "abuse": abuse}
-UNPRIVILEGED = {"core", "model", "render"}
+           "render": programs("render_bench"), "localisation": programs("localisation_bench"), "memory": memory,
+           "scrape": scrape, "abuse": abuse}
+UNPRIVILEGED = {"core", "model", "render", "localisation"}
 
 
 def main():
