@@ -8,6 +8,7 @@
 
 #include "agent/version.hpp"
 #include "config/config.hpp"
+#include "config/probe_keys.hpp"
 #include "config/text.hpp"
 
 namespace ecmp {
@@ -55,6 +56,9 @@ class Given {
                                     std::int64_t most, const std::string& range) const;
   /// "100ms", "1.5s", "0".
   [[nodiscard]] Duration time(std::string_view name, Duration otherwise, Duration least) const;
+  /// "0.95", and with `percent` also "95".
+  [[nodiscard]] double ratio(std::string_view name, double otherwise, const config::Range<double>& range,
+                             bool percent) const;
 
  private:
   CLI::App app_;
@@ -105,6 +109,19 @@ Duration Given::time(std::string_view name, Duration otherwise, Duration least) 
   if (*value < least) wrong(fmt::format("--{} must be at least {}ms", name, milliseconds));
   if (*value > kMostTime) wrong(fmt::format("--{} must be at most 24h", name));
   return *value;
+}
+
+double Given::ratio(std::string_view name, double otherwise, const config::Range<double>& range, bool percent) const {
+  if (!has(name)) return otherwise;
+  const std::string& given = text(name);
+  double value = 0;
+  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), value);
+  if (error == std::errc::invalid_argument || end != given.data() + given.size())
+    misused(fmt::format("--{}: \"{}\" is not a number", name, given));
+  if (percent && value > 1) value /= 100;
+  if (error != std::errc{} || !(value >= range.least && value <= range.most))
+    wrong(fmt::format("--{}: expected {}{}", name, range.words, percent ? ", or percent, such as 99" : ""));
+  return value;
 }
 
 void read_output(const Given& given, TraceRequest& request) {
@@ -173,9 +190,18 @@ void read_flows(const Given& given, TraceRequest& request) {
   const std::string range = fmt::format("parallel probes must be between 1 and {}", kMostFlows);
   if (given.has("flows") && given.has("parallel-probes")) wrong("cannot use both --flows and --parallel-probes");
   const bool automatic = given.text("flows") == "auto";
-  if (automatic) request.auto_flows.emplace();
+  for (const std::string_view of_search : {"confidence", "max-flows", "p-min"})
+    if (given.has(of_search) && !automatic) wrong(fmt::format("--{} is for --flows auto", of_search));
+  if (automatic) {
+    config::AutoFlows& search = request.auto_flows.emplace();
+    search.confidence = given.ratio("confidence", search.confidence, config::kConfidence, true);
+    search.p_min = given.ratio("p-min", search.p_min, config::kShare, false);
+  }
   const std::string_view name = given.has("flows") ? "flows" : "parallel-probes";
-  const std::int64_t flows = automatic ? kMostFlows : given.number(name, request.flows, 1, kMostFlows, range);
+  const std::int64_t flows =
+      automatic ? given.number("max-flows", kMostFlows, 1, kMostFlows,
+                               fmt::format("--max-flows: expected a whole number from 1 to {}", kMostFlows))
+                : given.number(name, request.flows, 1, kMostFlows, range);
   const std::string ports = "source port+parallel probes must be below 65535";
   const std::int64_t first = given.number("source-port", request.source_port, 1, 65535, ports);
   if (first + flows >= 65535) wrong(ports);

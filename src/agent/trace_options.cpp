@@ -22,8 +22,14 @@ constexpr std::array kOptions = {
     TraceOption{probes, 'P', "parallel-probes", "N", TraceValue::number, "", "5",
                 "Flows: each has a source port of its own, so that equal-cost routers keep it on one path"},
     TraceOption{probes, 0, "flows", "N|auto", TraceValue::words, "auto", "",
-                "The same as --parallel-probes. With auto as many are asked as it takes to find all paths at 95 %, and "
-                "those stay that go over all of them"},
+                "The same as --parallel-probes. With auto as many are asked as it takes to find all paths with the "
+                "chance that --confidence says, and those stay that go over all of them"},
+    TraceOption{probes, 0, "confidence", "CHANCE", TraceValue::number, "", "0.95",
+                "How likely a search by --flows auto finds all paths, such as 0.99, or 99 for percent"},
+    TraceOption{probes, 0, "max-flows", "N", TraceValue::number, "", "512",
+                "The most flows that a search by --flows auto asks"},
+    TraceOption{probes, 0, "p-min", "SHARE", TraceValue::number, "", "all branches have the same",
+                "The least share of flows that a branch may have for --flows auto to find it"},
     TraceOption{probes, 'm', "max-ttl", "N", TraceValue::number, "", "30", "Highest TTL to probe"},
     TraceOption{probes, 0, "source-address", "ADDRESS", TraceValue::address, "", "",
                 "Send from this address of this host instead of the one that the route says"},

@@ -22,8 +22,6 @@ constexpr std::array kFamilies = {Choice<FamilyChoice>{"any", FamilyChoice::any}
 constexpr Range<std::int64_t> kPort{1, 65535, "a whole number from 1 to 65535"};
 constexpr Range<std::int64_t> kFlows{1, 65535, "a whole number from 1 to 65535, or \"auto\""};
 constexpr Range<std::int64_t> kMaxFlows{1, 65535, "a whole number from 1 to 65535"};
-constexpr Range<double> kConfidence{0.5, 0.9999, "a number from 0.5 to 0.9999, such as 0.95"};
-constexpr Range<double> kShare{0.0001, 0.5, "a number from 0.0001 to 0.5"};
 constexpr Range<std::int64_t> kPerPath{1, 64, "a whole number from 1 to 64"};
 constexpr Range<Duration> kRediscover{seconds(10), hours(24) * 30, "a duration from \"10s\" to \"30d\""};
 constexpr Range<Duration> kInterval{milliseconds(10), hours(24), "a duration from \"10ms\" to \"24h\""};

@@ -12,6 +12,10 @@ namespace ecmp::config {
 /// What ProbeKeys::flows is for "auto".
 constexpr std::int64_t kAutoFlows = 0;
 
+// Of a search for paths, by whomever it is configured.
+constexpr Range<double> kConfidence{0.5, 0.9999, "a number from 0.5 to 0.9999, such as 0.95"};
+constexpr Range<double> kShare{0.0001, 0.5, "a number from 0.0001 to 0.5"};
+
 /// The keys that [probe] and [[destination]] share; what is not set was not written, or was wrong and is told already.
 struct ProbeKeys {
   std::optional<Setting<Protocol>> protocol;

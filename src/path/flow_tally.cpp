@@ -174,6 +174,7 @@ void FlowTally::take(const Round& round, const PathVerdict& verdict) {
 /// Returns false if somebody answered who does not belong to the flow's way: it may be about to change.
 bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAddress& expected) {
   HopTally& hop = hops_[result.ttl - 1u];
+  hop.limited_ = result.limiting != Limiting::none;
   if (result.outcome == HopOutcome::left_out) return true;
   if (says_nothing(result.outcome)) {
     hop.probes_.send_failure();

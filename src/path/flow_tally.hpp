@@ -138,6 +138,8 @@ class HopTally {
   [[nodiscard]] const NewestReply& newest() const { return newest_; }
   /// Of the newest reply when it was a refusal to forward, else none.
   [[nodiscard]] packet::ReplyKind refusal() const { return refusal_; }
+  /// Whoever is known here limits the ICMP errors it sends, as far as pacing knew in the newest round.
+  [[nodiscard]] bool limited() const { return limited_; }
 
  private:
   friend class FlowTally;
@@ -153,6 +155,7 @@ class HopTally {
   packet::KeptMpls mpls_;
   NewestReply newest_;
   packet::ReplyKind refusal_ = packet::ReplyKind::none;
+  bool limited_ = false;
 };
 
 /// What the rounds of one flow came to, end to end and hop by hop: what a person watches. The model counts by path,

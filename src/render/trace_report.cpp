@@ -159,14 +159,15 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
   if (const std::string_view origin = names.origin(address); !origin.empty()) out += fmt::format(" AS{}", origin);
 }
 
-/// What stands behind the host: labels, and why it refused.
-void append_remarks(std::string& out, const HopTally& hop) {
+/// What stands behind the host: labels, why it refused, and whether its silence is its own choice.
+void append_remarks(std::string& out, const HopTally& hop, bool limited) {
   std::string_view before = " mpls ";
   for (const packet::MplsLabel& label : hop.mpls().view()) {
     out += fmt::format("{}{}", before, label.label);
     before = "/";
   }
   if (hop.refusal() != packet::ReplyKind::none) out += fmt::format(" !{}", packet::to_string(hop.refusal()));
+  if (limited) out += " limited";
 }
 
 /// What replies give away at a hop of the path, each once however many of its flows show it.
@@ -191,10 +192,12 @@ void append_hop(std::string& out, std::size_t index, const PathRow& row, const H
   Figures figures;
   std::vector<IpAddress> others;
   const HopTally* told = nullptr;
+  bool limited = false;
   for (const auto* flow : row.flows) {
     if (index >= flow->tally.hops().size()) continue;
     const HopTally& hop = flow->tally.hops()[index];
     figures.add(hop.probes());
+    limited = limited || hop.limited();
     if (told == nullptr || (told->address().is_unspecified() && !hop.address().is_unspecified())) told = &hop;
     for (const auto& responder : hop.responders())
       others.push_back(responder.address);
@@ -202,7 +205,7 @@ void append_hop(std::string& out, std::size_t index, const PathRow& row, const H
   if (told == nullptr) return;
   out += fmt::format("{:>5} {}  ", index + 1, columns(figures));
   append_host(out, told->address(), names);
-  append_remarks(out, *told);
+  append_remarks(out, *told, limited);
   out += '\n';
   append_findings(out, index, row);
   std::ranges::sort(others);

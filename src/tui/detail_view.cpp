@@ -174,6 +174,10 @@ class HopLine {
     pane_.put(row_, start_of(placed, host), words, {.hue = Hue::warning});
   }
 
+  void draw_limited(std::span<const PlacedColumn> placed) {
+    pane_.put(row_, start_of(placed, host), "  limited: answers only so often", {.hue = Hue::muted});
+  }
+
   void draw_refusal(std::span<const PlacedColumn> placed) {
     pane_.put(row_, start_of(placed, host), fmt::format("  refused: {}", packet::to_string(hop_.refusal())),
               {.hue = Hue::bad, .bold = true});
@@ -277,6 +281,7 @@ std::vector<DetailView::Line> DetailView::lines(const Scene& scene, const FlowRo
   for (std::size_t i = 0; i < hops.size(); ++i) {
     found.push_back({Kind::hop, i, 0});
     if (hops[i].refusal() != packet::ReplyKind::none) found.push_back({Kind::refusal, i, 0});
+    if (hops[i].limited()) found.push_back({Kind::limited, i, 0});
     if (scene.labels && !hops[i].mpls().empty()) found.push_back({Kind::labels, i, 0});
     for (const Finding& finding : findings) {
       if (finding.hop != i) continue;
@@ -322,6 +327,8 @@ void DetailView::draw(Pane pane, const Scene& scene, const FlowRow* flow, bool f
       drawn.draw_labels(placed);
     } else if (line.kind == Kind::finding) {
       drawn.draw_finding(placed, line.words);
+    } else if (line.kind == Kind::limited) {
+      drawn.draw_limited(placed);
     } else {
       drawn.draw_refusal(placed);
     }

@@ -13,7 +13,7 @@ namespace ecmp::tui {
 class DetailView {
  public:
   struct Line {
-    enum class Kind : std::uint8_t { hop, responder, labels, refusal, finding };
+    enum class Kind : std::uint8_t { hop, responder, labels, refusal, finding, limited };
     Kind kind = Kind::hop;
     std::size_t hop = 0;        ///< TTL 1 is 0
     std::size_t responder = 0;  ///< of those of the hop

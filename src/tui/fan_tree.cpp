@@ -137,6 +137,7 @@ class Builder {
       for (const Flow* flow : rest.strand->flows) {
         const HopTally& hop = flow->tally.hops()[rest.at];
         row.here.add(hop.probes());
+        row.limited = row.limited || hop.limited();
         for (const HopTally::Responder& responder : hop.responders())
           if (responder.address != row.address) others.push_back(responder.address);
       }

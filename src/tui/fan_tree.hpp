@@ -62,6 +62,7 @@ struct FanRow {
   Kind kind = Kind::hop;
   std::vector<Rail> rails;
   IpAddress address;           ///< unspecified: nobody has answered there
+  bool limited = false;        ///< limits the ICMP errors it sends
   std::size_t others = 0;      ///< further responders seen there
   std::uint8_t first_ttl = 0;  ///< the flows may come here at different ones
   std::uint8_t last_ttl = 0;

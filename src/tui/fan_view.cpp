@@ -48,6 +48,7 @@ std::string tree_text(const FanRow& row, const Scene& scene, const Glyphs& shown
   text += shown.node;
   text += row.address.is_unspecified() ? "no answer" : host_of(scene, row.address);
   if (row.others > 0) text += fmt::format(" +{}", row.others);
+  if (row.limited) text += " limited";
   return text;
 }
 

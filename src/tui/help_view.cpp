@@ -1,14 +1,36 @@
 #include "tui/help_view.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 
 #include "tui/key_table.hpp"
 
 namespace ecmp::tui {
+namespace {
+
+struct Legend {
+  std::string_view word;
+  std::string_view meaning;
+};
+
+/// What stands in the views and does not explain itself.
+constexpr std::array kLegend = {
+    Legend{"Loss%", "nothing at this hop or beyond answered"},
+    Legend{"Sil%", "silence: the hop kept quiet, a later one answered"},
+    Legend{"limited", "limits its ICMP: it is asked only as often as it answers"},
+};
+
+/// Keys, a line between, and the legend.
+std::size_t lines() {
+  return bindings().size() + 1 + kLegend.size();
+}
+
+}  // namespace
 
 void HelpView::move(std::ptrdiff_t by) {
-  const auto last = static_cast<std::ptrdiff_t>(bindings().size());
+  const auto last = static_cast<std::ptrdiff_t>(lines());
   top_ = static_cast<std::size_t>(
       std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(top_) + std::clamp(by, -last, last), 0, last));
 }
@@ -19,9 +41,9 @@ void HelpView::draw(Pane pane) {
     keys = std::max(keys, binding.key_names().size());
   keys = std::min(keys, pane.columns() / 2);
   const std::size_t height = pane.rows() - std::min<std::size_t>(pane.rows(), 1);
-  top_ = std::min(top_, bindings().size() - std::min(bindings().size(), height));
+  top_ = std::min(top_, lines() - std::min(lines(), height));
   const bool above = top_ > 0;
-  const bool below = top_ + height < bindings().size();
+  const bool below = top_ + height < lines();
   const std::size_t at = pane.put(0, 0, "Keys", {.hue = Hue::accent, .bold = true});
   if (above || below) {
     pane.put(0, at,
@@ -30,10 +52,18 @@ void HelpView::draw(Pane pane) {
                             : "  (more below)",
              {.hue = Hue::muted});
   }
-  for (std::size_t i = 0; i < height && top_ + i < bindings().size(); ++i) {
-    const Binding& binding = bindings()[top_ + i];
-    pane.put(i + 1, 0, binding.key_names(), {.bold = true}, keys);
-    pane.put(i + 1, keys + 2, binding.does);
+  for (std::size_t i = 0; i < height && top_ + i < lines(); ++i) {
+    const std::size_t line = top_ + i;
+    if (line < bindings().size()) {
+      pane.put(i + 1, 0, bindings()[line].key_names(), {.bold = true}, keys);
+      pane.put(i + 1, keys + 2, bindings()[line].does);
+    } else if (line == bindings().size()) {
+      pane.put(i + 1, 0, "Words", {.hue = Hue::accent, .bold = true});
+    } else {
+      const Legend& legend = kLegend[line - bindings().size() - 1];
+      pane.put(i + 1, 0, legend.word, {.bold = true}, keys);
+      pane.put(i + 1, keys + 2, legend.meaning);
+    }
   }
 }
 

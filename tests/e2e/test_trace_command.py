@@ -132,6 +132,16 @@ def test_the_report_of_a_fixed_network_is_what_it_was():
     assert simulated("branch_loss_10", "-P16", "-c100", "--report").out == wanted
 
 
+@anywhere
+def test_a_router_that_limits_its_icmp_is_told_in_the_report_and_in_each_line(tmp_path):
+    path = tmp_path / "rounds.json"
+    done = simulated("icmp_limited", "-P16", "-c60", "--report", "-j", str(path))
+    assert done.out == open(os.path.join(tracer.ROOT, "tests/golden/trace/report_icmp_limited.txt")).read()
+    last = [json.loads(line) for line in path.read_text().splitlines()][-16:]
+    assert all(line["hops"][0]["limited"] for line in last)
+    assert not any(hop.get("limited") for line in last for hop in line["hops"][2:])
+
+
 def test_without_privilege_one_line_says_how_to_get_it(fan):
     done = tracer.run(FOUR, "-J", namespace=fan.network.ns("agent"),
                       prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",

@@ -95,6 +95,8 @@ to standard error.
 A hop that does not answer while a later hop of the same round does is
 .IR silent :
 routers limit how often they answer, and this says nothing about the traffic.
+One that was found to do so is asked only as often as it answers, and marked
+.IR limited .
 .I Loss
 means that nothing at a hop or beyond it answered.
 .SH OPTIONS
@@ -134,6 +136,8 @@ in microseconds and
 in nanoseconds,
 .BR timeout ,
 .B silent
+and, only where it holds,
+.B limited
 (see above),
 .B recv_time
 (when the reply came),

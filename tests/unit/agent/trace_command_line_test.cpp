@@ -119,6 +119,37 @@ TEST_CASE("flows may be given by either name", "[trace]") {
   check_refused({"--flows", "auto", "-P4", "h"}, 1, "cannot use both --flows and --parallel-probes");
 }
 
+TEST_CASE("a search for paths is told its aim, as in the configuration", "[trace]") {
+  const auto search = [](const Arguments& arguments) {
+    Arguments all = {"--flows", "auto", "h"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const TraceRequest request = good(all);
+    REQUIRE(request.auto_flows);
+    return std::pair(*request.auto_flows, request.flows);
+  };
+  CHECK(search({"--confidence", "99"}).first.confidence == Approx(0.99));
+  CHECK(search({"--confidence=0.99"}).first.confidence == Approx(0.99));
+  CHECK(search({"--confidence", "50"}).first.confidence == Approx(0.5));
+  CHECK(search({"--confidence", "95"}).first.p_min == 0);
+  CHECK(search({"--p-min", "0.1"}).first.p_min == Approx(0.1));
+  CHECK(search({"--max-flows", "64"}).second == 64);
+  CHECK(good({"--flows", "auto", "--max-flows", "64", "-s", "65400", "h"}).flows == 64);
+  for (const char* chance : {"0", "0.49", "1", "49", "100", "-95", "1e999", "nan", "inf"}) {
+    check_refused({"--flows", "auto", "--confidence", chance, "h"}, 1,
+                  "--confidence: expected a number from 0.5 to 0.9999, such as 0.95, or percent, such as 99");
+  }
+  check_refused({"--flows", "auto", "--confidence", "high", "h"}, 2, "--confidence: \"high\" is not a number");
+  check_refused({"--flows", "auto", "--confidence", "95%", "h"}, 2, "--confidence: \"95%\" is not a number");
+  for (const char* share : {"0", "0.51", "10"})
+    check_refused({"--flows", "auto", "--p-min", share, "h"}, 1, "--p-min: expected a number from 0.0001 to 0.5");
+  for (const char* flows : {"0", "513", "-1", "99999999999999999999"})
+    check_refused({"--flows", "auto", "--max-flows", flows, "h"}, 1,
+                  "--max-flows: expected a whole number from 1 to 512");
+  check_refused({"--flows", "16", "--max-flows", "64", "h"}, 1, "--max-flows is for --flows auto");
+  check_refused({"--confidence", "99", "h"}, 1, "--confidence is for --flows auto");
+  check_refused({"-P4", "--p-min", "0.1", "h"}, 1, "--p-min is for --flows auto");
+}
+
 TEST_CASE("values that make no sense are refused with ETR's words and exit status 1", "[trace]") {
   check_refused({}, 1, "destination is required");
   check_refused({"-J", "-j", "f", "h"}, 1, "cannot use both --json and --json-file");

@@ -90,6 +90,18 @@ TEST_CASE("The help and a search look as they should", "[tui][golden]") {
   check_golden("search_80x24.txt", network.text(24, 80));
 }
 
+TEST_CASE("Routers that limit their ICMP are told beside their silence", "[tui][golden]") {
+  WatchedNetwork network("icmp_limited");
+  network.run(120s);
+  network.press("2");
+  check_golden("limited_80x24.txt", network.text(24, 80));
+  network.press("3");
+  check_golden("limited_fan_80x24.txt", network.text(24, 80));
+  check_golden("limited_fan_200x50.txt", network.text(50, 200));
+  network.press("?G");
+  check_golden("help_words_80x24.txt", network.text(24, 80));
+}
+
 TEST_CASE("IPv6 addresses and a per-packet balancer look as they should", "[tui][golden]") {
   WatchedNetwork six("backbone", 12, Family::ipv6);
   six.run(30s);
