@@ -132,7 +132,7 @@ TEST_CASE("a balancer per packet is told, and the search ends all the same", "[a
 }
 
 TEST_CASE("paths that are looked for again and again disturb nothing that is measured", "[auto]") {
-  const Seed seed(9600);
+  const Seed seed(9601);
   AutoRun run(lossy_fan(), seed, {.rediscover = 10min});
   run.find();
   run.pass(60s);

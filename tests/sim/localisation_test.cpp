@@ -1,5 +1,6 @@
 // Links that lose, found from what all flows of all destinations lost.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "path/link_estimators.hpp"
@@ -95,7 +96,9 @@ TEST_CASE("links of 5 % loss are found packet by packet, and no router that limi
         left.erase(link);
         CHECK(verdict.interval.low <= verdict.loss);
         CHECK(verdict.loss <= verdict.interval.high);
-        CHECK(verdict.loss == Approx(0.05).margin(0.04));
+        // A stretch over a router that was not heard yet may have been crossed by a handful of probes.
+        CHECK((verdict.probes < 200 ? verdict.interval.low < 0.05 && 0.05 < verdict.interval.high
+                                    : std::abs(verdict.loss - 0.05) < 0.04));
         CHECK(verdict.lossy_flows > 0);
         CHECK(!verdict.reproduced_by.empty());
         // Behind the last link there is no hop; before it a few probes may say too little.
