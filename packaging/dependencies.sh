@@ -9,7 +9,7 @@ set -euo pipefail
 build_packages=(
   g++ cmake ninja-build pkgconf git ca-certificates ccache mold
   libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev prometheus-cpp-dev libcpp-httplib-dev libtomlplusplus-dev
-  libpcap-dev libc-ares-dev zlib1g-dev libssl-dev libcrypt-dev libyaml-cpp-dev
+  libpcap-dev libc-ares-dev zlib1g-dev libzstd-dev libssl-dev libcrypt-dev libyaml-cpp-dev
   libbrotli-dev # what the pkg-config file of libcpp-httplib-dev asks for
 )
 # The program links its libraries dynamically; the -dev packages bring them. What is here is for the lab around it.
@@ -17,7 +17,7 @@ run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
 # Shared libraries of the programs; a test compares the list with what they are linked to.
 runtime_packages=(
   libc-ares2 libcpp-httplib0.11 libcrypt1 libfmt9 libpcap0.8 libprometheus-cpp-core1.0 libspdlog1.10 libssl3
-  libtomlplusplus3 libyaml-cpp0.7 zlib1g
+  libtomlplusplus3 libyaml-cpp0.7 libzstd1 zlib1g
   libcap2-bin ca-certificates
 )
 package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)

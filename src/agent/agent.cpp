@@ -7,6 +7,7 @@
 #include "agent/change_slot.hpp"
 #include "agent/config_routes.hpp"
 #include "agent/event_log.hpp"
+#include "agent/history_store.hpp"
 #include "agent/localiser.hpp"
 #include "agent/log.hpp"
 #include "agent/names.hpp"
@@ -37,6 +38,8 @@ constexpr Duration kChangingTurn = std::chrono::milliseconds(1);
 constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
 /// Some ten thousand events.
 constexpr std::size_t kEventBytes = std::size_t{4} << 20;
+/// Of an earlier run.
+constexpr std::size_t kEventsFromDisk = 2000;
 
 /// What the probing loop tells of itself, for threads that answer scrapes.
 struct LoopReport {
@@ -72,7 +75,7 @@ render::HistogramOptions options_of(const config::Histograms& histograms) {
 class Agent::State {
  public:
   State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::RawTransport> transport,
-        std::unique_ptr<net::Resolver> resolver);
+        std::unique_ptr<net::Resolver> resolver, std::unique_ptr<HistoryStore> store);
 
   std::optional<Error> listen();
   void run();
@@ -102,6 +105,7 @@ class Agent::State {
   RawRoutes routes_;
   Engine engine_;
   Board board_;
+  const std::unique_ptr<HistoryStore> store_;  ///< null: nothing is kept on disk
   RoundLog log_;
   EventLog events_{kEventBytes};
   Localiser localiser_;
@@ -126,7 +130,7 @@ class Agent::State {
 };
 
 Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::RawTransport> transport,
-                    std::unique_ptr<net::Resolver> resolver)
+                    std::unique_ptr<net::Resolver> resolver, std::unique_ptr<HistoryStore> store)
     : reloader_(std::move(reloader)),
       first_config_(reloader_->running()),
       transport_(std::move(transport)),
@@ -136,7 +140,8 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
                .probes_per_second = first_config_->limits.probes_per_second,
                .probes_per_second_per_responder = first_config_->limits.probes_per_second_per_responder,
                .adapt_to_responders = first_config_->limits.adapt_to_responders}),
-      log_(first_config_->history_memory),
+      store_(std::move(store)),
+      log_(first_config_->history_memory, store_ != nullptr ? store_->first_round() : 0),
       localiser_(first_config_->localisation, first_config_->window,
                  {.board = &board_, .log = &log_, .events = &events_}),
       tracing_(*first_config_, engine_, routes_, outputs()),
@@ -144,6 +149,10 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
       one_off_(*first_config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
       web_(web_sources()),
       probe_answers_(first_config_->modules, first_config_->one_off, probe_sources()) {
+  if (store_ != nullptr) {
+    events_.begin(store_->newest_events(kEventsFromDisk), store_->first_event());
+    events_.set_on_event([this](std::uint64_t number, const EventLog::Event& event) { store_->add(number, event); });
+  }
   asn_.watch(first_config_->dns.asn_database);
   // Once and for all: to set another filter whenever somebody asks could lose replies of the steady tracing.
   for (const OneOffPorts& ports : one_off_.ports())
@@ -169,7 +178,8 @@ Tracing::Outputs Agent::State::outputs() {
       .round =
           [this](std::shared_ptr<const RoundRecord> record) {
             events_.on_round(*record);
-            log_.add(std::move(record));
+            const std::uint64_t number = log_.add(record);
+            if (store_ != nullptr) store_->add(number, std::move(record));
           },
       .snapshots = [this](std::shared_ptr<const Snapshots> snapshots) { board_.put(std::move(snapshots)); },
       .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
@@ -180,7 +190,12 @@ Tracing::Outputs Agent::State::outputs() {
           [this](const std::string& destination) {
             log_.drop_destination(destination);
             events_.drop_destination(destination);
-          }};
+          },
+      .path_names = [this](const std::string& destination) -> const DestinationPathNames* {
+        if (store_ == nullptr) return nullptr;
+        const auto found = store_->path_names().find(destination);
+        return found != store_->path_names().end() ? &found->second : nullptr;
+      }};
 }
 
 Web::Sources Agent::State::web_sources() {
@@ -188,6 +203,7 @@ Web::Sources Agent::State::web_sources() {
       .board = &board_,
       .log = &log_,
       .events = &events_,
+      .store = store_.get(),
       .names = [this] { return asn_.with_origins(names_.table()); },
       .localisation = [this] { return first_config_->localisation.enabled ? localiser_.report() : nullptr; },
       .ready = [this] { return ready_.load(); },
@@ -235,6 +251,7 @@ std::optional<Error> Agent::State::listen() {
 }
 
 void Agent::State::run() {
+  if (store_ != nullptr) store_->start([this] { return board_.get(); });
   privileges_ = net::read_privileges();
   if (privileges_) {
     log::info("privileges", {{"user", privileges_->user},
@@ -271,6 +288,10 @@ void Agent::State::run() {
   localiser_.stop();
   one_off_.stop();
   server_.stop();
+  if (store_ != nullptr) {
+    tracing_.publish_all(turn_);  // how the newest paths are called
+    store_->stop();
+  }
   names_.stop();
 }
 
@@ -278,6 +299,7 @@ void Agent::State::run() {
 bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& changes) {
   web_.set_settings(changes->limits.max_series, options_of(changes->histograms));
   log_.set_budget(changes->history_memory);
+  if (store_ != nullptr) store_->set_limits(changes->history_disk.retention, changes->history_disk.max_size);
   localiser_.set_window(changes->window);
   return changes_.hand_over(changes, [this] { transport_->wake(); });
 }
@@ -331,6 +353,7 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   input.history_rounds = history.rounds;
   input.history_bytes = history.bytes;
   input.history_forgotten = history.forgotten;
+  if (store_ != nullptr) input.history_disk = store_->report();
   const auto events = events_.size();
   input.events = events.events;
   input.events_forgotten = events.forgotten;
@@ -371,7 +394,17 @@ Result<std::unique_ptr<Agent>> Agent::open(config::Config config, ConfigOrigin o
   if (!transport.ok()) return Error{transport.error()};
   auto resolver = net::Resolver::make({});
   if (!resolver.ok()) return Error{resolver.error()};
-  auto state = std::make_unique<State>(std::move(*reloader), std::move(*transport), std::move(*resolver));
+  const std::shared_ptr<const config::Config> running = (*reloader)->running();
+  const config::HistoryDisk& disk = running->history_disk;
+  std::unique_ptr<HistoryStore> store;
+  if (!disk.directory.empty()) {
+    auto opened =
+        HistoryStore::open({.directory = disk.directory, .retention = disk.retention, .max_size = disk.max_size});
+    if (!opened.ok()) return Error{opened.error()};
+    store = std::move(*opened);
+  }
+  auto state =
+      std::make_unique<State>(std::move(*reloader), std::move(*transport), std::move(*resolver), std::move(store));
   if (auto error = state->listen()) return *error;
   return std::unique_ptr<Agent>(new Agent(std::move(state)));
 }

@@ -37,19 +37,33 @@ void EventLog::drop_destination(const std::string& name) {
   gathering_.drop_destination(name);
 }
 
+void EventLog::keep(Event event) {
+  const std::size_t bytes = event_bytes(*event) + sizeof(Kept);
+  kept_.push_back({std::move(event), bytes});
+  bytes_ += bytes;
+  while (bytes_ > budget_ && !kept_.empty()) {
+    bytes_ -= kept_.front().bytes;
+    kept_.pop_front();
+    ++first_;
+    ++forgotten_;
+  }
+}
+
+void EventLog::begin(std::vector<Event> events, std::uint64_t next) {
+  const std::lock_guard lock(mutex_);
+  first_ = next - events.size();
+  for (Event& event : events)
+    keep(std::move(event));
+}
+
 void EventLog::publish(std::vector<Event> events) {
   if (events.empty()) return;
   {
+    // Told within the lock: several threads publish, and numbers must rise for whoever is told as well.
     const std::lock_guard lock(mutex_);
     for (Event& event : events) {
-      const std::size_t bytes = event_bytes(*event) + sizeof(Kept);
-      kept_.push_back({std::move(event), bytes});
-      bytes_ += bytes;
-    }
-    while (bytes_ > budget_ && !kept_.empty()) {
-      bytes_ -= kept_.front().bytes;
-      kept_.pop_front();
-      ++first_;
+      if (on_event_) on_event_(first_ + kept_.size(), event);
+      keep(std::move(event));
     }
   }
   added_.notify_all();
@@ -59,7 +73,7 @@ EventLog::Page EventLog::read(const RoundFilter& filter, std::uint64_t from, std
   const std::lock_guard lock(mutex_);
   Page page;
   const std::uint64_t end = first_ + kept_.size();
-  page.next = std::clamp(from, first_, end);
+  page.from = page.next = std::clamp(from, first_, end);
   for (std::size_t scan = kScan; page.next < end && page.events.size() < limit && scan > 0; ++page.next, --scan) {
     const Event& event = kept_[static_cast<std::size_t>(page.next - first_)].event;
     if (matches(filter, *event)) page.events.push_back({page.next, event});
@@ -67,7 +81,7 @@ EventLog::Page EventLog::read(const RoundFilter& filter, std::uint64_t from, std
   return page;
 }
 
-std::uint64_t EventLog::start_of_last(const RoundFilter& filter, std::size_t count) const {
+EventLog::Start EventLog::start_of_last(const RoundFilter& filter, std::size_t count) const {
   std::uint64_t number = end();
   while (count > 0) {
     const std::lock_guard lock(mutex_);
@@ -76,7 +90,7 @@ std::uint64_t EventLog::start_of_last(const RoundFilter& filter, std::size_t cou
       if (matches(filter, *kept_[static_cast<std::size_t>(--number - first_)].event)) --count;
     if (number == first_) break;
   }
-  return number;
+  return {number, count};
 }
 
 void EventLog::wait(std::uint64_t number, Instant deadline) const {
@@ -86,6 +100,11 @@ void EventLog::wait(std::uint64_t number, Instant deadline) const {
   added_.wait_until(lock, until, [&] { return first_ + kept_.size() > number; });
 }
 
+std::uint64_t EventLog::first() const {
+  const std::lock_guard lock(mutex_);
+  return first_;
+}
+
 std::uint64_t EventLog::end() const {
   const std::lock_guard lock(mutex_);
   return first_ + kept_.size();
@@ -93,7 +112,7 @@ std::uint64_t EventLog::end() const {
 
 EventLog::Size EventLog::size() const {
   const std::lock_guard lock(mutex_);
-  return {kept_.size(), bytes_, first_};
+  return {kept_.size(), bytes_, forgotten_};
 }
 
 }  // namespace ecmp

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -18,6 +19,13 @@ class EventLog {
   using Event = EventGathering::Event;
 
   explicit EventLog(std::size_t budget_bytes) : budget_(budget_bytes) {}
+
+  /// What an earlier run has left, before anything is added: the newest of its events, and the number of the next one.
+  void begin(std::vector<Event> events, std::uint64_t next);
+  /// Is told of every event, in the order of their numbers, by whichever thread adds it and within the lock: it must
+  /// not wait, nor call back. To be set before anything is added.
+  using OnEvent = std::function<void(std::uint64_t number, const Event&)>;
+  void set_on_event(OnEvent on_event) { on_event_ = std::move(on_event); }
 
   // By the probing loop alone.
   void on_round(const RoundRecord& record);
@@ -36,17 +44,23 @@ class EventLog {
   };
   struct Page {
     std::vector<Numbered> events;
+    std::uint64_t from = 0;  ///< above what was asked for, where that is forgotten
     std::uint64_t next = 0;
   };
   [[nodiscard]] Page read(const RoundFilter& filter, std::uint64_t from, std::size_t limit) const;
 
-  /// The number from which on `count` kept events match, or as many as there are.
-  [[nodiscard]] std::uint64_t start_of_last(const RoundFilter& filter, std::size_t count) const;
+  /// The number from which on `count` kept events match, or as many as there are; and how many are missing.
+  struct Start {
+    std::uint64_t number = 0;
+    std::size_t missing = 0;
+  };
+  [[nodiscard]] Start start_of_last(const RoundFilter& filter, std::size_t count) const;
 
   /// Waits until an event with this number is there, or the deadline.
   void wait(std::uint64_t number, Instant deadline) const;
 
-  /// The number that the next event will get.
+  /// Number of the oldest event, and the one that the next will get.
+  [[nodiscard]] std::uint64_t first() const;
   [[nodiscard]] std::uint64_t end() const;
 
   struct Size {
@@ -63,13 +77,16 @@ class EventLog {
   };
 
   void publish(std::vector<Event> events);
+  void keep(Event event);
 
   EventGathering gathering_;  ///< of the probing loop; not locked
+  OnEvent on_event_;
   std::size_t budget_;
   mutable std::mutex mutex_;
   mutable std::condition_variable added_;
   std::deque<Kept> kept_;
-  std::uint64_t first_ = 0;  ///< number of the oldest kept; as many are forgotten
+  std::uint64_t first_ = 0;  ///< number of the oldest kept
+  std::uint64_t forgotten_ = 0;
   std::size_t bytes_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/history_reader.hpp"
 #include "agent/paths_query.hpp"
 #include "agent/topology_query.hpp"
 #include "agent/version.hpp"
@@ -61,40 +62,83 @@ class DotStream : public BodyStream {
   std::size_t next_ = 0;
 };
 
+/// The events that a query asks for. Those before the ones in memory are read from the disk, if a `since` asks for
+/// them.
 class EventStream : public BodyStream {
  public:
-  EventStream(const EventLog& log, NameSource names, PathsQuery query)
+  EventStream(const EventLog& log, HistoryStore* store, NameSource names, PathsQuery query)
       : log_(log),
+        disk_(store, query.filter),
+        counting_(store, query.filter),
         names_(std::move(names)),
         query_(std::move(query)),
         left_(query_.limit.value_or(std::numeric_limits<std::size_t>::max())),
+        next_(query_.filter.since ? 0 : log_.first()),
         end_(query_.follow ? std::numeric_limits<std::uint64_t>::max() : log_.end()) {
+    if (!query_.limit || query_.follow) return;
     // Whoever asks for ten events wants the newest ones, told from the oldest of them on.
-    if (query_.limit && !query_.follow) next_ = log_.start_of_last(query_.filter, *query_.limit);
+    const EventLog::Start start = log_.start_of_last(query_.filter, *query_.limit);
+    missing_ = start.missing;
+    if (missing_ == 0 || !disk_.any()) next_ = start.number;
+    count_ = missing_ > 0 && disk_.any() && next_ < log_.first();
   }
 
   Next next(std::string& out, Instant deadline) override {
     if (left_ == 0 || next_ >= end_) return Next::end;
+    if (count_) return count(deadline);
+    const auto names = names_();
+    if (disk_.any() && (disk_.has_more() || next_ < log_.first())) return next_of_disk(out, deadline, *names);
     if (next_ >= log_.end()) log_.wait(next_, deadline);
     const EventLog::Page page = log_.read(query_.filter, next_, std::min(kPageEvents, left_));
+    if (disk_.any() && page.from > next_) return Next::more;  // forgotten just now: the disk has it
     next_ = page.next;
-    const auto names = names_();
     for (const auto& [number, event] : page.events) {
       if (number >= end_) return Next::end;
-      render::append_event(out, *event, number, *names);
-      --left_;
+      append(out, *event, number, *names);
     }
     if (left_ == 0 || next_ >= end_) return Next::end;
     return next_ < log_.end() ? Next::more : Next::idle;
   }
 
  private:
+  void append(std::string& out, const PathEvent& event, std::uint64_t number, const render::HopNames& names) {
+    if (skip_ > 0) {
+      --skip_;
+      return;
+    }
+    render::append_event(out, event, number, names);
+    --left_;
+  }
+
+  Next next_of_disk(std::string& out, Instant deadline, const render::HopNames& names) {
+    const bool any = disk_.read(next_, std::min(log_.first(), end_), std::min(kPageEvents, left_), deadline,
+                                [&](const StoredEvent& event) { append(out, *event.event, event.number, names); });
+    if (left_ == 0 || next_ >= end_) return Next::end;
+    return any ? Next::more : Next::idle;
+  }
+
+  /// How many there are on disk, to tell the newest of them.
+  Next count(Instant deadline) {
+    const std::uint64_t below = std::min(log_.first(), end_);
+    const bool any = counting_.read(counted_, below, kPageEvents, deadline, [&](const StoredEvent&) { ++skip_; });
+    if (counted_ < below || counting_.has_more()) return any ? Next::more : Next::idle;
+    count_ = false;
+    skip_ -= std::min(skip_, missing_);
+    return Next::more;
+  }
+
   const EventLog& log_;
+  HistoryReader<StoredEvent> disk_;
+  HistoryReader<StoredEvent> counting_;
   NameSource names_;
   PathsQuery query_;
   std::size_t left_;
-  std::uint64_t next_ = 0;
+  std::uint64_t next_;
   std::uint64_t end_;  ///< number of the first event that is not told any more
+  bool count_ = false;
+  std::uint64_t counted_ = 0;
+  std::size_t missing_ = 0;  ///< of the limit, in memory
+  std::size_t skip_ = 0;     ///< matching events that are before those told
 };
 
 }  // namespace
@@ -151,7 +195,7 @@ HttpResponse answer_topology(const HttpRequest& request, const Board& board, con
   return response;
 }
 
-HttpResponse answer_events(const HttpRequest& request, const Board& board, const EventLog& events,
+HttpResponse answer_events(const HttpRequest& request, const Board& board, const EventLog& events, HistoryStore* store,
                            const NameSource& names) {
   const auto query = parse_paths_query(request.query, wall_now());
   if (!query.ok()) return HttpResponse::text(400, query.error());
@@ -160,7 +204,7 @@ HttpResponse answer_events(const HttpRequest& request, const Board& board, const
   HttpResponse response;
   response.content_type = "application/x-ndjson";
   response.headers.emplace_back("Cache-Control", "no-store");
-  response.stream = std::make_unique<EventStream>(events, names, *query);
+  response.stream = std::make_unique<EventStream>(events, store, names, *query);
   return response;
 }
 

@@ -6,6 +6,7 @@
 
 #include "agent/board.hpp"
 #include "agent/event_log.hpp"
+#include "agent/history_store.hpp"
 #include "agent/round_log.hpp"
 #include "net/http_message.hpp"
 #include "render/hop_names.hpp"
@@ -27,8 +28,8 @@ net::HttpResponse answer_topology(const net::HttpRequest& request, const Board& 
                                   const NameSource& names,
                                   const std::shared_ptr<const LocalisationReport>& localisation);
 
-/// GET /events
+/// GET /events. Without a store only what is in memory is told.
 net::HttpResponse answer_events(const net::HttpRequest& request, const Board& board, const EventLog& events,
-                                const NameSource& names);
+                                HistoryStore* store, const NameSource& names);
 
 }  // namespace ecmp

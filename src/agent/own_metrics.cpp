@@ -185,6 +185,17 @@ void add_discovery(Families& families, const OwnMetricsInput& input) {
   families.add(Metric::destinations_elsewhere, input.destinations_elsewhere);
 }
 
+void add_history_disk(Families& families, const HistoryStore::Report& disk) {
+  families.add(Metric::history_disk_bytes, disk.bytes);
+  families.add(Metric::history_disk_files, disk.files);
+  if (disk.oldest) families.add(Metric::history_disk_oldest_timestamp, seconds(disk.oldest->time_since_epoch()));
+  families.add(Metric::history_disk_writable, disk.failing ? 0.0 : 1.0);
+  families.add(Metric::history_disk_errors, disk.errors);
+  families.add(Metric::history_disk_damaged, disk.damaged);
+  families.add(Metric::history_dropped,
+               Samples{{"queue_full", disk.dropped_queue_full}, {"not_written", disk.dropped_not_written}});
+}
+
 void add_localisation(Families& families, const OwnMetricsInput& input) {
   if (input.localisation == nullptr) return;
   std::map<LinkEnds, const LinkVerdict*> links;  // each once: the verdict told first is the stronger one
@@ -255,6 +266,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   families.add(Metric::history_rounds, input.history_rounds);
   families.add(Metric::history_bytes, input.history_bytes);
   families.add(Metric::history_forgotten, input.history_forgotten);
+  if (input.history_disk) add_history_disk(families, *input.history_disk);
   families.add(Metric::events, input.events);
   families.add(Metric::events_forgotten, input.events_forgotten);
   add_reasons(families, Metric::http_connections_refused, input.http_connections_refused);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/discovery.hpp"
+#include "agent/history_store.hpp"
 #include "agent/process_usage.hpp"
 #include "base/time.hpp"
 #include "config/selection.hpp"
@@ -42,6 +43,7 @@ struct OwnMetricsInput {
   std::uint64_t history_rounds = 0;
   std::uint64_t history_bytes = 0;
   std::uint64_t history_forgotten = 0;
+  std::optional<HistoryStore::Report> history_disk;  ///< none if nothing is kept on disk
   std::uint64_t events = 0;
   std::uint64_t events_forgotten = 0;
   std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0

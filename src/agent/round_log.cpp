@@ -20,12 +20,15 @@ void RoundLog::set_budget(std::size_t bytes) {
   }
 }
 
-void RoundLog::add(History::Record record) {
+std::uint64_t RoundLog::add(History::Record record) {
+  std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
+    number = history_.end();
     history_.add(std::move(record));
   }
   added_.notify_all();
+  return number;
 }
 
 void RoundLog::drop_destination(const std::string& name) {
@@ -48,6 +51,11 @@ void RoundLog::wait(std::uint64_t sequence, Instant deadline) const {
   const std::chrono::steady_clock::time_point until(deadline.time_since_epoch());
   std::unique_lock lock(mutex_);
   added_.wait_until(lock, until, [&] { return history_.end() > sequence; });
+}
+
+std::uint64_t RoundLog::first() const {
+  const std::lock_guard lock(mutex_);
+  return history_.first();
 }
 
 std::uint64_t RoundLog::end() const {

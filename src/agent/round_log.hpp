@@ -11,12 +11,14 @@ namespace ecmp {
 /// the lock for longer than one page takes, so that no reader holds up the loop.
 class RoundLog {
  public:
-  explicit RoundLog(std::size_t budget_bytes) : history_(budget_bytes) {}
+  /// Rounds are numbered from `first` on.
+  explicit RoundLog(std::size_t budget_bytes, std::uint64_t first = 0) : history_(budget_bytes, first) {}
 
   /// Takes many short locks where the budget is smaller than it was: not for the probing loop.
   void set_budget(std::size_t bytes);
 
-  void add(History::Record record);
+  /// Its number.
+  std::uint64_t add(History::Record record);
   void drop_destination(const std::string& name);
 
   [[nodiscard]] std::vector<History::Record> newest(const RoundFilter& filter) const;
@@ -28,6 +30,8 @@ class RoundLog {
   /// Waits until a round with this sequence number is there, or the deadline.
   void wait(std::uint64_t sequence, Instant deadline) const;
 
+  /// Number of the oldest round, and the one that the next will get.
+  [[nodiscard]] std::uint64_t first() const;
   [[nodiscard]] std::uint64_t end() const;
 
   struct Size {

@@ -103,7 +103,15 @@ Tracing::Traced& Tracing::make(Configured& configured, std::string name) {
   return **traced_.insert(place, std::move(traced));
 }
 
+void Tracing::name_paths(Traced& traced, Instant now) {
+  if (!outputs_.path_names) return;
+  if (const DestinationPathNames* const names = outputs_.path_names(traced.facts->name))
+    traced.model.restore(*names, now);
+}
+
 void Tracing::start(Instant now) {
+  for (const auto& traced : traced_)
+    name_paths(*traced, now);
   for (const auto& configured : configured_)
     begin(*configured, now);
   publish_at_ = resolve_at_ = now;
@@ -295,7 +303,9 @@ void Tracing::apply_all(Configured& name, const HostAnswer& answer, Instant now)
       ++left_out;
       continue;
     }
-    begin(make(name, name.destination.name + "/" + address.to_string()), address, now);
+    Traced& made = make(name, name.destination.name + "/" + address.to_string());
+    name_paths(made, now);
+    begin(made, address, now);
   }
   if (left_out > 0 && !name.too_many) {
     outputs_.warn(name.destination.name, "limits.max_destinations is reached: " + std::to_string(left_out) +

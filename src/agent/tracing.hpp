@@ -43,6 +43,8 @@ class Tracing : public RoundSink {
     std::function<void(const std::string& destination)> gone;   ///< no longer traced
     /// Has the last word on how a destination is traced, for what no configuration says. May be left out.
     std::function<void(DestinationPlan& plan)> adjust = {};
+    /// How the paths of a destination were called before a restart; null: nothing is known. May be left out.
+    std::function<const DestinationPathNames*(const std::string& destination)> path_names = {};
   };
 
   Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs);
@@ -86,6 +88,7 @@ class Tracing : public RoundSink {
 
   Configured& insert(const config::Destination& destination);
   Traced& make(Configured& configured, std::string name);
+  void name_paths(Traced& traced, Instant now);
   void begin(Configured& configured, Instant now);
   void begin(Traced& traced, IpAddress address, Instant now);
   void end(Traced& traced);

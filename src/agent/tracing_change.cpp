@@ -76,7 +76,7 @@ std::size_t Tracing::change_one(Instant now) {
       return edit(changes.edited[step], now);
     case Changing::Phase::add: {
       Configured& configured = insert(changes.added[step]);
-      make(configured, configured.destination.name);
+      name_paths(make(configured, configured.destination.name), now);
       begin(configured, now);
       return configured.destination.flows * kFlow;
     }

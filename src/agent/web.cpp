@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "agent/graph_answers.hpp"
+#include "agent/history_reader.hpp"
 #include "agent/page_routes.hpp"
 #include "agent/paths_query.hpp"
 #include "render/accept.hpp"
@@ -18,13 +19,14 @@ using net::HttpResponse;
 
 constexpr std::size_t kPageRounds = 64;
 
-/// The rounds that a query asks for, line by line.
+/// The rounds that a query asks for, line by line: from the disk what memory does not have, then from there.
 class RoundStream : public BodyStream {
  public:
   using Names = std::function<std::shared_ptr<const render::HopNames>()>;
 
-  RoundStream(const RoundLog& log, Names names, PathsQuery query)
+  RoundStream(const RoundLog& log, HistoryStore* store, Names names, PathsQuery query)
       : log_(log),
+        disk_(store, query.filter),
         names_(std::move(names)),
         query_(std::move(query)),
         left_(query_.limit.value_or(std::numeric_limits<std::size_t>::max())),
@@ -47,8 +49,10 @@ class RoundStream : public BodyStream {
     }
     if (!query_.follow && !query_.filter.since) return Next::end;
     if (next_ >= end_) return Next::end;
+    if (disk_.any() && (disk_.has_more() || next_ < log_.first())) return next_of_disk(out, deadline, *names);
     if (next_ >= log_.end()) log_.wait(next_, deadline);
     const History::Page page = log_.read(query_.filter, next_, std::min(kPageRounds, left_));
+    if (disk_.any() && page.from > next_) return Next::more;  // forgotten just now: the disk has it
     next_ = page.next;
     for (const auto& record : page.records)
       append(out, *record, *names);
@@ -57,12 +61,20 @@ class RoundStream : public BodyStream {
   }
 
  private:
+  Next next_of_disk(std::string& out, Instant deadline, const render::HopNames& names) {
+    const bool any = disk_.read(next_, std::min(log_.first(), end_), std::min(kPageRounds, left_), deadline,
+                                [&](const StoredRound& round) { append(out, *round.record, names); });
+    if (left_ == 0 || next_ >= end_) return Next::end;
+    return any ? Next::more : Next::idle;
+  }
+
   void append(std::string& out, const RoundRecord& record, const render::HopNames& names) {
     render::append_round(out, record, names);
     --left_;
   }
 
   const RoundLog& log_;
+  HistoryReader<StoredRound> disk_;
   Names names_;
   PathsQuery query_;
   std::size_t left_ = 0;
@@ -95,7 +107,8 @@ void Web::add_routes(net::HttpServer& server) {
     return answer_topology(request, *sources_.board, *sources_.log, sources_.names, sources_.localisation());
   });
   server.route("GET", "/events", [this](const HttpRequest& request) {
-    return unless_too_many_follow(request, answer_events(request, *sources_.board, *sources_.events, sources_.names));
+    return unless_too_many_follow(
+        request, answer_events(request, *sources_.board, *sources_.events, sources_.store, sources_.names));
   });
   server.route("GET", "/-/healthy", [](const HttpRequest&) { return HttpResponse::text(200, "healthy"); });
   server.route("GET", "/-/ready", [this](const HttpRequest&) {
@@ -151,7 +164,7 @@ HttpResponse Web::paths(const HttpRequest& request) const {
     return unknown_destination();
   HttpResponse response;
   response.content_type = "application/x-ndjson";
-  response.stream = std::make_unique<RoundStream>(*sources_.log, sources_.names, *query);
+  response.stream = std::make_unique<RoundStream>(*sources_.log, sources_.store, sources_.names, *query);
   return response;
 }
 

@@ -7,6 +7,7 @@
 
 #include "agent/board.hpp"
 #include "agent/event_log.hpp"
+#include "agent/history_store.hpp"
 #include "agent/round_log.hpp"
 #include "agent/scrape_stream.hpp"
 #include "agent/slots.hpp"
@@ -26,6 +27,7 @@ class Web {
     const Board* board = nullptr;
     const RoundLog* log = nullptr;
     const EventLog* events = nullptr;
+    HistoryStore* store = nullptr;  ///< null: nothing is on disk
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<std::shared_ptr<const LocalisationReport>()> localisation;
     std::function<bool()> ready;

@@ -26,13 +26,17 @@ Changes plan_changes(const Config& before, const Config& after) {
                   .window = after.window,
                   .histograms = after.histograms,
                   .history_memory = after.history_memory,
+                  .history_disk = after.history_disk,
                   .dns = after.dns};
   changes.judging = before.window != after.window || before.histograms.hops != after.histograms.hops ||
                     before.limits.max_paths_per_destination != after.limits.max_paths_per_destination;
   changes.settings = changes.judging || before.limits != after.limits || before.histograms != after.histograms ||
-                     before.history_memory != after.history_memory || before.dns != after.dns;
+                     before.history_memory != after.history_memory || before.history_disk != after.history_disk ||
+                     before.dns != after.dns;
   if (before.listen_addresses != after.listen_addresses) changes.need_restart.emplace_back("web.listen_addresses");
   if (before.web_config_file != after.web_config_file) changes.need_restart.emplace_back("web.config_file");
+  if (before.history_disk.directory != after.history_disk.directory)
+    changes.need_restart.emplace_back("history.directory");
   if (before.localisation != after.localisation) changes.need_restart.emplace_back("localisation");
   if (before.modules != after.modules) changes.need_restart.emplace_back("modules");
   if (before.one_off != after.one_off) changes.need_restart.emplace_back("one_off");

@@ -39,6 +39,7 @@ struct Changes {
   Duration window{};
   Histograms histograms;
   std::uint64_t history_memory = 0;
+  HistoryDisk history_disk;  ///< but for the directory, which takes a restart
   Dns dns;
   bool settings = false;  ///< any of the above is not what it was
   bool judging = false;   ///< one of them concerns how every destination's rounds are taken in

@@ -138,6 +138,15 @@ struct Shard {
   friend bool operator==(const Shard&, const Shard&) = default;
 };
 
+/// What of the history survives a restart.
+struct HistoryDisk {
+  std::string directory;  ///< absolute; empty: nothing
+  Duration retention = std::chrono::hours(24);
+  std::uint64_t max_size = 1ull << 30;  ///< bytes, of all files in it
+
+  friend bool operator==(const HistoryDisk&, const HistoryDisk&) = default;
+};
+
 /// What destinations from elsewhere inherit from [probe].
 class DestinationDefaults;
 
@@ -149,6 +158,7 @@ struct Config {
   Duration window = std::chrono::minutes(5);
   Histograms histograms;
   std::uint64_t history_memory = 64ull << 20;  ///< bytes
+  HistoryDisk history_disk;
   Dns dns;
   Discovery discovery;
   Shard shard;

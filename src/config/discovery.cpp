@@ -138,7 +138,7 @@ class TargetReader {
                                              key == "host" ? "the target is the host"
                                                            : "labels are those that do not begin with \"__\""));
     } else if (!std::holds_alternative<std::string>(label.node.value)) {
-      problems_.add_value(label.key, label.node.where, label.node.text, "expected a string");
+      problems_.add_value(printable(label.key), label.node.where, label.node.text, "expected a string");
     } else {
       group.keys.push_back({std::string(key), label.where, as_key(key, label.node)});
     }

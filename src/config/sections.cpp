@@ -28,6 +28,7 @@ constexpr Range<std::int64_t> kWorstLinks{1, 100, "a whole number from 1 to 100"
 constexpr Range<double> kMinLoss{0.0001, 0.5, "a number from 0.0001 to 0.5"};
 constexpr Range<Duration> kWindow{seconds(10), hours(24), "a duration from \"10s\" to \"24h\""};
 constexpr Range<std::uint64_t> kMemory{64 * kKiB, kTiB, "a size from \"64KiB\" to \"1TiB\""};
+constexpr Range<std::uint64_t> kDisk{16 * (kKiB << 10), 1024 * kTiB, "a size from \"16MiB\" to \"1024TiB\""};
 constexpr Range<Duration> kRetention{minutes(1), hours(24) * 3650, "a duration from \"1m\" to \"3650d\""};
 constexpr Range<Duration> kRefresh{seconds(1), hours(24) * 7, "\"ttl\" or a duration from \"1s\" to \"7d\""};
 constexpr Range<Duration> kSourceRefresh{seconds(1), hours(24), "a duration from \"1s\" to \"24h\""};
@@ -37,7 +38,6 @@ constexpr Range<std::int64_t> kShardIndex{0, 999, "a whole number from 0 to 999"
 constexpr Range<std::int64_t> kShardCount{1, 1000, "a whole number from 1 to 1000"};
 /// Patterns; URLs, each of which has a thread.
 constexpr std::size_t kMostSources = 64;
-constexpr Duration kDefaultRetention = hours(24);
 
 constexpr std::array kPathForms = {Choice<HistogramForm>{"classic", HistogramForm::classic},
                                    Choice<HistogramForm>{"native", HistogramForm::native},
@@ -47,13 +47,6 @@ constexpr std::array kHopForms = {kPathForms[0], kPathForms[1], kPathForms[2],
 
 constexpr std::string_view kSeconds = "a list of numbers of seconds, above 0 and rising";
 constexpr std::string_view kRatios = "a list of ratios, above 0, rising and at most 1";
-
-/// A key whose feature is not there yet may be written with its default, or left out.
-template <typename T>
-void support_only(TableReader& reader, std::string_view key, const std::optional<Setting<T>>& setting,
-                  const T& standard) {
-  if (setting && setting->value != standard) reader.refuse_unsupported(key, *setting);
-}
 
 }  // namespace
 
@@ -137,8 +130,19 @@ void read_history(TableReader& root, Config& config) {
   if (table == nullptr) return;
   TableReader reader(*table, root.problems());
   if (const auto memory = reader.size("memory", kMemory)) config.history_memory = memory->value;
-  support_only(reader, "directory", reader.string("directory", "the path of a directory, or \"\""), std::string());
-  support_only(reader, "retention", reader.duration("retention", kRetention), kDefaultRetention);
+  constexpr std::string_view kDirectory = "the absolute path of a directory, or \"\"";
+  HistoryDisk& disk = config.history_disk;
+  if (const auto directory = reader.string("directory", kDirectory)) {
+    // A service's working directory is nothing that its user chose.
+    const bool usable = directory->value.empty() || (directory->value.front() == '/' && !has_control(directory->value));
+    if (usable) {
+      disk.directory = directory->value;
+    } else {
+      reader.refuse("directory", *directory, fmt::format("expected {}", kDirectory));
+    }
+  }
+  if (const auto retention = reader.duration("retention", kRetention)) disk.retention = retention->value;
+  if (const auto size = reader.size("max_size", kDisk)) disk.max_size = size->value;
   reader.refuse_unknown_keys();
 }
 

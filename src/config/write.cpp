@@ -123,6 +123,9 @@ void write_tables(Writer& out, const Config& config) {
   out.key("hops", form(config.histograms.hops));
   out.table("[history]");
   out.key("memory", size(config.history_memory));
+  out.key("directory", string(config.history_disk.directory));
+  out.key("retention", duration(config.history_disk.retention));
+  out.key("max_size", size(config.history_disk.max_size));
   out.table("[dns]");
   out.key("names", config.dns.names);
   out.key("refresh", config.dns.refresh ? duration(*config.dns.refresh) : "\"ttl\"");

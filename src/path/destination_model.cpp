@@ -80,6 +80,7 @@ class DestinationModel::State {
     for (Flow& flow : flows_)
       flow.jitter.reset();
   }
+  void restore(const DestinationPathNames& names, Instant now) { registry_.restore(names, now); }
   void set_source(std::uint32_t flow_index, const IpAddress& source) {
     if (flow_index < flows_.size()) flows_[flow_index].source = source;
   }
@@ -92,9 +93,9 @@ class DestinationModel::State {
   void forget_path(Flow& flow);
   void place(Flow& flow, Instant now);
   void settle_tallies(Flow& flow);
-  void note_sightings(Instant started);
-  [[nodiscard]] ChangeKind judge(const Flow& flow) const;
-  [[nodiscard]] bool in_use(std::size_t ttl, const IpAddress& responder) const;
+  void note_sightings(const Flow& flow, Instant started);
+  [[nodiscard]] ChangeKind judge(const Flow& flow);
+  [[nodiscard]] bool in_use(std::size_t ttl, const IpAddress& responder, const Flow* but = nullptr) const;
   void count_refusals(const Round& round);
   [[nodiscard]] RoundPlace place_of(Instant started, Instant finished) const;
   [[nodiscard]] RoundPlace at_hops(RoundPlace place) const;
@@ -206,7 +207,7 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     const FlowView::Rules rules{options_.confirm_rounds, (8 + 2 * std::int64_t{options_.confirm_rounds}) * interval};
     flow.view.follow(round, rules, step_);
     views_changed_ = true;
-    note_sightings(round.started);
+    note_sightings(flow, round.started);
     if (step_.change == ViewStep::Change::per_packet) verdict.changed = ChangeKind::per_packet;
     if (step_.change == ViewStep::Change::switched) verdict.changed = judge(flow);
     if (step_.moved) place(flow, round.finished);
@@ -266,16 +267,17 @@ void DestinationModel::State::settle_tallies(Flow& flow) {
   }
 }
 
-void DestinationModel::State::note_sightings(Instant started) {
+/// That this flow hears him is no reason to hold that he was there all along.
+void DestinationModel::State::note_sightings(const Flow& flow, Instant started) {
   const Duration memory = (std::int64_t{options_.confirm_rounds} + 1) * facts_->interval + std::chrono::seconds(5);
   for (const Sight& sight : step_.heard) {
     sightings_.note(sight.ttl, sight.responder, started, memory,
-                    [this](std::size_t ttl, const IpAddress& responder) { return in_use(ttl, responder); });
+                    [&](std::size_t ttl, const IpAddress& responder) { return in_use(ttl, responder, &flow); });
   }
 }
 
 /// What a switch is, by what happened to the two responders at the first hop that differs.
-ChangeKind DestinationModel::State::judge(const Flow& flow) const {
+ChangeKind DestinationModel::State::judge(const Flow& flow) {
   if (step_.before.is_unspecified() || step_.after.is_unspecified()) return ChangeKind::reroute;
   // All flows that move at once see the new responder within one round of each other; a hop that is silent now and then
   // delays some. Counted back from where this flow saw it first, not from now: silence may have delayed it as well.
@@ -287,12 +289,19 @@ ChangeKind DestinationModel::State::judge(const Flow& flow) const {
   const bool gone = std::ranges::none_of(flows_, [&](const Flow& other) {
     return &other != &flow && other.view.seen_since(step_.ttl, step_.before, step_.first_seen);
   });
-  if (fresh) return gone ? ChangeKind::reroute : ChangeKind::width;
-  return gone ? ChangeKind::width : ChangeKind::remap;
+  if (fresh) {
+    sightings_.take_place(step_.ttl, step_.after, gone ? step_.before : IpAddress());
+    return gone ? ChangeKind::reroute : ChangeKind::width;
+  }
+  if (!gone) return ChangeKind::remap;
+  // Flows over a router that limits its ICMP may not have asked it since another took its place, and still be thought
+  // to go over it when it is given back: who goes as he came leaves no narrower fan.
+  const bool given_back = sightings_.former(step_.ttl, step_.before) == step_.after;
+  return given_back ? ChangeKind::reroute : ChangeKind::width;
 }
 
-bool DestinationModel::State::in_use(std::size_t ttl, const IpAddress& responder) const {
-  return std::ranges::any_of(flows_, [&](const Flow& flow) { return flow.view.uses(ttl, responder); });
+bool DestinationModel::State::in_use(std::size_t ttl, const IpAddress& responder, const Flow* but) const {
+  return std::ranges::any_of(flows_, [&](const Flow& flow) { return &flow != but && flow.view.uses(ttl, responder); });
 }
 
 void DestinationModel::State::count_refusals(const Round& round) {
@@ -431,6 +440,7 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   const RoundPlace place = place_of(now, now);
   told->paths.reserve(registry_.paths().size());
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
+    if (path->joined == 0) continue;
     told->paths.push_back(tell(*path, place, at_hops(place)));
     told->paths_in_use += path->flows > 0 ? 1u : 0u;
   }
@@ -452,6 +462,10 @@ void DestinationModel::set_facts(std::shared_ptr<const DestinationFacts> facts) 
 
 void DestinationModel::set_options(const ModelOptions& options) {
   state_->set_options(options);
+}
+
+void DestinationModel::restore(const DestinationPathNames& names, Instant now) {
+  state_->restore(names, now);
 }
 
 void DestinationModel::forget_paths() {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "path/path_names.hpp"
 #include "path/snapshot.hpp"
 #include "probe/round.hpp"
 
@@ -47,6 +48,9 @@ class DestinationModel {
   ~DestinationModel();
   DestinationModel(const DestinationModel&) = delete;
   DestinationModel& operator=(const DestinationModel&) = delete;
+
+  /// How its paths were called before a restart: they are so again. Before the first round.
+  void restore(const DestinationPathNames& names, Instant now);
 
   /// New facts of the same destination: other labels, another address after its name changed. When address, protocol or
   /// port differ, the flows forget their paths (no change is counted); counters live on. Another first source port

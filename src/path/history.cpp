@@ -37,7 +37,7 @@ bool RoundFilter::matches(const RoundRecord& record) const {
   return !since || record.wall(record.round.started) >= *since;
 }
 
-History::History(std::size_t budget_bytes) : budget_(budget_bytes) {}
+History::History(std::size_t budget_bytes, std::uint64_t first) : budget_(budget_bytes), first_(first) {}
 
 void History::add(Record record) {
   const std::size_t bytes = record_bytes(*record) + sizeof(Kept);
@@ -118,7 +118,7 @@ std::vector<History::Record> History::newest(const RoundFilter& filter) const {
 
 History::Page History::read(const RoundFilter& filter, std::uint64_t from, std::size_t limit, std::size_t scan) const {
   Page page;
-  page.next = std::clamp(from, first(), end());
+  page.from = page.next = std::clamp(from, first(), end());
   for (; page.next < end() && page.records.size() < limit && scan > 0; ++page.next, --scan) {
     const Record& record = ring_[static_cast<std::size_t>(page.next - first_)].record;
     if (filter.matches(*record)) page.records.push_back(record);

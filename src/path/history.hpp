@@ -32,7 +32,8 @@ class History {
  public:
   using Record = std::shared_ptr<const RoundRecord>;
 
-  explicit History(std::size_t budget_bytes);
+  /// Rounds are numbered from `first` on.
+  explicit History(std::size_t budget_bytes, std::uint64_t first = 0);
 
   void add(Record record);
 
@@ -43,6 +44,7 @@ class History {
   /// than `scan` records. `next` is the sequence number to go on from.
   struct Page {
     std::vector<Record> records;
+    std::uint64_t from = 0;  ///< above what was asked for, where that is forgotten
     std::uint64_t next = 0;
   };
   [[nodiscard]] Page read(const RoundFilter& filter, std::uint64_t from, std::size_t limit, std::size_t scan) const;

@@ -103,8 +103,36 @@ KnownPath* PathRegistry::match(const PathContent& view, const KnownPath* current
   return used_count == 0 && unused_count == 1 ? unused : nullptr;
 }
 
-KnownPath* PathRegistry::create(const PathContent& view, std::uint32_t ordinal, Instant now) {
+void PathRegistry::restore(const DestinationPathNames& names, Instant now) {
+  for (const PathName& name : names.paths) {
+    if (name.content.slots.empty() || id_taken(name.id)) continue;
+    auto path = std::make_unique<KnownPath>();
+    path->id = name.id;
+    path->ordinal = name.ordinal;
+    path->last_used = now;
+    take_in(*path, name.content);
+    path->content.complete = name.content.complete;
+    if (paths_.size() < max_paths_) {
+      paths_.push_back(std::move(path));
+    } else {
+      remember(*path);
+    }
+  }
+  last_ordinal_ = std::max(last_ordinal_, names.last_ordinal);
+}
+
+/// Old paths go, and then those of which only the name is known.
+void PathRegistry::make_room(Instant now) {
   if (paths_.size() >= max_paths_) expire(now);
+  if (paths_.size() < max_paths_) return;
+  const auto unseen = std::ranges::find(paths_, 0u, [](const auto& path) { return path->joined; });
+  if (unseen == paths_.end()) return;
+  remember(**unseen);
+  paths_.erase(unseen);
+}
+
+KnownPath* PathRegistry::create(const PathContent& view, std::uint32_t ordinal, Instant now) {
+  make_room(now);
   if (paths_.size() >= max_paths_) {
     ++refused_;
     return nullptr;

@@ -9,6 +9,7 @@
 #include "packet/message.hpp"
 #include "path/ledger.hpp"
 #include "path/path_content.hpp"
+#include "path/path_names.hpp"
 #include "path/snapshot.hpp"
 #include "path/window.hpp"
 
@@ -29,7 +30,7 @@ struct KnownPath {
   std::uint32_t id = 0;
   std::uint32_t ordinal = 0;
   std::uint32_t flows = 0;   ///< on it now
-  std::uint32_t joined = 0;  ///< times a flow came
+  std::uint32_t joined = 0;  ///< times a flow came; 0: known by name only, not to be told
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
   Ledger ledger;  ///< end to end
@@ -54,6 +55,10 @@ std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& 
 class PathRegistry {
  public:
   PathRegistry(std::uint32_t max_paths, Duration retention) : max_paths_(max_paths), retention_(retention) {}
+
+  /// How the paths were called before a restart. Each is told from when a flow is found on it, and waits for that as
+  /// long as a path that no flow uses any more.
+  void restore(const DestinationPathNames& names, Instant now);
 
   /// Another bound. Paths beyond a lower one stay until they run out.
   void set_max_paths(std::uint32_t max_paths) {
@@ -91,6 +96,7 @@ class PathRegistry {
   [[nodiscard]] bool id_taken(std::uint32_t id) const;
   static void take_in(KnownPath& path, const PathContent& view);
   static void absorb(KnownPath& rough, KnownPath& fine);
+  void make_room(Instant now);
   std::unique_ptr<KnownPath> extract(const KnownPath* path);
   void remember(const KnownPath& path);
 

@@ -2,7 +2,7 @@
 """Measures the exporter beside the least that probing can cost and beside scamper: see docs/performance.md.
 
 Run by run.sh, as root, or with the names of the measurements: core, tun, lab, rtt, model,
-render, memory, scrape. All of it happens in namespaces of its own.
+render, memory, scrape, abuse. All of it happens in namespaces of its own.
 """
 import argparse
 import json
@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("ECMP_BUILD_DIRECTORY") or os.path.join(ROOT, "build/bench")
 os.environ.setdefault("ECMP_EXPORTER", os.path.join(BUILD, "src/ecmp_exporter"))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
+from abuse import PER_SECOND, STUCK, Abuse  # noqa: E402
 from exporter import Exporter, config, parse_metrics  # noqa: E402
 from lab import AGENT, Fan  # noqa: E402
 from netns import Network, close_on_exit, write_sysctls  # noqa: E402
@@ -243,6 +244,33 @@ def add_up(histograms):
     return [(bounds[0][0], sum(count for _, count in bounds)) for bounds in zip(*histograms)]
 
 
+def beside(exporter, options, seconds, what, during):
+    """Windows of so many seconds with something beside the tracing and without, in turn; prints what it does to it."""
+    pid, lags, cpu = exporter.process.pid, {"without": [], "with": []}, {"without": 0.0, "with": 0.0}
+    first = Counters(exporter)
+    for _ in range(options.runs):
+        for which in lags:
+            before, used = Counters(exporter), cpu_seconds(pid)
+            during(seconds) if which == "with" else time.sleep(seconds)
+            cpu[which] += cpu_seconds(pid) - used
+            lags[which].append(Counters(exporter).lags(before))
+    last = Counters(exporter)
+    for which, histograms in lags.items():
+        total = add_up(histograms)
+        quantiles = ", ".join(f"{100 * q:g} % below {lag_quantile(total, q):.1f} ms" for q in (0.5, 0.9, 0.99, 0.999))
+        print_row(f"schedule lag {which} {what}", f"{total[-1][1]:.0f}", "probes", quantiles)
+        print_row("  p99 of each window, below",
+                  ", ".join(f"{lag_quantile(one, 0.99):.1f}" for one in histograms), "ms")
+        print_row("  share of one core", f"{100 * cpu[which] / seconds / options.runs:.1f}", "%")
+    print("  share of probes that left later than so many ms, without and with:")
+    without, with_it = add_up(lags["without"]), add_up(lags["with"])
+    for (bound, few), (_, many) in zip(without, with_it):
+        if few < without[-1][1] or many < with_it[-1][1]:
+            print(f"    {bound * 1e3:9.2f}  {1 - few / without[-1][1]:8.5f}  {1 - many / with_it[-1][1]:8.5f}")
+    print_row("rounds skipped", f"{last.since(first, 'ecmp_exporter_rounds_skipped_total'):.0f}", "")
+    print_row("resident", f"{resident_mib(pid):.0f}", "MiB", f"{resident_mib(pid, 'VmHWM'):.0f} at the most")
+
+
 def scrape(options):
     count, hops, seconds = options.scrape_destinations, 15, 20
     print(f"scrape: {count} destinations x {FLOWS} flows x {hops} hops each 10 s over a TUN device, a path for each "
@@ -251,38 +279,36 @@ def scrape(options):
     with Network(f"ecmpbench{os.getpid()}") as network:
         simulator = tun_network(network, hops, FLOWS)
         with tun_exporter(network, count) as exporter:
-            pid, scraper = exporter.process.pid, Scraper(network, exporter)
+            scraper = Scraper(network, exporter)
             time.sleep(25)
-            lags, cpu = {"without": [], "with": []}, {"without": 0.0, "with": 0.0}
-            first = Counters(exporter)
-            for _ in range(options.runs):
-                for what in lags:
-                    before, used = Counters(exporter), cpu_seconds(pid)
-                    if what == "with":
-                        scraper.during(seconds)
-                    else:
-                        time.sleep(seconds)
-                    cpu[what] += cpu_seconds(pid) - used
-                    lags[what].append(Counters(exporter).lags(before))
-            last = Counters(exporter)
-            peak, now = resident_mib(pid, "VmHWM"), resident_mib(pid)
+            beside(exporter, options, seconds, "scrapes", scraper.during)
         simulator.terminate()
     print_row("scrapes", len(scraper.seconds), "", f"{scraper.bytes / len(scraper.seconds) / 1e6:.1f} MB each in "
               f"{statistics.median(scraper.seconds):.2f} s; text, OpenMetrics and protobuf, plain and gzip")
-    for what, histograms in lags.items():
-        total = add_up(histograms)
-        quantiles = ", ".join(f"{100 * q:g} % below {lag_quantile(total, q):.1f} ms" for q in (0.5, 0.9, 0.99, 0.999))
-        print_row(f"schedule lag {what} scrapes", f"{total[-1][1]:.0f}", "probes", quantiles)
-        print_row("  p99 of each window, below",
-                  ", ".join(f"{lag_quantile(one, 0.99):.1f}" for one in histograms), "ms")
-        print_row("  share of one core", f"{100 * cpu[what] / seconds / options.runs:.1f}", "%")
-    print("  share of probes that left later than so many ms, without and with:")
-    without, with_scrapes = add_up(lags["without"]), add_up(lags["with"])
-    for (bound, few), (_, many) in zip(without, with_scrapes):
-        if few < without[-1][1] or many < with_scrapes[-1][1]:
-            print(f"    {bound * 1e3:9.2f}  {1 - few / without[-1][1]:8.5f}  {1 - many / with_scrapes[-1][1]:8.5f}")
-    print_row("rounds skipped", f"{last.since(first, 'ecmp_exporter_rounds_skipped_total'):.0f}", "")
-    print_row("resident", f"{now:.0f}", "MiB", f"{peak:.0f} at the most")
+
+
+def abuse(options):
+    count, hops, seconds = options.scrape_destinations, 15, 20
+    print(f"abuse: {count} destinations x {FLOWS} flows x {hops} hops each 10 s over a TUN device, with "
+          f"{PER_SECOND} connections a second and {STUCK} followers that do not read, and without, {seconds} s each in "
+          "turn; aim: p99 of the lag below 20 ms, no round skipped", flush=True)
+    told = []
+    with Network(f"ecmpbench{os.getpid()}") as network:
+        simulator = tun_network(network, hops, 16)
+        with tun_exporter(network, count) as exporter:
+            def during(seconds):
+                clients = Abuse(network.ns("a"), exporter.port)
+                time.sleep(seconds)
+                told.append(f"{clients.made} made, {clients.failed} failed, {clients.late} late, "
+                            f"{clients.stuck()} followers stuck")
+                clients.close()
+            time.sleep(25)
+            beside(exporter, options, seconds, "abuse", during)
+            refused = parse_metrics(exporter.get("/metrics?name[]=ecmp_exporter_http_connections_refused_total").text)
+        simulator.terminate()
+    print("\n".join(f"  connections of a window: {line}" for line in told))
+    print("  refused: " + ", ".join(f"{labels['reason']} {value:.0f}" for rows in refused.values()
+                                    for labels, value in rows if value))
 
 
 def memory(options):
@@ -425,7 +451,7 @@ def programs(*names):
 
 
 BENCHES = {"core": core, "tun": tun, "lab": lab, "rtt": rtt, "model": programs("model_bench"),
-           "render": programs("render_bench"), "memory": memory, "scrape": scrape}
+           "render": programs("render_bench"), "memory": memory, "scrape": scrape, "abuse": abuse}
 UNPRIVILEGED = {"core", "model", "render"}
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the bench preset and measures: tests/bench/run.sh [core] [tun] [lab] [rtt] [model] [render] [memory] [scrape]
-# [OPTIONS], all if none is named. Needs root for all but core, model and render: it makes network namespaces of its own,
+# [abuse] [OPTIONS], all if none is named. Needs root for all but core, model and render: it makes network namespaces of its own,
 # and removes them. See docs/performance.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

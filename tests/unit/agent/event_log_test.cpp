@@ -42,9 +42,9 @@ TEST_CASE("events are read from a number on, filtered, page by page", "[agent][e
   CHECK(page.next == 9);
   CHECK(log.read({.destination = "b"}, page.next, 3).events.size() == 1);
   CHECK(log.read({}, 10, 3).events.empty());
-  CHECK(log.start_of_last({.destination = "a"}, 2) == 4);
-  CHECK(log.start_of_last({.destination = "a"}, 100) == 0);
-  CHECK(log.start_of_last({}, 1) == 9);
+  CHECK(log.start_of_last({.destination = "a"}, 2).number == 4);
+  CHECK(log.start_of_last({.destination = "a"}, 100).number == 0);
+  CHECK(log.start_of_last({}, 1).number == 9);
 }
 
 TEST_CASE("the oldest events make room for new ones, and are counted", "[agent][events]") {

@@ -36,8 +36,9 @@ class ServedGraph {
     server_->route("GET", "/topology", [this](const net::HttpRequest& request) {
       return answer_topology(request, board_, log_, names_, nullptr);
     });
-    server_->route("GET", "/events",
-                   [this](const net::HttpRequest& request) { return answer_events(request, board_, events_, names_); });
+    server_->route("GET", "/events", [this](const net::HttpRequest& request) {
+      return answer_events(request, board_, events_, nullptr, names_);
+    });
     server_.start();
   }
 

@@ -40,6 +40,14 @@ OwnMetricsInput example_input() {
   input.history_rounds = 1000;
   input.history_bytes = 64ull << 20;
   input.history_forgotten = 11;
+  input.history_disk = HistoryStore::Report{.bytes = 123456789,
+                                            .files = 12,
+                                            .oldest = WallTime(std::chrono::seconds(1700000000)),
+                                            .damaged = 1,
+                                            .errors = 2,
+                                            .dropped_queue_full = 3,
+                                            .dropped_not_written = 4,
+                                            .failing = false};
   input.events = 21;
   input.events_forgotten = 22;
   input.http_connections_refused = {{"full", 12}, {"address", 0}};

@@ -208,8 +208,22 @@ destination = [
             .empty());
 }
 
+TEST_CASE("what of the history survives a restart is what the file says", "[config]") {
+  CHECK(must_parse("").history_disk == ecmp::config::HistoryDisk{});
+  const Config config =
+      must_parse("[history]\ndirectory = \"/var/lib/ecmp_exporter\"\nretention = \"48h\"\nmax_size = \"16MiB\"\n");
+  CHECK(config.history_disk.directory == "/var/lib/ecmp_exporter");
+  CHECK(config.history_disk.retention == std::chrono::hours(48));
+  CHECK(config.history_disk.max_size == 16u << 20);
+  CHECK(problems_of("[history]\ndirectory = \"\"\n").empty());
+  for (const char* text :
+       {"directory = \"history\"", "directory = \"/a\\nb\"", "max_size = \"1MiB\"", "retention = \"1s\""}) {
+    CAPTURE(text);
+    CHECK(problems_of(std::string("[history]\n") + text + "\n") != "");
+  }
+}
+
 TEST_CASE("defaults of features that are not there yet are accepted", "[config]") {
-  CHECK(problems_of("[history]\nretention = \"1d\"\ndirectory = \"\"\n").empty());
   CHECK(problems_of("[discovery]\nfiles = []\nhttp = []\n").empty());
 }
 

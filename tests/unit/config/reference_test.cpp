@@ -27,6 +27,7 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.window == b.window);
   CHECK(a.histograms == b.histograms);
   CHECK(a.history_memory == b.history_memory);
+  CHECK(a.history_disk == b.history_disk);
   CHECK(a.dns.names == b.dns.names);
   CHECK(a.dns.refresh == b.dns.refresh);
   CHECK(a.modules == b.modules);

@@ -49,6 +49,9 @@ hops = "off"
 rtt_buckets = [1e-9, 1, 1e300]
 [history]
 memory = "65537B"
+directory = "/var/lib/ecmp_exporter"
+retention = "49h"
+max_size = "17MiB"
 [dns]
 names = false
 refresh = "36h"

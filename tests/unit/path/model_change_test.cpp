@@ -164,6 +164,41 @@ TEST_CASE("a fan that grows or shrinks is a change of width", "[path]") {
   }
 }
 
+TEST_CASE("a router in the place of another and back is no change of width for flows that ask it seldom", "[path]") {
+  Measured net(16);
+  warm_up(net, 4);
+  // Branch 1 is asked for one of its flows only, the others do not hear of its substitute.
+  const auto seldom = [](std::uint32_t substitute) {
+    return [substitute](std::uint32_t flow) {
+      if (flow % 4 != 1) return branch(flow % 4);
+      return flow == 5 ? branch(substitute) : std::string("a * c D");
+    };
+  };
+  net.sweep(seldom(9));
+  CHECK(net.sweep(seldom(9)).at(5).changed == ChangeKind::reroute);
+  for (int i = 0; i < 3; ++i)
+    net.sweep(seldom(9));
+  SECTION("given back, all hear of it before this flow is sure") {
+    for (int i = 0; i < 2; ++i)
+      net.sweep([](std::uint32_t flow) { return flow == 5 ? std::string("a * c D") : branch(flow % 4); });
+  }
+  net.sweep(seldom(1));
+  CHECK(net.sweep(seldom(1)).at(5).changed == ChangeKind::reroute);
+}
+
+TEST_CASE("a router that was heard once long ago is new when it takes the place of another", "[path]") {
+  Measured net(16);
+  warm_up(net, 4);
+  // One flow hears a substitute once, and its own router again.
+  net.sweep([](std::uint32_t flow) { return branch(flow == 1 ? 9 : flow % 4); });
+  warm_up(net, 4);
+  const auto replaced = [](std::uint32_t flow) { return branch(flow % 4 == 2 ? 9 : flow % 4); };
+  net.sweep(replaced);
+  const auto verdicts = net.sweep(replaced);
+  for (std::uint32_t flow = 0; flow < 16; ++flow)
+    CHECK(verdicts[flow].changed == (flow % 4 == 2 ? ChangeKind::reroute : ChangeKind::none));
+}
+
 TEST_CASE("flows permuted over the same branches are remapped", "[path]") {
   Measured net(16);
   warm_up(net, 4);

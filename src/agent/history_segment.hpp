@@ -1,0 +1,89 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "net/file_descriptor.hpp"
+#include "path/history_block.hpp"
+
+namespace ecmp {
+
+/// A batch on its way into a file. What the head says of the stored bytes is filled in when they are.
+struct HistoryBatch {
+  HistoryBlockHead head;
+  std::string bytes;
+};
+
+/// One file of the history: a head, and blocks that only ever come behind each other. One thread appends, any thread
+/// reads, also when the file has been deleted meanwhile. Whatever stands in it, no reader gets a batch that was not
+/// written as it is.
+class HistorySegment {
+ public:
+  /// The beginning of a block that fits together, found in a file.
+  struct Block {
+    std::uint64_t offset = 0;
+    HistoryBlockHead head;
+
+    [[nodiscard]] std::uint64_t next() const { return offset + HistoryBlockHead::kBytes + head.stored; }
+  };
+  struct Refused {
+    std::string why;     ///< one line
+    bool newer = false;  ///< it was written by a program that knows more than this one
+    bool empty = false;  ///< it never had a head: its writer was killed before
+  };
+  using Opened = std::variant<std::shared_ptr<HistorySegment>, Refused>;
+
+  /// A new file with only a head in it.
+  static Result<std::shared_ptr<HistorySegment>> create(const std::string& path, HistoryKind kind, std::uint64_t first);
+  /// A file as it is found, with what its blocks' heads tell.
+  static Opened open(const std::string& path, HistoryKind kind);
+
+  // By the one thread that writes.
+  /// Appends all of them or, when there is an error, none. Compresses.
+  std::optional<Error> append(std::vector<HistoryBatch>& batches);
+  /// Cuts off what no block begins in, as a process that was killed leaves it.
+  std::optional<Error> cut_tail();
+  std::optional<Error> sync();
+  /// Whether the file is still found under its path.
+  [[nodiscard]] bool in_place() const;
+
+  // By any thread.
+  /// The first block at `offset` or behind it, before the end of what is written. What does not fit together is passed
+  /// over, and counted in `damaged`.
+  [[nodiscard]] std::optional<Block> block(std::uint64_t offset, std::uint64_t& damaged) const;
+  /// Its batch, if it is what was written.
+  [[nodiscard]] std::optional<std::string> batch(const Block& block) const;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::uint64_t first() const { return first_; }
+  [[nodiscard]] std::uint64_t end() const { return end_.load(); }  ///< above all its numbers
+  [[nodiscard]] std::uint64_t bytes() const { return size_.load(); }
+  [[nodiscard]] WallTime oldest() const { return WallTime(Duration(oldest_.load())); }
+  [[nodiscard]] WallTime newest() const { return WallTime(Duration(newest_.load())); }
+  [[nodiscard]] bool empty() const { return end() == first_; }
+  [[nodiscard]] std::uint64_t damaged() const { return damaged_; }  ///< places found when it was opened
+
+ private:
+  HistorySegment(std::string path, net::FileDescriptor file, std::uint64_t first)
+      : path_(std::move(path)), file_(std::move(file)), first_(first), end_(first) {}
+
+  [[nodiscard]] std::optional<Block> search(std::uint64_t offset, std::uint64_t size) const;
+  void take_in(const HistoryBlockHead& head);
+  void look_through();
+
+  const std::string path_;
+  net::FileDescriptor file_;
+  const std::uint64_t first_;
+  std::atomic<std::uint64_t> end_;
+  std::atomic<std::uint64_t> size_ = 0;
+  std::atomic<std::int64_t> oldest_ = 0, newest_ = 0;
+  std::uint64_t damaged_ = 0;
+  std::uint64_t good_ = 0;  ///< where the last block ends
+};
+
+}  // namespace ecmp

@@ -1,0 +1,49 @@
+#pragma once
+
+// Private to the .cpp files of the history codec: what a batch is made of.
+
+#include <cstdint>
+
+namespace ecmp::history_layout {
+
+/// What an item is. Readers pass over what they do not know.
+constexpr std::uint8_t kFacts = 1;
+constexpr std::uint8_t kResponders = 2;
+constexpr std::uint8_t kWindow = 3;
+constexpr std::uint8_t kRound = 4;
+constexpr std::uint8_t kEvent = 5;
+constexpr std::uint8_t kSearch = 6;
+
+// Of a hop's first byte: the lowest three bits are its outcome.
+constexpr std::uint8_t kOutcomeMask = 0x07;
+constexpr std::uint8_t kNextTtl = 0x08;      ///< one more than that of the hop before
+constexpr std::uint8_t kAnswer = 0x10;       ///< somebody said something
+constexpr std::uint8_t kPathsAnswer = 0x20;  ///< the responder is that of the path at this TTL
+constexpr std::uint8_t kLabels = 0x40;       ///< there are MPLS labels
+constexpr std::uint8_t kMore = 0x80;         ///< a byte of the following follows
+
+constexpr std::uint8_t kLimitingMask = 0x03;
+constexpr std::uint8_t kNotes = 0x04;  ///< there are notes other than labels
+
+// Of notes' first byte.
+constexpr std::uint8_t kChecksumShifted = 0x01;
+constexpr std::uint8_t kSequenceShifted = 0x02;
+
+// Of an interface's first byte: the lowest two bits are its role.
+constexpr std::uint8_t kRoleMask = 0x03;
+constexpr std::uint8_t kIndex = 0x04;
+constexpr std::uint8_t kMtu = 0x08;
+
+// Of a finding's first byte.
+constexpr std::uint8_t kEnded = 0x01;
+constexpr std::uint8_t kLoss = 0x02;
+constexpr std::uint8_t kDelay = 0x04;
+constexpr std::uint8_t kBranching = 0x08;
+constexpr std::uint8_t kPolarisation = 0x10;
+
+// Of a verdict of loss.
+constexpr std::uint8_t kBlamed = 0x01;
+constexpr std::uint8_t kUneven = 0x02;
+constexpr std::uint8_t kForwardConsistent = 0x04;
+
+}  // namespace ecmp::history_layout
