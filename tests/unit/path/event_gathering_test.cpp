@@ -19,7 +19,7 @@ class Gathered {
 
   /// What flow i sees is `hops(i)`; "" for no round at all.
   template <typename Hops>
-  void sweep(Hops hops) {
+  void sweep(const Hops& hops) {
     for (std::uint32_t flow = 0; flow < facts_->flows; ++flow) {
       const std::string seen = hops(flow);
       if (seen.empty()) continue;
