@@ -35,12 +35,13 @@ TEST_CASE("a flow that is probed anyway is kept where it serves as well as anoth
     ++by_way[way(graph, kHash, flow)];
     search.on_round(flow, round_of(way(graph, kHash, flow)));
   }
-  while (!search.over())
+  while (!search.over()) {
     for (const PathSearch::Ask& ask : search.plan()) {
       CHECK((ask.flow < 100 || ask.flow > 111));
       for (std::uint32_t i = 0; i < ask.rounds; ++i)
         search.on_round(ask.flow, round_of(way(graph, kHash, ask.flow)));
     }
+  }
   int expected = 0;
   for (const auto& [passed, flows] : by_way)
     expected += std::min(flows, 2);
@@ -74,10 +75,12 @@ TEST_CASE("what gets lost now and then is no router that never answers, and move
     PathSearch search({.max_flows = 512, .min_flows_per_path = 2}, steady);
     for (const std::uint32_t flow : steady)
       search.on_round(flow, round_of(way(graph, kHash, flow)));  // their paths are known
-    while (!search.over())
-      for (const PathSearch::Ask& ask : search.plan())
+    while (!search.over()) {
+      for (const PathSearch::Ask& ask : search.plan()) {
         for (std::uint32_t i = 0; i < ask.rounds; ++i)
           search.on_round(ask.flow, lossy(ask.flow));
+      }
+    }
     CAPTURE(turn, search.progress().flows_asked);
     CHECK(std::ranges::equal(search.keep(), steady));
   }
@@ -98,10 +101,12 @@ TEST_CASE("a branch that never answers is kept a flow for, also where others los
       return round;
     };
     PathSearch search({.max_flows = 512, .min_flows_per_path = 2}, {});
-    while (!search.over())
-      for (const PathSearch::Ask& ask : search.plan())
+    while (!search.over()) {
+      for (const PathSearch::Ask& ask : search.plan()) {
         for (std::uint32_t i = 0; i < ask.rounds; ++i)
           search.on_round(ask.flow, seen(ask.flow));
+      }
+    }
     std::set<std::vector<std::uint32_t>> ways_kept;
     for (const std::uint16_t flow : search.keep())
       ways_kept.insert(way(graph, hash, flow));
