@@ -53,7 +53,7 @@ class PacedRun final : public RoundSink {
             {.secret = {1, 2}, .probes_per_second_per_responder = scale.ceiling, .adapt_to_responders = scale.adapt}),
         family_(scale.family) {
     for (std::uint16_t i = 0; i < scale.destinations; ++i) {
-      DestinationPlan plan{
+      const DestinationPlan plan{
           .address = address(i), .flows = scale.flows, .interval = scale.interval, .timeout = 2s, .phase = i};
       const auto first = engine_.add(plan, network_.now());
       REQUIRE(first.has_value());
