@@ -100,14 +100,14 @@ void Localisation::count_hops(Path& path, const Round& round) {
     at.answers[0] += answered ? 1u : 0u;
   };
   for (const HopResult& hop : round.hops) {
-    if (hop.ttl == 0 || hop.ttl > path.hops.size() || hop.outcome == HopOutcome::send_failed) continue;
+    if (hop.ttl == 0 || hop.ttl > path.hops.size() || says_nothing(hop.outcome)) continue;
     count(path.hops[hop.ttl - 1u], hop.outcome == HopOutcome::replied);
   }
 }
 
 void Localisation::on_round(const RoundRecord& record) {
   const Round& round = record.round;
-  if (record.verdict.responders == nullptr || round.end_to_end == EndToEnd::send_failed) return;
+  if (record.verdict.responders == nullptr || !round.counts()) return;
   Destination& destination = destinations_[record.destination->name];
   if (destination.facts != record.destination) {
     const bool same = destination.facts != nullptr && destination.facts->address == record.destination->address &&

@@ -240,7 +240,8 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
   pace.responder = pacing_.number_of(hop.responder, before);
   if (before != 0 && before != pace.responder) {
     pace.urgent = kUrgentRounds;
-    pacing_.charge(pace.responder, hop.received);
+    if (pacing_.stands_for(before) != pace.responder) pacing_.charge(pace.responder, hop.received);
+    pacing_.moved(before, pace.responder);
   }
   pacing_.answered(pace.responder, probe.sent, hop.rtt);
   if (probe.time_exceeded()) pacing_.heard_at(hop.responder.family(), hop.ttl, pace.responder);
@@ -250,13 +251,16 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
 /// the timeout, so that a limit is met by few probes.
 void Engine::State::note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now) {
   round.each_open(below, [&](const LiveProbe& probe) {
-    const HopPace& pace = flow.paces[probe.hop.ttl - 1u];
+    HopPace& pace = flow.paces[probe.hop.ttl - 1u];
     const Family family = flow.tuple.destination.family();
-    const std::uint32_t number = pace.responder != 0 ? pace.responder : pacing_.expected(family, probe.hop.ttl);
+    const std::uint32_t known = pace.responder != 0 ? pace.responder : pacing_.expected(family, probe.hop.ttl);
+    const std::uint32_t number = pacing_.stands_for(known);
+    if (number == 0) pace.quiet = 1;
     // A destination that was nearer once says nothing about the router that is there now.
     if (number != 0 && pacing_.address(number) == flow.tuple.destination) return;
     if (number != 0 && pacing_.overdue(number, probe.sent, now)) {
       pacing_.silent(number, probe.sent, now);
+      pacing_.asked_at(family, probe.hop.ttl, number);
     }
   });
 }

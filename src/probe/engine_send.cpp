@@ -36,7 +36,9 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   }
   HopPace& pace = flow.paces[due.ttl - 1u];
   const Family family = flow.tuple.destination.family();
-  const std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
+  std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
+  // A flow that rests is asked for a few rounds only, to hear whom it crosses: its turn would not come in these.
+  if (responder == 0 && pace.quiet != 0 && !flow.resting) responder = pacing_.limiting_at(family, due.ttl);
   const Duration interval = flow.plan->interval;
   // The probe that reaches the destination, and those that search it, are never left out; nor, but for the first hop,
   // the one before it, which sees that the path has become shorter.
@@ -62,7 +64,7 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
     return round.leave_out();
   }
   bucket_.take(now);
-  pace.asked = (round.number() + 1) & 0x1fffffffu;
+  pace.asked = (round.number() + 1) & 0x0fffffffu;
   if (pace.urgent > 0) --pace.urgent;
   send(flow, round, due, now, permit.trial);
 }

@@ -28,8 +28,9 @@ struct Rewriting {
 /// What the engine remembers of a hop of a flow.
 struct HopPace {
   std::uint32_t responder = 0;   ///< whose limit a probe counts against, see ResponderPacing; 0 is nobody's
-  std::uint32_t asked : 29 = 0;  ///< the round after the one that asked it last; 0: none did
+  std::uint32_t asked : 28 = 0;  ///< the round after the one that asked it last; 0: none did
   std::uint32_t urgent : 3 = 0;  ///< rounds that must not leave it out, since it has changed
+  std::uint32_t quiet : 1 = 0;   ///< it was asked, nobody answered, and nobody is known
 };
 
 struct Flow {

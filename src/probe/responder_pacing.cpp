@@ -13,7 +13,7 @@ constexpr std::size_t kMostResponders = 1u << 17;
 /// Linux sends each peer one ICMP error a second (icmp_ratelimit = 1000 ms). A fifth less lets its bucket fill up
 /// again, and makes up for a probe that was held up on its way and meets the next one at the router.
 constexpr double kBaseRate = 0.8;
-constexpr double kLeastRate = 0.1;
+constexpr float kLeastRate = 0.1F;  ///< as rates are kept: one that was lowered to it has to be equal to it
 
 /// An open responder may owe so many answers in a row, and one more for each that it has given: who never failed may be
 /// asked in bursts, who is new may not. Linux gives six at once.
@@ -36,8 +36,13 @@ constexpr Duration kTrialTime = std::chrono::seconds(10);
 constexpr std::uint32_t kRestProbes = 12;
 /// Turns come at chance times: with as many as there are tokens, some tokens would not be used.
 constexpr double kEager = 1.25;
+/// Tokens: with the one that may be there all the same half of what Linux lets through at once.
+constexpr double kMostOwed = 2;
+constexpr float kMostHaste = 0.005F;
+constexpr float kHurry = 0.8F;
+constexpr float kEase = 1.05F;
 constexpr double kGrowth = 1.5;  ///< less than the double that was tried
-constexpr double kLowering = 0.6;
+constexpr float kLowering = 0.6F;
 
 constexpr Duration kDemandWindow = std::chrono::seconds(5);
 constexpr Duration kFirstHold = std::chrono::minutes(1);
@@ -118,6 +123,7 @@ bool ResponderPacing::turn_of(const Responder& responder, const Request& request
   double excess = responder.demand / responder.rate;
   if (excess <= 1 || request.urgent) return true;
   if (excess > kEager) excess = std::max(kEager, 0.93 * excess);
+  excess = std::max(1.0, excess * static_cast<double>(responder.haste));
   const double above = std::ceil(excess);
   if (request.age >= above) return true;
   if (request.age + 1 < above) return false;
@@ -125,9 +131,31 @@ bool ResponderPacing::turn_of(const Responder& responder, const Request& request
   return place < above - excess;
 }
 
+/// Who has to confirm a change goes before those who only take their turns: they wait until the debt is paid.
+bool ResponderPacing::may_owe(const Responder& responder, const Request& request, Instant now) {
+  if (!request.urgent || responder.state == State::open) return false;
+  return seconds(responder.bucket.available(now) - now) * static_cast<double>(responder.rate) < kMostOwed;
+}
+
+/// When the rate falls, or all have just asked, nobody's turn comes for long. So turns come sooner as long as tokens
+/// are left, and later again once they are short: one step for each token that could have been taken.
+void ResponderPacing::balance_turns(Responder& responder, bool due, Instant now) {
+  const Duration token(static_cast<Duration::rep>(1e9 / static_cast<double>(responder.rate)));
+  if (now - responder.balanced < token) return;
+  if (now - responder.taken > 2 * token) {
+    responder.haste = std::max(kMostHaste, responder.haste * kHurry);
+  } else if (due && responder.bucket.available(now) > now) {
+    responder.haste = std::min(1.0F, responder.haste * kEase);
+  } else {
+    return;
+  }
+  responder.balanced = now;
+}
+
 ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request& request, Instant now) {
   using What = Permit::What;
   if (number == 0) return {};
+  number = stands_for(number);
   Responder& responder = responders_[number];
   if (adaptive_) {
     if (!request.again) count_demand(responder, now);
@@ -138,7 +166,9 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
       const bool owing = responder.state == State::open && responder.run >= responder.run_most;
       if (owing && now - responder.last_sent < request.patience && now >= responder.next)
         return {.what = What::leave_out};
-      if (!turn_of(responder, request)) return {.what = What::leave_out};
+      const bool due = turn_of(responder, request);
+      if (responder.state != State::open) balance_turns(responder, due, now);
+      if (!due) return {.what = What::leave_out};
     } else if (responder.state != State::open) {
       charge(number, now);  // what cannot be left out counts, but does not wait for a router on the way
       return {};
@@ -148,13 +178,14 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
   // Who waits has a place in a queue: if all came back for the same token, each would be looked at once for every
   // other.
   if (!request.again) available = std::max(available, responder.queue_end);
-  if (available > now) {
+  if (available > now && !may_owe(responder, request, now)) {
     if (adaptive_ && request.dispensable && available - now > request.longest_wait) return {.what = What::leave_out};
     responder.queue_end = std::max(available, responder.queue_end) +
                           Duration(static_cast<Duration::rep>(1e9 / static_cast<double>(responder.rate)));
     return {.what = What::wait, .until = available};
   }
   responder.bucket.take(now);
+  responder.taken = now;
   if (responder.run < responder.run_most) {
     ++responder.run;
     responder.last_sent = now;
@@ -166,6 +197,7 @@ void ResponderPacing::answered(std::uint32_t number, Instant sent, Duration rtt)
   if (number == 0 || !adaptive_) return;
   Responder& responder = responders_[number];
   responder.run = 0;
+  responder.moved_to = 0;
   if (responder.run_most < kLongestRun) ++responder.run_most;
   // Decays from above: what is overdue must be so for slow answers as well.
   responder.rtt = rtt > responder.rtt ? rtt : responder.rtt - (responder.rtt - rtt) / 16;
@@ -262,7 +294,7 @@ void ResponderPacing::judge_limited(Responder& responder, Instant now) {
   if (responder.silences < 2 || share < kSuspiciousShare) return;
   if (responder.known_good <= kLeastRate) return open(responder, now, kIgnoring);  // it is not our rate
   responder.silent_share = static_cast<float>(share);
-  responder.known_good = static_cast<float>(std::max(kLeastRate, responder.known_good * kLowering));
+  responder.known_good = std::max(kLeastRate, responder.known_good * kLowering);
   enter(responder, State::limited, responder.known_good, now);
   responder.bucket.take(now);
   responder.next = now + responder.hold;
@@ -276,10 +308,13 @@ void ResponderPacing::judge_trial(Responder& responder, Instant now) {
     return;
   }
   if (responder.answers < kTrialProbes || now - responder.since < kTrialTime) return;
-  // All wanted or allowed is answered: nothing to hold back any more.
+  // All wanted or allowed is answered: nothing to hold back any more. Where less was asked than might have been, less
+  // is known to be good.
   responder.confirmed = false;
   responder.hold = kFirstHold;
-  responder.known_good = static_cast<float>(std::min(kGrowth * responder.known_good, ceiling_));
+  const double asked = responder.answers / seconds(now - responder.since);
+  const double good = std::clamp<double>(asked * kGrowth / 2, responder.known_good, kGrowth * responder.known_good);
+  responder.known_good = static_cast<float>(std::min(good, ceiling_));
   if (responder.known_good >= ceiling_) return open(responder, now, Duration{});
   enter(responder, State::limited, responder.known_good, now);  // and the next trial at once, if more is wanted
   responder.next = now;

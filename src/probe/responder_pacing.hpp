@@ -42,17 +42,31 @@ class ResponderPacing {
     const Place& place = places_[family == Family::ipv4 ? 0 : 1][ttl];
     return place.several ? 0 : place.newest;
   }
-  /// Of several at this TTL the one that was silent last: it may be whom a flow has not heard. 0: there is none.
-  [[nodiscard]] std::uint32_t silent_at(Family family, std::uint8_t ttl) const {
-    return places_[family == Family::ipv4 ? 0 : 1][ttl].silent;
+  /// Of several at this TTL one that limits its answers: whom a flow most likely crosses that was met with silence.
+  /// 0: none does.
+  [[nodiscard]] std::uint32_t limiting_at(Family family, std::uint8_t ttl) const {
+    const std::uint32_t number = places_[family == Family::ipv4 ? 0 : 1][ttl].limiting;
+    return responders_[number].state == State::open ? 0 : number;
   }
   void heard_at(Family family, std::uint8_t ttl, std::uint32_t number) {
     Place& place = places_[family == Family::ipv4 ? 0 : 1][ttl];
     place.several = place.several || (place.newest != 0 && place.newest != number);
     place.newest = number;
+    asked_at(family, ttl, number);
   }
-  void missed_at(Family family, std::uint8_t ttl, std::uint32_t number) {
-    places_[family == Family::ipv4 ? 0 : 1][ttl].silent = number;
+  void asked_at(Family family, std::uint8_t ttl, std::uint32_t number) {
+    if (responders_[number].state != State::open) places_[family == Family::ipv4 ? 0 : 1][ttl].limiting = number;
+  }
+
+  /// A probe that was thought to go to `before` was answered by `now`. Until `before` is heard again, whoever would
+  /// ask it is taken to ask the other one: a reroute moves them all, and each has to see it.
+  void moved(std::uint32_t before, std::uint32_t now) {
+    if (before != 0 && now != 0 && before != now) responders_[before].moved_to = now;
+  }
+  /// Who is asked by a probe that was to go to `number`.
+  [[nodiscard]] std::uint32_t stands_for(std::uint32_t number) const {
+    const std::uint32_t other = responders_[number].moved_to;
+    return other != 0 ? other : number;
   }
 
   struct Request {
@@ -69,7 +83,7 @@ class ResponderPacing {
     Instant until{};     ///< wait
     bool trial = false;  ///< send: it is above the rate that is known to be answered
   };
-  /// May this responder be asked now? `send` takes a token.
+  /// May this responder, or who stands for it, be asked now? `send` takes a token.
   Permit ask(std::uint32_t number, const Request& request, Instant now);
 
   /// It was asked by a probe that was thought to go elsewhere.
@@ -115,15 +129,19 @@ class ResponderPacing {
     float known_good = 0;        ///< while not open
     float silent_share = 0;      ///< that made the rate be lowered
     float demand = 0;            ///< probes a second that are wanted
+    float haste = 1;             ///< turns come by so much sooner than an even demand would have it
     std::uint32_t answers = 0;   ///< evidence since the state began, halved when it grows old
     std::uint32_t silences = 0;
-    std::uint32_t losses = 0;  ///< rounds
-    std::uint32_t asks = 0;    ///< since the demand was worked out
+    std::uint32_t losses = 0;    ///< rounds
+    std::uint32_t moved_to = 0;  ///< who answers in its place; 0: itself
+    std::uint32_t asks = 0;      ///< since the demand was worked out
     Instant asks_since{};
     Instant since{};      ///< of the state
     Instant doubted{};    ///< open: when the first of the silences was
     Instant next{};       ///< open: ignores silence until then; limited: begins no trial until then
     Instant last_sent{};  ///< the newest probe while open
+    Instant taken{};      ///< when the newest token was
+    Instant balanced{};   ///< when `haste` was changed
     Instant queue_end{};  ///< when the next probe that has to wait may go
     Duration hold{};      ///< limited: from one trial to the next
     Duration rtt{};       ///< smoothed, with its variation on top
@@ -132,6 +150,8 @@ class ResponderPacing {
 
   void count_demand(Responder& responder, Instant now) const;
   [[nodiscard]] double wanted(const Responder& responder, Instant now) const;
+  [[nodiscard]] static bool may_owe(const Responder& responder, const Request& request, Instant now);
+  static void balance_turns(Responder& responder, bool due, Instant now);
   [[nodiscard]] static bool turn_of(const Responder& responder, const Request& request);
   void judge(Responder& responder, Instant now);
   [[nodiscard]] static bool suspicious(const Responder& responder, Instant now);
@@ -147,7 +167,7 @@ class ResponderPacing {
   std::vector<Responder> responders_;  ///< by number; [0] is nobody
   struct Place {
     std::uint32_t newest = 0;
-    std::uint32_t silent = 0;
+    std::uint32_t limiting = 0;
     bool several = false;
   };
   std::array<std::array<Place, 256>, 2> places_{};  ///< by family and TTL

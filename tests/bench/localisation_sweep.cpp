@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 #include "path/link_estimators.hpp"
 #include "path/loss_explanation.hpp"
@@ -54,10 +55,38 @@ void tell(const char* what, double loss, double minutes, std::uint64_t seeds, co
   std::fflush(stdout);
 }
 
+/// As the agent does it, over rounds of networks in which about a third of the routers limit their ICMP.
+void sweep_limited(std::uint64_t seeds) {
+  const std::vector<std::uint32_t> after{12, 30, 60};
+  for (const double loss : {0.005, 0.01, 0.02, 0.05, 0.2, 1e-5}) {
+    std::vector<LimitedScore> sums(after.size());
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+      LimitedOptions options;
+      options.sample.loss = loss;
+      options.sample.bad_links = loss <= 1e-5 ? 0 : 1 + static_cast<std::uint32_t>(seed % 2);
+      const auto scores = localise_limited(seed, options, after);
+      for (std::size_t i = 0; i < sums.size(); ++i)
+        sums[i].add(scores[i]);
+    }
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const LimitedScore& sum = sums[i];
+      const auto ratio = [](std::uint64_t part, std::uint64_t whole) {
+        return whole == 0 ? 1.0 : static_cast<double>(part) / static_cast<double>(whole);
+      };
+      std::printf("limited  %5.1f %% %3.0f min  | P %.3f R %.3f  blamed %llu  of %llu limited routers wrongly %llu\n",
+                  loss * 100, after[i] / 6.0, ratio(sum.right, sum.blamed), ratio(sum.found, sum.bad),
+                  static_cast<unsigned long long>(sum.blamed), static_cast<unsigned long long>(sum.limited_routers),
+                  static_cast<unsigned long long>(sum.at_limited));
+      std::fflush(stdout);
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::uint64_t seeds = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 500;
+  sweep_limited(seeds);
   for (const double loss : {0.005, 0.01, 0.02, 0.05, 0.2}) {
     for (const std::uint32_t rounds : {12u, 30u, 60u})
       tell("forward", loss, rounds / 6.0, seeds, sweep(seeds, {.rounds = rounds, .loss = loss}, 0));

@@ -29,6 +29,28 @@ struct Sample {
 
 Sample sample_network(std::uint64_t seed, const SampleOptions& options);
 
+/// The same networks with routers that limit their ICMP, taken in round by round as the agent does.
+struct LimitedOptions {
+  SampleOptions sample;
+  double limited_share = 0.3;  ///< of the routers: answer 5 to 60 % of what they are asked
+};
+
+struct LimitedScore {
+  std::uint64_t bad = 0;
+  std::uint64_t found = 0;
+  std::uint64_t blamed = 0;
+  std::uint64_t right = 0;
+  std::uint64_t limited_routers = 0;
+  std::uint64_t at_limited = 0;  ///< blamed wrongly, with a router at an end of the link that limits
+
+  void add(const LimitedScore& other);
+};
+
+/// Of half of the limited routers the probes that they would not answer are left out, as pacing does, of the others
+/// they are silent. The score after each of these numbers of rounds, rising; the last is sample.rounds.
+std::vector<LimitedScore> localise_limited(std::uint64_t seed, const LimitedOptions& options,
+                                           const std::vector<std::uint32_t>& after);
+
 /// How well links are found: a group counts as right if a bad link is in it.
 struct Score {
   std::uint64_t bad = 0;

@@ -1,5 +1,6 @@
 // Links that lose, found from what all flows of all destinations lost.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "path/link_estimators.hpp"
@@ -95,7 +96,9 @@ TEST_CASE("links of 5 % loss are found packet by packet, and no router that limi
         left.erase(link);
         CHECK(verdict.interval.low <= verdict.loss);
         CHECK(verdict.loss <= verdict.interval.high);
-        CHECK(verdict.loss == Approx(0.05).margin(0.04));
+        // A stretch over a router that was not heard yet may have been crossed by a handful of probes.
+        CHECK((verdict.probes < 200 ? verdict.interval.low < 0.05 && 0.05 < verdict.interval.high
+                                    : std::abs(verdict.loss - 0.05) < 0.04));
         CHECK(verdict.lossy_flows > 0);
         CHECK(!verdict.reproduced_by.empty());
         // Behind the last link there is no hop; before it a few probes may say too little.
@@ -184,6 +187,23 @@ TEST_CASE("at 2 % and 10 minutes precision and recall are above 0.95", "[localis
   CAPTURE(score.bad, score.found, score.blamed, score.right);
   CHECK(score.precision() > 0.95);
   CHECK(score.recall() > 0.95);
+}
+
+TEST_CASE("routers that limit their ICMP hide no bad link and are blamed for none", "[localisation]") {
+  // The long version is tests/bench/localisation_sweep.cpp.
+  LimitedScore score;
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    const Seed seed(number);
+    LimitedOptions options;
+    options.sample.loss = 0.02;
+    options.sample.bad_links = 1 + static_cast<std::uint32_t>(number % 2);
+    score.add(localise_limited(seed, options, {options.sample.rounds}).front());
+  }
+  CAPTURE(score.bad, score.found, score.blamed, score.right, score.at_limited, score.limited_routers);
+  CHECK(score.limited_routers > 60);
+  CHECK(score.right == score.blamed);
+  CHECK(score.at_limited == 0);
+  CHECK(static_cast<double>(score.found) > 0.95 * static_cast<double>(score.bad));
 }
 
 TEST_CASE("the plain estimators find a bad link of 20 % as well", "[localisation]") {

@@ -53,7 +53,7 @@ class PacedRun final : public RoundSink {
             {.secret = {1, 2}, .probes_per_second_per_responder = scale.ceiling, .adapt_to_responders = scale.adapt}),
         family_(scale.family) {
     for (std::uint16_t i = 0; i < scale.destinations; ++i) {
-      DestinationPlan plan{
+      const DestinationPlan plan{
           .address = address(i), .flows = scale.flows, .interval = scale.interval, .timeout = 2s, .phase = i};
       const auto first = engine_.add(plan, network_.now());
       REQUIRE(first.has_value());
@@ -163,7 +163,7 @@ TEST_CASE("trials find out whether a responder would answer more, and cost no si
   CHECK(most <= 3);
 }
 
-TEST_CASE("of two first hops the one that limits is not made silent, and the other is asked always", "[.pacing_open]") {
+TEST_CASE("of two first hops the one that limits is not made silent, and the other is asked always", "[pacing]") {
   const Seed seed(715);
   PacedRun run(kLinuxLimit, seed, {.destinations = 100}, "[router.spare]");
   const IpAddress free = run.network().address("spare");
@@ -177,7 +177,10 @@ TEST_CASE("of two first hops the one that limits is not made silent, and the oth
   };
   run.run(120s);
   CAPTURE(limited.silent, limited.replied, free_answers);
-  CHECK(limited.silent < 1600);  // each flow finds out once
+  // Of a flow that crosses it two rounds pass until it takes turns there: one in which it hears nobody, and one that
+  // begins before enough of them have for the limit to be known. 800 flows cross it, 900 at most by chance (five
+  // sigma).
+  CHECK(limited.silent <= 2 * 900);
   limited = {};
   free_answers = 0;
   run.run(1200s);
@@ -236,7 +239,8 @@ TEST_CASE("answers that get lost at random are not taken for a limit for long", 
   }
 }
 
-TEST_CASE("a reroute at a shared limited hop is confirmed within a few rounds, by each flow in its turn", "[pacing]") {
+TEST_CASE("a reroute at a shared limited hop is confirmed within a few rounds, and by all flows within minutes",
+          "[pacing]") {
   for (const std::uint64_t number : {712u, 713u, 714u}) {
     const Seed seed(number);
     constexpr std::uint16_t kDestinations = 20;
@@ -274,16 +278,16 @@ TEST_CASE("a reroute at a shared limited hop is confirmed within a few rounds, b
     CHECK(confirmed.empty());
     // 320 flows take 400 s for a turn of all at 0.8/s: by now each has heard the first hop, or is on a path that has.
     CHECK(std::ranges::count(first_hops, before, [](const auto& flow) { return flow.second; }) == 320);
-    run.run(3600s);
+    run.run(1400s);
     REQUIRE_FALSE(confirmed.empty());
     CAPTURE(number, std::chrono::duration<double>(confirmed.front() - moved).count(), confirmed.size());
     CHECK(confirmed.front() - moved < 45s);
-    // The others have not had two turns yet.
-    CHECK(std::ranges::count(first_hops, after, [](const auto& flow) { return flow.second; }) >= 240);
+    // Each has to hear the other one twice: 640 probes at 0.8/s are 800 s, and those are not all there is to ask.
+    CHECK(std::ranges::count(first_hops, after, [](const auto& flow) { return flow.second; }) == 320);
     CHECK(run.lost_rounds == 0);
     for (const auto& model : models) {
       const auto snapshot = model->snapshot(run.network().now());
-      CHECK(snapshot->paths_in_use <= 8);
+      CHECK(snapshot->paths_in_use <= 4);
       for (const PathSnapshot& path : snapshot->paths)
         CHECK(path.probes == path.replies);
     }
