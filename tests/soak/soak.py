@@ -45,8 +45,8 @@ def moment(text):
 
 
 class Soak:
-    def __init__(self, fan, exporter, plan):
-        self.fan, self.exporter, self.plan = fan, exporter, plan
+    def __init__(self, fan, exporter, plan, directory=None):
+        self.fan, self.exporter, self.plan, self.directory = fan, exporter, plan, directory
         self.wrong = []
         self.edition = 0
         hosts = {**{name: (DESTINATION[family], family, PORTS) for family, name in NAMES.items()},
@@ -201,6 +201,15 @@ class Soak:
                 self.wrong.append(f"{new} {what} at the end, {old} at the beginning")
         return f"RSS {before[0] >> 10} to {after[0] >> 10} KiB, slope {growth:.0f} B/s, descriptors {after[1]}, threads {after[2]}"
 
+    def keep(self, **told):
+        """What was told, line by line, for whoever wants to know why something is wrong."""
+        if self.directory is None:
+            return
+        os.makedirs(self.directory, exist_ok=True)
+        for name, lines in told.items():
+            with open(os.path.join(self.directory, f"{name}.json"), "w") as file:
+                file.writelines(json.dumps(line) + "\n" for line in lines)
+
     def run(self):
         eventually(lambda: len([x for x in self.exporter.paths() if x["reached_dest"]]) == 2 * FLOWS, 15, "all flows reach")
         time.sleep(SETTLE)
@@ -222,6 +231,7 @@ class Soak:
         while time.monotonic() < deadline and footprint(self.exporter.process.pid)[1] > before[1]:
             time.sleep(0.2)
         self.wrong += sum((watcher.wrong for watcher in watchers), [])
+        self.keep(rounds=paths.lines, events=events.lines)
         told = self.judge_rounds(paths.lines)
         self.judge_events(events.lines)
         self.judge_silence()
@@ -233,6 +243,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seconds", type=int, default=600)
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    options.add_argument("--keep", metavar="DIRECTORY", help="write all rounds and events there")
     chosen = options.parse_args()
     reasons = netns.missing_requirements()
     if reasons:
@@ -243,7 +254,7 @@ def main():
     plan = make_plan(chosen.seed, chosen.seconds)
     print(f"soak: seed {chosen.seed}, {len(plan)} faults", flush=True)
     with Fan(width=WIDTH) as fan, Exporter(configuration("0"), fan.network.ns("agent")) as exporter:
-        soak = Soak(fan, exporter, plan)
+        soak = Soak(fan, exporter, plan, chosen.keep)
         try:
             print("soak: " + soak.run())
         except AssertionError as error:
