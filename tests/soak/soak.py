@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,20 +22,24 @@ from lab import DESTINATION, Fan  # noqa: E402
 from plan import DISCOVERED, SETTLE, WIDTH, make_plan  # noqa: E402
 from watch import Crowd, Follower, PageReader, Scraper, destinations, footprint, slope  # noqa: E402
 
+HISTORY_ON_DISK = False  # [history] directory
 FLOWS = 16
 NAMES = {4: "four", 6: "six"}
 PORTS = range(50000, 50000 + FLOWS)
 BEFORE = 1.0  # s: a round that began this long before a fault may have been hit by it
+WINDOW = 10  # s, over which losses are counted
 AFTER = SETTLE  # s after its end within which a path must be told as changed back
 GROWTH = 4 << 20  # bytes of RSS: the allocator's noise, and series of paths and destinations that were new
 GROWTH_PER_HOUR = 20 << 20
 
 
-def configuration(label):
+def configuration(label, directory):
     made = [{"name": name, "host": DESTINATION[family], "flows": FLOWS, "labels": {"edition": label}}
             for family, name in NAMES.items()]
+    disk = f'directory = "{directory}"\nmax_size = "16MiB"\n' if HISTORY_ON_DISK else ""
     # Little memory for rounds and a short window: what has a bound is to reach it before memory is looked at.
-    return config(made) + '\n[history]\nmemory = "256KiB"\n[window]\nduration = "10s"\n[discovery]\nfiles = ["sd-*.json"]\n'
+    return "\n".join([config(made), '[history]\nmemory = "256KiB"', disk, f'[window]\nduration = "{WINDOW}s"',
+                      '[discovery]\nfiles = ["sd-*.json"]\n'])
 
 
 def moment(text):
@@ -45,8 +50,8 @@ def moment(text):
 
 
 class Soak:
-    def __init__(self, fan, exporter, plan, directory=None):
-        self.fan, self.exporter, self.plan, self.directory = fan, exporter, plan, directory
+    def __init__(self, fan, exporter, plan, history, directory=None):
+        self.fan, self.exporter, self.plan, self.history, self.directory = fan, exporter, plan, history, directory
         self.wrong = []
         self.edition = 0
         hosts = {**{name: (DESTINATION[family], family, PORTS) for family, name in NAMES.items()},
@@ -85,12 +90,12 @@ class Soak:
         """Begins a nuisance; returns what ends it."""
         if slot.nuisance == "reload":
             self.edition += 1
-            self.reload(configuration(str(self.edition)), 1)
+            self.reload(configuration(str(self.edition), self.history), 1)
             eventually(lambda: (destinations(self.exporter) or {}).get("four", {}).get("edition") == str(self.edition),
                        5, "the edited label is told")
         elif slot.nuisance == "bad_reload":
-            self.reload(configuration("x") + "\nno = such\n", 0)
-            return lambda: self.reload(configuration(str(self.edition)), 1)
+            self.reload(configuration("x", self.history) + "\nno = such\n", 0)
+            return lambda: self.reload(configuration(str(self.edition), self.history), 1)
         elif slot.hosts is not None:
             self.write(os.path.join(self.exporter.directory.name, "sd-soak.json"),
                        json.dumps([{"targets": slot.hosts, "labels": {"__ecmp_flows": "2"}}]))
@@ -155,6 +160,24 @@ class Soak:
                         self.wrong.append(f"{name} flow {port} changed {len(changes)} times, not there and back: {slot}")
         return {kind: len(found) for kind, found in told.items()}
 
+    def own(self, node):
+        return set(self.fan.addresses[node].values())
+
+    def blames_a_fault(self, event, at):
+        """A branch loses what it should forward, so its link onward is to be among those that cannot be told apart. Of a
+        destination that was new while it was lost no router behind that is known, nor perhaps the branch itself."""
+        ended = event["phase"] == "end"
+        for slot in self.plan:
+            if slot.fault not in ("loss", "black_hole") or not slot.begin < at:
+                continue
+            if not ended and at > slot.end + WINDOW + AFTER:
+                continue
+            branch = self.own(self.fan.branch(slot.branch))
+            for link in event["loss"]["links"]:
+                if link["from"] in branch or (link["to"] in DISCOVERED and link["from"] in self.own("r1")):
+                    return True
+        return False
+
     def judge_events(self, events):
         for event in events:
             at, kind = moment(event["time"]), event["kind"]
@@ -162,9 +185,7 @@ class Soak:
                 reason = self.slots(at, AFTER, "link", "loss", "black_hole")
                 reason = reason and (event["destination"] not in NAMES.values() or self.slots(at, AFTER, "link"))
             elif kind == "loss_verdict":
-                begun = [slot for slot in self.plan if slot.fault in ("loss", "black_hole") and slot.begin < at]
-                reason = any(address in json.dumps(event) for slot in begun
-                             for address in self.fan.addresses[self.fan.branch(slot.branch)].values())
+                reason = self.blames_a_fault(event, at)
             elif kind in ("reroute", "remap"):
                 reason = self.slots(at, AFTER, "replace")
             else:
@@ -176,14 +197,29 @@ class Soak:
                                                 and slot.begin <= moment(event["time"]) <= slot.end + AFTER]:
                 self.wrong.append(f"no event of it: {slot}")
 
+    def judge_history(self, rounds):
+        """What memory has long forgotten is on the disk, in bounds."""
+        if not HISTORY_ON_DISK:
+            return
+        # From the second second on: a round that ends as the followers begin is told by either.
+        first = min(moment(line["timestamp"]) for line in rounds) + 1
+        since = datetime.datetime.fromtimestamp(first, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        def name(line):
+            return line["destination"], line["source_port"], line["probe_num"], line["timestamp"]
+        kept = {name(line) for line in self.exporter.paths(since=since)}
+        missing = [line for line in rounds if moment(line["timestamp"]) > first + 1 and name(line) not in kept]
+        if missing:
+            self.complain(f"{len(missing)} of {len(rounds)} rounds are not in the history, such as", missing[0])
+        size = sum(entry.stat().st_size for entry in os.scandir(self.history))
+        if not 0 < size <= 16 << 20:
+            self.wrong.append(f"the history takes {size} bytes, of 16 MiB at most")
+
     def judge_silence(self):
         found = self.exporter.metrics().values("ecmp_hop_silences_total", "hop")
         silent = {hop for hop, count in found.items() if count}
-        def own(node):
-            return set(self.fan.addresses[node].values())
-        limited = [own(self.fan.branch(slot.branch)) for slot in self.plan if slot.fault == "icmp_limit"]
+        limited = [self.own(self.fan.branch(slot.branch)) for slot in self.plan if slot.fault == "icmp_limit"]
         # Behind a branch that loses, one probe may get lost where a farther one gets through.
-        allowed = set().union(own("r2"), *limited)
+        allowed = set().union(self.own("r2"), *limited)
         if not silent <= allowed:
             self.wrong.append(f"silent without a limit: {silent - allowed}")
         self.wrong += [f"a limit was not told: {addresses}" for addresses in limited if not addresses & silent]
@@ -196,8 +232,9 @@ class Soak:
         if growth > allowed:
             self.wrong.append(f"memory grows by {growth:.0f} bytes/s over the last {seconds:.0f} s; at most {allowed:.0f}")
         after = footprint(self.exporter.process.pid)
-        for what, old, new in zip(("descriptors", "threads"), before[1:], after[1:]):
-            if new > old:
+        files = 2 if HISTORY_ON_DISK else 0  # of the history, opened when there is something to write
+        for what, old, new, more in zip(("descriptors", "threads"), before[1:], after[1:], (files, 0)):
+            if new > old + more:
                 self.wrong.append(f"{new} {what} at the end, {old} at the beginning")
         return f"RSS {before[0] >> 10} to {after[0] >> 10} KiB, slope {growth:.0f} B/s, descriptors {after[1]}, threads {after[2]}"
 
@@ -231,10 +268,11 @@ class Soak:
         while time.monotonic() < deadline and footprint(self.exporter.process.pid)[1] > before[1]:
             time.sleep(0.2)
         self.wrong += sum((watcher.wrong for watcher in watchers), [])
-        self.keep(rounds=paths.lines, events=events.lines)
+        self.keep(rounds=paths.lines, events=events.lines, figures=watchers[2].figures)
         told = self.judge_rounds(paths.lines)
         self.judge_events(events.lines)
         self.judge_silence()
+        self.judge_history(paths.lines)
         growth = self.judge_growth(watchers[2], before)
         return (f"{len(paths.lines)} rounds, {told}, {len(events.lines)} events, {watchers[2].series} counters; {growth}")
 
@@ -253,8 +291,9 @@ def main():
     netns.reap_stale()
     plan = make_plan(chosen.seed, chosen.seconds)
     print(f"soak: seed {chosen.seed}, {len(plan)} faults", flush=True)
-    with Fan(width=WIDTH) as fan, Exporter(configuration("0"), fan.network.ns("agent")) as exporter:
-        soak = Soak(fan, exporter, plan, chosen.keep)
+    with (tempfile.TemporaryDirectory(prefix="ecmp-soak-") as history, Fan(width=WIDTH) as fan,
+          Exporter(configuration("0", history), fan.network.ns("agent")) as exporter):
+        soak = Soak(fan, exporter, plan, history, chosen.keep)
         try:
             print("soak: " + soak.run())
         except AssertionError as error:
