@@ -57,7 +57,7 @@ class Explainer {
       rows_.push_back({static_cast<double>(of.losses), passed, 0});
       row_numbers_.push_back(row);
       for (const std::uint32_t link : crossings.links_of(row)) {
-        if (lossy_[link].empty()) candidates_.push_back(link);
+        if (lossy_[link].empty() && !cleared(link)) candidates_.push_back(link);
         lossy_[link].push_back(number);
       }
       all_.push_back(number);
@@ -106,12 +106,18 @@ class Explainer {
 
   void apply(const Fit& fit);
   void refit(Fit& fit, std::optional<std::size_t> fixed = std::nullopt);
+  [[nodiscard]] bool cleared(std::uint32_t link) const {
+    return link < options_.cleared.size() && options_.cleared[link];
+  }
   [[nodiscard]] Gain gain_of(std::uint32_t link) const;
   [[nodiscard]] Gain best_candidate(const Fit& fit, const std::vector<std::uint32_t>& candidates) const;
   [[nodiscard]] std::vector<std::uint32_t> beside(std::uint32_t link) const;
   double drop_cost(const Fit& fit, std::size_t index);
   void prune(Fit& fit);
   bool swap(Fit& fit);
+  [[nodiscard]] std::optional<Fit> split_of(const Fit& fit, std::size_t index);
+  bool split(Fit& fit);
+  [[nodiscard]] bool rivalled(std::size_t index);
   void search();
   Interval interval(std::size_t index);
   ExplainedLink tell(std::uint32_t link, double strength, double gain) const;
@@ -183,7 +189,7 @@ Explainer::Gain Explainer::gain_of(std::uint32_t link) const {
 Explainer::Gain Explainer::best_candidate(const Fit& fit, const std::vector<std::uint32_t>& candidates) const {
   Gain most;
   for (const std::uint32_t link : candidates) {
-    if (std::ranges::find(fit.links, link) != fit.links.end()) continue;
+    if (cleared(link) || std::ranges::find(fit.links, link) != fit.links.end()) continue;
     const Gain gain = gain_of(link);
     if (gain.gain > most.gain) most = gain;
   }
@@ -249,6 +255,47 @@ bool Explainer::swap(Fit& fit) {
   return false;
 }
 
+/// The fit with two other links or more in the place of one, each of which explains enough in turn; without any if
+/// there are none. Alone, each of two explains less than one that all their flows cross, so they are not found one by
+/// one.
+std::optional<Fit> Explainer::split_of(const Fit& fit, std::size_t index) {
+  Fit without = fit;
+  without.links.erase(without.links.begin() + static_cast<std::ptrdiff_t>(index));
+  without.strengths.erase(without.strengths.begin() + static_cast<std::ptrdiff_t>(index));
+  refit(without);
+  std::vector<std::uint32_t> others = beside(fit.links[index]);
+  std::erase(others, fit.links[index]);
+  while (without.links.size() < std::min(fit.links.size() + 2, options_.most_links)) {
+    const Gain other = best_candidate(without, others);
+    if (other.gain < threshold_) break;
+    without.links.push_back(other.link);
+    without.strengths.push_back(other.strength);
+    refit(without);
+  }
+  if (without.links.size() <= fit.links.size()) return std::nullopt;
+  return without;
+}
+
+/// Whether others in the place of one link explain so much more that a further link is worth it.
+bool Explainer::split(Fit& fit) {
+  for (std::size_t i = 0; i < fit.links.size() && work_ < kMostWork; ++i) {
+    std::optional<Fit> others = split_of(fit, i);
+    if (!others || others->likelihood <= fit.likelihood + threshold_) continue;
+    fit = *std::move(others);
+    return true;
+  }
+  apply(fit);
+  return false;
+}
+
+/// Whether others in the place of a link explain much more, though not enough to be blamed instead: it may be either.
+bool Explainer::rivalled(std::size_t index) {
+  if (work_ >= kMostWork) return false;
+  const std::optional<Fit> others = split_of(fit_, index);
+  apply(fit_);
+  return others && others->likelihood > fit_.likelihood + options_.uneven_gain;
+}
+
 void Explainer::search() {
   refit(fit_);
   // Each turn raises what is explained; the bound is for rounding errors that would let two turns undo each other.
@@ -259,7 +306,7 @@ void Explainer::search() {
       fit_.links.push_back(gain.link);
       fit_.strengths.push_back(gain.strength);
       refit(fit_);
-    } else if (!swap(fit_)) {
+    } else if (!swap(fit_) && !split(fit_)) {
       break;
     }
     prune(fit_);
@@ -347,7 +394,7 @@ Explanation Explainer::run() {
   if (suspected.size() > options_.most_links) suspected.resize(options_.most_links);
   for (std::size_t i = 0; i < fit_.links.size(); ++i) {
     ExplainedLink told = tell(fit_.links[i], fit_.strengths[i], drop_cost(fit_, i));
-    told.uneven = uneven(told.link, fit_.strengths[i]);
+    told.uneven = uneven(told.link, fit_.strengths[i]) || rivalled(i);
     told.blamed = !told.uneven && told.loss >= options_.tolerated_loss;
     told.interval = interval(i);
     explanation.links.push_back(told);

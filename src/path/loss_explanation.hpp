@@ -13,6 +13,7 @@ struct ExplanationOptions {
   double chance = 0.01;         ///< of blaming any link when none is to blame
   std::size_t most_links = 20;  ///< blamed
   double uneven_gain = 4;       ///< of log-likelihood, from which flows over a link are held to differ
+  std::vector<bool> cleared;    ///< by link: known to lose nothing; those beyond are not
 };
 
 struct ExplainedLink {
@@ -21,7 +22,8 @@ struct ExplainedLink {
   Interval interval;     ///< of it, 95 %: profile likelihood
   double suspicion = 0;  ///< what the link explains, as a multiple of what a verdict needs
   bool blamed = false;
-  bool uneven = false;       ///< only some of the flows over it lose: not blamed, whatever it would explain
+  /// Flows over it do not lose alike, or some other links together explain more: not blamed, whatever it would explain.
+  bool uneven = false;
   std::uint64_t probes = 0;  ///< of all flows over it
   std::uint64_t losses = 0;
   std::uint32_t lossy_flows = 0;
@@ -44,7 +46,8 @@ struct Explanation {
 /// small as they may be.
 ///
 /// Loss on the way back hits flows by a choice that the links here do not know. So flows over a link that is blamed
-/// must differ from each other by no more than chance; else the link is only suspected (`uneven`).
+/// must differ from each other by no more than chance; else the link is only suspected (`uneven`). So it is where
+/// others in its place explain more by `uneven_gain`, but not so much more that being more links is outweighed.
 ///
 /// `crossings` is indexed, its links are groups (group_links): of two that the same rows cross the first would be told.
 /// Cost: the lossy rows' links, for every link blamed some times.
