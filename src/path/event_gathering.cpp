@@ -136,8 +136,8 @@ void EventGathering::set_facts(Watched& watched, const std::shared_ptr<const Des
   watched.reached = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::reached));
 }
 
-/// Up as ecmp_destination_up is: any flow reached it in its newest round. A destination that is down from the start is
-/// told when every flow has had its chance.
+/// Up as ecmp_destination_up is: any flow reached it in its newest round. Down when none did, and that is no chance.
+/// One that is down from the start is not told before every flow has had its try.
 void EventGathering::note_reached(Watched& watched, const RoundRecord& record) {
   Flow& flow = watched.flows[record.flow_index];
   const bool reached = record.round.reached();
@@ -145,7 +145,9 @@ void EventGathering::note_reached(Watched& watched, const RoundRecord& record) {
   if (flow.reached != reached) watched.reached += reached ? 1u : ~0u;
   flow.measured = true;
   flow.reached = reached;
+  watched.losses.take(reached);
   const bool up = watched.reached > 0;
+  if (!up && !watched.losses.beyond_chance()) return;
   if (!watched.known && !up && watched.measured < watched.steady) return;
   const bool tell = watched.known ? watched.up != up : !up;
   watched.known = true;

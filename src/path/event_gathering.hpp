@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "path/event.hpp"
+#include "path/loss_run.hpp"
 #include "path/round_record.hpp"
 
 namespace ecmp {
@@ -54,6 +55,7 @@ class EventGathering {
     std::uint32_t reached = 0;   ///< flows whose newest round reached the destination
     bool known = false;          ///< whether it is up or down has been told, or was up from the start
     bool up = false;
+    LossRun losses{};
   };
 
   void set_facts(Watched& watched, const std::shared_ptr<const DestinationFacts>& facts);

@@ -11,26 +11,21 @@ namespace {
 class Task {
  public:
   Task(const FlowGraph& graph, std::size_t trails, std::uint32_t per_path) : elements_(trails) {
-    const std::vector<std::uint32_t> paths = graph.paths();
-    const std::uint32_t count = paths.empty() ? 0 : *std::ranges::max_element(paths) + 1;
-    needs_.assign(count, 0);
+    const std::vector<FlowGraph::PathOf> paths = graph.paths();
+    needs_.assign(FlowGraph::count(paths), 0);
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> links;
-    std::map<std::uint32_t, std::uint32_t> open;  // flows whose next hop is, by the router before it
-    for (std::size_t trail = 0; trail < trails; ++trail) {
-      const auto nodes = graph.nodes_of(trail);
-      for (std::size_t at = 1; at < nodes.size(); ++at)
-        if (nodes[at - 1] != FlowGraph::kNone && nodes[at] == FlowGraph::kNone) ++open[nodes[at - 1]];
-    }
     for (std::size_t trail = 0; trail < trails; ++trail) {
       const auto nodes = graph.nodes_of(trail);
       if (nodes.size() < 2) continue;  // nobody has ever answered
-      if (needs_[paths[trail]] < static_cast<std::int32_t>(per_path)) ++needs_[paths[trail]];
-      elements_[trail].push_back(paths[trail]);
+      const auto& [path, sure] = paths[trail];
+      if (sure) {
+        if (needs_[path] < static_cast<std::int32_t>(per_path)) ++needs_[path];
+        elements_[trail].push_back(path);
+      }
       for (std::size_t at = 1; at < nodes.size(); ++at) {
         if (nodes[at - 1] == FlowGraph::kNone) continue;
-        // One that leads to a hop which is open is kept, too: it may be a router that never answers. Then several flows
-        // go there; a single one has lost its answers by chance.
-        if (nodes[at] == FlowGraph::kNone && open[nodes[at - 1]] < 2) continue;
+        // One that leads to a hop which is open is kept, too, where that may be a router that never answers.
+        if (nodes[at] == FlowGraph::kNone && !graph.nodes()[nodes[at - 1]].hides_silent()) continue;
         const auto next = static_cast<std::uint32_t>(needs_.size());
         const auto [link, is_new] = links.try_emplace({nodes[at - 1], nodes[at]}, next);
         if (is_new) needs_.push_back(1);

@@ -1,9 +1,25 @@
 #include "path/flow_graph.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace ecmp {
+
+bool FlowGraph::Node::hides_silent() const {
+  if (open.size() < 2) return false;  // a single one has lost its answers by chance
+  // Those that told lost so many of their answers; a flow is open by chance if all of its were lost.
+  const double lost = (tally.asked - tally.answered + 0.5) / (tally.asked + 1.0);
+  double chance = 0;
+  for (const std::uint32_t asked : open)
+    chance += std::pow(lost, asked);
+  const auto count = static_cast<double>(open.size());
+  const double expected = passing * chance / count;
+  if (count <= expected) return false;
+  // Chernoff's bound on a Poisson count: searches come again and again, and one in so many may be wrong.
+  constexpr double kOneIn = 10000;
+  return count * std::log(count / expected) - count + expected > std::log(kOneIn);
+}
 
 FlowGraph::FlowGraph(std::span<const Trail> trails, std::uint32_t single) : single_(single), places_(trails.size()) {
   nodes_.emplace_back();
@@ -36,6 +52,10 @@ void FlowGraph::step(std::span<const Trail> trails, std::size_t ttl) {
     if (next == Trail::kVarying) from.varying = true;
     if (next == Trail::kVarying || next == Trail::kNobody) continue;
     ++from.told;
+    if (ttl < trails[i].tallies.size()) {
+      from.tally.asked += trails[i].tallies[ttl].asked;
+      from.tally.answered += trails[i].tallies[ttl].answered;
+    }
     if (std::ranges::find(from.next, next) == from.next.end()) from.next.push_back(next);
   }
   silent_.assign(nodes_.size(), kNone);
@@ -55,6 +75,8 @@ void FlowGraph::step(std::span<const Trail> trails, std::size_t ttl) {
       to = node(ttl + 1, nodes_[from].next.front());
     } else {
       open_.push_back(static_cast<std::uint32_t>(i));
+      const std::uint32_t asked = ttl < trails[i].tallies.size() ? trails[i].tallies[ttl].asked : 0;
+      if (from != kNone && asked > 0) nodes_[from].open.push_back(asked);
     }
     places_[i].push_back(to);
   }
@@ -103,11 +125,11 @@ double FlowGraph::coverage(double p_min) const {
   return nothing_hidden * (1 - worst);
 }
 
-std::vector<std::uint32_t> FlowGraph::paths() const {
+std::vector<FlowGraph::PathOf> FlowGraph::paths() const {
   // Those that are known throughout, then the others: each to the first one that it agrees with.
   std::map<std::vector<std::uint32_t>, std::uint32_t> exact;
   std::vector<const std::vector<std::uint32_t>*> known;
-  std::vector<std::uint32_t> paths(places_.size(), kNone);
+  std::vector<PathOf> paths(places_.size());
   std::vector<std::size_t> rough;
   for (std::size_t i = 0; i < places_.size(); ++i) {
     if (!reached_[i] || std::ranges::find(places_[i], kNone) != places_[i].end()) {
@@ -116,7 +138,7 @@ std::vector<std::uint32_t> FlowGraph::paths() const {
     }
     const auto [at, is_new] = exact.try_emplace(places_[i], static_cast<std::uint32_t>(known.size()));
     if (is_new) known.push_back(&places_[i]);
-    paths[i] = at->second;
+    paths[i].path = at->second;
   }
   const auto agree = [&](std::size_t trail, const std::vector<std::uint32_t>& path, bool whole) {
     const auto& own = places_[trail];
@@ -128,11 +150,20 @@ std::vector<std::uint32_t> FlowGraph::paths() const {
   // The longest first: a trail that ends early is of no path but that which it begins.
   std::ranges::stable_sort(rough, std::ranges::greater{}, [&](std::size_t i) { return places_[i].size(); });
   for (const std::size_t i : rough) {
-    const auto found = std::ranges::find_if(known, [&](const auto* path) { return agree(i, *path, reached_[i]); });
-    paths[i] = static_cast<std::uint32_t>(found - known.begin());
-    if (found == known.end()) known.push_back(&places_[i]);
+    const auto agrees = [&](const auto* path) { return agree(i, *path, reached_[i]); };
+    const auto found = std::ranges::find_if(known, agrees);
+    paths[i].path = static_cast<std::uint32_t>(found - known.begin());
+    if (found == known.end()) {
+      known.push_back(&places_[i]);
+    } else {
+      paths[i].sure = std::none_of(found + 1, known.end(), agrees);
+    }
   }
   return paths;
+}
+
+std::uint32_t FlowGraph::count(const std::vector<PathOf>& paths) {
+  return paths.empty() ? 0 : std::ranges::max_element(paths, {}, &PathOf::path)->path + 1;
 }
 
 }  // namespace ecmp

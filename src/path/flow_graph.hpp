@@ -13,7 +13,14 @@ struct Trail {
   static constexpr std::uint32_t kNobody = 0;            ///< no answer at this TTL, though there was one beyond
   static constexpr std::uint32_t kVarying = 0xffffffff;  ///< a balancer per packet: somebody else each time
 
+  /// How often a hop was asked, and answered.
+  struct Tally {
+    std::uint32_t asked = 0;
+    std::uint32_t answered = 0;
+  };
+
   std::vector<std::uint32_t> hops;  ///< TTL 1 first; the last one answered
+  std::vector<Tally> tallies;       ///< by hop; none of a flow that was not asked for its path
   bool reached = false;
 };
 
@@ -36,7 +43,12 @@ class FlowGraph {
     std::uint32_t told = 0;             ///< of these, those whose next hop is known
     std::vector<std::uint32_t> next{};  ///< responders; one that is nobody where the next hop never answers
     bool varying = false;               ///< next hops are chosen per packet
+    Trail::Tally tally{};               ///< of the next hop, over the flows that told
+    std::vector<std::uint32_t> open{};  ///< how often each of the flows was asked that did not tell
     [[nodiscard]] std::uint32_t width() const { return static_cast<std::uint32_t>(next.size()); }
+    /// Whether so many flows got no answer behind it that there is likely a router which never answers, beside those
+    /// that lose an answer now and then.
+    [[nodiscard]] bool hides_silent() const;
   };
 
   /// `single`: so many flows make sure that a router has one next hop alone.
@@ -54,8 +66,14 @@ class FlowGraph {
   /// next hop which the flows all happened to avoid.
   [[nodiscard]] double coverage(double p_min) const;
 
-  /// By trail: the number of its path, from 0. Trails are of one path if nothing that is known of them differs.
-  [[nodiscard]] std::vector<std::uint32_t> paths() const;
+  struct PathOf {
+    std::uint32_t path = 0;  ///< from 0
+    bool sure = true;        ///< what is known of the trail agrees with no other path
+  };
+  /// By trail. Trails are of one path if nothing that is known of them differs.
+  [[nodiscard]] std::vector<PathOf> paths() const;
+  /// How many these are.
+  [[nodiscard]] static std::uint32_t count(const std::vector<PathOf>& paths);
 
  private:
   void step(std::span<const Trail> trails, std::size_t ttl);

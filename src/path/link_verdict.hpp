@@ -49,7 +49,7 @@ struct LinkVerdict {
   Interval interval;     ///< of it, 95 %
   double suspicion = 0;  ///< as a multiple of what a verdict needs
   bool blamed = false;
-  bool uneven = false;  ///< flows over it lose differently (perhaps on the way back), or others explain more
+  bool uneven = false;  ///< only some of the flows over it lose: perhaps it is lost on the way back
   /// Every deeper hop shows the loss as well. If not, it may be lost on the way back.
   bool forward_consistent = false;
   std::uint64_t probes = 0;  ///< end to end, of all flows over it

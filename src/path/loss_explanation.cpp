@@ -115,6 +115,9 @@ class Explainer {
   double drop_cost(const Fit& fit, std::size_t index);
   void prune(Fit& fit);
   bool swap(Fit& fit);
+  [[nodiscard]] Fit without(const Fit& fit, std::size_t index);
+  void extend(Fit& fit, const Gain& by);
+  [[nodiscard]] double lead(std::size_t index);
   [[nodiscard]] std::optional<Fit> split_of(const Fit& fit, std::size_t index);
   bool split(Fit& fit);
   [[nodiscard]] bool rivalled(std::size_t index);
@@ -255,25 +258,47 @@ bool Explainer::swap(Fit& fit) {
   return false;
 }
 
+/// A fit without one of its links.
+Fit Explainer::without(const Fit& fit, std::size_t index) {
+  Fit rest = fit;
+  rest.links.erase(rest.links.begin() + static_cast<std::ptrdiff_t>(index));
+  rest.strengths.erase(rest.strengths.begin() + static_cast<std::ptrdiff_t>(index));
+  refit(rest);
+  return rest;
+}
+
+void Explainer::extend(Fit& fit, const Gain& by) {
+  fit.links.push_back(by.link);
+  fit.strengths.push_back(by.strength);
+  refit(fit);
+}
+
+/// How much more one of the links explains than any other would in its place. Few losses gather by chance where the
+/// flows over the link that has them cross another one as well: the wrong one leads by `margin` once in exp(margin)
+/// times at most.
+double Explainer::lead(std::size_t index) {
+  Fit other = without(fit_, index);
+  std::vector<std::uint32_t> others = beside(fit_.links[index]);
+  std::erase(others, fit_.links[index]);
+  if (const Gain gain = best_candidate(other, others); gain.gain > 0) extend(other, gain);
+  apply(fit_);
+  return std::max(0.0, fit_.likelihood - other.likelihood);
+}
+
 /// The fit with two other links or more in the place of one, each of which explains enough in turn; without any if
 /// there are none. Alone, each of two explains less than one that all their flows cross, so they are not found one by
 /// one.
 std::optional<Fit> Explainer::split_of(const Fit& fit, std::size_t index) {
-  Fit without = fit;
-  without.links.erase(without.links.begin() + static_cast<std::ptrdiff_t>(index));
-  without.strengths.erase(without.strengths.begin() + static_cast<std::ptrdiff_t>(index));
-  refit(without);
+  Fit parts = without(fit, index);
   std::vector<std::uint32_t> others = beside(fit.links[index]);
   std::erase(others, fit.links[index]);
-  while (without.links.size() < std::min(fit.links.size() + 2, options_.most_links)) {
-    const Gain other = best_candidate(without, others);
+  while (parts.links.size() < std::min(fit.links.size() + 2, options_.most_links)) {
+    const Gain other = best_candidate(parts, others);
     if (other.gain < threshold_) break;
-    without.links.push_back(other.link);
-    without.strengths.push_back(other.strength);
-    refit(without);
+    extend(parts, other);
   }
-  if (without.links.size() <= fit.links.size()) return std::nullopt;
-  return without;
+  if (parts.links.size() <= fit.links.size()) return std::nullopt;
+  return parts;
 }
 
 /// Whether others in the place of one link explain so much more that a further link is worth it.
@@ -394,8 +419,12 @@ Explanation Explainer::run() {
   if (suspected.size() > options_.most_links) suspected.resize(options_.most_links);
   for (std::size_t i = 0; i < fit_.links.size(); ++i) {
     ExplainedLink told = tell(fit_.links[i], fit_.strengths[i], drop_cost(fit_, i));
-    told.uneven = uneven(told.link, fit_.strengths[i]) || rivalled(i);
-    told.blamed = !told.uneven && told.loss >= options_.tolerated_loss;
+    told.uneven = uneven(told.link, fit_.strengths[i]);
+    const double ahead = lead(i);
+    const bool either = rivalled(i);
+    told.contested = either || ahead < options_.margin;
+    if (told.contested) told.suspicion = std::min(told.suspicion, either ? 0.5 : ahead / options_.margin);
+    told.blamed = !told.uneven && !told.contested && told.loss >= options_.tolerated_loss;
     told.interval = interval(i);
     explanation.links.push_back(told);
   }

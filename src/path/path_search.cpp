@@ -49,9 +49,13 @@ void PathSearch::on_round(std::uint32_t flow, const Round& round) {
   }
   std::vector<std::uint32_t> responders;
   responders.reserve(round.hops.size());
+  if (seen.tallies.size() < round.hops.size()) seen.tallies.resize(round.hops.size());
   for (const HopResult& hop : round.hops) {
     // Who refuses to forward says that the flow was there, as good as any other answer.
     const bool answered = hop.outcome == HopOutcome::replied || hop.outcome == HopOutcome::unreachable;
+    Trail::Tally& tally = seen.tallies[responders.size()];
+    tally.asked += says_nothing(hop.outcome) ? 0u : 1u;
+    tally.answered += answered ? 1u : 0u;
     responders.push_back(answered && !hop.responder.is_unspecified() ? number_of(hop.responder) : Trail::kNobody);
   }
   if (round.reached()) {
@@ -83,6 +87,9 @@ Trail PathSearch::trail_of(const Seen& seen) const {
   while (!trail.hops.empty() && trail.hops.back() == Trail::kNobody)
     trail.hops.pop_back();
   const std::vector<std::uint32_t> known = trail.hops;
+  // What steady flows said last is put together with what they said before: it is no measure of what gets lost.
+  if (!seen.steady)
+    trail.tallies.assign(seen.tallies.begin(), seen.tallies.begin() + static_cast<std::ptrdiff_t>(known.size()));
   for (std::size_t hop = 0; hop < known.size(); ++hop)
     if (alternates(seen.rounds, hop)) trail.hops[hop] = Trail::kVarying;
   for (const Varying& varying : varying_) {
@@ -145,8 +152,7 @@ void PathSearch::judge() {
     rule_for_ = hops;
     rule_ = StoppingRule(error_per_hop(rules_.aim.confidence, hops), rules_.aim.p_min);
   }
-  const std::vector<std::uint32_t> paths = graph_->paths();
-  progress_.paths = paths.empty() ? 0 : *std::ranges::max_element(paths) + 1;
+  progress_.paths = FlowGraph::count(graph_->paths());
   progress_.coverage = graph_->coverage(rules_.aim.p_min);
 }
 

@@ -60,6 +60,7 @@ class PathSearch {
     std::uint32_t awaited = 0;                       ///< rounds
     std::uint32_t asked = 0;                         ///< rounds
     std::vector<std::vector<std::uint32_t>> rounds;  ///< responders by TTL - 1
+    std::vector<Trail::Tally> tallies;               ///< by TTL - 1
     bool reached = false;
     std::size_t distance = 0;  ///< 0: it was not reached
   };

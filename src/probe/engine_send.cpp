@@ -37,7 +37,8 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   HopPace& pace = flow.paces[due.ttl - 1u];
   const Family family = flow.tuple.destination.family();
   std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
-  if (responder == 0 && pace.quiet != 0) responder = pacing_.limiting_at(family, due.ttl);
+  // A flow that rests is asked for a few rounds only, to hear whom it crosses: its turn would not come in these.
+  if (responder == 0 && pace.quiet != 0 && !flow.resting) responder = pacing_.limiting_at(family, due.ttl);
   const Duration interval = flow.plan->interval;
   // The probe that reaches the destination, and those that search it, are never left out; nor, but for the first hop,
   // the one before it, which sees that the path has become shorter.

@@ -14,7 +14,7 @@ constexpr std::size_t kMostResponders = 1u << 17;
 /// Linux sends each peer one ICMP error a second (icmp_ratelimit = 1000 ms). A fifth less lets its bucket fill up
 /// again, and makes up for a probe that was held up on its way and meets the next one at the router.
 constexpr double kBaseRate = 0.8;
-constexpr double kLeastRate = 0.1;
+constexpr float kLeastRate = 0.1F;  ///< as rates are kept: one that was lowered to it has to be equal to it
 
 /// An open responder may owe so many answers in a row, and one more for each that it has given: who never failed may be
 /// asked in bursts, who is new may not. Linux gives six at once.
@@ -45,7 +45,7 @@ constexpr float kMostHaste = 0.005F;
 constexpr float kHurry = 0.8F;
 constexpr float kEase = 1.05F;
 constexpr double kGrowth = 1.5;  ///< less than the double that was tried
-constexpr double kLowering = 0.6;
+constexpr float kLowering = 0.6F;
 
 constexpr Duration kDemandWindow = std::chrono::seconds(5);
 constexpr Duration kFirstHold = std::chrono::minutes(1);
@@ -302,7 +302,7 @@ void ResponderPacing::judge_limited(Responder& responder, Instant now) {
   if (responder.silences < 2 || share < kSuspiciousShare) return;
   if (responder.known_good <= kLeastRate) return open(responder, now, kIgnoring);  // it is not our rate
   responder.silent_share = static_cast<float>(share);
-  responder.known_good = static_cast<float>(std::max(kLeastRate, responder.known_good * kLowering));
+  responder.known_good = std::max(kLeastRate, responder.known_good * kLowering);
   enter(responder, State::limited, responder.known_good, now);
   responder.bucket.take(now);
   responder.next = now + responder.hold;

@@ -104,6 +104,7 @@ class AutoRun {
   std::map<ChangeKind, int> changes;
   EventGathering gathering;
   std::vector<EventGathering::Event> events;
+  std::uint32_t most_asked = 0;  ///< flows by any search
   Engine engine;
   Tracing tracing;
 
@@ -127,6 +128,7 @@ class AutoRun {
     tracing.maintain(network.now());
     for (auto& event : gathering.take(network.now()))
       events.push_back(event);
+    if (told() != nullptr) most_asked = std::max(most_asked, search().flows_asked);
   }
 };
 

@@ -132,15 +132,20 @@ TEST_CASE("a balancer per packet is told, and the search ends all the same", "[a
 }
 
 TEST_CASE("paths that are looked for again and again disturb nothing that is measured", "[auto]") {
-  const Seed seed(9601);
+  const std::uint64_t number =
+      GENERATE(2u, 4u, 7u, 10u, 21u, 35u, 37u, 47u, 58u, 61u, 80u, 87u, 9600u, 9601u, 9602u, 9603u, 9604u);
+  const Seed seed(number);
   AutoRun run(lossy_fan(), seed, {.rediscover = 10min});
-  run.find();
+  // The first search begins when the flows of the start have hardly said anything: what it keeps is put right by the
+  // second.
+  run.find(2);
   run.pass(60s);
   const auto before = run.told();
   run.rounds.clear();
   run.pass(2h);
   const auto after = run.told();
   CHECK(after->search->finished > 8);
+  CHECK(run.most_asked < 120);
   CHECK(*after->facts->steady == *before->facts->steady);
   REQUIRE(after->flows.size() == before->flows.size());
   for (std::size_t i = 0; i < after->flows.size(); ++i) {

@@ -189,6 +189,23 @@ TEST_CASE("at 2 % and 10 minutes precision and recall are above 0.95", "[localis
   CHECK(score.recall() > 0.95);
 }
 
+TEST_CASE("routers that limit their ICMP hide no bad link and are blamed for none", "[localisation]") {
+  // The long version is tests/bench/localisation_sweep.cpp.
+  LimitedScore score;
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    const Seed seed(number);
+    LimitedOptions options;
+    options.sample.loss = 0.02;
+    options.sample.bad_links = 1 + static_cast<std::uint32_t>(number % 2);
+    score.add(localise_limited(seed, options, {options.sample.rounds}).front());
+  }
+  CAPTURE(score.bad, score.found, score.blamed, score.right, score.at_limited, score.limited_routers);
+  CHECK(score.limited_routers > 60);
+  CHECK(score.right == score.blamed);
+  CHECK(score.at_limited == 0);
+  CHECK(static_cast<double>(score.found) > 0.95 * static_cast<double>(score.bad));
+}
+
 TEST_CASE("the plain estimators find a bad link of 20 % as well", "[localisation]") {
   Score votes;
   Score descent;

@@ -53,7 +53,7 @@ class PacedRun final : public RoundSink {
             {.secret = {1, 2}, .probes_per_second_per_responder = scale.ceiling, .adapt_to_responders = scale.adapt}),
         family_(scale.family) {
     for (std::uint16_t i = 0; i < scale.destinations; ++i) {
-      DestinationPlan plan{
+      const DestinationPlan plan{
           .address = address(i), .flows = scale.flows, .interval = scale.interval, .timeout = 2s, .phase = i};
       const auto first = engine_.add(plan, network_.now());
       REQUIRE(first.has_value());
@@ -177,7 +177,10 @@ TEST_CASE("of two first hops the one that limits is not made silent, and the oth
   };
   run.run(120s);
   CAPTURE(limited.silent, limited.replied, free_answers);
-  CHECK(limited.silent < 800 * 5 / 2);  // each flow that crosses it is silent twice until the limit is known
+  // Of a flow that crosses it two rounds pass until it takes turns there: one in which it hears nobody, and one that
+  // begins before enough of them have for the limit to be known. 800 flows cross it, 900 at most by chance (five
+  // sigma).
+  CHECK(limited.silent <= 2 * 900);
   limited = {};
   free_answers = 0;
   run.run(1200s);

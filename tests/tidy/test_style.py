@@ -33,8 +33,11 @@ def function_lengths(text):
         match = re.match(r"( {0,4})\S.*\)[^;=]*\{$", line)
         if not match or re.match(r"\s*(namespace|if|for|while|switch|else|do|catch|struct|class|enum)\b", line):
             continue
+        indentation = match.group(1)
+        if line.lstrip().startswith(":"):  # the initialisers of a constructor stand four further in than it does
+            indentation = indentation[4:]
         for end in range(start + 1, len(lines)):
-            if re.match(re.escape(match.group(1)) + r"\}", lines[end]):
+            if re.match(re.escape(indentation) + r"\}", lines[end]):
                 yield start + 1, end - start + 1
                 break
 

@@ -10,15 +10,17 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Rounds of a destination that goes down and up in turn: an event each.
+/// Rounds of a destination that goes down and up in turn, each long enough to be no chance: an event each.
 void toggle(EventLog& log, const std::shared_ptr<const DestinationFacts>& facts, int times) {
   static double seconds = 1000;
   for (int i = 0; i < times; ++i) {
     RoundRecord record;
     record.destination = facts;
     record.source_port = 50000;
-    record.round = round_builder::round(i % 2 == 0 ? "a * *" : "a b D", seconds += 10);
-    log.on_round(record);
+    for (int round = 0; round < 100; ++round) {
+      record.round = round_builder::round(i % 2 == 0 ? "a * *" : "a b D", seconds += 10);
+      log.on_round(record);
+    }
   }
   log.maintain(round_builder::at(seconds));
 }

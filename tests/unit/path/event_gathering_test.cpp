@@ -1,5 +1,6 @@
 #include "path/event_gathering.hpp"
 
+#include <random>
 #include <string>
 
 #include "catch.hpp"
@@ -18,7 +19,7 @@ class Gathered {
 
   /// What flow i sees is `hops(i)`; "" for no round at all.
   template <typename Hops>
-  void sweep(Hops hops) {
+  void sweep(const Hops& hops) {
     for (std::uint32_t flow = 0; flow < facts_->flows; ++flow) {
       const std::string seen = hops(flow);
       if (seen.empty()) continue;
@@ -120,11 +121,11 @@ TEST_CASE("open events of a destination that is traced no longer are told all th
 }
 
 TEST_CASE("down is told when no flow reached in its newest round, up when one does again", "[path][events]") {
-  Gathered net(2);
-  net.sweeps(3, [](std::uint32_t) { return branch(1); });
+  Gathered net(4);
+  net.sweeps(40, [](std::uint32_t) { return branch(1); });
   net.sweep([](std::uint32_t flow) { return flow == 0 ? "a b1 * *" : branch(1); });
   CHECK(net.events.empty());
-  net.sweeps(2, [](std::uint32_t) { return "a b1 * *"; });
+  net.sweep([](std::uint32_t) { return "a b1 * *"; });
   REQUIRE(net.events.size() == 1);
   CHECK(net.events[0]->kind == EventKind::down);
   net.sweep([](std::uint32_t flow) { return flow == 0 ? branch(1) : "a b1 * *"; });
@@ -133,12 +134,45 @@ TEST_CASE("down is told when no flow reached in its newest round, up when one do
 }
 
 TEST_CASE("a destination that is down from the start is told so once every flow has tried", "[path][events]") {
-  Gathered net(2);
-  net.sweep([](std::uint32_t flow) { return flow == 0 ? "a * *" : ""; });
+  Gathered net(16);
+  net.sweep([](std::uint32_t flow) { return flow != 15 ? "a * *" : ""; });
   CHECK(net.events.empty());
   net.sweeps(3, [](std::uint32_t) { return "a * *"; });
   REQUIRE(net.events.size() == 1);
   CHECK(net.events[0]->kind == EventKind::down);
+}
+
+TEST_CASE("losses as before are no outage, whatever the number of flows", "[path][events]") {
+  for (const int flows : {1, 2, 8}) {
+    Gathered net(static_cast<std::uint16_t>(flows));
+    std::mt19937_64 random(static_cast<std::uint64_t>(flows));
+    net.sweeps(40'000 / flows, [&](std::uint32_t) { return random() % 10 < 3 ? "a b1 c *" : branch(1); });
+    CAPTURE(flows);
+    CHECK(net.events.empty());
+    net.sweeps(40 / flows, [](std::uint32_t) { return "a b1 * *"; });
+    net.sweep([](std::uint32_t) { return branch(1); });
+    REQUIRE(net.events.size() == 2);
+    CHECK(net.events[0]->kind == EventKind::down);
+    CHECK(net.events[1]->kind == EventKind::up);
+  }
+}
+
+TEST_CASE("an outage is told again after a long one, and hardly reached does not mean up and down for ever",
+          "[path][events]") {
+  Gathered net(4);
+  net.sweeps(50, [](std::uint32_t) { return branch(1); });
+  for (int outage = 0; outage < 3; ++outage) {
+    net.sweeps(1000, [](std::uint32_t) { return "a b1 * *"; });
+    net.sweeps(20, [](std::uint32_t) { return branch(1); });
+  }
+  CHECK(net.events.size() == 6);
+  net.events.clear();
+  int round = 0;
+  net.sweeps(10'000, [&](std::uint32_t) { return ++round % 25 == 0 ? branch(1) : "a b1 * *"; });
+  CHECK(net.events.size() < 120);
+  net.events.clear();
+  net.sweeps(10'000, [&](std::uint32_t) { return ++round % 25 == 0 ? branch(1) : "a b1 * *"; });
+  CHECK(net.events.empty());
 }
 
 TEST_CASE("events are found by destination, flow, path and time", "[path][events]") {

@@ -1,4 +1,5 @@
 // The statistics that verdicts rest on, against figures worked out elsewhere.
+#include <algorithm>
 #include <array>
 #include <set>
 #include <utility>
@@ -126,6 +127,32 @@ TEST_CASE("of two lossy links the one behind both is not blamed, though few flow
   CHECK(blamed(rows(5)) == std::set<std::uint32_t>{0});       // could well be
   CHECK(blamed(rows(20)).empty());                            // either
   CHECK(blamed(rows(120)) == std::set<std::uint32_t>{1, 2});  // it cannot
+}
+
+TEST_CASE("of two links that explain a loss nearly alike none is blamed", "[localisation]") {
+  // What is lost is lost where 0 and 1 are crossed both. Others cross one of them only, and lose nothing.
+  const auto explain = [](std::uint64_t over_first, std::uint64_t over_second) {
+    Crossings crossings;
+    crossings.add({.probes = 400, .losses = 40}, std::array<std::uint32_t, 2>{0, 1});
+    crossings.add({.probes = over_first, .losses = 0}, std::array<std::uint32_t, 2>{0, 2});
+    crossings.add({.probes = over_second, .losses = 0}, std::array<std::uint32_t, 2>{1, 3});
+    crossings.index();
+    return explain_losses(crossings);
+  };
+  for (const auto& [first, second] : {std::pair(20, 20), std::pair(20, 30), std::pair(10, 30)}) {
+    CAPTURE(first, second);
+    const Explanation alike = explain(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(second));
+    CHECK(std::ranges::none_of(alike.links, &ExplainedLink::blamed));
+    CHECK(std::ranges::count_if(alike.links, &ExplainedLink::contested) == 1);
+    CHECK(std::ranges::none_of(alike.links, &ExplainedLink::uneven));
+    const auto contested = std::ranges::find_if(alike.links, &ExplainedLink::contested);
+    CHECK(contested->suspicion < 1);
+  }
+  const Explanation clear = explain(10, 200);
+  CHECK(std::ranges::count_if(clear.links, &ExplainedLink::blamed) == 1);
+  CHECK(clear.links.front().blamed);
+  CHECK(clear.links.front().link == 0);
+  CHECK_FALSE(clear.links.front().contested);
 }
 
 TEST_CASE("a probe or two lost anywhere blame nothing", "[localisation]") {

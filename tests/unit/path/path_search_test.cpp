@@ -1,5 +1,7 @@
 #include "path/path_search.hpp"
 
+#include <random>
+
 #include "catch.hpp"
 #include "path_search_graph.hpp"
 
@@ -33,12 +35,13 @@ TEST_CASE("a flow that is probed anyway is kept where it serves as well as anoth
     ++by_way[way(graph, kHash, flow)];
     search.on_round(flow, round_of(way(graph, kHash, flow)));
   }
-  while (!search.over())
+  while (!search.over()) {
     for (const PathSearch::Ask& ask : search.plan()) {
       CHECK((ask.flow < 100 || ask.flow > 111));
       for (std::uint32_t i = 0; i < ask.rounds; ++i)
         search.on_round(ask.flow, round_of(way(graph, kHash, ask.flow)));
     }
+  }
   int expected = 0;
   for (const auto& [passed, flows] : by_way)
     expected += std::min(flows, 2);
@@ -47,6 +50,69 @@ TEST_CASE("a flow that is probed anyway is kept where it serves as well as anoth
     stayed += flow >= 100 && flow <= 111 ? 1 : 0;
   CHECK(search.keep().size() == 8);
   CHECK(stayed == expected);
+}
+
+TEST_CASE("what gets lost now and then is no router that never answers, and moves no steady flow", "[path_search]") {
+  const Graph graph = fan("width 4", 4);
+  constexpr std::uint64_t kHash = 5;
+  std::mt19937_64 random(77);
+  const auto lossy = [&](std::uint32_t flow) {
+    Round round = round_of(way(graph, kHash, flow));
+    for (HopResult& hop : round.hops) {
+      if (random() % 10 >= 3) continue;
+      hop.outcome = &hop == &round.hops.back() ? HopOutcome::lost : HopOutcome::silent;
+      hop.responder = {};
+    }
+    if (round.hops.back().outcome == HopOutcome::lost) round.end_to_end = EndToEnd::lost;
+    return round;
+  };
+  // Two flows of each way.
+  std::vector<std::uint32_t> steady;
+  std::map<std::vector<std::uint32_t>, int> by_way;
+  for (std::uint32_t flow = 0; steady.size() < 8; ++flow)
+    if (++by_way[way(graph, kHash, flow)] <= 2) steady.push_back(flow);
+  for (int turn = 0; turn < 500; ++turn) {
+    PathSearch search({.max_flows = 512, .min_flows_per_path = 2}, steady);
+    for (const std::uint32_t flow : steady)
+      search.on_round(flow, round_of(way(graph, kHash, flow)));  // their paths are known
+    while (!search.over()) {
+      for (const PathSearch::Ask& ask : search.plan()) {
+        for (std::uint32_t i = 0; i < ask.rounds; ++i)
+          search.on_round(ask.flow, lossy(ask.flow));
+      }
+    }
+    CAPTURE(turn, search.progress().flows_asked);
+    CHECK(std::ranges::equal(search.keep(), steady));
+  }
+}
+
+TEST_CASE("a branch that never answers is kept a flow for, also where others lose answers", "[path_search]") {
+  const Graph graph = fan("width 4", 4);
+  int kept = 0;
+  for (std::uint64_t hash = 0; hash < 100; ++hash) {
+    std::mt19937_64 random(hash);
+    const auto seen = [&](std::uint32_t flow) {
+      Round round = round_of(way(graph, hash, flow));
+      for (HopResult& hop : round.hops) {
+        if (&hop == &round.hops.back() || (random() % 10 >= 1 && hop.responder != IpAddress::v4(0x0a000002u))) continue;
+        hop.outcome = HopOutcome::silent;
+        hop.responder = {};
+      }
+      return round;
+    };
+    PathSearch search({.max_flows = 512, .min_flows_per_path = 2}, {});
+    while (!search.over()) {
+      for (const PathSearch::Ask& ask : search.plan()) {
+        for (std::uint32_t i = 0; i < ask.rounds; ++i)
+          search.on_round(ask.flow, seen(ask.flow));
+      }
+    }
+    std::set<std::vector<std::uint32_t>> ways_kept;
+    for (const std::uint16_t flow : search.keep())
+      ways_kept.insert(way(graph, hash, flow));
+    kept += ways_kept.size() == 4 ? 1 : 0;
+  }
+  CHECK(kept >= 95);
 }
 
 TEST_CASE("answers that never come do not hold up a search for ever", "[path_search]") {

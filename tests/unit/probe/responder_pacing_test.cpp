@@ -29,7 +29,7 @@ class Asking {
           number_, {.dispensable = true, .age = UINT32_MAX, .turn = ++turn_, .patience = 1s, .longest_wait = 0s}, now);
       if (permit.what != What::send) {
         ++left_out;
-      } else if (limiter_.available(now) <= now) {
+      } else if (limiter_.available(now) <= now && (lose_every == 0 || ++asked_ % lose_every != 0)) {
         limiter_.take(now);
         ++answered;
         pacing_.answered(number_, now, 1ms);
@@ -45,12 +45,14 @@ class Asking {
   int silent = 0;
   int in_trials = 0;
   int left_out = 0;
+  int lose_every = 0;  ///< so many answers one gets lost, however seldom it is asked
 
  private:
   ResponderPacing& pacing_;
   std::uint32_t number_;
   TokenBucket limiter_;
   std::uint32_t turn_ = 0;
+  int asked_ = 0;
 };
 
 }  // namespace
@@ -153,6 +155,21 @@ TEST_CASE("no flow of a few waits for its turn much longer than the others", "[p
   }
   CHECK(sent > 400);
   CHECK(sent < 620);
+}
+
+TEST_CASE("who is silent however seldom it is asked is asked as often as wanted again", "[pacing]") {
+  ResponderPacing pacing(500, true);
+  Asking limited(pacing, 1, 6);
+  limited.run(30s, 100);
+  REQUIRE(pacing.rate(1) < 1);
+  Asking lossy(pacing, 1e6, 1e6);
+  lossy.now = limited.now;
+  lossy.lose_every = 4;
+  lossy.run(1200s, 100);
+  CHECK(pacing.limiting(1) == Limiting::none);
+  lossy.left_out = 0;
+  lossy.run(60s, 100);
+  CHECK(lossy.left_out == 0);
 }
 
 TEST_CASE("a probe that cannot be left out waits for the ceiling only", "[pacing]") {
