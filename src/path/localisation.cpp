@@ -19,6 +19,8 @@ constexpr int kBeginPasses = 2;
 constexpr int kEndPasses = 3;
 /// Paths of one destination that are looked at.
 constexpr std::size_t kMostPaths = 1024;
+/// Explanations of one pass: hops may contradict one, then the next best is looked for.
+constexpr int kMostExplanations = 4;
 
 /// How far `part` is behind `now`. Numbers of parts wrap around.
 std::uint32_t age(std::uint32_t part, std::uint32_t now) {
@@ -95,6 +97,8 @@ bool Localisation::astray(const Path& path, const Round& round) {
 }
 
 void Localisation::count_hops(Path& path, const Round& round) {
+  ++path.end.probes[0];
+  path.end.answers[0] += round.reached() ? 1u : 0u;
   const auto count = [](HopCount& at, bool answered) {
     ++at.probes[0];
     at.answers[0] += answered ? 1u : 0u;
@@ -127,10 +131,9 @@ void Localisation::on_round(const RoundRecord& record) {
   path.part = part;
   ++path.rounds;
   if (const std::uint32_t half = part / kHalf; half != path.half) {
-    for (HopCount& hop : path.hops) {
-      hop.probes[1] = std::exchange(hop.probes[0], 0);
-      hop.answers[1] = std::exchange(hop.answers[0], 0);
-    }
+    for (HopCount& hop : path.hops)
+      hop.age();
+    path.end.age();
     path.half = half;
   }
   const bool counts = !astray(path, round);
@@ -274,22 +277,36 @@ std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Durati
   report->losses = map.losses;
   report->links_known = static_cast<std::uint32_t>(map.ends.size());
   if (map.losses > 0) {
-    const LinkGroups groups = group_links(map.crossings);
-    const Crossings collapsed = collapse(map.crossings, groups);
-    const Explanation explanation =
-        explain_losses(collapsed, {.tolerated_loss = options_.min_loss, .most_links = options_.worst_links});
-    report->background = explanation.background;
-    for (const ExplainedLink& found : explanation.links) {
-      if (report->links.size() == options_.worst_links) break;
-      if (!found.blamed && found.loss < options_.min_loss) continue;
-      report->links.push_back(tell(map, groups.members[found.link], collapsed, found));
-    }
+    explain(map, *report);
   }
   report->delays = delays_.pass(now);
   if (report->delays.size() > options_.worst_links) report->delays.resize(options_.worst_links);
   watch_losses(*report);
   watch_delays(*report);
   return report;
+}
+
+void Localisation::explain(const Map& map, LocalisationReport& report) const {
+  const LinkGroups groups = group_links(map.crossings);
+  const Crossings collapsed = collapse(map.crossings, groups);
+  ExplanationOptions options{.tolerated_loss = options_.min_loss, .most_links = options_.worst_links};
+  options.cleared.resize(groups.members.size());
+  for (int turn = 1;; ++turn) {
+    const Explanation explanation = explain_losses(collapsed, options);
+    report.background = explanation.background;
+    report.links.clear();
+    bool again = false;
+    for (const ExplainedLink& found : explanation.links) {
+      if (report.links.size() == options_.worst_links) break;
+      if (!found.blamed && found.loss < options_.min_loss) continue;
+      report.links.push_back(tell(map, groups.members[found.link], collapsed, found));
+      LinkVerdict& verdict = report.links.back();
+      if (!verdict.blamed || !far_end_clears(map, collapsed, found, verdict)) continue;
+      verdict.blamed = false;
+      again = options.cleared[found.link] = true;
+    }
+    if (!again || turn == kMostExplanations) return;
+  }
 }
 
 LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
@@ -312,54 +329,6 @@ LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>&
   weigh_hops(map, collapsed, found, verdict);
   add_witnesses(map, collapsed, found, verdict);
   return verdict;
-}
-
-/// What the hops on and behind the links say, over the paths of flows with loss: all flows of such a path together.
-void Localisation::weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
-                              LinkVerdict& verdict) {
-  const auto sum = [](const HopCount& hop) {
-    const double probes = static_cast<double>(hop.probes[0]) + hop.probes[1];
-    return Unanswered{probes - hop.answers[0] - hop.answers[1], probes};
-  };
-  std::map<IpAddress, Unanswered> on_links;
-  std::set<std::pair<const Destination*, const Path*>> lossy;
-  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
-    const RowOrigin& origin = map.origins[row];
-    const Path& path = origin.destination->paths[origin.path];
-    if (collapsed.row(row).losses == 0 || !lossy.emplace(origin.destination, &path).second) continue;
-    for (std::size_t i = 0; i < path.responders->size(); ++i) {
-      const IpAddress& at = (*path.responders)[i];
-      if (std::ranges::any_of(verdict.links, [&](const LinkEnds& link) { return link.to == at; }))
-        on_links[at].add(sum(path.hops[i]));
-    }
-  }
-  // What is before a hop that answers does not lose, if it is lost on the way there at all.
-  std::size_t first = 0;
-  for (std::size_t i = 0; i + 1 < verdict.links.size(); ++i) {
-    const auto at = on_links.find(verdict.links[i].to);
-    if (at != on_links.end() && at->second.clears(found.loss)) first = i + 1;
-  }
-  verdict.links.erase(verdict.links.begin(), verdict.links.begin() + static_cast<std::ptrdiff_t>(first));
-
-  // Other links may lose as well: what is looked for is this one's share.
-  std::map<IpAddress, Unanswered> behind;
-  Unanswered all_behind;
-  for (const auto& [destination, path] : lossy) {
-    bool beyond = false;
-    // The destination's own answers are what is to be explained: they are no evidence of hops.
-    const std::size_t hops = path->responders->size() - (path->complete && !path->responders->empty() ? 1 : 0);
-    for (std::size_t i = 0; i < hops; ++i) {
-      const IpAddress& at = (*path->responders)[i];
-      const Unanswered here = sum(path->hops[i]);
-      beyond = beyond || at == verdict.links.front().to;
-      if (!beyond || at.is_unspecified() || here.probes == 0) continue;
-      behind[at].add(here);
-      all_behind.add(here);
-    }
-  }
-  verdict.forward_consistent = all_behind.shows(found.loss) && std::ranges::none_of(behind, [&](const auto& entry) {
-                                 return entry.second.clears(found.loss);
-                               });
 }
 
 /// The flows that lose most over the link; and those of the same destinations that do not cross it and lose nothing.

@@ -67,6 +67,15 @@ class Localisation {
     std::uint32_t probes[2]{};
     std::uint32_t answers[2]{};
     std::uint32_t others = 0;  ///< answers of somebody else
+
+    void age() {
+      probes[1] = std::exchange(probes[0], 0);
+      answers[1] = std::exchange(answers[0], 0);
+    }
+    [[nodiscard]] Unanswered unanswered() const {
+      const double asked = static_cast<double>(probes[0]) + probes[1];
+      return {asked - answers[0] - answers[1], asked};
+    }
   };
   struct Path {
     std::uint32_t id = 0;
@@ -78,6 +87,7 @@ class Localisation {
     std::uint32_t half = 0;  ///< number of the newest half window in `hops`
     std::uint32_t part = 0;  ///< of its newest round
     std::vector<HopCount> hops;
+    HopCount end;  ///< of what is lost end to end, over the same time
   };
   struct Flow {
     std::vector<Cell> cells;  ///< by part
@@ -124,9 +134,12 @@ class Localisation {
   void forget_old(std::uint32_t part);
   static void add_rows(Map& map, const Destination& destination);
   [[nodiscard]] Map draw_map() const;
+  void explain(const Map& map, LocalisationReport& report) const;
   [[nodiscard]] LinkVerdict tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
                                  const ExplainedLink& found) const;
   static void weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found, LinkVerdict& verdict);
+  static bool far_end_clears(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                             const LinkVerdict& verdict);
   static void add_witnesses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                             LinkVerdict& verdict);
   void watch_losses(const LocalisationReport& report);

@@ -57,7 +57,7 @@ class Explainer {
       rows_.push_back({static_cast<double>(of.losses), passed, 0});
       row_numbers_.push_back(row);
       for (const std::uint32_t link : crossings.links_of(row)) {
-        if (lossy_[link].empty()) candidates_.push_back(link);
+        if (lossy_[link].empty() && !cleared(link)) candidates_.push_back(link);
         lossy_[link].push_back(number);
       }
       all_.push_back(number);
@@ -106,13 +106,21 @@ class Explainer {
 
   void apply(const Fit& fit);
   void refit(Fit& fit, std::optional<std::size_t> fixed = std::nullopt);
+  [[nodiscard]] bool cleared(std::uint32_t link) const {
+    return link < options_.cleared.size() && options_.cleared[link];
+  }
   [[nodiscard]] Gain gain_of(std::uint32_t link) const;
   [[nodiscard]] Gain best_candidate(const Fit& fit, const std::vector<std::uint32_t>& candidates) const;
   [[nodiscard]] std::vector<std::uint32_t> beside(std::uint32_t link) const;
   double drop_cost(const Fit& fit, std::size_t index);
   void prune(Fit& fit);
   bool swap(Fit& fit);
+  [[nodiscard]] Fit without(const Fit& fit, std::size_t index);
+  void extend(Fit& fit, const Gain& by);
   [[nodiscard]] double lead(std::size_t index);
+  [[nodiscard]] std::optional<Fit> split_of(const Fit& fit, std::size_t index);
+  bool split(Fit& fit);
+  [[nodiscard]] bool rivalled(std::size_t index);
   void search();
   Interval interval(std::size_t index);
   ExplainedLink tell(std::uint32_t link, double strength, double gain) const;
@@ -184,7 +192,7 @@ Explainer::Gain Explainer::gain_of(std::uint32_t link) const {
 Explainer::Gain Explainer::best_candidate(const Fit& fit, const std::vector<std::uint32_t>& candidates) const {
   Gain most;
   for (const std::uint32_t link : candidates) {
-    if (std::ranges::find(fit.links, link) != fit.links.end()) continue;
+    if (cleared(link) || std::ranges::find(fit.links, link) != fit.links.end()) continue;
     const Gain gain = gain_of(link);
     if (gain.gain > most.gain) most = gain;
   }
@@ -250,24 +258,67 @@ bool Explainer::swap(Fit& fit) {
   return false;
 }
 
+/// A fit without one of its links.
+Fit Explainer::without(const Fit& fit, std::size_t index) {
+  Fit rest = fit;
+  rest.links.erase(rest.links.begin() + static_cast<std::ptrdiff_t>(index));
+  rest.strengths.erase(rest.strengths.begin() + static_cast<std::ptrdiff_t>(index));
+  refit(rest);
+  return rest;
+}
+
+void Explainer::extend(Fit& fit, const Gain& by) {
+  fit.links.push_back(by.link);
+  fit.strengths.push_back(by.strength);
+  refit(fit);
+}
+
 /// How much more one of the links explains than any other would in its place. Few losses gather by chance where the
 /// flows over the link that has them cross another one as well: the wrong one leads by `margin` once in exp(margin)
 /// times at most.
 double Explainer::lead(std::size_t index) {
-  Fit without = fit_;
-  without.links.erase(without.links.begin() + static_cast<std::ptrdiff_t>(index));
-  without.strengths.erase(without.strengths.begin() + static_cast<std::ptrdiff_t>(index));
-  refit(without);
+  Fit other = without(fit_, index);
   std::vector<std::uint32_t> others = beside(fit_.links[index]);
   std::erase(others, fit_.links[index]);
-  const Gain other = best_candidate(without, others);
-  if (other.gain > 0) {
-    without.links.push_back(other.link);
-    without.strengths.push_back(other.strength);
-    refit(without);
-  }
+  if (const Gain gain = best_candidate(other, others); gain.gain > 0) extend(other, gain);
   apply(fit_);
-  return std::max(0.0, fit_.likelihood - without.likelihood);
+  return std::max(0.0, fit_.likelihood - other.likelihood);
+}
+
+/// The fit with two other links or more in the place of one, each of which explains enough in turn; without any if
+/// there are none. Alone, each of two explains less than one that all their flows cross, so they are not found one by
+/// one.
+std::optional<Fit> Explainer::split_of(const Fit& fit, std::size_t index) {
+  Fit parts = without(fit, index);
+  std::vector<std::uint32_t> others = beside(fit.links[index]);
+  std::erase(others, fit.links[index]);
+  while (parts.links.size() < std::min(fit.links.size() + 2, options_.most_links)) {
+    const Gain other = best_candidate(parts, others);
+    if (other.gain < threshold_) break;
+    extend(parts, other);
+  }
+  if (parts.links.size() <= fit.links.size()) return std::nullopt;
+  return parts;
+}
+
+/// Whether others in the place of one link explain so much more that a further link is worth it.
+bool Explainer::split(Fit& fit) {
+  for (std::size_t i = 0; i < fit.links.size() && work_ < kMostWork; ++i) {
+    std::optional<Fit> others = split_of(fit, i);
+    if (!others || others->likelihood <= fit.likelihood + threshold_) continue;
+    fit = *std::move(others);
+    return true;
+  }
+  apply(fit);
+  return false;
+}
+
+/// Whether others in the place of a link explain much more, though not enough to be blamed instead: it may be either.
+bool Explainer::rivalled(std::size_t index) {
+  if (work_ >= kMostWork) return false;
+  const std::optional<Fit> others = split_of(fit_, index);
+  apply(fit_);
+  return others && others->likelihood > fit_.likelihood + options_.uneven_gain;
 }
 
 void Explainer::search() {
@@ -280,7 +331,7 @@ void Explainer::search() {
       fit_.links.push_back(gain.link);
       fit_.strengths.push_back(gain.strength);
       refit(fit_);
-    } else if (!swap(fit_)) {
+    } else if (!swap(fit_) && !split(fit_)) {
       break;
     }
     prune(fit_);
@@ -370,8 +421,9 @@ Explanation Explainer::run() {
     ExplainedLink told = tell(fit_.links[i], fit_.strengths[i], drop_cost(fit_, i));
     told.uneven = uneven(told.link, fit_.strengths[i]);
     const double ahead = lead(i);
-    told.contested = ahead < options_.margin;
-    if (told.contested) told.suspicion = std::min(told.suspicion, ahead / options_.margin);
+    const bool either = rivalled(i);
+    told.contested = either || ahead < options_.margin;
+    if (told.contested) told.suspicion = std::min(told.suspicion, either ? 0.5 : ahead / options_.margin);
     told.blamed = !told.uneven && !told.contested && told.loss >= options_.tolerated_loss;
     told.interval = interval(i);
     explanation.links.push_back(told);

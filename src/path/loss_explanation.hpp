@@ -13,6 +13,7 @@ struct ExplanationOptions {
   double chance = 0.01;         ///< of blaming any link when none is to blame
   std::size_t most_links = 20;  ///< blamed
   double uneven_gain = 4;       ///< of log-likelihood, from which flows over a link are held to differ
+  std::vector<bool> cleared;    ///< by link: known to lose nothing; those beyond are not
   double margin = 3;            ///< of log-likelihood, by which a link explains more than any other in its place
 };
 
@@ -22,8 +23,9 @@ struct ExplainedLink {
   Interval interval;     ///< of it, 95 %: profile likelihood
   double suspicion = 0;  ///< what the link explains, as a multiple of what a verdict needs
   bool blamed = false;
-  bool uneven = false;       ///< only some of the flows over it lose: not blamed, whatever it would explain
-  bool contested = false;    ///< another link in its place would explain nearly as much: not blamed yet
+  bool uneven = false;  ///< only some of the flows over it lose: not blamed, whatever it would explain
+  /// Another link in its place would explain nearly as much, or some others together more: not blamed yet.
+  bool contested = false;
   std::uint64_t probes = 0;  ///< of all flows over it
   std::uint64_t losses = 0;
   std::uint32_t lossy_flows = 0;
@@ -47,7 +49,8 @@ struct Explanation {
 ///
 /// Loss on the way back hits flows by a choice that the links here do not know. So flows over a link that is blamed
 /// must differ from each other by no more than chance; else the link is only suspected (`uneven`). So is one that leads
-/// any other in its place by less than `margin` (`contested`).
+/// any other in its place by less than `margin`; and one in whose place others together explain more by `uneven_gain`,
+/// but not so much more that being more links is outweighed (`contested`).
 ///
 /// `crossings` is indexed, its links are groups (group_links): of two that the same rows cross the first would be told.
 /// Cost: the lossy rows' links, for every link blamed some times.

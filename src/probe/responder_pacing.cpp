@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace ecmp {
 namespace {
@@ -38,6 +39,8 @@ constexpr std::uint32_t kRestProbes = 12;
 constexpr double kEager = 1.25;
 /// Tokens: with the one that may be there all the same half of what Linux lets through at once.
 constexpr double kMostOwed = 2;
+constexpr float kMissedTurns = 2;  ///< times as many rounds as it takes for all to have had a turn
+constexpr float kLeastMissed = 4;  ///< rounds
 constexpr float kMostHaste = 0.005F;
 constexpr float kHurry = 0.8F;
 constexpr float kEase = 1.05F;
@@ -131,9 +134,14 @@ bool ResponderPacing::turn_of(const Responder& responder, const Request& request
   return place < above - excess;
 }
 
-/// Who has to confirm a change goes before those who only take their turns: they wait until the debt is paid.
+/// Who has to confirm a change goes before those who only take their turns: they wait until the debt is paid. So does
+/// who has missed a whole turn: tokens come at times that some flows' rounds never meet, as 1.25 s and 0.5 s apart.
 bool ResponderPacing::may_owe(const Responder& responder, const Request& request, Instant now) {
-  if (!request.urgent || responder.state == State::open) return false;
+  if (responder.state == State::open) return false;
+  const bool asked = request.age != std::numeric_limits<std::uint32_t>::max();
+  const float turn = responder.demand / responder.rate;
+  const bool missed = asked && static_cast<float>(request.age) > std::max(kMissedTurns * turn, kLeastMissed);
+  if (!request.urgent && !missed) return false;
   return seconds(responder.bucket.available(now) - now) * static_cast<double>(responder.rate) < kMostOwed;
 }
 

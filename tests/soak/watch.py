@@ -56,12 +56,15 @@ class Scraper(Watcher):
     def __init__(self, exporter):
         super().__init__(exporter)
         self.figures = []
+        self.silences = []  # (wall clock, {hop: count})
         self.series = 0
 
     def watch(self):
         before = {}
         while not self.stopping.wait(1):
-            after = counters(self.exporter.metrics())
+            metrics = self.exporter.metrics()
+            self.silences.append((time.time(), metrics.values("ecmp_hop_silences_total", "hop")))
+            after = counters(metrics)
             self.wrong += [f"{series} went from {old} to {new}" for series, (old, new) in backwards(before, after).items()]
             before, self.series = after, len(after)
             self.figures.append((time.monotonic(), *footprint(self.exporter.process.pid)))
@@ -122,9 +125,23 @@ class Crowd:
 
 
 def footprint(pid):
-    with open(f"/proc/{pid}/statm") as file:
-        resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of its own memory, descriptors, threads. Pages of files (the program, and rings of captured packets, which
+    are touched for the first time as packets come) are no memory that could leak: RssAnon leaves them out."""
+    with open(f"/proc/{pid}/status") as file:
+        resident = int(re.search(r"^RssAnon:\s+(\d+) kB$", file.read(), re.MULTILINE).group(1)) << 10
     return resident, len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))
+
+
+def descriptors(pid, directory):
+    """How many descriptors it has, without those of files in a directory; and of the latter, which files, one each."""
+    files = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            files.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    own = sorted(os.path.basename(file) for file in files if os.path.dirname(file) == directory)
+    return len(files) - len(own), own
 
 
 def slope(points):

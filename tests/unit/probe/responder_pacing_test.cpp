@@ -1,5 +1,8 @@
 #include "probe/responder_pacing.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "catch.hpp"
 
 using namespace ecmp;
@@ -109,6 +112,49 @@ TEST_CASE("the rate follows a limit that is lifted", "[pacing]") {
   free.run(600s, 100);
   CHECK(pacing.rate(1) > 100);
   CHECK(free.silent == 0);
+}
+
+TEST_CASE("no flow of a few waits for its turn much longer than the others", "[pacing]") {
+  ResponderPacing pacing(500, true);
+  Asking asking(pacing, 1, 6);
+  asking.run(30s, 300);
+  REQUIRE(pacing.rate(1) < 1);
+  // Rounds of half a second, a token each second and a quarter: who comes right behind the others would find none.
+  constexpr std::array<std::chrono::milliseconds, 5> kPhases{17ms, 173ms, 204ms, 267ms, 300ms};
+  std::array<std::uint32_t, 5> age{};
+  std::array<std::uint32_t, 5> longest{};
+  TokenBucket router(1, 6);
+  int sent = 0;
+  for (std::uint32_t round = 0; round < 1200; ++round) {
+    for (std::uint32_t flow = 0; flow < kPhases.size(); ++flow) {
+      const Instant now = asking.now + 500ms * round + kPhases[flow];
+      const auto permit = pacing.ask(1,
+                                     {.dispensable = true,
+                                      .age = ++age[flow],
+                                      .turn = flow * 2654435761u + round * 40503u,
+                                      .patience = 500ms,
+                                      .longest_wait = 0s},
+                                     now);
+      longest[flow] = std::max(longest[flow], age[flow]);
+      if (permit.what != What::send) continue;
+      ++sent;
+      age[flow] = 0;
+      if (router.available(now) > now) {
+        pacing.silent(1, now, now + 100ms);
+      } else {
+        router.take(now);
+        pacing.answered(1, now, 1ms);
+      }
+    }
+  }
+  CAPTURE(longest, sent);
+  // Each in every 12th round or so, which is what 0.8 a second are for five; half of that while a trial is paid for.
+  for (std::uint32_t flow = 0; flow < kPhases.size(); ++flow) {
+    CAPTURE(flow);
+    CHECK(longest[flow] <= 45);
+  }
+  CHECK(sent > 400);
+  CHECK(sent < 620);
 }
 
 TEST_CASE("who is silent however seldom it is asked is asked as often as wanted again", "[pacing]") {
