@@ -268,6 +268,7 @@ void Agent::State::run() {
   while (!stop_.load()) {
     turn_ = transport_->now();
     tracing_.set_wall_offset(transport_->wall_offset());
+    one_off_.set_wall_offset(transport_->wall_offset());
     const Duration turn = tracing_.changing() ? kChangingTurn : kLongestTurn;
     drive_once(engine_, *transport_, one_off_, turn_ + turn, kQuantum);
     for (const auto& change : transport_->take_source_changes())

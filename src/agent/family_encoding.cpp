@@ -62,7 +62,8 @@ void append_value(To& encoder, std::string_view labels, double value) {
 }
 
 template <render::Encoder To>
-void append(To encoder, std::span<const prometheus::MetricFamily> families) {
+void append(To encoder, std::span<const prometheus::MetricFamily> families, WallTime began) {
+  encoder.counted_since(began);
   std::string labels;
   for (const prometheus::MetricFamily& family : families) {
     const MetricType type = type_of(family.type);
@@ -95,11 +96,12 @@ void append(To encoder, std::span<const prometheus::MetricFamily> families) {
 
 }  // namespace
 
-void append_families(std::string& out, render::Format format, std::span<const prometheus::MetricFamily> families) {
+void append_families(std::string& out, render::Format format, std::span<const prometheus::MetricFamily> families,
+                     WallTime began) {
   if (format == render::Format::protobuf) {
-    append(render::ProtobufEncoder(out), families);
+    append(render::ProtobufEncoder(out), families, began);
   } else {
-    append(render::TextEncoder(out, format), families);
+    append(render::TextEncoder(out, format), families, began);
   }
 }
 

@@ -143,7 +143,7 @@ void OneOffTraces::on_round(const Round& round) {
   std::uint32_t& done = trace->rounds[index];
   if (done == trace->module.rounds) return;  // quicker than the others
   if (++done == trace->module.rounds) --trace->flows_left;
-  trace->model->on_round(index, round);
+  trace->model->on_round(index, round, wall(round.started));
   std::string line = fmt::format("flow {}, round {}: ", trace->facts->first_source_port + index, done);
   if (round.reached() && round.distance >= 1 && round.distance <= round.hops.size()) {
     line += fmt::format("reached at TTL {} in {}", round.distance, milliseconds(round.hops[round.distance - 1u].rtt));
@@ -257,6 +257,7 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
   trace.facts = facts;
   trace.model = std::make_unique<DestinationModel>(
       facts, ModelOptions{.confirm_rounds = probe.confirm_rounds, .max_paths = max_paths_});
+  trace.model->begin(wall(now));
   trace.first_flow = first;
   trace.rounds.assign(probe.flows, 0);
   trace.flows_left = probe.flows;

@@ -54,6 +54,9 @@ class OneOffTraces : public RoundSink {
   bool on_source(std::uint32_t flow, const std::optional<IpAddress>& source);
   void on_names(const HostAnswer& answer, Instant now);
 
+  /// Civil time minus monotonic time, for when counters began.
+  void set_wall_offset(Duration offset) { wall_offset_ = offset; }
+
   /// Begins what was asked for, ends what is complete or out of time.
   void maintain(Instant now);
 
@@ -66,6 +69,7 @@ class OneOffTraces : public RoundSink {
  private:
   struct Trace;
 
+  [[nodiscard]] WallTime wall(Instant at) const { return WallTime(at.time_since_epoch() + wall_offset_); }
   void take(std::shared_ptr<OneOffTicket> ticket, Instant now);
   void choose_address(Trace& trace, const HostAnswer& answer, Instant now);
   void begin(Trace& trace, const IpAddress& address, Instant now);
@@ -82,6 +86,7 @@ class OneOffTraces : public RoundSink {
   OneOffDesk& desk_;
   RoundSink& next_;
   Outputs outputs_;
+  Duration wall_offset_{};
   std::vector<OneOffPorts> ports_;              ///< by module
   std::vector<bool> slots_;                     ///< taken
   std::vector<std::unique_ptr<Trace>> traces_;  ///< at most max_concurrent

@@ -223,6 +223,14 @@ void add_process(Families& families, const ProcessUsage& usage) {
   families.add(Metric::process_start_time_seconds, usage.start_time_seconds);
 }
 
+/// All counters of the exporter itself are of the process. It tells when that began, and they must not tell another
+/// time.
+WallTime began(const OwnMetricsInput& input) {
+  if (!input.process) return {};
+  return WallTime(
+      std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(input.process->start_time_seconds)));
+}
+
 }  // namespace
 
 void OwnMetrics::on_scrape(const render::RenderOutcome& outcome, Duration took) {
@@ -276,7 +284,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   if (input.privileges) families.add_privileges(*input.privileges);
   add_localisation(families, input);
   if (input.process) add_process(families, *input.process);
-  append_families(out, format, families.made());
+  append_families(out, format, families.made(), began(input));
 }
 
 }  // namespace ecmp

@@ -103,7 +103,9 @@ Tracing::Traced& Tracing::make(Configured& configured, std::string name) {
   return **traced_.insert(place, std::move(traced));
 }
 
-void Tracing::name_paths(Traced& traced, Instant now) {
+/// What is to be known before it begins, and what it is called: from now on it is told.
+void Tracing::introduce(Traced& traced, Instant now) {
+  traced.model.begin(wall(now));
   if (!outputs_.path_names) return;
   if (const DestinationPathNames* const names = outputs_.path_names(traced.facts->name))
     traced.model.restore(*names, now);
@@ -111,7 +113,7 @@ void Tracing::name_paths(Traced& traced, Instant now) {
 
 void Tracing::start(Instant now) {
   for (const auto& traced : traced_)
-    name_paths(*traced, now);
+    introduce(*traced, now);
   for (const auto& configured : configured_)
     begin(*configured, now);
   publish_at_ = resolve_at_ = now;
@@ -129,7 +131,7 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   facts->address = address;
   facts->steady = first_steady(destination);
   traced.facts = std::move(facts);
-  traced.model.set_facts(traced.facts);
+  traced.model.set_facts(traced.facts, wall(now));
   traced.unknown = false;
   traced.changed = true;
   DestinationPlan plan{.address = address,
@@ -227,7 +229,7 @@ void Tracing::on_round(const Round& round) {
   record->source = traced.sources[index];
   record->round = round;
   record->wall_offset = wall_offset_;
-  record->verdict = traced.model.on_round(index, round);
+  record->verdict = traced.model.on_round(index, round, record->wall(round.started));
   if (traced.searching != nullptr) note_search(traced, record);
   traced.changed = true;
   settle(traced);
@@ -304,7 +306,7 @@ void Tracing::apply_all(Configured& name, const HostAnswer& answer, Instant now)
       continue;
     }
     Traced& made = make(name, name.destination.name + "/" + address.to_string());
-    name_paths(made, now);
+    introduce(made, now);
     begin(made, address, now);
   }
   if (left_out > 0 && !name.too_many) {

@@ -55,7 +55,7 @@ class Tracing : public RoundSink {
   /// Begins with all destinations whose address is known, and asks for the others'.
   void start(Instant now);
 
-  /// Civil time minus monotonic time, for the records of rounds.
+  /// Civil time minus monotonic time, for the records of rounds and for when counters began.
   void set_wall_offset(Duration offset) { wall_offset_ = offset; }
 
   void on_round(const Round& round) override;
@@ -88,7 +88,7 @@ class Tracing : public RoundSink {
 
   Configured& insert(const config::Destination& destination);
   Traced& make(Configured& configured, std::string name);
-  void name_paths(Traced& traced, Instant now);
+  void introduce(Traced& traced, Instant now);
   void begin(Configured& configured, Instant now);
   void begin(Traced& traced, IpAddress address, Instant now);
   void end(Traced& traced);
@@ -101,6 +101,7 @@ class Tracing : public RoundSink {
   void apply_all(Configured& name, const HostAnswer& answer, Instant now);
   void publish(Instant now);
   void publish_at_once(Instant now);
+  [[nodiscard]] WallTime wall(Instant at) const { return WallTime(at.time_since_epoch() + wall_offset_); }
   [[nodiscard]] ModelOptions model_options(const config::Destination& destination) const;
 
   // tracing_search.cpp

@@ -76,7 +76,7 @@ std::size_t Tracing::change_one(Instant now) {
       return edit(changes.edited[step], now);
     case Changing::Phase::add: {
       Configured& configured = insert(changes.added[step]);
-      name_paths(make(configured, configured.destination.name), now);
+      introduce(make(configured, configured.destination.name), now);
       begin(configured, now);
       return configured.destination.flows * kFlow;
     }
@@ -129,7 +129,7 @@ std::size_t Tracing::edit(const config::Edit& edit, Instant now) {
     if (!effect.restarts()) facts->steady = steady;
     if (effect.host && !edit.after.all) facts->address = edit.after.address.value_or(IpAddress());
     traced->facts = std::move(facts);
-    traced->model.set_facts(traced->facts);
+    traced->model.set_facts(traced->facts, wall(now));
     traced->sources.resize(edit.after.flows);
     if (effect.headers || (effect.host && !edit.after.all)) {
       traced->model.forget_paths();

@@ -206,7 +206,7 @@ void Tracing::set_steady(Traced& traced, const std::vector<std::uint16_t>& kept,
   auto facts = std::make_shared<DestinationFacts>(*traced.facts);
   facts->steady = std::make_shared<const std::vector<std::uint16_t>>(kept);
   traced.facts = std::move(facts);
-  traced.model.set_facts(traced.facts);
+  traced.model.set_facts(traced.facts, wall(now));
 }
 
 /// A steady flow has finished a round. When its path changed, what is known of the others may not hold any more.

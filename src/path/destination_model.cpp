@@ -7,7 +7,6 @@
 
 #include "path/flow_jitter.hpp"
 #include "path/flow_view.hpp"
-#include "path/icmp_limit.hpp"
 #include "path/path_registry.hpp"
 #include "path/sightings.hpp"
 #include "path/view_sums.hpp"
@@ -23,6 +22,7 @@ struct Flow {
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
+  WallTime began{};                                      ///< when it was steady for the first time
   bool rests = false;                                    ///< it is not among the steady flows
   bool measured = false;                                 ///< a round since it began, or forgot its path
   bool reached = false;                                  ///< in its newest round
@@ -30,25 +30,6 @@ struct Flow {
   std::uint32_t vacancies = 0;                           ///< of the registry when it was refused
   std::shared_ptr<const std::vector<IpAddress>> untold;  ///< the responders of a path that is not told
 };
-
-PathSnapshot tell(KnownPath& path, const RoundPlace& now, const RoundPlace& now_at_hops) {
-  PathSnapshot told;
-  told.id = path.id;
-  told.ordinal = path.ordinal;
-  told.length = static_cast<std::uint8_t>(path.content.slots.size());
-  told.complete = path.content.complete;
-  told.flows = path.flows;
-  told.probes = path.probes;
-  told.replies = path.replies;
-  told.statistics = path.ledger.told(now);
-  told.hops.reserve(path.members.size());
-  for (KnownPath::Member& member : path.members) {
-    told.hops.push_back({member.ttl, member.responder, member.newest, member.counters, member.mpls,
-                         member.ledger.told(now_at_hops), member.limiting});
-  }
-  mark_limited(told);
-  return told;
-}
 
 bool same_flows(const DestinationFacts& a, const DestinationFacts& b) {
   return a.address == b.address && a.protocol == b.protocol && a.port == b.port &&
@@ -70,10 +51,11 @@ class DestinationModel::State {
         facts_(std::move(facts)) {
     options_.confirm_rounds = std::max<std::uint32_t>(1, options_.confirm_rounds);
     flows_.resize(facts_->flows);
-    rest_and_wake();
+    rest_and_wake({});
   }
 
-  void set_facts(std::shared_ptr<const DestinationFacts> facts);
+  void begin(WallTime now);
+  void set_facts(std::shared_ptr<const DestinationFacts> facts, WallTime now);
   void set_options(const ModelOptions& options);
   void forget_paths();
   void forget_rounds() {
@@ -85,18 +67,18 @@ class DestinationModel::State {
     if (flow_index < flows_.size()) flows_[flow_index].source = source;
   }
   void set_search(std::shared_ptr<const SearchProgress> progress) { search_ = std::move(progress); }
-  PathVerdict on_round(std::uint32_t flow_index, const Round& round);
+  PathVerdict on_round(std::uint32_t flow_index, const Round& round, WallTime started);
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
 
  private:
-  void rest_and_wake();
+  void rest_and_wake(WallTime now);
   void forget_path(Flow& flow);
-  void place(Flow& flow, Instant now);
+  void place(Flow& flow, Instant now, WallTime started);
   void settle_tallies(Flow& flow);
   void note_sightings(const Flow& flow, Instant started);
   [[nodiscard]] ChangeKind judge(const Flow& flow);
   [[nodiscard]] bool in_use(std::size_t ttl, const IpAddress& responder, const Flow* but = nullptr) const;
-  void count_refusals(const Round& round);
+  void count_refusals(const Round& round, WallTime started);
   [[nodiscard]] RoundPlace place_of(Instant started, Instant finished) const;
   [[nodiscard]] RoundPlace at_hops(RoundPlace place) const;
   void count_end_to_end(Flow& flow, const Round& round, bool all_known) const;
@@ -112,6 +94,7 @@ class DestinationModel::State {
   std::vector<UnreachableSnapshot> unreachables_;
   ViewStep step_;
   bool measured_ = false;
+  WallTime began_{};
   Instant last_round_{};                   ///< end of the newest
   Instant first_rounds_ = Instant::min();  ///< begin of the latest first round of a flow
   bool views_changed_ = true;              ///< since `coverage_` was worked out
@@ -120,7 +103,13 @@ class DestinationModel::State {
   std::shared_ptr<const std::vector<IpAddress>> nobody_ = std::make_shared<const std::vector<IpAddress>>();
 };
 
-void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> facts) {
+void DestinationModel::State::begin(WallTime now) {
+  began_ = now;
+  for (Flow& flow : flows_)
+    if (!flow.rests) flow.began = now;
+}
+
+void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> facts, WallTime now) {
   if (!same_flows(*facts_, *facts)) {
     forget_paths();
     if (facts_->first_source_port != facts->first_source_port) {
@@ -140,14 +129,15 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
     }
   }
   facts_ = std::move(facts);
-  rest_and_wake();
+  rest_and_wake(now);
 }
 
 /// As the facts say. What was counted of a flow stays, should it wake again.
-void DestinationModel::State::rest_and_wake() {
+void DestinationModel::State::rest_and_wake(WallTime now) {
   for (std::size_t i = 0; i < flows_.size(); ++i) {
     Flow& flow = flows_[i];
     flow.rests = !is_steady(*facts_, static_cast<std::uint32_t>(i));
+    if (!flow.rests && flow.began == WallTime{}) flow.began = now;
     if (!flow.rests || !flow.measured) continue;
     forget_path(flow);
     flow.reached = false;
@@ -188,7 +178,7 @@ void DestinationModel::State::set_options(const ModelOptions& options) {
   }
 }
 
-PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Round& round) {
+PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Round& round, WallTime started) {
   PathVerdict verdict;
   verdict.responders = nobody_;
   if (flow_index >= flows_.size()) return verdict;
@@ -210,7 +200,7 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     note_sightings(flow, round.started);
     if (step_.change == ViewStep::Change::per_packet) verdict.changed = ChangeKind::per_packet;
     if (step_.change == ViewStep::Change::switched) verdict.changed = judge(flow);
-    if (step_.moved) place(flow, round.finished);
+    if (step_.moved) place(flow, round.finished, started);
     if (verdict.changed != ChangeKind::none) {
       ++flow.changes[static_cast<std::size_t>(verdict.changed)];
       verdict.previous = before;
@@ -220,14 +210,14 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     for (const Sight& left : step_.left)
       if (!in_use(left.ttl, left.responder)) sightings_.forget(left.ttl, left.responder);
   }
-  if (flow.refused && flow.vacancies != registry_.vacancies()) place(flow, round.finished);
+  if (flow.refused && flow.vacancies != registry_.vacancies()) place(flow, round.finished, started);
 
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
 
   flow.reached = round.reached();
   const bool all_known = count_hops(flow, round);
   count_end_to_end(flow, round, all_known);
-  count_refusals(round);
+  count_refusals(round, started);
   if (flow.path != nullptr) {
     verdict.path = flow.path->id;
     verdict.ordinal = flow.path->ordinal;
@@ -241,9 +231,10 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
 }
 
 /// Finds the path of a flow whose view is not what it was.
-void DestinationModel::State::place(Flow& flow, Instant now) {
+void DestinationModel::State::place(Flow& flow, Instant now, WallTime started) {
   const PathContent view = flow.view.content();
   flow.path = registry_.place(view, flow.path, now);
+  if (flow.path != nullptr) flow.path->begin(started);
   flow.refused = flow.path == nullptr && !view.slots.empty();
   flow.vacancies = registry_.vacancies();
   flow.untold = flow.refused ? responder_list(view) : nullptr;
@@ -304,7 +295,7 @@ bool DestinationModel::State::in_use(std::size_t ttl, const IpAddress& responder
   return std::ranges::any_of(flows_, [&](const Flow& flow) { return &flow != but && flow.view.uses(ttl, responder); });
 }
 
-void DestinationModel::State::count_refusals(const Round& round) {
+void DestinationModel::State::count_refusals(const Round& round, WallTime started) {
   constexpr std::size_t kMaximum = 64;
   for (const HopResult& hop : round.hops) {
     if (hop.outcome != HopOutcome::unreachable) continue;
@@ -316,7 +307,8 @@ void DestinationModel::State::count_refusals(const Round& round) {
     auto at = find(hop.responder);
     const bool full = unreachables_.size() >= kMaximum;
     if (at == unreachables_.end() && full) at = find(IpAddress());
-    if (at == unreachables_.end()) at = unreachables_.insert(at, {hop.reply, full ? IpAddress() : hop.responder, 0});
+    if (at == unreachables_.end())
+      at = unreachables_.insert(at, {hop.reply, full ? IpAddress() : hop.responder, 0, started});
     ++at->count;
   }
 }
@@ -427,7 +419,7 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
     const std::uint16_t port = source_port++;
     if (flow.rests) continue;
     told->flows.push_back({port, flow.source, flow.probes, flow.replies, flow.path != nullptr ? flow.path->id : 0,
-                           flow.path != nullptr ? flow.path->ordinal : 0, flow.changes});
+                           flow.path != nullptr ? flow.path->ordinal : 0, flow.changes, flow.began});
   }
   std::vector<const FlowView*> views;
   views.reserve(flows_.size());
@@ -441,12 +433,13 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   told->paths.reserve(registry_.paths().size());
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
     if (path->joined == 0) continue;
-    told->paths.push_back(tell(*path, place, at_hops(place)));
+    told->paths.push_back(path->tell(place, at_hops(place)));
     told->paths_in_use += path->flows > 0 ? 1u : 0u;
   }
   std::ranges::sort(told->paths, {}, &PathSnapshot::ordinal);
   told->links = links_of(views);
   told->unreachables = unreachables_;
+  told->began = began_;
   told->paths_refused = registry_.refused();
   return told;
 }
@@ -456,8 +449,12 @@ DestinationModel::DestinationModel(std::shared_ptr<const DestinationFacts> facts
 
 DestinationModel::~DestinationModel() = default;
 
-void DestinationModel::set_facts(std::shared_ptr<const DestinationFacts> facts) {
-  state_->set_facts(std::move(facts));
+void DestinationModel::begin(WallTime now) {
+  state_->begin(now);
+}
+
+void DestinationModel::set_facts(std::shared_ptr<const DestinationFacts> facts, WallTime now) {
+  state_->set_facts(std::move(facts), now);
 }
 
 void DestinationModel::set_options(const ModelOptions& options) {
@@ -484,8 +481,8 @@ void DestinationModel::set_source(std::uint32_t flow_index, const IpAddress& sou
   state_->set_source(flow_index, source);
 }
 
-PathVerdict DestinationModel::on_round(std::uint32_t flow_index, const Round& round) {
-  return state_->on_round(flow_index, round);
+PathVerdict DestinationModel::on_round(std::uint32_t flow_index, const Round& round, WallTime started) {
+  return state_->on_round(flow_index, round, started);
 }
 
 std::shared_ptr<const DestinationSnapshot> DestinationModel::snapshot(Instant now) {

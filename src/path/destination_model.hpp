@@ -49,14 +49,17 @@ class DestinationModel {
   DestinationModel(const DestinationModel&) = delete;
   DestinationModel& operator=(const DestinationModel&) = delete;
 
+  /// Its counters are 0 now, which is told with them. Before the first round.
+  void begin(WallTime now);
+
   /// How its paths were called before a restart: they are so again. Before the first round.
   void restore(const DestinationPathNames& names, Instant now);
 
   /// New facts of the same destination: other labels, another address after its name changed. When address, protocol or
   /// port differ, the flows forget their paths (no change is counted); counters live on. Another first source port
   /// makes other flows: their counters start anew. A flow that is steady no longer leaves its path, and nothing is told
-  /// of it until it is again.
-  void set_facts(std::shared_ptr<const DestinationFacts> facts);
+  /// of it until it is again. Flows that are steady for the first time begin `now`.
+  void set_facts(std::shared_ptr<const DestinationFacts> facts, WallTime now = {});
 
   /// Other options from now on. Another window begins empty; counters and histograms go on. The
   /// retention of paths stays what it was.
@@ -75,8 +78,10 @@ class DestinationModel {
   void set_source(std::uint32_t flow_index, const IpAddress& source);
 
   /// Takes in a finished round of flow `flow_index` (0 for the first source port). Rounds of a flow come in order.
-  /// Those of a flow that the facts do not know are ignored.
-  PathVerdict on_round(std::uint32_t flow_index, const Round& round);
+  /// Those of a flow that the facts do not know are ignored. Paths and hops that the round shows for the first time
+  /// begin with it: `started` is when it did, as civil time. That is asked for and kept, and not worked out when it is
+  /// told: whoever sets the clock moves no begin.
+  PathVerdict on_round(std::uint32_t flow_index, const Round& round, WallTime started = {});
 
   /// Drops what has outlived its retention and tells the rest.
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);

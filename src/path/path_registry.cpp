@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "path/icmp_limit.hpp"
+
 namespace ecmp {
 
 KnownPath::Member* KnownPath::member(std::size_t ttl, const IpAddress& responder) {
@@ -18,6 +20,32 @@ std::size_t KnownPath::first(std::size_t ttl) const {
   while (at < members.size() && members[at].ttl < ttl)
     ++at;
   return at;
+}
+
+void KnownPath::begin(WallTime now) {
+  if (began == WallTime{}) began = now;
+  for (Member& member : members)
+    if (member.began == WallTime{}) member.began = now;
+}
+
+PathSnapshot KnownPath::tell(const RoundPlace& now, const RoundPlace& now_at_hops) {
+  PathSnapshot told;
+  told.id = id;
+  told.ordinal = ordinal;
+  told.length = static_cast<std::uint8_t>(content.slots.size());
+  told.complete = content.complete;
+  told.flows = flows;
+  told.probes = probes;
+  told.replies = replies;
+  told.began = began;
+  told.statistics = ledger.told(now);
+  told.hops.reserve(members.size());
+  for (KnownPath::Member& member : members) {
+    told.hops.push_back({member.ttl, member.responder, member.newest, member.counters, member.mpls,
+                         member.ledger.told(now_at_hops), member.limiting, member.began});
+  }
+  mark_limited(told);
+  return told;
 }
 
 std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& content) {
@@ -186,6 +214,7 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
 
 /// Nothing that was counted on the sketch of a path is lost: it was counted for the same responders.
 void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
+  if (fine.began == WallTime{}) fine.began = rough.began;
   fine.probes += rough.probes;
   fine.replies += rough.replies;
   fine.ledger.absorb(rough.ledger);
@@ -193,6 +222,7 @@ void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
   for (KnownPath::Member& from : rough.members) {
     KnownPath::Member* to = fine.member(from.ttl, from.responder);
     if (to == nullptr) continue;
+    if (to->began == WallTime{}) to->began = from.began;
     to->counters.probes += from.counters.probes;
     to->counters.replies += from.counters.replies;
     to->counters.losses += from.counters.losses;

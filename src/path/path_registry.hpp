@@ -25,6 +25,7 @@ struct KnownPath {
     packet::KeptMpls mpls;  ///< labels and other notes of its newest reply
     Ledger ledger;
     Limiting limiting = Limiting::none;  ///< as pacing told it with the newest reply
+    WallTime began{};                    ///< when all that is counted was 0
   };
 
   std::uint32_t id = 0;
@@ -37,6 +38,7 @@ struct KnownPath {
   VariationWindow variation;
   std::shared_ptr<const PathWindow> window;  ///< as it was told last
   Instant window_at;
+  WallTime began{};   ///< when all that is counted end to end was 0; that of the sketch it was, if it is none other's
   Instant last_used;  ///< when the last flow left; means nothing while there are flows
   PathContent content;
   std::vector<Member> members;  ///< by TTL, those of content.slots; of one TTL in the order in which they were found
@@ -46,6 +48,10 @@ struct KnownPath {
   Member* member(std::size_t ttl, const IpAddress& responder);
   /// Where those of a TTL begin in `members`, or would.
   [[nodiscard]] std::size_t first(std::size_t ttl) const;
+  /// Nothing has been counted yet of what has not begun. What has stays as it is: a begin that has been told is kept.
+  void begin(WallTime now);
+  /// As it stands; the second place is for what its hops tell.
+  PathSnapshot tell(const RoundPlace& now, const RoundPlace& now_at_hops);
 };
 
 /// One address a hop; of a balanced set the lowest.

@@ -63,6 +63,7 @@ struct HopSnapshot {
   std::shared_ptr<const Statistics> statistics;
   /// Found out by pacing, or by what is answered behind it (see icmp_limit.hpp).
   Limiting limiting = Limiting::none;
+  WallTime began{};  ///< when all that is counted of it was 0, and so below; never moves. WallTime{}: not known
 };
 
 struct PathSnapshot {
@@ -76,6 +77,7 @@ struct PathSnapshot {
   std::shared_ptr<const Statistics> statistics;  ///< end to end; null if made by hand: nothing observed
   std::vector<HopSnapshot>
       hops;  ///< those whose responder is known, by TTL; more than one for a TTL balanced per packet
+  WallTime began{};
 };
 
 struct FlowSnapshot {
@@ -86,6 +88,7 @@ struct FlowSnapshot {
   std::uint32_t path = 0;     ///< 0: none yet
   std::uint32_t ordinal = 0;  ///< 0: none yet
   std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
+  WallTime began{};
 };
 
 /// Two consecutive responders and the flows between them now.
@@ -101,6 +104,7 @@ struct UnreachableSnapshot {
   packet::ReplyKind reply = packet::ReplyKind::none;
   IpAddress from;
   std::uint64_t count = 0;
+  WallTime began{};
 };
 
 /// Everything told about one destination, at one moment. Never changes once it is made: readers share it.
@@ -112,6 +116,7 @@ struct DestinationSnapshot {
   std::vector<PathSnapshot> paths;
   std::vector<LinkSnapshot> links;
   std::vector<UnreachableSnapshot> unreachables;
+  WallTime began{};
   std::uint32_t paths_in_use = 0;
   std::uint64_t paths_refused = 0;  ///< times a path was not told, since max_paths was reached
   /// Chance that the flows hide no path: see FlowGraph::coverage(). Left out while nobody has answered.

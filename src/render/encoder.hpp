@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.hpp"
 #include "render/labels.hpp"
 #include "render/metric_table.hpp"
 
@@ -74,11 +75,13 @@ struct SummarySample {
 };
 
 /// What turns families into bytes of a format. Families follow each other: begin(), samples, end(); after the last of
-/// them finish(). Label sets come in the encoder's form. Chosen at compile time: there are millions of samples.
+/// them finish(). counted_since() says when what the samples that follow count was 0; WallTime{}: it is not known.
+/// Label sets come in the encoder's form. Chosen at compile time: there are millions of samples.
 template <typename T>
 concept Encoder = requires(T encoder, const FamilyHead& head, std::string_view labels, const BucketLabels& bounds) {
   { T::kLabels } -> std::convertible_to<LabelForm>;
   encoder.begin(head);
+  encoder.counted_since(WallTime{});
   encoder.value(labels, std::uint64_t{});
   encoder.value(labels, double{});
   encoder.histogram(labels, bounds, HistogramSample{});

@@ -23,7 +23,6 @@ constexpr std::uint64_t type_number(MetricType type) {
 
 // Fields of Metric.
 constexpr unsigned kGauge = 2;
-constexpr unsigned kCounter = 3;
 constexpr unsigned kSummary = 4;
 constexpr unsigned kHistogram = 7;
 
@@ -34,10 +33,24 @@ constexpr double kZeroThreshold = 0x1p-128;
 
 void ProtobufEncoder::begin(const FamilyHead& family) {
   begin_ = out_.size();
-  number_field_ = wire::tag(family.type == MetricType::counter ? kCounter : kGauge, wire::length_delimited);
+  number_field_ = family.type == MetricType::counter ? kCounterField : wire::tag(kGauge, wire::length_delimited);
   wire::append_bytes(out_, 1, family.name);
   wire::append_bytes(out_, 2, family.help);
   wire::append_unsigned(out_, 3, type_number(family.type));
+}
+
+/// Series of a path and of its hops follow each other, and most began together: it is written once for them. The fields
+/// are `created_timestamp` in the messages, and `start_timestamp` in newer versions of them.
+void ProtobufEncoder::take_begin(WallTime began) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  began_ = began;
+  begin_time_.clear();
+  counter_begin_.clear();
+  const std::int64_t since_1970 = began.time_since_epoch().count();
+  if (since_1970 <= 0) return;
+  wire::append_unsigned(begin_time_, 1, static_cast<std::uint64_t>(since_1970 / kSecond));
+  wire::append_unsigned(begin_time_, 2, static_cast<std::uint64_t>(since_1970 % kSecond));
+  wire::append_bytes(counter_begin_, 3, begin_time_);
 }
 
 void ProtobufEncoder::end() {
@@ -61,6 +74,7 @@ void ProtobufEncoder::histogram(std::string_view labels, const BucketLabels& bou
     wire::append_double(message_, 2, uppers[i]);
   }
   if (sample.native != nullptr) append_native(*sample.native);
+  if (!begin_time_.empty()) wire::append_bytes(message_, 15, begin_time_);
   open(labels, wire::bytes_size(message_.size()));
   wire::append_bytes(out_, kHistogram, message_);
 }
@@ -98,6 +112,7 @@ void ProtobufEncoder::summary(std::string_view labels, const SummarySample& samp
     wire::append_double(message_, 1, one.quantile);
     wire::append_double(message_, 2, one.value);
   }
+  if (!begin_time_.empty()) wire::append_bytes(message_, 4, begin_time_);
   open(labels, wire::bytes_size(message_.size()));
   wire::append_bytes(out_, kSummary, message_);
 }

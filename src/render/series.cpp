@@ -121,7 +121,10 @@ void SeriesSource::collect(const DestinationSnapshot& snapshot) {
   sort_and_merge(
       refusals_, before.refusals,
       [](const UnreachableSnapshot& refusal) { return std::tie(refusal.reply, refusal.from); },
-      [](UnreachableSnapshot& kept, const UnreachableSnapshot& more) { kept.count += more.count; });
+      [](UnreachableSnapshot& kept, const UnreachableSnapshot& more) {
+        kept.count += more.count;
+        kept.began = std::min(kept.began, more.began);
+      });
   extents_.push_back({flows_.size() - before.flows, paths_.size() - before.paths, links_.size() - before.links,
                       refusals_.size() - before.refusals});
 }
@@ -397,6 +400,7 @@ void SeriesSource::write(To& encoder, Metric metric, const Range& range) const {
   visit(metric, range, [&](const Block& labels, auto number, const auto&... add_more) {
     using Value = std::conditional_t<std::is_floating_point_v<decltype(number)>, double, std::uint64_t>;
     const Value value = number;
+    encoder.counted_since(labels.began);
     if constexpr (sizeof...(add_more) == 0) {
       encoder.value(text(labels), value);
     } else {
@@ -432,6 +436,7 @@ std::uint64_t SeriesSource::count(const Figure& figure, const FigureWriter& writ
 template <Encoder To>
 void SeriesSource::write(To& encoder, const Figure& figure, FigureWriter& writer, const Range& range) const {
   visit_figures(figure, writer, range, [&](const Block& labels, const Statistics& statistics) {
+    encoder.counted_since(labels.began);
     writer.write(encoder, text(labels), statistics);
   });
 }

@@ -26,6 +26,7 @@ class SeriesSource {
   struct Block {
     std::size_t at = 0;
     std::size_t size = 0;
+    WallTime began{};  ///< when what is counted of the item was 0
   };
 
   /// Keeps pointers into the snapshots: they must outlive it.
@@ -83,7 +84,7 @@ class SeriesSource {
   void write_responder_labels(const HopNames& names);
   /// The labels of `start` and those that `write(LabelWriter&)` adds.
   template <typename Write>
-  Block block(std::string_view start, const Write& write);
+  Block block(std::string_view start, WallTime began, const Write& write);
   [[nodiscard]] std::string_view text(const Block& block) const { return {labels_.data() + block.at, block.size}; }
 
   // Calls sink(labels, value) or sink(labels, value, add_more_labels) for every sample, when counting and when writing:

@@ -15,11 +15,25 @@ bool is_hop_family(Metric metric) {
          metric == Metric::hop_silences || metric == Metric::hop_replies || metric == Metric::hop_limited;
 }
 
+WallTime began(const FlowSnapshot* flow) {
+  return flow->began;
+}
+WallTime began(const PathSnapshot* path) {
+  return path->began;
+}
+WallTime began(const UnreachableSnapshot& refusal) {
+  return refusal.began;
+}
+WallTime began(const LinkSnapshot& /*link*/) {
+  return {};  // nothing of it is counted
+}
+
 }  // namespace
 
 template <typename Write>
-SeriesSource::Block SeriesSource::block(std::string_view start, const Write& write) {
+SeriesSource::Block SeriesSource::block(std::string_view start, WallTime began, const Write& write) {
   Block made;
+  made.began = began;
   made.at = labels_.size();
   labels_.append(start);
   LabelWriter labels(labels_, form_, start.empty());
@@ -44,11 +58,12 @@ void SeriesSource::write_destination_labels(bool with_links) {
   auto refusal = refusals_.begin();
   for (std::size_t i = 0; i < destinations_.size(); ++i) {
     Item<Destination>& destination = destinations_[i];
-    destination.labels = block({}, [&](LabelWriter& labels) { labels.add("destination", destination.of.name); });
+    destination.labels = block({}, destination.of.snapshot->began,
+                               [&](LabelWriter& labels) { labels.add("destination", destination.of.name); });
     const std::string start(text(destination.labels));
     const auto each = [&](auto& item, std::size_t count, const auto& write) {
       for (const auto end = item + static_cast<std::ptrdiff_t>(count); item != end; ++item) {
-        item->labels = block(start, [&](LabelWriter& labels) { write(labels, item->of); });
+        item->labels = block(start, began(item->of), [&](LabelWriter& labels) { write(labels, item->of); });
       }
     };
     each(flow, extents_[i].flows,
@@ -71,7 +86,7 @@ void SeriesSource::write_hop_labels() {
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     const std::string start(text(paths_[i].labels));
     for (const auto end = hop + static_cast<std::ptrdiff_t>(path_hops_[i]); hop != end; ++hop) {
-      hop->labels = block(start, [&](LabelWriter& labels) {
+      hop->labels = block(start, hop->of->began, [&](LabelWriter& labels) {
         labels.add_number("ttl", static_cast<unsigned>(hop->of->ttl));
         labels.add_address("hop", hop->of->responder);
       });
@@ -82,7 +97,7 @@ void SeriesSource::write_hop_labels() {
 void SeriesSource::write_finding_labels() {
   for (auto& item : findings_) {
     const std::string start(text(paths_[item.of.path].labels));
-    item.labels = block(start, [&](LabelWriter& labels) {
+    item.labels = block(start, {}, [&](LabelWriter& labels) {
       labels.add_number("ttl", static_cast<unsigned>(item.of.hop->ttl));
       labels.add_address("hop", item.of.hop->responder);
       labels.add("kind", ecmp::to_string(item.of.finding.kind));
@@ -94,7 +109,7 @@ void SeriesSource::write_finding_labels() {
 void SeriesSource::write_responder_labels(const HopNames& names) {
   for (auto& item : responders_) {
     const Responder& responder = item.of;
-    item.labels = block({}, [&](LabelWriter& labels) {
+    item.labels = block({}, {}, [&](LabelWriter& labels) {
       labels.add_address("hop", responder.address);
       labels.add("name", names.name(responder.address));
       labels.add("asn", names.origin(responder.address));

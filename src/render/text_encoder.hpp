@@ -17,6 +17,8 @@ class TextEncoder {
   TextEncoder(std::string& out, Format format) : out_(out), format_(format) {}
 
   void begin(const FamilyHead& family);
+  /// Text 0.0.4 has no place for it, and OpenMetrics 1.0.0 only a series of its own for each: see adr/0020.
+  static void counted_since(WallTime /*began*/) {}
   /// For further samples of a family whose beginning another encoder has written.
   void resume(const FamilyHead& family);
   void value(std::string_view labels, std::uint64_t value) {

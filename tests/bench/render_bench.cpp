@@ -40,15 +40,40 @@ std::shared_ptr<const Statistics> measured(std::mt19937& random, double rtt) {
   return std::make_shared<const Statistics>(made);
 }
 
+/// The same, but nobody knows when counters began: what it costs to tell.
+render::test::Snapshots without_begins(const render::test::Snapshots& all) {
+  render::test::Snapshots made;
+  for (const auto& snapshot : all) {
+    DestinationSnapshot copy = *snapshot;
+    copy.began = {};
+    for (FlowSnapshot& flow : copy.flows)
+      flow.began = {};
+    for (PathSnapshot& path : copy.paths) {
+      path.began = {};
+      for (HopSnapshot& hop : path.hops)
+        hop.began = {};
+    }
+    made.push_back(std::make_shared<const DestinationSnapshot>(copy));
+  }
+  return made;
+}
+
 /// Every flow on a path of its own: as many paths as there can be.
 render::test::Snapshots snapshots() {
   std::mt19937 random(1);
   render::test::Snapshots filled;
   for (const auto& snapshot : render::test::many_snapshots(100, 32, 32, 15)) {
     DestinationSnapshot copy = *snapshot;
+    WallTime began(std::chrono::milliseconds(1'800'000'000'123 + filled.size()));
+    copy.began = began;
+    for (FlowSnapshot& flow : copy.flows)
+      flow.began = began;
     for (PathSnapshot& path : copy.paths) {
       path.statistics = measured(random, 0.02);
+      began += std::chrono::microseconds(1'234'567);
+      path.began = began;
       for (HopSnapshot& hop : path.hops) {
+        hop.began = began;
         hop.statistics = measured(random, 0.001 * hop.ttl);
       }
     }
@@ -174,6 +199,7 @@ struct Case {
   const char* name;
   Format format;
   render::HistogramForm hops;
+  bool begins = true;
 };
 
 /// Into memory that is there, as scrapes after the first.
@@ -197,17 +223,20 @@ void report(const char* name, double seconds, std::size_t bytes, std::uint64_t s
 
 int main() {
   const auto all = snapshots();
+  const auto silent = without_begins(all);
   std::printf("snapshots: %.1f MiB resident\n", resident("VmRSS"));
   for (const Case& run : {Case{"text 0.0.4", Format::text, render::HistogramForm::both},
                           Case{"OpenMetrics 1.0.0", Format::openmetrics, render::HistogramForm::both},
                           Case{"protobuf, hops classic and native", Format::protobuf, render::HistogramForm::both},
+                          Case{"  without when they began", Format::protobuf, render::HistogramForm::both, false},
                           Case{"protobuf, hops native", Format::protobuf, render::HistogramForm::native},
+                          Case{"  without when they began", Format::protobuf, render::HistogramForm::native, false},
                           Case{"text, no hop histograms", Format::text, render::HistogramForm::off}}) {
     std::uint64_t series = 0;
     std::string body;
     forget_peak();
     const double before = resident("VmRSS");
-    const double seconds = fastest([&] { render_into(body, all, run, series); });
+    const double seconds = fastest([&] { render_into(body, run.begins ? all : silent, run, series); });
     report(run.name, seconds, body.size(), series, before);
   }
   std::uint64_t series = 0;

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import random
+import struct
 import subprocess
 import tempfile
 import time
@@ -167,6 +168,86 @@ def test_paths_keep_their_ids_and_ordinals_over_a_restart(fan, directory):
     with Exporter(nowhere, namespace=fan.network.ns("agent")) as exporter:
         eventually(lambda: exporter.metrics().flow_paths("lab") == {first: before[first]}, 15, "the path of one flow")
         assert ordinals_of(exporter) == {before[first]: 1}
+
+
+PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+
+
+def varint(stream, at):
+    """A number of Protocol Buffers, and what stands behind it."""
+    value = shift = 0
+    while True:
+        value |= (stream[at] & 0x7f) << shift
+        at, shift = at + 1, shift + 7
+        if not stream[at - 1] & 0x80:
+            return value, at
+
+
+def fields(message):
+    """{field: values}: numbers, and bytes of what has a length."""
+    found, at = collections.defaultdict(list), 0
+    while at < len(message):
+        key, at = varint(message, at)
+        field, kind = divmod(key, 8)
+        value, end = varint(message, at) if kind in (0, 2) else (None, at + 8)
+        if kind == 2:
+            at, end = end, end + value
+        found[field].append(value if kind == 0 else message[at:end])
+        at = end
+    return found
+
+
+def scrape(exporter):
+    """{(family, labels): (value or count, when it began)} of all that is counted."""
+    stream = exporter.request("GET", "/metrics", {"Accept": PROTOBUF}).body
+    found, at = {}, 0
+    while at < len(stream):
+        size, at = varint(stream, at)
+        family = fields(stream[at:at + size])
+        at += size
+        for metric in map(fields, family[4]):
+            labels = tuple(tuple(fields(pair)[i][0].decode() for i in (1, 2)) for pair in metric[1])
+            for kind, begin in ((3, 3), (4, 4), (7, 15)):  # counter, summary, histogram
+                for counted in map(fields, metric[kind]):
+                    (stamp,) = map(fields, counted[begin])  # each has one
+                    value = struct.unpack("<d", counted[1][0])[0] if kind == 3 else counted[1][0]
+                    found[family[1][0].decode(), labels] = value, stamp[1][0] + stamp[2][0] / 1e9
+    return found
+
+
+def test_counters_begin_anew_with_a_later_start(fan, directory):
+    """And no start moves while the process lives; what a reload adds begins then."""
+    def begins(exporter, family):
+        return {labels: begin for (name, labels), (_, begin) in scrape(exporter).items() if name == family}
+
+    runs = []
+    for run in range(2):
+        with Exporter(text(fan, directory), namespace=fan.network.ns("agent")) as exporter:
+            eventually(lambda: len(exporter.metrics().flow_paths("lab")) == FLOWS, 15, "paths of all flows")
+            first = scrape(exporter)
+            started = exporter.metrics().families["process_start_time_seconds"][0][1]
+            (own,) = {begin for (name, _), (_, begin) in first.items() if name.startswith(("ecmp_exporter", "process"))}
+            assert own == pytest.approx(started, abs=0.001)
+            assert all(started - 0.001 <= begin <= time.time() for _, begin in first.values())
+            # What is counted of a path is younger than what is of the destination.
+            added = max(begins(exporter, "ecmp_flow_probes_total").values())
+            assert added < min(begins(exporter, "ecmp_path_probes_total").values())
+            with open(exporter.config_path, "a") as file:
+                file.write('\n[[destination]]\nname = "more"\nhost = "127.0.0.1"\nflows = 1\nsource_port = 40000\n')
+            reloaded = time.time()
+            assert exporter.request("POST", "/-/reload").status == 200
+            of_more = ("ecmp_flow_probes_total", (("destination", "more"), ("flow", "40000")))
+            again = eventually(lambda: (now := scrape(exporter)).get(of_more, (0, 0))[0] and now, 15, "a round of it")
+            assert reloaded - 0.01 <= again[of_more][1] <= time.time()
+            assert {series: begin for series, (_, begin) in again.items() if series in first} \
+                == {series: begin for series, (_, begin) in first.items()}
+            runs.append(again)
+            assert exporter.stop()[0] == 0
+    before, after = runs
+    # The restart keeps the ids of the paths: so these are the same series.
+    both = [series for series in before if series in after]
+    assert len([series for series in both if series[0] == "ecmp_path_probes_total"]) >= 3
+    assert all(after[series][1] > before[series][1] for series in both)
 
 
 def ordinals_of(exporter):

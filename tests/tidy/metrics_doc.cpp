@@ -51,6 +51,10 @@ classic buckets in all of them, those of hops with every other bound of the conf
 protobuf, as `[histograms]` says. The buckets behind the classic ones are 9 % wide: a value counts at the first bound not
 below the upper edge of its bucket.
 
+Protobuf also says of each counter, histogram and summary when what it counts began (`created_timestamp`, in newer versions
+of the messages `start_timestamp`): with the process, when the destination was added, with the round in which a path or hop
+was first seen, with the first refusal. It never moves: [adr/0020](adr/0020-when-counters-began.md).
+
 ## The network
 
 In the order of their importance: when a scrape would have more series than `limits.max_series`, whole families are left

@@ -1,5 +1,7 @@
 """A decoder that is not ours reads our protobuf: protoc, with the public messages, against what it should say."""
+import collections
 import os
+import re
 import shutil
 import subprocess
 
@@ -37,6 +39,17 @@ def decoded(stream):
     return "\n".join(done)
 
 
+def assert_begins_stand_where_they_may(text):
+    """At whatever is counted, and at nothing else."""
+    kind, begun = None, collections.Counter()
+    for line in text.splitlines():
+        if re.fullmatch(r"  (counter|gauge|summary|histogram) \{", line):
+            kind = line.split()[0]
+        elif line == "    created_timestamp {":
+            begun[kind] += 1
+    assert begun["counter"] > 10 and begun["histogram"] > 0 and not begun["gauge"], begun
+
+
 @pytest.mark.parametrize("name", ["metrics", "own_metrics"])
 def test_protoc_reads_what_the_golden_bytes_say(name):
     if shutil.which("protoc") is None:
@@ -45,6 +58,7 @@ def test_protoc_reads_what_the_golden_bytes_say(name):
         text = decoded(file.read())
     # An unknown field would be told by its number.
     assert not [line for line in text.splitlines() if line.strip()[:1].isdigit()]
+    assert_begins_stand_where_they_may(text)
     path = os.path.join(GOLDEN, name + ".protobuf.txt")
     if os.environ.get("UPDATE_GOLDEN") == "1":
         with open(path, "w") as file:

@@ -312,3 +312,42 @@ TEST_CASE("another window begins empty, and no counter notices", "[agent][reload
   CHECK(traced.probes("192.0.2.1") >= before);
   CHECK(traced.gone.empty());
 }
+
+TEST_CASE("what is added begins when it is added, and a clock that is set moves no begin", "[agent][reload]") {
+  const auto wall = [](Instant at, Duration offset) { return WallTime(at.time_since_epoch() + offset); };
+  const Duration offset = 1'800'000'000s;
+  Reloaded traced({destination("192.0.2.1"), destination("b.example")});
+  traced.tracing.set_wall_offset(offset);
+  traced.pass(10s);
+  const Instant added = traced.now;
+  Destinations next = traced.config.destinations;
+  next.push_back(destination("192.0.2.2"));
+  next.push_back(destination("c.example"));
+  traced.go_over(next);
+  const auto begun = [&](const std::string& name) { return traced.told(name)->began; };
+  for (const char* name : {"192.0.2.2", "c.example"}) {
+    CAPTURE(name);
+    CHECK(begun(name) > wall(added, offset));
+    CHECK(begun(name) <= wall(traced.now, offset));
+    CHECK(traced.told(name)->flows.at(0).began == begun(name));
+  }
+  const WallTime before = begun("192.0.2.2");
+  const WallTime of_name = begun("c.example");
+
+  traced.tracing.set_wall_offset(offset + 3600s);
+  traced.answer("c.example", {"192.0.2.3"});
+  const Instant edited = traced.now;
+  next.back().flows = 3;
+  next.erase(next.begin());  // and back again
+  traced.go_over(next);
+  next.push_back(destination("192.0.2.1"));
+  traced.go_over(next);
+  traced.pass(10s);
+  CHECK(begun("192.0.2.2") == before);
+  CHECK(begun("c.example") == of_name);
+  const auto told = traced.told("c.example");
+  REQUIRE(told->flows.size() == 3);
+  CHECK(told->flows[1].began == of_name);
+  CHECK(told->flows[2].began > wall(edited, offset + 3600s));
+  CHECK(begun("192.0.2.1") > wall(edited, offset + 3600s));
+}

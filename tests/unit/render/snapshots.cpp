@@ -41,6 +41,21 @@ std::shared_ptr<const Statistics> statistics(Duration rtt) {
   return std::make_shared<const Statistics>(made);
 }
 
+/// The destination, its flows and what it counts began at one time, a path later, and a hop of it later still.
+void tell_begins(DestinationSnapshot& snapshot) {
+  using std::chrono_literals::operator""s, std::chrono_literals::operator""ms, std::chrono_literals::operator""ns;
+  snapshot.began = WallTime(1767225600s + 250ms);
+  snapshot.flows[0].began = snapshot.flows[1].began = snapshot.began;
+  for (PathSnapshot& path : snapshot.paths) {
+    path.began = snapshot.began + path.ordinal * 10s;
+    for (HopSnapshot& hop : path.hops)
+      hop.began = path.began;
+  }
+  snapshot.paths[0].hops[1].began += 1ns;
+  snapshot.paths[1].hops[2].began = {};  // not known
+  snapshot.unreachables[0].began = WallTime(1767225700s);
+}
+
 std::shared_ptr<const DestinationSnapshot> two_branches() {
   DestinationFacts facts;
   facts.name = "fra-edge";
@@ -102,6 +117,7 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   snapshot.paths_in_use = 2;
   snapshot.coverage = 0.875;
   snapshot.paths_refused = 5;
+  tell_begins(snapshot);
   return std::make_shared<const DestinationSnapshot>(snapshot);
 }
 
