@@ -192,6 +192,12 @@ void HistoryStore::close() {
 
 void HistoryStore::start(SnapshotSource snapshots) {
   snapshots_ = std::move(snapshots);
+  // The directory was taken with privileges that are gone by now. What is open could be written on, until the next file
+  // is to be made, hours later: better said at once.
+  if (open_ && ::access(directory_.c_str(), W_OK | X_OK) != 0) {
+    fail({directory_ + ": " + std::generic_category().message(errno)});
+    close();
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -305,7 +311,7 @@ void HistoryStore::write(Queue& taken) {
   if (lost > 0) {
     const std::lock_guard lock(mutex_);
     report_.dropped_not_written += lost;
-  } else if (written > 0) {
+  } else if (written > 0 && names_.written()) {
     recovered();
   }
 }

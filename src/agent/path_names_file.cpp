@@ -66,7 +66,7 @@ std::optional<Error> PathNamesFile::update(std::span<const StoredRound> rounds, 
   bool changed = false;
   for (const StoredRound& round : rounds)
     changed = take_in(names_, *round.record, now) || changed;
-  if (!changed) return std::nullopt;
+  if (!changed && !unwritten_) return std::nullopt;
   unwritten_ = true;
   if (auto error = write()) return error;
   unwritten_ = false;

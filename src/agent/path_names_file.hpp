@@ -26,6 +26,8 @@ class PathNamesFile {
   std::optional<Error> update(const Snapshots& told, WallTime now, Duration retention, bool at_all_costs);
   /// Before rounds are written: a path that nobody knows by its name yet must not be told there.
   std::optional<Error> update(std::span<const StoredRound> rounds, WallTime now);
+  /// Whether all that was taken in is on disk.
+  [[nodiscard]] bool written() const { return !unwritten_; }
 
  private:
   [[nodiscard]] std::optional<Error> write() const;

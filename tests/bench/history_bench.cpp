@@ -248,6 +248,7 @@ int main(int count, char** arguments) {
   std::vector<std::shared_ptr<const RoundRecord>> records;
   for (std::size_t i = 0; i < rounds; ++i)
     records.push_back(maker.make(i));
+  blocks(directory, records, 1, false);
   blocks(directory, records, 2, false);
   blocks(directory, records, 16, false);
   blocks(directory, records, 160, false);

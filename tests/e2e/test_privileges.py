@@ -1,10 +1,13 @@
 """What the exporter runs with: everything is given up once its sockets are open, and it still does all it has to. The other
 files here run it under the same filter, which ends it at the first system call that it should not make."""
+import contextlib
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -13,6 +16,7 @@ from lab import DESTINATION, Fan
 
 FLOWS = 4
 NOTHING = "0000000000000000"
+NOBODY = 65534
 # What packaging/systemd/ecmp_exporter.service gives the process, as far as it can be had without systemd.
 AS_UNIT = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all,+net_raw",
            "--ambient-caps=-all,+net_raw", "--bounding-set=-all,+net_raw", "--no-new-privs"]
@@ -42,7 +46,9 @@ def threads(process):
     """{field: values over all threads} of /proc/PID/task/*/status"""
     found = {}
     for task in os.listdir(f"/proc/{process.pid}/task"):
-        with open(f"/proc/{process.pid}/task/{task}/status") as status:
+        # Threads of connections come and go.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                open(f"/proc/{process.pid}/task/{task}/status") as status:
             for line in status:
                 key, _, value = line.partition(":")
                 found.setdefault(key, set()).add(value.strip())
@@ -110,6 +116,71 @@ def test_what_comes_later_works_without_privileges(fan, binary):
         eventually(lambda: running.read_log().count("configuration reloaded") >= 2, 5, running.read_log)
         assert running.stop()[0] == 0
         network.batch("agent", ["link del later"])
+
+
+@pytest.fixture()
+def history():
+    with tempfile.TemporaryDirectory(prefix="ecmp-history-") as made:
+        os.chmod(made, 0o755)
+        yield os.path.join(made, "history")
+
+
+def with_history(directory):
+    return config(destinations()) + f'\n[history]\ndirectory = "{directory}"\n'
+
+
+def owner(path):
+    return os.stat(path).st_uid
+
+
+def written(exporter):
+    return exporter.metrics().families["ecmp_exporter_history_disk_writable"][0][1] == 1
+
+
+def test_the_history_is_kept_by_the_user_that_it_becomes(fan, binary, history):
+    os.mkdir(history, 0o750)
+    os.chown(history, NOBODY, NOBODY)
+    begin, before = now(), None
+    for _ in range(2):
+        with Exporter(with_history(history), fan.network.ns("agent"), arguments=["--user=nobody"], binary=binary) as running:
+            all_reach(running, 2 * FLOWS)
+            files = eventually(lambda: [f for f in os.listdir(history) if f.startswith("rounds-")], 10, running.read_log)
+            # Opened as root is only what was there before; what is made then is the user's.
+            assert owner(os.path.join(history, files[0])) == NOBODY
+            if before is not None:
+                assert set(map(json.dumps, running.paths(since=begin))) >= before
+            for reload in (lambda: running.request("POST", "/-/reload"),
+                           lambda: os.kill(running.process.pid, signal.SIGHUP)):
+                count = running.read_log().count("configuration reloaded")
+                reload()
+                eventually(lambda: running.read_log().count("configuration reloaded") > count, 5, running.read_log)
+            all_reach(running, 2 * FLOWS, now())
+            assert written(running) and " level=error " not in running.read_log()
+            before = set(map(json.dumps, running.paths(since=begin)))
+            assert running.stop()[0] == 0, running.read_log()
+
+
+@pytest.mark.parametrize("launched", ["user", "root"])
+def test_a_history_that_cannot_be_written_after_the_drop_is_told_once(fan, binary, history, launched):
+    """As root without --user: a directory of somebody else's takes a capability that is gone."""
+    mine, others, arguments = (NOBODY, 0, ["--user=nobody"]) if launched == "user" else (0, NOBODY, [])
+    os.mkdir(history, 0o755)
+    os.chown(history, others, others)
+    with Exporter(with_history(history), fan.network.ns("agent"), arguments=arguments, binary=binary) as running:
+        all_reach(running, 2 * FLOWS)
+        assert not written(running)
+        os.kill(running.process.pid, signal.SIGHUP)
+        eventually(lambda: "configuration reloaded" in running.read_log(), 5, running.read_log)
+        errors = [line for line in running.read_log().splitlines() if " level=error " in line]
+        assert len(errors) == 1, errors
+        assert "the history is not written to disk; it is tried again" in errors[0]
+        assert f'error="{history}: Permission denied"' in errors[0]
+        for path in (history, *(os.path.join(history, name) for name in os.listdir(history))):
+            os.chown(path, mine, mine)
+        eventually(lambda: written(running), 10, running.read_log)
+        assert [name for name in os.listdir(history) if name.startswith("rounds-")]
+        assert running.stop()[0] == 0
+        assert running.read_log().count("is not written to disk") == 1
 
 
 @pytest.mark.parametrize("mode,seccomp", [("on", "filter"), ("off", "off")])
