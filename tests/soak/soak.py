@@ -290,7 +290,8 @@ class Soak:
 
     def judge_silence(self, silences):
         """Hops keep quiet while their router answers little, and at no other time. The first limit of each branch must be
-        told; by the next one pacing may ask it less often than it answers."""
+        told; by the next one pacing may ask it less often than it answers. A silence is counted when its round is over, and
+        told when its destination's figures are published again, each up to a second later."""
         # Behind a branch that loses, one probe may get lost where a farther one gets through.
         def limiting(slot):
             late = [other for other in self.replaced(slot.begin, slot.branch) if other.end < slot.begin]
@@ -303,14 +304,14 @@ class Soak:
             grown += [(hop, begin, end) for hop, count in after.items() if count > before.get(hop, 0)]
         for hop, begin, end in grown:
             if not any(slot.fault in reasons and hop in reasons[slot.fault](slot)
-                       and slot.begin - BEFORE <= end and begin <= slot.end + BEFORE for slot in self.plan):
+                       and slot.begin - BEFORE <= end and begin <= slot.end + AFTER for slot in self.plan):
                 self.wrong.append(f"{hop} was silent without a limit, {begin - self.plan[0].begin:.1f} s on")
         limited = set()
         for slot in self.plan:
             if slot.fault != "icmp_limit" or slot.branch in limited:
                 continue
             limited.add(slot.branch)
-            if not any(hop in self.own(self.fan.branch(slot.branch)) and slot.begin <= end and begin <= slot.end + BEFORE
+            if not any(hop in self.own(self.fan.branch(slot.branch)) and slot.begin <= end and begin <= slot.end + AFTER
                        for hop, begin, end in grown):
                 self.wrong.append(f"not told: {slot}")
 
