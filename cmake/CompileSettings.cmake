@@ -15,9 +15,9 @@ target_include_directories(compile_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports null dereferences and uninitialised optionals inside libstdc++ and fmt once it inlines them.
-  # With a precompiled <string> it also finds impossible sizes in std::string's own fill.
+  # With a precompiled <string> it also finds impossible sizes and bounds in std::string's own fill.
   target_compile_options(compile_settings INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized
-                         -Wno-stringop-overflow -Wduplicated-cond -Wlogical-op
+                         -Wno-stringop-overflow -Wno-array-bounds -Wduplicated-cond -Wlogical-op
                          # At -O3 it takes "literal" + std::string for overlapping copies (GCC bug 105651).
                          $<$<CONFIG:Release>:-Wno-restrict>)
 endif()
