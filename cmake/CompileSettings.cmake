@@ -22,6 +22,16 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                          $<$<CONFIG:Release>:-Wno-restrict>)
 endif()
 
+option(ECMP_UNITY "Compile files in groups (cmake/Unity.cmake)" OFF)
+if(ECMP_UNITY)
+  # A local variable may have the name of another file's constant, and a class a member of a type in a group's anonymous
+  # namespace. Builds without groups find what is wrong within one file.
+  target_compile_options(compile_settings INTERFACE -Wno-shadow)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(compile_settings INTERFACE -Wno-subobject-linkage)
+  endif()
+endif()
+
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # libstdc++ 12's own std::stable_sort uses what it has marked as deprecated, and clang says so at our call of it.
   # g++ still tells of ours.
@@ -38,6 +48,18 @@ function(ecmp_precompile target)
       <span> <string> <string_view> <unordered_map> <utility> <variant> <vector> <fmt/format.h> ${ARGN})
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       target_compile_options(${target} PRIVATE -fpch-preprocess) # ccache looks into the header's dependencies by it
+    endif()
+  endif()
+endfunction()
+
+# The same for `target`, which is linked to core, with what was precompiled for that.
+function(ecmp_share_precompiled target)
+  if(ECMP_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM core)
+    # g++ takes precompiled headers only where the same macros are defined, and core is compiled with these.
+    target_link_libraries(${target} PRIVATE PkgConfig::TOMLPLUSPLUS)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      target_compile_options(${target} PRIVATE -fpch-preprocess)
     endif()
   endif()
 endfunction()

@@ -1,4 +1,4 @@
-# Everything here is a Debian 12 package; packaging/dependencies.sh is the list.
+# Everything here is a package of Debian 12 and 13; packaging/dependencies.sh is the list.
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
@@ -11,6 +11,10 @@ find_package(OpenSSL 3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
+# src/net/http_connection.cpp derives from its server, whose protected functions change from version to version.
+if(HTTPLIB_VERSION VERSION_LESS 0.11 OR HTTPLIB_VERSION VERSION_GREATER_EQUAL 0.19)
+  message(FATAL_ERROR "cpp-httplib is ${HTTPLIB_VERSION} here: this program works with 0.11 (Debian 12) to 0.18 (Debian 13)")
+endif()
 pkg_check_modules(YAMLCPP REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The one list of the Debian 12 packages that this project needs. Installs those that are missing:
-#   packaging/dependencies.sh build | run | runtime | package | test
+# The one list of the packages of Debian 12 and 13 that this project needs. Installs those that are missing:
+#   packaging/dependencies.sh [--list] build | run | runtime | package | test
 # build: to compile. run: for the quickstart's lab. runtime: the libraries alone, for an image. package: for the Debian
-# packages. test: all of these.
+# packages. test: all of these. --list KIND... prints the names for the release of this machine, and installs nothing.
 # A second run finds everything there, asks nobody and needs neither root nor a network.
 set -euo pipefail
 
@@ -14,10 +14,18 @@ build_packages=(
 )
 # The program links its libraries dynamically; the -dev packages bring them. What is here is for the lab around it.
 run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
-# Shared libraries of the programs; a test compares the list with what they are linked to.
+# Shared libraries of the programs; a test compares the list with what they are linked to. Their names hold versions.
+release=$(. /etc/os-release 2> /dev/null && echo "${VERSION_CODENAME:-}")
+case $release in
+  trixie)
+    libraries=(libcpp-httplib0.18 libfmt10 libpcap0.8t64 libspdlog1.15 libssl3t64 libtomlplusplus3t64 libyaml-cpp0.8)
+    ;;
+  *)
+    libraries=(libcpp-httplib0.11 libfmt9 libpcap0.8 libspdlog1.10 libssl3 libtomlplusplus3 libyaml-cpp0.7)
+    ;;
+esac
 runtime_packages=(
-  libc-ares2 libcpp-httplib0.11 libcrypt1 libfmt9 libpcap0.8 libprometheus-cpp-core1.0 libspdlog1.10 libssl3
-  libtomlplusplus3 libyaml-cpp0.7 libzstd1 zlib1g
+  "${libraries[@]}" libc-ares2 libcrypt1 libprometheus-cpp-core1.0 libzstd1 zlib1g
   libcap2-bin ca-certificates
 )
 package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
@@ -32,7 +40,7 @@ test_packages=(
 )
 
 usage() {
-  echo "usage: packaging/dependencies.sh build|run|runtime|package|test..." >&2
+  echo "usage: packaging/dependencies.sh [--list] build|run|runtime|package|test..." >&2
   exit 2
 }
 
@@ -60,6 +68,11 @@ apt() {
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 wanted=()
+list=no
+if [ "${1:-}" = --list ]; then
+  list=yes
+  shift
+fi
 [ $# -gt 0 ] || usage
 for kind in "$@"; do
   case $kind in
@@ -72,6 +85,10 @@ for kind in "$@"; do
   esac
 done
 
+if [ $list = yes ]; then
+  printf '%s\n' "${wanted[@]}" | sort --unique
+  exit 0
+fi
 if ! command -v dpkg-query > /dev/null; then
   echo "dependencies.sh: this is not a Debian system; install by hand: ${wanted[*]}" >&2
   exit 1

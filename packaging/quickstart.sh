@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a clone to a running exporter with one command (Debian 12, as root):
+# From a clone to a running exporter with one command (Debian 12 or 13, as root):
 #
 #   packaging/quickstart.sh                   in a small network of namespaces with four equal-cost paths
 #   packaging/quickstart.sh --no-lab CONFIG   in the real network, on a configuration of yours
@@ -90,13 +90,34 @@ trap clean_up EXIT
 trap 'exit 0' INT TERM
 trap 'exit 129' HUP
 
+# While child $1 builds: how far it is, on a terminal in one line, otherwise in a line now and then.
+show_progress() {
+  local shown='' now turn=0 pause=1
+  [ -t 1 ] || pause=10
+  while kill -0 "$1" 2> /dev/null; do
+    now=$(tail -c 2000 "$log" | grep -o '^\[[0-9]*/[0-9]*\]' | tail -n 1)
+    if [ -n "$now" ] && [ "$now" != "$shown" ] && [ $((turn % pause)) = 0 ]; then
+      if [ -t 1 ]; then printf '\rquickstart: built %s ' "$now"; else say "built $now"; fi
+      shown=$now
+    fi
+    turn=$((turn + 1))
+    sleep 1
+  done
+  if [ -t 1 ] && [ -n "$shown" ]; then echo; fi
+}
+
+build_failed() {
+  tail -n 30 "$log" >&2
+  fail "the build failed"
+}
+
 build() {
-  say "building a release (minutes at the first time; log: $log)"
+  say "building a release (some minutes at the first time; log: $log)"
   mkdir -p build
-  if ! { step cmake --preset release && step cmake --build --preset release; } < /dev/null > "$log" 2>&1; then
-    tail -n 30 "$log" >&2
-    fail "the build failed"
-  fi
+  step cmake --preset release < /dev/null > "$log" 2>&1 || build_failed
+  start cmake --build --preset release < /dev/null >> "$log" 2>&1
+  show_progress "$child"
+  wait "$child" || build_failed
   [ -x "$exporter" ] || fail "the build made no $exporter"
 }
 

@@ -57,7 +57,7 @@ Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, st
                          : name == "debug"     ? &debug
                                                : nullptr;
     if (wanted == nullptr)
-      return Error{"parameter " + config::quoted(name) + " is unknown: destination, module and debug are there"};
+      return Error{"parameter " + config::in_quotes(name) + " is unknown: destination, module and debug are there"};
     if (wanted->has_value()) return Error{"parameter " + name + " is there twice"};
     *wanted = value;
   }
@@ -66,13 +66,13 @@ Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, st
   if (debug && *debug != "true" && *debug != "false") return Error{"parameter debug: must be true or false"};
   query.debug = debug && *debug == "true";
   const auto found = std::ranges::find(modules, *module, &config::Module::name);
-  if (found == modules.end()) return Error{"parameter module: " + config::quoted(*module) + " is not configured"};
+  if (found == modules.end()) return Error{"parameter module: " + config::in_quotes(*module) + " is not configured"};
   query.module = static_cast<std::size_t>(found - modules.begin());
   query.host = *destination;
   query.address = IpAddress::parse(*destination);
   const std::string_view expected = wrong_with_host(query.host, query.address, found->probe.family);
   if (!expected.empty())
-    return Error{"parameter destination=" + config::quoted(query.host) + ": expected " + std::string(expected)};
+    return Error{"parameter destination=" + config::in_quotes(query.host) + ": expected " + std::string(expected)};
   return query;
 }
 

@@ -212,7 +212,7 @@ void read_flows(const Given& given, TraceRequest& request) {
       given.number("max-ttl", request.max_ttl, 1, 255, "maximum TTL must be between 0 and 255"));
   if (given.has("source-address")) {
     request.source_address = IpAddress::parse(given.text("source-address"));
-    if (!request.source_address) wrong(config::quoted(given.text("source-address")) + " is not an address");
+    if (!request.source_address) wrong(config::in_quotes(given.text("source-address")) + " is not an address");
   }
   request.interface = given.text("interface");
 }

@@ -58,8 +58,8 @@ void report_overlap(Pair pair, Problems& problems) {
   problems.add(second->ports_where,
                fmt::format("{} {} to {} of {} overlap with those of {} (line {}): same host {}, both {}; set another "
                            "source_port",
-                           noun, from, to, quoted(b.name), quoted(a.name), first->name_where.line, quoted(b.host),
-                           protocol_name(b.protocol)));
+                           noun, from, to, in_quotes(b.name), in_quotes(a.name), first->name_where.line,
+                           in_quotes(b.host), protocol_name(b.protocol)));
 }
 
 /// Sweeps over source ports: whoever begins before the end of all that began earlier, overlaps. Each destination is

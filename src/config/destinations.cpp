@@ -123,13 +123,13 @@ class DestinationReader {
       if (!is_label_name(label.key)) {
         problems.add(label.where, fmt::format("label {}: expected a name of letters, digits and underscores that does "
                                               "not begin with a digit",
-                                              quoted(label.key)));
+                                              in_quotes(label.key)));
       } else if (label.key.starts_with("__")) {
         problems.add(label.where,
-                     fmt::format("label {}: names that begin with \"__\" are Prometheus' own", quoted(label.key)));
+                     fmt::format("label {}: names that begin with \"__\" are Prometheus' own", in_quotes(label.key)));
       } else if (std::ranges::find(kReservedLabels, label.key) != kReservedLabels.end()) {
         problems.add(label.where, fmt::format("label {}: ecmp_destination_info has a label of this name already",
-                                              quoted(label.key)));
+                                              in_quotes(label.key)));
       } else if (value == nullptr || !is_utf8(*value)) {
         problems.add_value(label.key, label.node.where, label.node.text, "expected a string");
       } else {

@@ -134,7 +134,7 @@ class TargetReader {
   void read_key(const Entry& label, GroupKeys& group) {
     const std::string_view key = std::string_view(label.key).substr(kOurs.size());
     if (key == "host" || key == "labels") {
-      problems_.add(label.where, fmt::format("{}: {}", quoted(label.key),
+      problems_.add(label.where, fmt::format("{}: {}", in_quotes(label.key),
                                              key == "host" ? "the target is the host"
                                                            : "labels are those that do not begin with \"__\""));
     } else if (!std::holds_alternative<std::string>(label.node.value)) {
@@ -160,7 +160,7 @@ class TargetReader {
     if (split.port) {
       if (const auto given = std::ranges::find(group.keys, "port", &Entry::key); given != group.keys.end()) {
         problems_.add_value("__ecmp_port", given->node.where, given->node.text,
-                            fmt::format("the target {} has a port already", quoted(target.value)));
+                            fmt::format("the target {} has a port already", in_quotes(target.value)));
       } else {
         entries.push_back({"port", target.where, {target.where, target.text, *split.port}});
       }

@@ -115,8 +115,9 @@ Problem describe(const toml::parse_error& error, const Source& source) {
     line.remove_prefix(1);
   while (!line.empty() && (line.back() == ' ' || line.back() == '\r'))
     line.remove_suffix(1);
-  return {where.line, where.column,
-          fmt::format("not TOML: {}, in {}", printable(without_secrets(reason), 200), quoted(without_secrets(line)))};
+  return {
+      where.line, where.column,
+      fmt::format("not TOML: {}, in {}", printable(without_secrets(reason), 200), in_quotes(without_secrets(line)))};
 }
 
 }  // namespace

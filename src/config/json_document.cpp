@@ -112,7 +112,7 @@ class Builder {
         std::ranges::adjacent_find(sorted, {}, [](const Entry* entry) -> const std::string& { return entry->key; });
     if (twice != sorted.end()) {
       const Entry& second = **std::next(twice);
-      return fail(second.where, fmt::format("{} stands there twice", config::quoted(second.key)));
+      return fail(second.where, fmt::format("{} stands there twice", config::in_quotes(second.key)));
     }
     return close();
   }

@@ -46,7 +46,7 @@ class Walk {
     const std::size_t begin = at_;
     const auto point = decode_utf8(text_, at_);
     if (!point) {
-      fail(fmt::format("byte {} is not UTF-8", quoted(text_.substr(begin, 1))));
+      fail(fmt::format("byte {} is not UTF-8", in_quotes(text_.substr(begin, 1))));
       return 0;
     }
     if (*point == '\n') {

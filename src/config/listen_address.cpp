@@ -42,7 +42,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   const auto port = parse_port(text.substr(colon + 1));
   if (!port) {
     return Error{
-        fmt::format("expected a port from 0 to 65535 after the colon, not {}", quoted(text.substr(colon + 1)))};
+        fmt::format("expected a port from 0 to 65535 after the colon, not {}", in_quotes(text.substr(colon + 1)))};
   }
   if (host.empty()) return ListenAddress{.port = *port};
 
@@ -50,7 +50,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
     if (host.back() != ']') return unusable;
     host = host.substr(1, host.size() - 2);
     const auto address = IpAddress::parse(host);
-    if (!address || address->is_v4()) return Error{fmt::format("{} is not an IPv6 address", quoted(host))};
+    if (!address || address->is_v4()) return Error{fmt::format("{} is not an IPv6 address", in_quotes(host))};
     return ListenAddress{.host = std::string(host), .address = address, .port = *port};
   }
   if (host.find(':') != std::string_view::npos) return Error{"an IPv6 address here needs brackets: \"[::1]:10815\""};

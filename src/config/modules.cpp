@@ -84,7 +84,7 @@ void read_table(TableReader& root, const ProbeKeys& defaults, Config& config) {
       problems.add(entry.where,
                    fmt::format("module {}: expected a name of at most 64 letters, digits, \"_\", \"-\" and "
                                "\".\"",
-                               quoted(entry.key)));
+                               in_quotes(entry.key)));
     } else if (!std::holds_alternative<Node::Table>(entry.node.value)) {
       problems.add_value(entry.key, entry.node.where, entry.node.text, "expected a table: [modules.NAME]");
     } else if (config.modules.size() == kMostModules) {

@@ -200,8 +200,8 @@ void TableReader::refuse_unknown_keys() {
     // When nobody will see it, a suggestion is not worth its time: a hostile file has millions of such keys.
     const std::string_view meant = problems_.full() ? std::string_view() : nearest(entry.key, known_);
     problems_.add(entry.where, meant.empty()
-                                   ? fmt::format("unknown key {}", quoted(entry.key))
-                                   : fmt::format("unknown key {}: did you mean \"{}\"?", quoted(entry.key), meant));
+                                   ? fmt::format("unknown key {}", in_quotes(entry.key))
+                                   : fmt::format("unknown key {}: did you mean \"{}\"?", in_quotes(entry.key), meant));
   }
 }
 

@@ -73,10 +73,10 @@ class Selector {
 std::string describe(const Found& wanted, const Found& first, LeftOut reason) {
   if (reason == LeftOut::duplicate) {
     return fmt::format("{}: left out: the destination of {} has the name {} already", wanted.origin, first.origin,
-                       quoted(wanted.destination.name));
+                       in_quotes(wanted.destination.name));
   }
   return fmt::format("{}: left out: the source ports of {} overlap with those of {} of {}: same host, both {}",
-                     wanted.origin, quoted(wanted.destination.name), quoted(first.destination.name), first.origin,
+                     wanted.origin, in_quotes(wanted.destination.name), in_quotes(first.destination.name), first.origin,
                      protocol_name(wanted.destination.protocol));
 }
 

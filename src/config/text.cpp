@@ -89,7 +89,7 @@ std::string printable(std::string_view text, std::size_t longest) {
   return out;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return fmt::format("\"{}\"", printable(text));
 }
 

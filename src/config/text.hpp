@@ -25,7 +25,7 @@ std::optional<char32_t> decode_utf8(std::string_view text, std::size_t& at);
 [[nodiscard]] std::string printable(std::string_view text, std::size_t longest = 80);
 
 /// printable() in double quotes.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 /// The text without passwords in URLs and without bcrypt hashes, for lines that are quoted because they could not be
 /// read.

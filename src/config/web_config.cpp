@@ -256,10 +256,10 @@ void read_users(TableReader& root, WebConfig& config) {
     const auto* hash = std::get_if<std::string>(&user.node.value);
     const std::string wrong = wrong_with_hash(hash != nullptr ? *hash : std::string_view());
     if (user.key.find(':') != std::string::npos) {
-      problems.add(user.where, fmt::format("basic_auth_users: {}: a name cannot have a colon", quoted(user.key)));
+      problems.add(user.where, fmt::format("basic_auth_users: {}: a name cannot have a colon", in_quotes(user.key)));
     } else if (!wrong.empty()) {
       problems.add(user.node.absent ? user.where : user.node.where,
-                   fmt::format("basic_auth_users: {}: {}", quoted(user.key), wrong));
+                   fmt::format("basic_auth_users: {}: {}", in_quotes(user.key), wrong));
     } else {
       config.users.emplace(user.key, *hash);
     }

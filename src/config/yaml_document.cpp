@@ -142,7 +142,7 @@ class Builder : public YAML::EventHandler {
       array->push_back(std::move(node));
     } else if (!parent.entry) {
       if (!parent.keys.insert(text).second)
-        throw Refusal{{node.where.line, node.where.column, fmt::format("key {} is there twice", quoted(text))}};
+        throw Refusal{{node.where.line, node.where.column, fmt::format("key {} is there twice", in_quotes(text))}};
       parent.entry = Entry{text, node.where, {}};
     } else {
       parent.entry->node = std::move(node);

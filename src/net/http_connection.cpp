@@ -250,10 +250,21 @@ class Connection : private httplib::Server {
     answered_ = false;
     stream_.offer(head_.forwarded);
     bool told_to_close = false;
-    const bool complete = process_request(stream_, close_, told_to_close, nullptr);
+    const bool complete = process(stream_, told_to_close);
     const bool sent = stream_.flush();
     abandoned_ = !complete || !sent;
     return !abandoned_ && !close_;
+  }
+
+  /// The one call that differs among the versions of httplib: 0.18 also wants addresses, which only its own routes
+  /// read. cmake/Dependencies.cmake knows the versions for which this is tested.
+  template <typename Stream>
+  bool process(Stream& stream, bool& told_to_close) {
+    if constexpr (requires { process_request(stream, close_, told_to_close, nullptr); }) {
+      return process_request(stream, close_, told_to_close, nullptr);
+    } else {
+      return process_request(stream, {}, 0, {}, 0, close_, told_to_close, nullptr);
+    }
   }
 
   /// The rest of a request did not come. Always false.

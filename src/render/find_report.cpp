@@ -8,6 +8,7 @@
 
 #include "path/loss_begin.hpp"
 #include "render/append.hpp"
+#include "render/fan_text.hpp"
 
 namespace ecmp::render {
 namespace {
@@ -28,10 +29,6 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
     append_utf8(out, name);
     out += ')';
   }
-}
-
-std::string counted(std::size_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
 void append_flow(std::string& out, const DestinationFacts& facts, const Flow& flow) {

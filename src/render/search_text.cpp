@@ -4,17 +4,10 @@
 #include <fmt/format.h>
 
 #include "render/append.hpp"
+#include "render/fan_text.hpp"
 #include "render/json_parts.hpp"
 
 namespace ecmp::render {
-
-namespace {
-
-std::string counted(std::uint64_t count, const char* noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
-}  // namespace
 
 std::string search_text(const SearchProgress& progress) {
   if (progress.searching && progress.finished == 0) {

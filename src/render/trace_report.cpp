@@ -9,6 +9,7 @@
 
 #include "packet/message.hpp"
 #include "render/append.hpp"
+#include "render/fan_text.hpp"
 #include "render/search_text.hpp"
 
 namespace ecmp::render {
@@ -56,10 +57,6 @@ std::string milliseconds(Duration time) {
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   if (whole == 0) return "-";
   return fmt::format("{:.1f}", 100 * static_cast<double>(part) / static_cast<double>(whole));
-}
-
-std::string counted(std::uint64_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
 /// A path in use, and the flows on it. Those that have no path are under ordinal 0, last.

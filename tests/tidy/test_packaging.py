@@ -81,9 +81,8 @@ def test_the_image_is_made_by_scripts_of_the_tree():
 
 
 def packages(kind):
-    """The packages of one list of dependencies.sh."""
-    body = re.search(rf"^{kind}_packages=\((.*?)\)$", read("packaging/dependencies.sh"), re.MULTILINE | re.DOTALL).group(1)
-    return set(re.sub(r"#.*", "", body).split())
+    """The packages of one list of dependencies.sh, for the release of this machine."""
+    return set(run(os.path.join(ROOT, "packaging/dependencies.sh"), "--list", kind).stdout.split())
 
 
 def test_the_list_of_libraries_is_what_the_programs_are_linked_to():

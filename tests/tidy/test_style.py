@@ -187,7 +187,8 @@ def test_paths_that_documents_name_exist():
 
 
 def test_the_documents_everybody_looks_for_are_there():
-    missing = [name for name in ("README.md", "CHANGELOG.md", "LICENSE", "docs/ARCHITECTURE.md", "docs/lab.md")
+    missing = [name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md", "docs/ARCHITECTURE.md",
+                                 "docs/lab.md")
                if not os.path.exists(os.path.join(ROOT, name))]
     assert not missing
 
