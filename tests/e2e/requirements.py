@@ -41,6 +41,7 @@ def reasons():
         "test_page.py": missing_tools("chromium"),
         "test_quickstart.py": missing_tools("curl"),
         "test_packages.py": missing_tools("dpkg-buildpackage", "dh", "lintian", "setpriv") + too_long("ECMP_PACKAGES"),
+        "test_image.py": missing_tools("debootstrap", "tar") + too_long("ECMP_IMAGE"),
         "test_web_config.py": missing_tools("curl", "openssl", "prometheus"),
     }
     return {name: lab + more for name, more in needs.items() if lab + more}

@@ -1,7 +1,9 @@
 #include "net/sandbox.hpp"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <fcntl.h>
 #include <functional>
 #include <sched.h>
 #include <sys/mman.h>
@@ -61,6 +63,10 @@ TEST_CASE("under the filter a process can do its own work", "[net][sandbox]") {
   CHECK(works([] {
           rlimit limit{};
           return ::getrlimit(RLIMIT_NOFILE, &limit) == 0;
+        }) == 0);
+  CHECK(works([] {
+          std::array<int, 2> ends{};
+          return ::pipe2(ends.data(), O_CLOEXEC) == 0;
         }) == 0);
   CHECK(works([]() -> bool { ::abort(); }) == -SIGABRT);
 }
