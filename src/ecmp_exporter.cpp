@@ -10,6 +10,7 @@
 #include "agent/config_file.hpp"
 #include "agent/log.hpp"
 #include "agent/memory.hpp"
+#include "agent/process_usage.hpp"
 #include "agent/version.hpp"
 #include "agent/web_config_file.hpp"
 #include "net/privilege.hpp"
@@ -101,6 +102,7 @@ int run(const ecmp::CommandLine& command_line) {
 
 int main(int argc, char** argv) {
   ecmp::settle_memory();
+  ecmp::raise_descriptor_limit();
   const auto command_line = ecmp::parse_command_line(argc, argv);
   if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) {
     std::fputs(exit->out.c_str(), stdout);

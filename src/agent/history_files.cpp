@@ -5,6 +5,7 @@
 #include <charconv>
 #include <dirent.h>
 #include <fmt/format.h>
+#include <iterator>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -19,9 +20,11 @@ namespace {
 constexpr std::uint64_t kFilesForBytes = 32;
 constexpr int kFilesForRetention = 24;
 constexpr std::uint64_t kLeastFile = 1u << 20;
-constexpr std::uint64_t kMostFile = 64u << 20;
+constexpr std::uint64_t kMostFile = 1u << 30;
 /// Files deleted at once: a file system may take a while over each.
 constexpr int kDeletedAtOnce = 4;
+/// So many calls of trim() apart, those that could not be read are tried again: once in a minute.
+constexpr std::uint32_t kTrimsToRead = 12;
 /// Heads looked at in one step of a reader: some milliseconds.
 constexpr int kHeadsPerStep = 2048;
 
@@ -67,6 +70,7 @@ std::optional<HistoryFiles::Problem> HistoryFiles::open() {
   if (!firsts.ok()) return Problem{{firsts.error()}};
   Segments found;
   std::vector<std::string> useless;
+  std::vector<std::uint64_t> unread;
   std::uint64_t damaged = 0;
   std::uint64_t end = 0;
   for (const std::uint64_t first : *firsts) {
@@ -75,6 +79,11 @@ std::optional<HistoryFiles::Problem> HistoryFiles::open() {
     if (const auto* refused = std::get_if<HistorySegment::Refused>(&opened)) {
       if (refused->newer) return Problem{{refused->why}, true};
       if (refused->empty && ::unlink(path.c_str()) == 0) continue;
+      if (refused->unreadable) {
+        log::warn("a file of the history cannot be read now, and is left as it is", {{"problem", refused->why}});
+        unread.push_back(first);
+        continue;
+      }
       log::warn("a file of the history is left out", {{"problem", refused->why}});
       useless.push_back(path);
       ++damaged;
@@ -93,6 +102,7 @@ std::optional<HistoryFiles::Problem> HistoryFiles::open() {
       damaged += segment->damaged();
     }
     end = segment->end();
+    if (!found.empty()) found.back()->close();
     found.push_back(std::move(segment));
   }
   if (!found.empty()) {
@@ -100,6 +110,7 @@ std::optional<HistoryFiles::Problem> HistoryFiles::open() {
     began_ = found.back()->oldest();
   }
   useless_ = std::move(useless);
+  unread_ = std::move(unread);
   const std::lock_guard lock(mutex_);
   segments_ = std::move(found);
   damaged_ += damaged;
@@ -108,10 +119,9 @@ std::optional<HistoryFiles::Problem> HistoryFiles::open() {
 
 std::optional<Error> HistoryFiles::begin_file(std::uint64_t first, WallTime now) {
   const std::string path = path_of(first);
-  // One that could not be read: it has nothing for us.
+  // One that is none of ours makes room, and stays for whoever has put it there.
   if (const auto useless = std::ranges::find(useless_, path); useless != useless_.end()) {
-    ::unlink(path.c_str());
-    useless_.erase(useless);
+    if (::rename(path.c_str(), (path + ".damaged").c_str()) == 0) useless_.erase(useless);
   }
   auto made = HistorySegment::create(path, kind_, first);
   if (!made.ok()) return Error{made.error()};
@@ -130,7 +140,9 @@ std::optional<Error> HistoryFiles::append(std::vector<HistoryBatch>& group, cons
   const std::uint64_t most = std::clamp(limits.bytes / kFilesForBytes, kLeastFile, kMostFile);
   // A clock that was set back begins a new file too: the ages within one are to be alike.
   const bool full = segments_.empty() || segments_.back()->bytes() >= most ||
-                    now - began_ > limits.retention / kFilesForRetention || now < began_ - std::chrono::minutes(1);
+                    now - began_ > limits.retention / kFilesForRetention || now < began_ - std::chrono::minutes(1) ||
+                    // Numbers rise from file to file: nothing may come before one that could not be read.
+                    (!unread_.empty() && unread_.back() > segments_.back()->first());
   if (full && (segments_.empty() || !segments_.back()->empty())) {
     if (!segments_.empty()) static_cast<void>(segments_.back()->sync());
     if (auto error = begin_file(first, now)) return error;
@@ -138,7 +150,40 @@ std::optional<Error> HistoryFiles::append(std::vector<HistoryBatch>& group, cons
   return segments_.back()->append(group);
 }
 
+/// What could not be read may be readable by now: another owner, a cable, fewer open files.
+void HistoryFiles::read_unread() {
+  std::erase_if(unread_, [&](std::uint64_t first) {
+    const std::string path = path_of(first);
+    auto opened = HistorySegment::open(path, kind_);
+    if (const auto* refused = std::get_if<HistorySegment::Refused>(&opened)) {
+      if (refused->unreadable && ::access(path.c_str(), F_OK) == 0) return false;
+      if (::access(path.c_str(), F_OK) == 0) useless_.push_back(path);
+      return true;
+    }
+    auto segment = std::get<std::shared_ptr<HistorySegment>>(std::move(opened));
+    const auto behind =
+        std::ranges::find_if(segments_, [&](const auto& known) { return known->first() > segment->first(); });
+    const bool fits = segment->first() == first &&
+                      (behind == segments_.end() || segment->end() <= (*behind)->first()) &&
+                      (behind == segments_.begin() || (*std::prev(behind))->end() <= segment->first());
+    if (!fits) {
+      useless_.push_back(path);
+      return true;
+    }
+    log::info("a file of the history can be read again", {{"file", path}});
+    segment->close();
+    const std::lock_guard lock(mutex_);
+    damaged_ += segment->damaged();
+    segments_.insert(behind, std::move(segment));
+    return true;
+  });
+}
+
 void HistoryFiles::trim(const Limits& limits, WallTime now) {
+  if (++trims_ % kTrimsToRead == 0) read_unread();
+  // A reader holds the file that it reads. One that comes between the look and the closing opens it again.
+  for (std::size_t i = 0; i + 1 < segments_.size(); ++i)
+    if (segments_[i].use_count() == 1) segments_[i]->close();
   for (int deleted = 0; deleted < kDeletedAtOnce && !segments_.empty(); ++deleted) {
     std::uint64_t bytes = 0;
     for (const auto& segment : segments_)
@@ -173,6 +218,14 @@ bool HistoryFiles::in_place() const {
 std::uint64_t HistoryFiles::end() const {
   const std::lock_guard lock(mutex_);
   return segments_.empty() ? 0 : segments_.back()->end();
+}
+
+std::optional<WallTime> HistoryFiles::newest() const {
+  const std::lock_guard lock(mutex_);
+  std::optional<WallTime> newest;
+  for (const auto& segment : segments_)
+    if (!segment->empty() && (!newest || segment->newest() > *newest)) newest = segment->newest();
+  return newest;
 }
 
 HistoryFiles::Size HistoryFiles::size() const {

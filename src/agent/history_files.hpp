@@ -40,7 +40,8 @@ class HistoryFiles {
   std::optional<Problem> open();
   /// Appends a group of batches, in a new file where the newest is full.
   std::optional<Error> append(std::vector<HistoryBatch>& group, const Limits& limits, WallTime now);
-  /// Deletes some files that are too old or too many.
+  /// Deletes some files that are too old, by the clock that is believed, or too many; closes those that nobody reads,
+  /// and looks now and then whether one that could not be read can be by now.
   void trim(const Limits& limits, WallTime now);
   std::optional<Error> sync();
   [[nodiscard]] bool in_place() const;
@@ -61,6 +62,10 @@ class HistoryFiles {
 
   /// The number behind the newest on disk; 0 without any.
   [[nodiscard]] std::uint64_t end() const;
+  /// False if the newest file cannot be read: nobody knows how far its numbers go. By the thread that writes.
+  [[nodiscard]] bool end_known() const { return unread_.empty() || unread_.back() < end(); }
+  /// When the newest item began; none without any.
+  [[nodiscard]] std::optional<WallTime> newest() const;
 
   struct Size {
     std::uint64_t files = 0;
@@ -74,6 +79,7 @@ class HistoryFiles {
   using Segments = std::vector<std::shared_ptr<HistorySegment>>;
 
   [[nodiscard]] std::string path_of(std::uint64_t first) const;
+  void read_unread();
   std::optional<Error> begin_file(std::uint64_t first, WallTime now);
   std::shared_ptr<const HistorySegment> following(const HistoryPlace& place, const RoundFilter& filter) const;
   void take_group(HistoryPlace& place, const HistorySegment::Block& first, const RoundFilter& filter, Step& step);
@@ -81,7 +87,10 @@ class HistoryFiles {
   const std::string directory_;
   const HistoryKind kind_;
   WallTime began_{};                  ///< when the newest file was begun, or gone on with
-  std::vector<std::string> useless_;  ///< files with our names that cannot be read
+  std::vector<std::string> useless_;  ///< files with our names that were read and are none of ours
+  /// First numbers of files that cannot be opened or read now. They stay as they are: nobody knows what is in them.
+  std::vector<std::uint64_t> unread_;
+  std::uint32_t trims_ = 0;
 
   mutable std::mutex mutex_;
   Segments segments_;

@@ -3,8 +3,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
@@ -20,8 +22,8 @@ struct HistoryBatch {
 };
 
 /// One file of the history: a head, and blocks that only ever come behind each other. One thread appends, any thread
-/// reads, also when the file has been deleted meanwhile. Whatever stands in it, no reader gets a batch that was not
-/// written as it is.
+/// reads, also when the file has been deleted meanwhile, as long as it was not closed before. Whatever stands in it, no
+/// reader gets a batch that was not written as it is.
 class HistorySegment {
  public:
   /// The beginning of a block that fits together, found in a file.
@@ -32,9 +34,10 @@ class HistorySegment {
     [[nodiscard]] std::uint64_t next() const { return offset + HistoryBlockHead::kBytes + head.stored; }
   };
   struct Refused {
-    std::string why;     ///< one line
-    bool newer = false;  ///< it was written by a program that knows more than this one
-    bool empty = false;  ///< it never had a head: its writer was killed before
+    std::string why;          ///< one line
+    bool newer = false;       ///< it was written by a program that knows more than this one
+    bool empty = false;       ///< it never had a head: its writer was killed before
+    bool unreadable = false;  ///< nobody knows what is in it: it could not be opened or read, which may pass
   };
   using Opened = std::variant<std::shared_ptr<HistorySegment>, Refused>;
 
@@ -51,6 +54,8 @@ class HistorySegment {
   std::optional<Error> sync();
   /// Whether the file is still found under its path.
   [[nodiscard]] bool in_place() const;
+  /// Closes the file until somebody reads it: a directory may have more files than a process may have open.
+  void close();
 
   // By any thread.
   /// The first block at `offset` or behind it, before the end of what is written. What does not fit together is passed
@@ -69,16 +74,22 @@ class HistorySegment {
   [[nodiscard]] std::uint64_t damaged() const { return damaged_; }  ///< places found when it was opened
 
  private:
-  HistorySegment(std::string path, net::FileDescriptor file, std::uint64_t first)
-      : path_(std::move(path)), file_(std::move(file)), first_(first), end_(first) {}
+  using File = std::shared_ptr<const net::FileDescriptor>;
 
-  [[nodiscard]] std::optional<Block> search(std::uint64_t offset, std::uint64_t size) const;
+  HistorySegment(std::string path, net::FileDescriptor file, std::uint64_t first);
+
+  [[nodiscard]] File file() const;
+  /// `error`: what kept it from being read, or 0.
+  [[nodiscard]] std::optional<Block> find(int file, std::uint64_t offset, std::uint64_t& damaged, int& error) const;
+  [[nodiscard]] std::optional<Block> search(int file, std::uint64_t offset, std::uint64_t size, int& error) const;
   void take_in(const HistoryBlockHead& head);
-  void look_through();
+  [[nodiscard]] int look_through();
 
   const std::string path_;
-  net::FileDescriptor file_;
   const std::uint64_t first_;
+  std::uint64_t device_ = 0, inode_ = 0;
+  mutable std::mutex file_mutex_;  ///< held to copy the next, or to open the file
+  mutable File file_;              ///< null while it is closed
   std::atomic<std::uint64_t> end_;
   std::atomic<std::uint64_t> size_ = 0;
   std::atomic<std::int64_t> oldest_ = 0, newest_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <fcntl.h>
 #include <iterator>
@@ -23,6 +24,9 @@ constexpr std::chrono::milliseconds kWriteEvery(500);
 constexpr Duration kSyncEvery = std::chrono::seconds(10);
 constexpr Duration kUpkeepEvery = std::chrono::seconds(5);
 constexpr Duration kRetryEvery = std::chrono::seconds(1);
+/// A clock that jumped is believed once it has gone on for so long: after a boot it takes minutes to be set right.
+constexpr Duration kBelieveClockAfter = std::chrono::hours(1);
+constexpr Duration kClockJump = std::chrono::minutes(1);
 /// More than ten seconds of the busiest agent.
 constexpr std::size_t kMostQueued = 65536;
 constexpr std::size_t kWriteAt = 4096;
@@ -155,8 +159,15 @@ Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Options options) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(civil_now().time_since_epoch()).count();
     store->first_round_ = store->first_event_ = static_cast<std::uint64_t>(seconds) << 20;
   } else {
-    store->first_round_ = store->rounds_.end();
-    store->first_event_ = store->events_.end();
+    // Above what a newest file may hold that cannot be read.
+    const auto unknown = static_cast<std::uint64_t>(
+                             std::chrono::duration_cast<std::chrono::seconds>(civil_now().time_since_epoch()).count())
+                         << 20;
+    const auto first_of = [unknown](const HistoryFiles& files) {
+      return files.end_known() ? files.end() : std::max(files.end(), unknown);
+    };
+    store->first_round_ = first_of(store->rounds_);
+    store->first_event_ = first_of(store->events_);
     store->names_.load();
     const Report report = store->report();
     log::info("history on disk", {{"directory", store->directory_}, {"files", report.files}, {"bytes", report.bytes}});
@@ -182,7 +193,28 @@ std::optional<HistoryStore::Unusable> HistoryStore::take_directory() {
   for (HistoryFiles* files : {&rounds_, &events_})
     if (auto problem = files->open()) return Unusable{problem->error, problem->newer};
   open_ = true;
+  // Ages are measured against the data: a clock that is days ahead after a boot makes nothing old.
+  seen_since_ = monotonic_now();
+  seen_offset_ = (civil_now().time_since_epoch() - seen_since_.time_since_epoch()).count();
+  std::optional<WallTime> newest;
+  for (const HistoryFiles* files : {&rounds_, &events_})
+    newest = std::max(newest, files->newest());
+  believed_offset_ = newest ? (newest->time_since_epoch() - seen_since_.time_since_epoch()).count() : seen_offset_;
   return std::nullopt;
+}
+
+void HistoryStore::watch_clock() {
+  const Instant now = monotonic_now();
+  const std::int64_t offset = (civil_now().time_since_epoch() - now.time_since_epoch()).count();
+  if (std::abs(offset - seen_offset_) > kClockJump.count()) seen_since_ = now;
+  seen_offset_ = offset;
+  if (now - seen_since_ >= kBelieveClockAfter) believed_offset_ = offset;
+}
+
+/// The civil time, as far as the clock is believed: never later than the data and the time since suggest.
+WallTime HistoryStore::believed_now() const {
+  const Duration since_boot = monotonic_now().time_since_epoch();
+  return std::min(civil_now(), WallTime(since_boot + Duration(believed_offset_.load())));
 }
 
 void HistoryStore::close() {
@@ -268,7 +300,7 @@ void HistoryStore::run() {
   if (!open_) return;
   for (HistoryFiles* files : {&rounds_, &events_})
     if (auto error = files->sync()) fail(*error);
-  if (snapshots_) names_.update(*snapshots_(), civil_now(), Duration(retention_.load()), true);
+  if (snapshots_) names_.update(*snapshots_(), believed_now(), Duration(retention_.load()), true);
   close();
 }
 
@@ -319,15 +351,16 @@ void HistoryStore::write(Queue& taken) {
 void HistoryStore::upkeep(Instant now) {
   if (now < upkeep_at_) return;
   upkeep_at_ = now + kUpkeepEvery;
+  watch_clock();
   if (!rounds_.in_place() || !events_.in_place()) {
     fail({directory_ + ": the files are gone"});
     close();
     return;
   }
   for (HistoryFiles* files : {&rounds_, &events_})
-    files->trim(limits(files == &events_ ? HistoryKind::events : HistoryKind::rounds), civil_now());
+    files->trim(limits(files == &events_ ? HistoryKind::events : HistoryKind::rounds), believed_now());
   if (snapshots_) {
-    if (auto error = names_.update(*snapshots_(), civil_now(), Duration(retention_.load()), false)) fail(*error);
+    if (auto error = names_.update(*snapshots_(), believed_now(), Duration(retention_.load()), false)) fail(*error);
   }
   if (now < sync_at_) return;
   sync_at_ = now + kSyncEvery;
@@ -355,7 +388,7 @@ void HistoryStore::recovered() {
 
 /// What is beyond the retention is not told, though its file may still be there.
 RoundFilter HistoryStore::kept(RoundFilter filter) const {
-  const WallTime oldest = civil_now() - Duration(retention_.load());
+  const WallTime oldest = believed_now() - Duration(retention_.load());
   filter.since = std::max(filter.since.value_or(oldest), oldest);
   return filter;
 }

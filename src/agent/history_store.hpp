@@ -105,6 +105,8 @@ class HistoryStore {
   void close();
   [[nodiscard]] HistoryFiles::Limits limits(HistoryKind kind) const;
   [[nodiscard]] RoundFilter kept(RoundFilter filter) const;
+  [[nodiscard]] WallTime believed_now() const;
+  void watch_clock();
 
   const std::string directory_;
   SnapshotSource snapshots_;
@@ -115,7 +117,12 @@ class HistoryStore {
   net::FileDescriptor lock_;
   std::uint64_t first_round_ = 0, first_event_ = 0;
 
+  /// What CLOCK_MONOTONIC lacks to a civil time that is believed, in nanoseconds.
+  std::atomic<std::int64_t> believed_offset_ = 0;
+
   // Of the writing thread.
+  std::int64_t seen_offset_ = 0;  ///< the same of the clock as it is
+  Instant seen_since_{};          ///< since when it has not jumped
   bool open_ = false;
   Instant retry_at_{}, upkeep_at_{}, sync_at_{};
 

@@ -22,22 +22,38 @@ Error failure(const std::string& path) {
 
 }  // namespace
 
+/// What cannot be used now may be of use to somebody later: the next write must not come over it.
+void PathNamesFile::keep_aside(std::string_view what, int error) const {
+  const std::string aside = path_ + ".unread";
+  const bool kept = std::rename(path_.c_str(), aside.c_str()) == 0;
+  log::warn("the names of paths " + std::string(what) + ": paths are numbered anew",
+            {{"file", path_},
+             {"error", error != 0 ? std::generic_category().message(error) : std::string()},
+             {"kept_as", kept ? aside : std::string()}});
+}
+
 void PathNamesFile::load() {
   const net::FileDescriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file.valid()) return;
+  if (!file.valid()) {
+    if (errno != ENOENT) keep_aside("cannot be read", errno);
+    return;
+  }
+  int error = 0;
   std::vector<std::uint8_t> bytes;
   constexpr std::size_t kPiece = 65536;
   for (std::size_t size = 0; size < kMostBytes;) {
     bytes.resize(size + kPiece);
     const ssize_t got = ::read(file.get(), bytes.data() + size, kPiece);
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0) error = errno;
     bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got <= 0) break;
     size = bytes.size();
   }
+  if (error != 0) return keep_aside("cannot be read", error);
   auto names = decode_path_names(bytes);
   if (!names) {
-    log::warn("the names of paths are damaged or of another version: paths are numbered anew", {{"file", path_}});
+    keep_aside("are damaged or of another version", 0);
     return;
   }
   begun_with_ = *names;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/board.hpp"
@@ -31,6 +32,7 @@ class PathNamesFile {
 
  private:
   [[nodiscard]] std::optional<Error> write() const;
+  void keep_aside(std::string_view what, int error) const;
 
   const std::string path_;
   PathNames begun_with_;

@@ -77,6 +77,13 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
 }
 
 // /proc/stat tells it too, but a unit with ProcSubset=pid has none.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
 ProcessReader::ProcessReader() : boot_time_(seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME)) {}
 
 std::optional<ProcessUsage> ProcessReader::read() const {

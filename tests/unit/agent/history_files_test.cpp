@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <sys/fsuid.h>
+#include <unistd.h>
 
 #include "agent/log.hpp"
 #include "catch.hpp"
@@ -78,6 +80,29 @@ std::string contents(const std::filesystem::path& path) {
 void put(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
+
+/// A file that open(2) refuses with EACCES: root's right to read anything is set aside for as long.
+class Unreadable {
+ public:
+  explicit Unreadable(const std::filesystem::path& path) : path_(path) {
+    // setfsuid() drops the capabilities of the file system, too (capabilities(7)): all else stays open to everybody.
+    std::filesystem::permissions(path_.parent_path(), std::filesystem::perms::all);
+    for (const auto& entry : std::filesystem::directory_iterator(path_.parent_path()))
+      std::filesystem::permissions(entry.path(), std::filesystem::perms::all);
+    std::filesystem::permissions(path_, std::filesystem::perms::none);
+    ::setfsuid(kNobody);
+  }
+  Unreadable(const Unreadable&) = delete;
+  Unreadable& operator=(const Unreadable&) = delete;
+  ~Unreadable() {
+    ::setfsuid(::geteuid());
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  }
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+  std::filesystem::path path_;
+};
 
 std::filesystem::path only_file(const std::filesystem::path& directory) {
   std::filesystem::path found;
@@ -228,6 +253,89 @@ TEST_CASE("A file of a newer program is refused by name, a foreign one is left o
   REQUIRE(!files.append(batches, kRoomy, kNow));
   CHECK(read_all(files).size() == 5);
   CHECK(contents(directory.path() + "/rounds-x.history") == "nothing of ours");
+}
+
+TEST_CASE("A file that cannot be read now is left as it is, and read once it can be", "[history]") {
+  const TemporaryDirectory directory;
+  Maker maker(6);
+  std::map<std::uint64_t, std::string> texts;
+  std::uint64_t next = 0;
+  {
+    HistoryFiles files(directory.path(), HistoryKind::rounds);
+    REQUIRE(!files.open());
+    while (files.size().files < 3) {
+      auto batches = group(maker, next, 500, texts);
+      REQUIRE(!files.append(batches, {kRoomy.retention, std::uint64_t{8} << 20}, kNow));
+      next += 500;
+    }
+  }
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.path()))
+    paths.push_back(entry.path());
+  std::ranges::sort(paths);
+  REQUIRE(paths.size() == 3);
+  for (const std::size_t which : {0u, 2u}) {
+    CAPTURE(which);
+    const std::string bytes = contents(paths[which]);
+    HistoryFiles files(directory.path(), HistoryKind::rounds);
+    {
+      const Unreadable unreadable(paths[which]);
+      REQUIRE(!files.open());
+      CHECK(files.size().files == 2);
+      CHECK(files.size().damaged == 0);
+      CHECK(files.end_known() == (which == 0));
+      for (int i = 0; i < 30; ++i)
+        files.trim(kRoomy, kNow);
+      CHECK(files.size().files == 2);
+    }
+    CHECK(contents(paths[which]) == bytes);
+    for (int i = 0; i < 30; ++i)
+      files.trim(kRoomy, kNow);
+    CHECK(files.size().files == 3);
+    CHECK(files.end() == next);
+    check(read_all(files), texts);
+  }
+  // Nor does age or size delete what nobody has read.
+  const Unreadable unreadable(paths[1]);
+  HistoryFiles files(directory.path(), HistoryKind::rounds);
+  REQUIRE(!files.open());
+  for (int i = 0; i < 30; ++i)
+    files.trim({std::chrono::hours(24), 1}, kNow + std::chrono::hours(24 * 365));
+  CHECK(files.size().files <= 1);
+  CHECK(std::filesystem::exists(paths[1]));
+}
+
+TEST_CASE("Of many files the newest and those that are read are open", "[history]") {
+  const TemporaryDirectory directory;
+  Maker maker(7);
+  std::map<std::uint64_t, std::string> texts;
+  HistoryFiles files(directory.path(), HistoryKind::rounds);
+  REQUIRE(!files.open());
+  const auto open_files = [&] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code ignored;
+      if (std::filesystem::read_symlink(entry.path(), ignored).string().starts_with(directory.path())) ++count;
+    }
+    return count;
+  };
+  for (std::uint64_t first = 0; files.size().files < 5; first += 500) {
+    auto batches = group(maker, first, 500, texts);
+    REQUIRE(!files.append(batches, kRoomy, kNow + std::chrono::hours(2 * files.size().files)));
+  }
+  files.trim(kRoomy, kNow);
+  CHECK(open_files() == 1);
+  HistoryPlace place;
+  CHECK(!files.read(place, {}, ~std::uint64_t{0}).batches.empty());
+  files.trim(kRoomy, kNow);
+  CHECK(open_files() == 2);
+  check(read_all(files), texts);
+  place = {};
+  files.trim(kRoomy, kNow);
+  CHECK(open_files() == 1);
+  HistoryFiles again(directory.path(), HistoryKind::rounds);
+  REQUIRE(!again.open());
+  CHECK(open_files() == 2);
 }
 
 TEST_CASE("A reader that stops below a number goes on from there without a gap", "[history]") {

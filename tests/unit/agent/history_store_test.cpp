@@ -112,3 +112,26 @@ TEST_CASE("What is written when the store stops is everything, and a directory i
   CHECK(store->first_event() == 50);
   log::configure(log::Level::info, log::Format::logfmt);
 }
+
+TEST_CASE("A clock that is months ahead of the data deletes and hides nothing by age", "[history]") {
+  const TemporaryDirectory directory;
+  Maker maker(22);
+  {
+    const auto store = open_store(directory.path());
+    store->start({});
+    for (std::uint64_t number = 0; number < 200; ++number)
+      store->add(number, maker.round(number));  // they began on kBegin's day, long ago for this machine's clock
+    REQUIRE(store->settled(HistoryKind::rounds, 200, deadline()));
+    store->stop();
+  }
+  auto opened =
+      HistoryStore::open({.directory = directory.path(), .retention = std::chrono::hours(24), .max_size = 16u << 20});
+  REQUIRE(opened.ok());
+  HistoryStore& store = **opened;
+  CHECK(read_all(store).size() == 200);
+  store.start({});  // which looks after the files at once
+  auto now = maker.round(200);
+  store.add(200, now);
+  REQUIRE(store.settled(HistoryKind::rounds, 201, deadline()));
+  CHECK(read_all(store).size() == 201);
+}
