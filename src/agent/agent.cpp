@@ -346,6 +346,7 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   }
   const Reloader::Report reloads = reloader_->report();
   input.config_reload_successful = reloads.successful;
+  if (access_ != nullptr) input.web_config_current = access_->current();
   input.config_reload_success = reloads.success;
   input.sources = reloads.sources;
   input.destinations_left_out = reloads.left_out;

@@ -76,10 +76,17 @@ Result<std::unique_ptr<Discovery>> Discovery::open(const std::string& config_fil
 void Discovery::configure(std::shared_ptr<const config::Config> base) {
   const bool other_servers = base_ == nullptr || base_->discovery != base->discovery;
   base_ = std::move(base);
-  const auto& urls = base_->discovery.http;
-  std::erase_if(by_url_, [&](const auto& entry) { return std::ranges::find(urls, entry.first) == urls.end(); });
-  for (const std::string& url : urls)
-    by_url_[url].name = masked_url(url);
+  const auto& servers = base_->discovery.http;
+  std::erase_if(by_url_, [&](const auto& entry) {
+    return std::ranges::find(servers, entry.first, &config::HttpSource::url) == servers.end();
+  });
+  // What may be shown of two URLs can be the same: the second says that it is.
+  std::map<std::string, int> shown;
+  for (const config::HttpSource& server : servers) {
+    const std::string name = masked_url(server.url);
+    const int place = ++shown[name];
+    by_url_[server.url].name = place == 1 ? name : fmt::format("{} ({})", name, place);
+  }
   // [probe] may be another.
   for (auto* sources : {&by_file_, &by_url_}) {
     for (auto& [key, source] : *sources) {
@@ -93,12 +100,20 @@ void Discovery::configure(std::shared_ptr<const config::Config> base) {
 void Discovery::start() {
   started_ = true;
   polls_.clear();
-  for (const std::string& url : base_->discovery.http) {
-    const auto parsed = parse_url(url);
+  for (const config::HttpSource& server : base_->discovery.http) {
+    const auto parsed = parse_url(server.url);
     if (!parsed.ok()) continue;  // the configuration has been checked
-    polls_.emplace(url, std::make_unique<HttpPoll>(*parsed, base_->discovery.refresh_interval, base_->discovery.timeout,
-                                                   outputs_.wake));
+    HttpLogin login{.username = server.username,
+                    .password_file = beside_config(server.password_file),
+                    .bearer_token_file = beside_config(server.bearer_token_file)};
+    polls_.emplace(server.url, std::make_unique<HttpPoll>(*parsed, std::move(login), base_->discovery.refresh_interval,
+                                                          base_->discovery.timeout, outputs_.wake));
   }
+}
+
+/// A path as the configuration has it: relative to the directory of its file.
+std::string Discovery::beside_config(const std::string& path) const {
+  return path.empty() || path.starts_with('/') ? path : directory_ + path;
 }
 
 void Discovery::on_event() {
@@ -235,8 +250,16 @@ bool Discovery::take(Source& source, std::string text) {
     fail(source, lines_of(source.name, *problems));
     return false;
   }
+  auto& found = std::get<std::vector<config::Found>>(outcome);
+  // A TOML file that was cut short is a good one with less in it, down to nothing. A list of JSON says itself that it
+  // is empty and whole.
+  if (source.toml && found.empty() && !source.found.empty()) {
+    fail(source,
+         {source.name + ": no [[destination]] is left in it, its last ones stay: remove the file to drop them"});
+    return false;
+  }
   if (!source.problems.empty()) outputs_.tell(false, source.name, "good again");
-  source.found = std::move(std::get<std::vector<config::Found>>(outcome));
+  source.found = std::move(found);
   source.text = std::move(text);
   source.problems.clear();
   source.up = true;
@@ -257,8 +280,8 @@ std::vector<const std::vector<config::Found>*> Discovery::found() const {
   lists.reserve(files_.size() + by_url_.size());
   for (const std::string& file : files_)
     lists.push_back(&by_file_.at(file).found);
-  for (const std::string& url : base_->discovery.http)
-    lists.push_back(&by_url_.at(url).found);
+  for (const config::HttpSource& server : base_->discovery.http)
+    lists.push_back(&by_url_.at(server.url).found);
   return lists;
 }
 

@@ -19,7 +19,7 @@ namespace ecmp {
 
 /// One file or URL that tells of destinations, as it is now.
 struct SourceReport {
-  std::string source;  ///< path, or URL with its password masked
+  std::string source;  ///< path, or what may be shown of a URL
   bool up = false;     ///< what it said last was good
   std::uint64_t failures = 0;
   std::uint64_t destinations = 0;  ///< of its last good word
@@ -90,6 +90,7 @@ class Discovery {
   Discovery(std::string directory, net::FileWatch watch, Outputs outputs)
       : directory_(std::move(directory)), watch_(std::move(watch)), outputs_(std::move(outputs)) {}
 
+  [[nodiscard]] std::string beside_config(const std::string& path) const;
   [[nodiscard]] std::vector<std::string> match();
   bool look_at_files(bool all);
   bool look_at(Source& source, bool again);

@@ -258,6 +258,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
     families.add(Metric::config_last_reload_success_timestamp,
                  seconds(input.config_reload_success->time_since_epoch()));
   }
+  if (input.web_config_current) families.add(Metric::web_config_current, *input.web_config_current ? 1.0 : 0.0);
   add_discovery(families, input);
   add_engine(families, input.engine);
   families.add(Metric::capture_dropped, input.capture_dropped);

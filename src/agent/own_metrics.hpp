@@ -33,6 +33,7 @@ struct OwnMetricsInput {
   std::string_view revision;
   bool config_reload_successful = false;          ///< of the last attempt
   std::optional<WallTime> config_reload_success;  ///< when it last succeeded
+  std::optional<bool> web_config_current;         ///< none without a web configuration
   std::vector<SourceReport> sources;              ///< of [discovery], each name once
   std::array<std::uint64_t, static_cast<std::size_t>(config::LeftOut::count_)> destinations_left_out{};
   std::uint64_t destinations_elsewhere = 0;

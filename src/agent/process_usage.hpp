@@ -25,8 +25,8 @@ struct ProcessStat {
 };
 std::optional<ProcessStat> parse_process_stat(std::string_view text);
 
-/// Lets this process open as many files as its hard limit allows, as Go's runtime does: the soft one is low for the sake
-/// of select(2), which is not used here. A limit that cannot be raised stays.
+/// Lets this process open as many files as its hard limit allows, as Go's runtime does: the soft one is low for the
+/// sake of select(2), which is not used here. A limit that cannot be raised stays.
 void raise_descriptor_limit();
 
 /// Reads about this process from /proc.

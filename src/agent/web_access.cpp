@@ -14,6 +14,10 @@ constexpr Duration kLookEvery = std::chrono::seconds(1);
 /// For a turn of the password check: behind it, clients with wrong passwords are kept waiting, not the processor.
 constexpr Duration kTurn = std::chrono::seconds(8);
 
+bool has_own_client_ca(const config::WebConfig& config) {
+  return config.client_ca_file.has_value() || (config.tls && !config.tls->client_ca.empty());
+}
+
 HttpResponse unauthorized() {
   HttpResponse response = HttpResponse::text(401, "unauthorized");
   response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"ecmp_exporter\", charset=\"UTF-8\"");
@@ -106,18 +110,57 @@ std::shared_ptr<const WebAccess::Policy> WebAccess::policy() {
 void WebAccess::reread() {
   if (!files_.changed()) return;
   auto outcome = load_web_config(files_);
+  current_.store(false);
   if (const auto* problems = std::get_if<std::vector<std::string>>(&outcome)) {
     for (const std::string& problem : *problems)
       log::error("web configuration is not good, the last good one stays", {{"problem", problem}});
     return;
   }
-  take(std::move(std::get<LoadedWebConfig>(outcome)));
+  auto& loaded = std::get<LoadedWebConfig>(outcome);
+  if (const auto reasons = opened(*present(), loaded); !reasons.empty()) {
+    for (const std::string& reason : reasons)
+      log::error("web configuration would open the server, the last good one stays: restart to open it",
+                 {{"file", files_.path()}, {"problem", reason}});
+    return;
+  }
+  take(std::move(loaded));
+  current_.store(true);
+}
+
+std::vector<std::string> WebAccess::opened(const Policy& before, const LoadedWebConfig& loaded) {
+  std::vector<std::string> reasons;
+  const auto asks = [](ClientCertificate wanted) {
+    return wanted == ClientCertificate::require_any || wanted == ClientCertificate::require_and_verify;
+  };
+  const auto verifies = [](ClientCertificate wanted) {
+    return wanted == ClientCertificate::verify_if_given || wanted == ClientCertificate::require_and_verify;
+  };
+  if (before.tls != nullptr && loaded.tls == nullptr) {
+    reasons.emplace_back("tls_server_config is gone");
+  } else if (const auto& settings = loaded.config.tls) {
+    const ClientCertificate was = before.client_certificate;
+    const ClientCertificate wanted = settings->client_certificate;
+    if ((asks(was) && !asks(wanted)) || (verifies(was) && !verifies(wanted)))
+      reasons.emplace_back("client_auth_type asks for less than it did");
+    // Without roots of its own the server takes any certificate that the system's authorities vouch for.
+    if (verifies(was) && before.own_client_ca && !has_own_client_ca(loaded.config))
+      reasons.emplace_back("client_ca_file is gone");
+    if (before.allowed_names && settings->client_allowed_sans.empty())
+      reasons.emplace_back("client_allowed_sans is gone");
+  }
+  if (!before.users.empty() && loaded.config.users.empty()) reasons.emplace_back("basic_auth_users is gone");
+  return reasons;
 }
 
 void WebAccess::take(LoadedWebConfig loaded) {
   const auto before = present();
   auto policy = std::make_shared<Policy>();
   policy->tls = std::move(loaded.tls);
+  if (const auto& settings = loaded.config.tls) {
+    policy->client_certificate = settings->client_certificate;
+    policy->own_client_ca = has_own_client_ca(loaded.config);
+    policy->allowed_names = !settings->client_allowed_sans.empty();
+  }
   policy->headers = std::make_shared<const Headers>(std::move(loaded.config.headers));
   policy->users = std::move(loaded.config.users);
   policy->limit = loaded.config.rate_limit;

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/web_config_file.hpp"
 #include "base/result.hpp"
@@ -16,8 +17,9 @@
 namespace ecmp {
 
 /// Lets clients in as a web configuration says, and reads it again when one of its files has changed: it is looked at
-/// for new connections and requests, once a second at most. One that is not good is told in the log once, and the last
-/// good one stays.
+/// for new connections and requests, once a second at most. One that is not good is logged once, and the last good one
+/// stays. So it does when the new one would let in more than the one in force: a file that was cut short is a good one
+/// with less in it. Only a restart opens the server.
 class WebAccess : public net::HttpGate {
  public:
   /// The error has a line for each problem.
@@ -26,6 +28,9 @@ class WebAccess : public net::HttpGate {
   std::shared_ptr<const net::TlsContext> tls() override;
   [[nodiscard]] bool encrypts() const override { return encrypts_.load(); }
   Verdict judge(const net::HttpRequest& request, const net::StopSignal& stop) override;
+
+  /// Whether the files are what is in force, as far as they have been looked at.
+  [[nodiscard]] bool current() const { return current_.load(); }
 
  private:
   /// The token bucket of all clients together.
@@ -43,6 +48,9 @@ class WebAccess : public net::HttpGate {
   /// One configuration in force.
   struct Policy {
     std::shared_ptr<const net::TlsContext> tls;
+    ClientCertificate client_certificate = ClientCertificate::none;  ///< what TLS asks of clients
+    bool own_client_ca = false;                                      ///< not the system's
+    bool allowed_names = false;                                      ///< client_allowed_sans holds some
     std::shared_ptr<const Headers> headers;
     std::optional<config::WebRateLimit> limit;
     std::shared_ptr<RateLimit> rate_limit;
@@ -54,6 +62,8 @@ class WebAccess : public net::HttpGate {
   std::shared_ptr<const Policy> policy();
   void reread();
   void take(LoadedWebConfig loaded);
+  /// What is in force and would be gone: one line each.
+  [[nodiscard]] static std::vector<std::string> opened(const Policy& before, const LoadedWebConfig& loaded);
   [[nodiscard]] std::shared_ptr<const Policy> present() const;
 
   std::mutex reading_;  ///< over the next two; whoever finds it taken goes on with what is in force
@@ -63,6 +73,7 @@ class WebAccess : public net::HttpGate {
   mutable std::mutex mutex_;
   std::shared_ptr<const Policy> present_;
   std::atomic<bool> encrypts_ = false;
+  std::atomic<bool> current_ = true;
 };
 
 }  // namespace ecmp

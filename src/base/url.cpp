@@ -113,14 +113,39 @@ Result<Url> parse_url(std::string_view text) {
 }
 
 std::string masked_url(std::string_view text) {
-  const std::size_t begin = after_scheme(text);
-  if (begin == std::string_view::npos) return std::string(text);
+  const std::size_t scheme = text.find("://");
+  const std::size_t begin = scheme == std::string_view::npos ? 0 : scheme + 3;
   const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
-  const std::size_t at = text.substr(0, end).rfind('@');
-  if (at == std::string_view::npos || at < begin) return std::string(text);
-  const std::size_t colon = text.substr(0, at).find(':', begin);
-  if (colon == std::string_view::npos) return std::string(text);
-  return std::string(text.substr(0, colon + 1)) + "<secret>" + std::string(text.substr(at));
+  // A password may hold a '/' that should have been written as %2F: the last '@' ends it.
+  const std::size_t at = text.rfind('@');
+  const bool login = at != std::string_view::npos && at >= begin;
+  const std::size_t host = login ? at + 1 : begin;
+  const std::size_t host_end = login ? std::min(text.find_first_of("/?#", host), text.size()) : end;
+  std::string masked(text.substr(0, begin));
+  if (login) masked += "<secret>@";
+  masked += text.substr(host, host_end - host);
+  const std::string_view rest = text.substr(host_end);
+  if (rest == "/") masked += rest;
+  if (rest.size() > 1) masked += "/<secret>";
+  return masked;
+}
+
+std::string masked_urls(std::string_view text) {
+  constexpr std::string_view kQuotes = "\"'`";
+  std::string masked;
+  while (true) {
+    const std::size_t middle = text.find("://");
+    if (middle == std::string_view::npos) return masked.append(text);
+    std::size_t begin = middle;
+    while (begin > 0 && is_alphanumeric(text[begin - 1]))
+      --begin;
+    // Up to the quote that it began with: a password may hold anything else. Without one, to the end of the line.
+    const bool is_quoted = begin > 0 && kQuotes.find(text[begin - 1]) != std::string_view::npos;
+    const std::size_t quote = is_quoted ? text.find(text[begin - 1], middle) : text.find_first_of(kQuotes, middle);
+    const std::size_t end = std::min({quote, text.find('\n', middle), text.size()});
+    masked.append(text.substr(0, begin)).append(masked_url(text.substr(begin, end - begin)));
+    text.remove_prefix(end);
+  }
 }
 
 }  // namespace ecmp

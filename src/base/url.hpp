@@ -23,7 +23,11 @@ struct Url {
 /// Errors follow "expected" or stand for themselves, in one line. At most 2048 characters; a fragment is refused.
 Result<Url> parse_url(std::string_view text);
 
-/// The same text with "<secret>" for a password, also where it is not a good URL.
+/// What may be shown of a URL: scheme, host and port. "<secret>" stands for user and password, and for all that follows
+/// the host but a lone '/': tokens stand in paths and queries. So also where it is not a good URL.
 std::string masked_url(std::string_view text);
+
+/// A text that may hold URLs, such as a line of a file in an error message, with each of them masked.
+std::string masked_urls(std::string_view text);
 
 }  // namespace ecmp

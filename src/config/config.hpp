@@ -112,9 +112,19 @@ struct OneOffLimits {
 };
 
 /// Where further destinations are found.
+/// A server that speaks http_sd, and how to log in there. Files are read for each request, as Prometheus does.
+struct HttpSource {
+  std::string url;
+  std::string username;           ///< basic authentication; empty: what the URL has
+  std::string password_file;      ///< relative to the configuration's directory; empty: no password
+  std::string bearer_token_file;  ///< likewise; not together with a username
+
+  friend bool operator==(const HttpSource&, const HttpSource&) = default;
+};
+
 struct Discovery {
   std::vector<std::string> files;  ///< patterns, relative to the configuration's directory
-  std::vector<std::string> http;   ///< URLs
+  std::vector<HttpSource> http;    ///< no two of one URL
   Duration refresh_interval = std::chrono::minutes(1);
   Duration timeout = std::chrono::seconds(10);
 

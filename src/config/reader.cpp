@@ -34,11 +34,12 @@ void Problems::add(Position where, std::string message) {
 }
 
 void Problems::add_value(std::string_view key, Position where, std::string_view text, std::string_view what) {
-  add(where, fmt::format("{}{}{}: {}", key, assignment_, shown(text), what));
+  // Masked while it is whole: what is shown may be cut off before the '@' that ends a password.
+  add(where, fmt::format("{}{}{}: {}", key, assignment_, shown(without_secrets(text)), what));
 }
 
 void Problems::add_unsupported(std::string_view key, Position where, std::string_view text) {
-  add(where, fmt::format("{}{}{} is not supported by this version", key, assignment_, shown(text)));
+  add(where, fmt::format("{}{}{} is not supported by this version", key, assignment_, shown(without_secrets(text))));
 }
 
 std::vector<Problem> Problems::sorted() && {

@@ -1,8 +1,11 @@
 #include "config/sections.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/url.hpp"
@@ -161,19 +164,90 @@ void read_dns(TableReader& root, Config& config) {
   reader.refuse_unknown_keys();
 }
 
+namespace {
+
+/// One entry of `http`: a URL, or a table with one and a login. nullopt if it is refused.
+std::optional<Setting<HttpSource>> read_http_source(const Node& node, Problems& problems) {
+  Setting<HttpSource> source{.where = node.where, .text = node.text};
+  if (const auto* url = std::get_if<std::string>(&node.value)) {
+    source.value.url = *url;
+    return source;
+  }
+  if (!std::holds_alternative<Node::Table>(node.value)) {
+    problems.add_value("http", node.where, node.text,
+                       "expected a URL such as \"http://127.0.0.1:8080/targets\", or { url = \"...\", username = "
+                       "\"...\", password_file = \"...\" }");
+    return std::nullopt;
+  }
+  TableReader reader(node, problems);
+  const auto text = [&reader](std::string_view key, std::string_view expected, std::string& value) {
+    if (const auto given = reader.string(key, expected)) value = given->value;
+    return reader.broken(key);
+  };
+  bool broken = text("url", "a URL such as \"http://127.0.0.1:8080/targets\"", source.value.url);
+  broken = text("username", "a user name", source.value.username) || broken;
+  broken = text("password_file", "the path of a file", source.value.password_file) || broken;
+  broken = text("bearer_token_file", "the path of a file", source.value.bearer_token_file) || broken;
+  reader.refuse_unknown_keys();
+  if (broken) return std::nullopt;
+  const HttpSource& made = source.value;
+  const char* wrong = nullptr;
+  if (made.url.empty()) wrong = "a server needs a url";
+  if (!made.bearer_token_file.empty() && !made.username.empty())
+    wrong = "username and bearer_token_file do not go together";
+  if (!made.password_file.empty() && made.username.empty()) wrong = "password_file needs a username";
+  // RFC 7617 section 2: the first colon ends the user name.
+  if (made.username.find(':') != std::string::npos || has_control(made.username))
+    wrong = "a username has no colon and no control characters";
+  if (wrong == nullptr) return source;
+  problems.add(node.where, fmt::format("http: {}", wrong));
+  return std::nullopt;
+}
+
+void read_http_sources(TableReader& reader, std::vector<HttpSource>& sources) {
+  const Entry* entry = reader.entry("http");
+  if (entry == nullptr) return;
+  Problems& problems = reader.problems();
+  const auto* nodes = std::get_if<Node::Array>(&entry->node.value);
+  if (nodes == nullptr) {
+    problems.add_value("http", entry->node.where, entry->node.text,
+                       "expected a list of URLs such as \"http://127.0.0.1:8080/targets\"");
+    return;
+  }
+  for (const Node& node : *nodes) {
+    auto source = read_http_source(node, problems);
+    if (!source) continue;
+    const std::string shown = fmt::format("\"{}\"", masked_url(source->value.url));
+    source->text = shown;  // a password is nothing for a log
+    const auto parsed = parse_url(source->value.url);
+    if (!parsed.ok()) {
+      reader.refuse("http", *source, parsed.error());
+    } else if (!parsed->credentials.empty() &&
+               (!source->value.username.empty() || !source->value.bearer_token_file.empty())) {
+      reader.refuse("http", *source, "a login within the URL and another beside it");
+    } else if (std::ranges::find(sources, source->value.url, &HttpSource::url) != sources.end()) {
+      reader.refuse("http", *source, "given twice");
+    } else if (sources.size() >= kMostSources) {
+      reader.refuse("http", *source, fmt::format("more than {} of them", kMostSources));
+    } else {
+      sources.push_back(std::move(source->value));
+    }
+  }
+}
+
+}  // namespace
+
 void read_discovery(TableReader& root, Config& config) {
   const Node* table = root.table("discovery");
   if (table == nullptr) return;
   TableReader reader(*table, root.problems());
   Discovery& discovery = config.discovery;
 
-  const auto take = [&reader](std::string_view key, const Setting<std::string>& given, std::vector<std::string>& list) {
-    // Passwords are not told, so they do not tell apart.
-    const auto same = [&](const std::string& other) { return masked_url(other) == masked_url(given.value); };
-    if (std::ranges::any_of(list, same)) {
-      reader.refuse(key, given, "given twice");
+  const auto take = [&reader](const Setting<std::string>& given, std::vector<std::string>& list) {
+    if (std::ranges::find(list, given.value) != list.end()) {
+      reader.refuse("files", given, "given twice");
     } else if (list.size() >= kMostSources) {
-      reader.refuse(key, given, fmt::format("more than {} of them", kMostSources));
+      reader.refuse("files", given, fmt::format("more than {} of them", kMostSources));
     } else {
       list.push_back(given.value);
     }
@@ -183,25 +257,13 @@ void read_discovery(TableReader& root, Config& config) {
     for (const Setting<std::string>& file : files->value) {
       const bool known = file.value.ends_with(".toml") || file.value.ends_with(".json");
       if (known && !has_control(file.value)) {
-        take("files", file, discovery.files);
+        take(file, discovery.files);
       } else {
         reader.refuse("files", file, "expected a file name pattern that ends with \".toml\" or \".json\"");
       }
     }
   }
-  constexpr std::string_view kUrls = "a list of URLs such as \"http://127.0.0.1:8080/targets\"";
-  if (const auto urls = reader.strings("http", kUrls)) {
-    for (Setting<std::string> url : urls->value) {
-      const std::string shown = fmt::format("\"{}\"", masked_url(url.value));
-      url.text = shown;  // a password is nothing for a log
-      const auto parsed = parse_url(url.value);
-      if (parsed.ok()) {
-        take("http", url, discovery.http);
-      } else {
-        reader.refuse("http", url, parsed.error());
-      }
-    }
-  }
+  read_http_sources(reader, discovery.http);
   if (const auto period = reader.duration("refresh_interval", kSourceRefresh)) {
     discovery.refresh_interval = period->value;
   }

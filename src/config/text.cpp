@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <fmt/format.h>
 
+#include "base/url.hpp"
+
 namespace ecmp::config {
 
 namespace {
@@ -110,32 +112,18 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 }
 
 std::string without_secrets(std::string_view text) {
-  constexpr std::string_view kSecret = "<secret>";
+  // A bcrypt hash: "$2y$10$" and what it is made of.
+  constexpr std::string_view kOfHashes = "$./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  std::string masked = masked_urls(text);
   std::string shown;
-  while (!text.empty()) {
-    const std::size_t url = text.find("://");
-    const std::size_t hash = text.find("$2");
-    const std::size_t begin = std::min(url, hash);
-    if (begin == std::string_view::npos) break;
-    const std::size_t marked = begin + (begin == url ? 3 : 0);
-    shown += text.substr(0, marked);
-    text.remove_prefix(marked);
-    if (begin == hash) {
-      shown += kSecret;
-      text.remove_prefix(std::min(
-          text.find_first_not_of("$./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"), text.size()));
-      continue;
-    }
-    // Up to the quote that ends it, which may be what is missing; a password may hold an "@" itself.
-    const std::string_view rest = text.substr(0, text.find_first_of("\"'"));
-    const std::size_t at = rest.rfind('@');
-    const std::size_t colon = rest.find(':');
-    if (at == std::string_view::npos || colon > at) continue;
-    shown += rest.substr(0, colon + 1);
-    shown += kSecret;
-    text.remove_prefix(at);
+  std::string_view rest = masked;
+  while (true) {
+    const std::size_t hash = rest.find("$2");
+    if (hash == std::string_view::npos) return shown.append(rest);
+    shown.append(rest.substr(0, hash)).append("<secret>");
+    rest.remove_prefix(hash);
+    rest.remove_prefix(std::min(rest.find_first_not_of(kOfHashes), rest.size()));
   }
-  return shown.append(text);
 }
 
 }  // namespace ecmp::config

@@ -34,6 +34,17 @@ std::string string(std::string_view text) {
   return written + '"';
 }
 
+/// Where it is and how the exporter logs in, without what is secret.
+std::string http_source(const HttpSource& source) {
+  const std::string url = string(masked_url(source.url));
+  if (source.username.empty() && source.bearer_token_file.empty()) return url;
+  std::string written = "{ url = " + url;
+  if (!source.username.empty()) written += ", username = \"<secret>\"";
+  if (!source.password_file.empty()) written += ", password_file = " + string(source.password_file);
+  if (!source.bearer_token_file.empty()) written += ", bearer_token_file = " + string(source.bearer_token_file);
+  return written + " }";
+}
+
 std::string duration(Duration length) {
   struct Unit {
     std::int64_t nanoseconds;
@@ -132,7 +143,7 @@ void write_tables(Writer& out, const Config& config) {
   out.key("asn_database", string(config.dns.asn_database));
   out.table("[discovery]");
   out.key("files", list(config.discovery.files, string));
-  out.key("http", list(config.discovery.http, [](const std::string& url) { return string(masked_url(url)); }));
+  out.key("http", list(config.discovery.http, http_source));
   out.key("refresh_interval", duration(config.discovery.refresh_interval));
   out.key("timeout", duration(config.discovery.timeout));
   out.table("[shard]");

@@ -128,10 +128,16 @@ class Fetch {
 
   std::optional<Error> connect(const std::vector<IpAddress>& addresses) {
     std::optional<Error> failure;
-    for (std::size_t i = 0; i < std::min(addresses.size(), kMostAddresses); ++i) {
+    const std::size_t count = std::min(addresses.size(), kMostAddresses);
+    const Clock::time_point whole = deadline_;
+    for (std::size_t i = 0; i < count; ++i) {
+      // An address that keeps quiet leaves the others their share of the time.
+      const Clock::time_point now = Clock::now();
+      deadline_ = now + (whole - now) / static_cast<Clock::rep>(count - i);
       failure = connect(addresses[i]);
-      if (!failure || failure->message == "stopped") return failure;
+      if (!failure || failure->message == "stopped") break;
     }
+    deadline_ = whole;
     return failure;
   }
 
@@ -196,7 +202,11 @@ class Fetch {
                        "\r\nUser-Agent: ecmp_exporter\r\nAccept: application/json\r\nConnection: close\r\n"
                        "X-Prometheus-Refresh-Interval-Seconds: " +
                        std::to_string(interval) + "\r\n";
-    if (!url_.credentials.empty()) text += "Authorization: Basic " + base64(url_.credentials) + "\r\n";
+    if (!options_.authorization.empty()) {
+      text += "Authorization: " + options_.authorization + "\r\n";
+    } else if (!url_.credentials.empty()) {
+      text += "Authorization: " + basic_authorization(url_.credentials) + "\r\n";
+    }
     return text + "\r\n";
   }
 
@@ -269,6 +279,10 @@ class Fetch {
 };
 
 }  // namespace
+
+std::string basic_authorization(std::string_view credentials) {
+  return "Basic " + base64(credentials);
+}
 
 Result<std::string> fetch_json(const Url& url, const FetchOptions& options) {
   return Fetch(url, options).run();

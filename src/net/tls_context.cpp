@@ -189,6 +189,9 @@ void TlsContext::ask_clients(const TlsSettings& settings) {
   }
   const Bio text = memory(settings.client_ca);
   X509_STORE* roots = SSL_CTX_get_cert_store(context_);
+  // As in Go, which exporter-toolkit is written in: each certificate of the file is trusted for itself, an intermediate
+  // without its root, too.
+  X509_STORE_set_flags(roots, X509_V_FLAG_PARTIAL_CHAIN);
   bool any = false;
   for (;; any = true) {
     const Certificate root(PEM_read_bio_X509(text.get(), nullptr, &no_passphrase, nullptr), &X509_free);

@@ -95,6 +95,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Whether the last attempt to load the configuration succeeded."},
     {Metric::config_last_reload_success_timestamp, "ecmp_exporter_config_last_reload_success_timestamp_seconds", gauge,
      "", false, "When the configuration was last loaded with success, in seconds since 1970."},
+    {Metric::web_config_current, "ecmp_exporter_web_config_current", gauge, "", false,
+     "Whether the web configuration on disk is the one in force; 0 if it is bad or would open the server, so that the "
+     "last good one stays. Absent without one."},
     {Metric::discovery_source_up, "ecmp_exporter_discovery_source_up", gauge, "source", false,
      "Whether what a file or server of [discovery] said last was good; if not, its last good destinations stay."},
     {Metric::discovery_failures, "ecmp_exporter_discovery_failures_total", counter, "source", false,

@@ -53,6 +53,7 @@ enum class Metric : std::uint8_t {
   build_info,
   config_last_reload_successful,
   config_last_reload_success_timestamp,
+  web_config_current,
   discovery_source_up,
   discovery_failures,
   discovery_destinations,

@@ -327,9 +327,10 @@ def test_targets_of_a_server(agent):
             assert path == "/targets?x=1"
             assert headers["X-Prometheus-Refresh-Interval-Seconds"] == "1"
             assert headers["Authorization"] == "Basic bWU6aHVudGVyMg=="
-            label = url.replace("hunter2", "<secret>")
+            label = f"http://<secret>@127.0.0.1:{server.port}/<secret>"
             assert one(exporter, "ecmp_exporter_discovery_source_up", source=label) == 1
-            assert "hunter2" not in exporter.get("/config").text + exporter.get("/metrics").text
+            shown = exporter.get("/config").text + exporter.get("/metrics").text + exporter.get("/topology").text
+            assert "hunter2" not in shown and "x=1" not in shown and "me:" not in shown
 
             server.say([{"targets": [MANY[0]], "labels": {"site": "x", "__ecmp_name": "first"}}])
             eventually(lambda: set(destinations(exporter)) == {"first"}, 5, exporter.read_log)
@@ -344,6 +345,52 @@ def test_targets_of_a_server(agent):
             assert "hunter2" not in exporter.read_log()
         with Exporter(http_config([f"http://127.0.0.1:{server.port}/", "http://10.78.0.1:9/never"]), agent) as exporter:
             assert exporter.stop()[0] == 0
+
+
+def test_logins_of_servers_come_from_files_that_are_read_each_time(agent, tmp_path):
+    (tmp_path / "password").write_text("p@ss: w\n")
+    (tmp_path / "token").write_text("tok-one\n")
+    with Targets(agent) as basic, Targets(agent) as bearer:
+        basic.say(groups(MANY[:1]))
+        bearer.say(groups(MANY[1:2]))
+        text = config([], FEW) + f"""
+[discovery]
+http = [{{ url = "http://127.0.0.1:{basic.port}/secret-path", username = "me", password_file = "{tmp_path}/password" }},
+        {{ url = "http://127.0.0.1:{bearer.port}/", bearer_token_file = "{tmp_path}/token" }}]
+refresh_interval = "1s"
+"""
+        with Exporter(text, agent) as exporter:
+            eventually(lambda: set(destinations(exporter)) == set(MANY[:2]), 5, exporter.read_log)
+            assert basic.requests[0][1]["Authorization"] == "Basic bWU6cEBzczogdw=="  # base64 of "me:p@ss: w"
+            assert bearer.requests[0][1]["Authorization"] == "Bearer tok-one"
+            (tmp_path / "token").write_text("tok-two")
+            eventually(lambda: bearer.requests[-1][1]["Authorization"] == "Bearer tok-two", 5, exporter.read_log)
+            shown = exporter.get("/config").text + exporter.get("/metrics").text + exporter.read_log()
+            for secret in ("secret-path", "p@ss", "tok-one", "tok-two", '"me"'):
+                assert secret not in shown
+            (tmp_path / "token").unlink()
+            source = f"http://127.0.0.1:{bearer.port}/"
+            eventually(lambda: one(exporter, "ecmp_exporter_discovery_source_up", source=source) == 0, 5, exporter.read_log)
+            assert "token: No such file" in exporter.read_log()
+            assert set(destinations(exporter)) == set(MANY[:2])
+
+
+def test_an_emptied_file_drops_nothing(agent):
+    """An editor that truncates first, a full disk: what is left of TOML is good TOML. JSON says that it is whole."""
+    text = config([], FEW) + '\n[discovery]\nfiles = ["d/*.toml", "d/*.json"]\nrefresh_interval = "1s"\n'
+    with Exporter(text, agent) as exporter:
+        toml = "".join(f'[[destination]]\nhost = "{host}"\n' for host in MANY[:3])
+        path, other = beside(exporter, "d/a.toml", toml), beside(exporter, "d/b.json", json.dumps(groups(MANY[3:5])))
+        eventually(lambda: set(destinations(exporter)) == set(MANY[:5]), 5, exporter.read_log)
+        for left in ("", "# nothing\n"):
+            beside(exporter, "d/a.toml", left)
+            eventually(lambda: one(exporter, "ecmp_exporter_discovery_source_up", source=path) == 0, 5, exporter.read_log)
+            assert set(destinations(exporter)) == set(MANY[:5])
+        assert "no [[destination]] is left in it" in exporter.read_log()
+        write(other, "[]")
+        eventually(lambda: set(destinations(exporter)) == set(MANY[:3]), 5, exporter.read_log)
+        os.unlink(path)
+        eventually(lambda: not destinations(exporter), 5, exporter.read_log)
 
 
 def test_a_server_that_never_ends_its_answer_does_not_hold_up_the_end(agent):

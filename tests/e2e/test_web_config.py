@@ -1,4 +1,4 @@
-"""Who is let in, and how: TLS, client certificates, passwords, unix sockets and those of systemd."""
+"""Who is let in, and how: TLS, client certificates, passwords."""
 import base64
 import contextlib
 import http.client
@@ -6,19 +6,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import ssl
-import stat
 import subprocess
-import sys
 import time
 import urllib.parse
 
 import pytest
 
-from exporter import BINARY, Exporter, eventually, free_port
-from web_exporter import CONFIG, Web, authority, bcrypt, certificate
+from exporter import BINARY, eventually, free_port
+from web_exporter import CONFIG, Web, authority, bcrypt, certificate, openssl
 
 PASSWORD = "correct horse: battery"
 EVERYTHING = """
@@ -324,6 +321,54 @@ def test_a_broken_file_keeps_the_last_good_one(files):
         assert running.status("--user", f"carol:{PASSWORD}") == 200
 
 
+USERS = "basic_auth_users:\n  alice: {hash}\n"
+
+
+@pytest.mark.parametrize("cut,gone", [
+    ("", "tls_server_config is gone"),
+    (USERS, "tls_server_config is gone"),
+    (TLS, "basic_auth_users is gone"),
+    (TLS + USERS, "client_auth_type asks for less"),
+    (TLS + "  client_auth_type: RequireAnyClientCert\n" + USERS, "client_auth_type asks for less"),
+    (TLS + "  client_auth_type: RequireAndVerifyClientCert\n" + USERS, "client_ca_file is gone"),
+], ids=["empty", "no TLS", "no users", "no client certificates", "not verified", "any authority"])
+def test_a_file_that_was_cut_short_opens_nothing(files, cut, gone):
+    """A file on a full disk, or one that is written in place, is for a moment a good file with less in it."""
+    with Web(files, EVERYTHING.format(hash=bcrypt(PASSWORD))) as running:
+        def let_in():
+            return running.status(*client("client"), *GOOD_USER)
+
+        def current():
+            return running.curl(*client("client"), *GOOD_USER, path="/metrics?name[]=ecmp_exporter_web_config_current")[2]
+
+        assert let_in() == 200 and "ecmp_exporter_web_config_current 1" in current()
+        running.rewrite(cut.format(hash=bcrypt(PASSWORD)))
+        eventually(lambda: let_in() == 200 and gone in running.read_log(), 10, lambda: running.read_log())
+        assert running.status(*client("client")) == 401
+        assert running.status(*GOOD_USER) == 0 and running.status(*client("stranger"), *GOOD_USER) == 0
+        assert running.status(scheme="http") == 400
+        assert "ecmp_exporter_web_config_current 0" in current()
+        running.rewrite(EVERYTHING.format(hash=bcrypt("another")))
+        eventually(lambda: let_in() == 401, 10, lambda: running.read_log())
+        good = running.curl(*client("client"), "--user", "alice:another",
+                            path="/metrics?name[]=ecmp_exporter_web_config_current")
+        assert good[0] == 200 and "ecmp_exporter_web_config_current 1" in good[2]
+
+
+def test_an_intermediate_authority_is_trusted_for_itself(files):
+    """Go trusts each certificate of client_ca_file, with or without the root above it; so does exporter-toolkit."""
+    openssl(files, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=between",
+            "-keyout", "between.key", "-out", "between.csr")
+    (files / "between.ext").write_text("basicConstraints=critical,CA:TRUE\n")
+    openssl(files, "x509", "-req", "-in", "between.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", "between.ext", "-out", "between.pem")
+    certificate(files, "below", "between", "DNS:below.example", "clientAuth")
+    text = EVERYTHING.format(hash=bcrypt(PASSWORD)).replace("client_ca_file: ca.pem", "client_ca_file: between.pem")
+    with Web(files, text) as running:
+        assert running.status(*client("below"), *GOOD_USER) == 200
+        assert running.status(*client("client"), *GOOD_USER) == 0
+
+
 def test_a_removed_user_is_out_on_the_next_request_of_a_connection(files):
     text = f"basic_auth_users:\n  alice: {bcrypt(PASSWORD)}\n  bob: {bcrypt('b')}\n"
     with Web(files, text) as running:
@@ -394,93 +439,3 @@ def test_prometheus_scrapes_over_tls_with_a_certificate_and_a_password(guarded, 
     finally:
         prometheus.terminate()
         prometheus.wait(20)
-
-
-# --- sockets -------------------------------------------------------------------------------------------------------------
-
-
-def over_socket(path, *arguments):
-    done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", "10", "--unix-socket", str(path),
-                           "http://localhost/-/healthy", *arguments], capture_output=True, text=True)
-    return done.stdout
-
-
-def test_a_unix_socket(files):
-    path = files / "web.sock"
-    arguments = [f"--web.listen-address=unix:{path}"]
-    with Web(files, "", arguments) as running:
-        assert over_socket(path) == "healthy\n" and running.status(scheme="http") == 200
-        assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        with Exporter(CONFIG, arguments=arguments, ready_seconds=0) as second:
-            assert second.process.wait(10) == 1
-            assert f"cannot listen on unix:{path}: Address already in use" in second.read_log()
-        assert over_socket(path) == "healthy\n"
-        running.process.send_signal(signal.SIGKILL)
-        running.process.wait()
-    assert path.exists()  # left behind by a process that was killed
-    with Web(files, "", arguments) as running:
-        assert over_socket(path) == "healthy\n"
-        assert running.stop()[0] == 0
-    assert not path.exists()
-
-
-def test_a_file_that_is_no_socket_stays(files):
-    path = files / "web.sock"
-    path.write_text("precious")
-    with Exporter(CONFIG, arguments=[f"--web.listen-address=unix:{path}"], ready_seconds=0) as running:
-        assert running.process.wait(10) == 1 and "Address already in use" in running.read_log()
-    assert path.read_text() == "precious"
-
-
-LAUNCHER = """
-import os, socket, sys
-path, port = sys.argv[1], int(sys.argv[2])
-sockets = [socket.socket(), socket.socket(socket.AF_UNIX)]
-sockets[0].bind(("127.0.0.1", port))
-sockets[1].bind(path)
-for at, one in enumerate(sockets):
-    one.listen()
-    os.dup2(one.fileno(), 100 + at)  # first out of the way of each other
-for at in range(2):
-    os.dup2(100 + at, 3 + at)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2")
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-
-
-@pytest.mark.parametrize("launcher", ["systemd-socket-activate", "a program of our own"])
-def test_sockets_that_systemd_passes(tmp_path, launcher):
-    config_path, port, path = tmp_path / "exporter.toml", free_port(), tmp_path / "passed.sock"
-    config_path.write_text('[web]\nlisten_addresses = ["127.0.0.1:1"]\n' + CONFIG)
-    command = [BINARY, f"--config.file={config_path}", "--web.systemd-socket"]
-    if launcher == "systemd-socket-activate":
-        if not shutil.which(launcher):
-            pytest.skip(f"{launcher} is not installed")
-        command = [launcher, f"--listen=127.0.0.1:{port}", f"--listen={path}", *command]
-    else:
-        command = [sys.executable, "-c", LAUNCHER, str(path), str(port), *command]
-    with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        def healthy():
-            done = subprocess.run(["curl", "--silent", "--max-time", "10", "--noproxy", "*",
-                                   f"http://127.0.0.1:{port}/-/healthy"], capture_output=True, text=True)
-            return done.stdout == "healthy\n"
-
-        eventually(healthy, 20, lambda: (tmp_path / "log").read_text())
-        assert over_socket(path) == "healthy\n"
-        text = (tmp_path / "log").read_text()
-        assert f"port={port}" in text and f"unix:{path}" in text and "port=1 " not in text
-    finally:
-        process.terminate()
-        assert process.wait(10) == 0
-    assert path.exists()  # systemd's, not ours
-
-
-@pytest.mark.parametrize("environment", [{}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_PID": "x"}])
-def test_without_sockets_of_systemd_it_says_so(tmp_path, environment):
-    config_path = tmp_path / "exporter.toml"
-    config_path.write_text(CONFIG)
-    done = subprocess.run([BINARY, f"--config.file={config_path}", "--web.systemd-socket"], capture_output=True, text=True,
-                          timeout=20, env={**os.environ, **environment})
-    assert done.returncode == 1 and "--web.systemd-socket: no sockets" in done.stderr

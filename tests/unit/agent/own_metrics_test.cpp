@@ -108,7 +108,9 @@ TEST_CASE("every own family of the table is told, and no other", "[agent]") {
   report.links[1].links = report.links[0].links;  // told once: the stronger suspicion
   input.localisation = std::make_shared<const LocalisationReport>(report);
   input.localisation_verdicts = {{"loss_verdict", 5}};
+  input.web_config_current = false;
   const std::string text = text_of(OwnMetrics(), input, {});
+  CHECK(count_of(text, "\necmp_exporter_web_config_current 0\n") == 1);
   CHECK(count_of(text, "ecmp_link_loss_ratio{from=\"10.0.0.1\",to=\"10.0.0.2\"} 0.25\n") == 1);
   CHECK(count_of(text, "ecmp_link_suspicion{from=\"10.0.0.1\",to=\"10.0.0.2\"} 3\n") == 1);
   CHECK(count_of(text, "ecmp_localisation_verdicts_total{kind=\"loss_verdict\"} 5\n") == 1);

@@ -33,10 +33,23 @@ TEST_CASE("what is no URL is refused", "[url]") {
   CHECK_FALSE(parse_url("http://h/" + std::string(3000, 'x')).ok());
 }
 
-TEST_CASE("a password is masked, whatever surrounds it", "[url]") {
-  CHECK(masked_url("http://u:p@h/x") == "http://u:<secret>@h/x");
-  CHECK(masked_url("https://u:p:q@r@h") == "https://u:<secret>@h");
-  CHECK(masked_url("http://u@h/x:y@z") == "http://u@h/x:y@z");
+TEST_CASE("of a URL scheme, host and port are shown, whatever surrounds them", "[url]") {
+  CHECK(masked_url("http://u:p@h/x") == "http://<secret>@h/<secret>");
+  CHECK(masked_url("https://u:p:q@r@h") == "https://<secret>@h");
+  CHECK(masked_url("https://token@h:8443") == "https://<secret>@h:8443");
+  CHECK(masked_url("http://u:p/q@h/x?y") == "http://<secret>@h/<secret>");
   CHECK(masked_url("http://h:80/") == "http://h:80/");
-  CHECK(masked_url("nonsense:x@y") == "nonsense:x@y");
+  CHECK(masked_url("http://h") == "http://h");
+  CHECK(masked_url("http://h/hooks/T0KEN") == "http://h/<secret>");
+  CHECK(masked_url("http://[2001:db8::1]:81?token=x") == "http://[2001:db8::1]:81/<secret>");
+  CHECK(masked_url("ftp://u:p@h/x") == "ftp://<secret>@h/<secret>");
+  CHECK(masked_url("nonsense:x@y") == "<secret>@y");
+}
+
+TEST_CASE("URLs within a text are masked up to the quote that they began with", "[url]") {
+  CHECK(masked_urls("") == "");
+  CHECK(masked_urls("no URL: a://") == "no URL: a://");
+  CHECK(masked_urls("x = [\"http://u:p'q r@h/\", 'https://h/t']") ==
+        "x = [\"http://<secret>@h/\", 'https://h/<secret>']");
+  CHECK(masked_urls("x = http://u:p q@h/t\ny") == "x = http://<secret>@h/<secret>\ny");
 }

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/url.hpp"
 #include "config/changes.hpp"
 #include "parsing.hpp"
 
@@ -23,7 +24,11 @@ void check_round_trip(const std::string& text) {
   const Changes changes = plan_changes(config, again);
   CHECK_FALSE(changes.any());
   CHECK(changes.need_restart.empty());
-  CHECK(again.discovery == config.discovery);
+  CHECK(again.discovery.files == config.discovery.files);
+  // What may be a secret is not written.
+  REQUIRE(again.discovery.http.size() == config.discovery.http.size());
+  for (std::size_t i = 0; i < again.discovery.http.size(); ++i)
+    CHECK(again.discovery.http[i].url == ecmp::masked_url(config.discovery.http[i].url));
   CHECK(again.shard == config.shard);
 }
 
@@ -94,7 +99,12 @@ port = 443
 TEST_CASE("secrets are masked where the running configuration is told", "[config][write]") {
   const std::string told = to_toml(must_parse("[discovery]\nhttp = [\"https://user:hunter2@h.example/a?b\"]\n"));
   CHECK(told.find("hunter2") == std::string::npos);
-  CHECK(told.find("\"https://user:<secret>@h.example/a?b\"") != std::string::npos);
+  CHECK(told.find("\"https://<secret>@h.example/<secret>\"") != std::string::npos);
+  const std::string logins = to_toml(
+      must_parse("[discovery]\nhttp = [{ url = \"https://h.example/\", username = \"ann\", password_file = \"p\" }, "
+                 "{ url = \"https://i.example/\", bearer_token_file = \"/t\" }]\n"));
+  CHECK(logins.find("http = [{ url = \"https://h.example/\", username = \"<secret>\", password_file = \"p\" }, "
+                    "{ url = \"https://i.example/\", bearer_token_file = \"/t\" }]") != std::string::npos);
 }
 
 TEST_CASE("each destination is told with where it stands", "[config][write]") {
