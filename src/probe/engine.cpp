@@ -109,6 +109,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   }
   ranges_[first] = plan.flows;
   const auto shared = std::make_shared<const DestinationPlan>(plan);
+  const auto refusers = std::make_shared<Refusers>();
   const auto least = packet::minimum_size(plan.address.family(), plan.protocol);
   const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
@@ -123,6 +124,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
     auto flow =
         std::make_unique<Flow>(number, tuple, FlowCodec(plan.protocol, derive_flow_secret(options_.secret, tuple)));
     flow->plan = shared;
+    flow->refusers = refusers;
     flow->packet_size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
     // Flows of a destination are spaced evenly; destinations are shifted against each other.
     const double share = (i + fraction(plan.phase)) / awake;
@@ -259,6 +261,7 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
 }
 
 void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
+  recognise_destination(flow, round);
   round.settle(now);
   const std::uint32_t never_left = round.take_never_left();
   counters.send_errors[static_cast<std::size_t>(SendError::never_left)] += never_left;
@@ -298,7 +301,8 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
   plan_next_round(flow, due, now);
   // A reply names its round modulo ProbeIdentity::kRounds: two that look alike must not be under way together. Limits
   // can make a round last that long.
-  if (flow.live.size() >= kMaxLiveRounds ||
+  // Nor must two be whose anonymous answers cannot be told apart, while nobody knows how long an answer takes.
+  if (flow.live.size() >= kMaxLiveRounds || (flow.anonymous && !flow.answer_time.known() && !flow.live.empty()) ||
       find_round(flow, static_cast<std::uint8_t>(number % ProbeIdentity::kRounds)) != nullptr) {
     ++counters.rounds_skipped;
     return;
@@ -313,6 +317,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
   const int ttls = flow.distance != 0 ? flow.distance : plan.max_ttl;
   round->begin(number, due,
                RoundTerms{.distance = flow.distance,
+                          .length = flow.length.value(),
                           .max_ttl = plan.max_ttl,
                           .first = !flow.first_round_over,
                           .lost_streak = flow.lost_streak,
@@ -340,12 +345,16 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
     flow.suspected = round.suspected();
     flow.last_over = round.number();
     flow.last_answered.reset();
+    std::uint8_t furthest = 0;
     for (HopResult& hop : report_.hops) {
       if (hop.outcome != HopOutcome::left_out && round.end_to_end() == EndToEnd::lost)
         pacing_.lost(flow.paces[hop.ttl - 1u].responder);
       hop.limiting = pacing_.limiting(flow.paces[hop.ttl - 1u].responder);
-      if (!hop.responder.is_unspecified()) flow.last_answered.set(hop.ttl);
+      if (hop.responder.is_unspecified()) continue;
+      flow.last_answered.set(hop.ttl);
+      furthest = hop.ttl;
     }
+    flow.length.take(furthest);
     spare_rounds_.push_back(std::move(flow.live.front()));
     flow.live.erase(flow.live.begin());
     rounds.on_round(report_);

@@ -2,23 +2,12 @@
 #include <utility>
 
 #include "packet/message.hpp"
+#include "probe/engine_answer.hpp"
 #include "probe/engine_state.hpp"
 
 namespace ecmp {
 
 using packet::ReplyKind;
-
-/// What is told about an answer, whatever carried it.
-struct Engine::State::Answer {
-  Instant at;
-  IpAddress from;
-  ReplyKind kind = ReplyKind::none;
-  std::uint8_t reply_ttl = 0;
-  std::uint8_t icmp_type = 0;
-  std::uint8_t icmp_code = 0;
-  std::uint8_t quoted_ttl = 0;
-  packet::KeptMpls notes = {};
-};
 
 void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
   if (datagram.direction == Direction::outgoing) {
@@ -116,22 +105,6 @@ void Engine::State::on_segment(const packet::TcpSegment& segment, Instant at, Ro
         rounds);
 }
 
-/// A UDP service answers with whatever it likes: addresses and ports are all that tells whom. Who can guess them can
-/// forge such an answer (docs/adr/0006).
-void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds) {
-  Flow* flow = find(datagram.from, Protocol::udp, datagram.destination_port, datagram.source_port);
-  if (flow == nullptr) return ignore(Ignored::unknown_flow);
-  flow->anonymous = true;
-  for (const auto& round : flow->live) {
-    LiveProbe* probe = round->find_anonymous(at);
-    if (probe == nullptr) continue;
-    close(*flow, *round, *probe,
-          {.at = at, .from = datagram.from, .kind = ReplyKind::udp, .reply_ttl = datagram.reply_ttl}, rounds);
-    return;
-  }
-  schedule(*flow);
-}
-
 /// Decides whether a decoded quote is believed. One whose transport word was rewritten is, once another probe of the
 /// same flow and TTL has shown the same offset: behind a NAT every answer comes like that, a forger would have to hit
 /// 32 bits. It must be another probe, for the same datagram sent twice shows the same offset twice, whatever it says:
@@ -224,6 +197,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
   // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).
   flow.stamped = probe.stamped;
+  if (!probe.destination) note_refusal(flow, probe.hop);
   learn_responder(flow, probe);
   if (probe.destination) note_silences(flow, round, hop.ttl, answer.at);
   round.on_answer(probe);
@@ -240,6 +214,7 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
   pace.responder = pacing_.number_of(hop.responder, before);
   if (before != 0 && before != pace.responder) {
     pace.urgent = kUrgentRounds;
+    flow.length.moved();
     if (pacing_.stands_for(before) != pace.responder) pacing_.charge(pace.responder, hop.received);
     pacing_.moved(before, pace.responder);
   }

@@ -8,10 +8,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "probe/answer_time.hpp"
 #include "probe/codec.hpp"
 #include "probe/engine.hpp"
 #include "probe/flow_index.hpp"
+#include "probe/flow_length.hpp"
 #include "probe/live_round.hpp"
+#include "probe/refusers.hpp"
 #include "probe/responder_pacing.hpp"
 #include "probe/timer_queue.hpp"
 #include "probe/token_bucket.hpp"
@@ -46,6 +49,7 @@ struct Flow {
   }
   FlowCodec codec;
   std::shared_ptr<const DestinationPlan> plan;
+  std::shared_ptr<Refusers> refusers;  ///< of the destination
   std::uint16_t packet_size = 0;
 
   Instant timer = Instant::max();  ///< the only entry of the timer queue that counts
@@ -58,9 +62,12 @@ struct Flow {
   Duration apart{};         ///< between these
 
   std::uint8_t distance = 0;
+  FlowLength length;  ///< while there is no distance
   bool first_round_over = false;
   bool anonymous = false;
-  bool stamped = false;  ///< its newest probe that was answered had been seen on its way out
+  AnswerTime answer_time;    ///< of a service whose answers are anonymous
+  Instant answered_probe{};  ///< when the youngest probe left that such an answer was to
+  bool stamped = false;      ///< its newest probe that was answered had been seen on its way out
   std::uint32_t lost_streak = 0;
   std::uint8_t suspected = 0;
 
@@ -108,6 +115,9 @@ class Engine::State {
   void settle(Flow& flow, LiveRound& round, Instant now);
   void try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
   void learn_responder(Flow& flow, const LiveProbe& probe);
+  void note_refusal(const Flow& flow, const HopResult& hop);
+  [[nodiscard]] bool was_passed(const Flow& flow, const IpAddress& router) const;
+  void recognise_destination(const Flow& flow, LiveRound& round) const;
   void note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now);
   void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, bool trial);
   void schedule(Flow& flow);

@@ -107,20 +107,11 @@ bool LiveRound::answered(std::uint8_t ttl, std::uint8_t attempt) const {
   });
 }
 
-LiveProbe* LiveRound::find_anonymous(Instant received) {
-  if (terms_.distance == 0 && !one_by_one()) {
-    // Several probes are under way and any of them may have reached it: stop, and search it one by one.
-    terms_.anonymous = true;
-    limit_ = next_ttl_ - 1;
-    return nullptr;
-  }
-  for (LiveProbe& probe : probes_) {
-    if (probe.state == LiveProbe::State::sent && probe.hop.ttl >= terms_.distance && received >= probe.sent &&
-        received - probe.sent <= terms_.timeout) {
-      return &probe;
-    }
-  }
-  return nullptr;
+bool LiveRound::search_one_by_one() {
+  if (terms_.distance != 0 || one_by_one()) return false;
+  terms_.anonymous = true;
+  limit_ = next_ttl_ - 1;
+  return true;
 }
 
 void LiveRound::on_answer(const LiveProbe& probe) {
@@ -160,7 +151,7 @@ void LiveRound::on_gap(const Gap& gap) {
 void LiveRound::close_unanswered() {
   for (LiveProbe& probe : probes_) {
     if (probe.state != LiveProbe::State::sent) continue;
-    if (probe.gap != Unobserved::none) {
+    if (probe.gap != Unobserved::none || probe.undecided) {
       probe.state = LiveProbe::State::unobserved;
     } else if (terms_.stamped && !probe.stamped) {
       // Probes of this flow are seen at the interface as they leave; this one was not. The kernel takes a datagram,
@@ -381,8 +372,9 @@ void LiveRound::report(Instant now, Round& round) const {
   round.hops.clear();
   int last = distance_;
   if (last == 0) {
+    // A hop that is known to be there and does not answer has lost its probe: it is reported as far as it was asked.
     for (const LiveProbe& probe : probes_) {
-      if (probe.answered()) last = std::max<int>(last, probe.hop.ttl);
+      if (probe.answered() || probe.hop.ttl <= terms_.length) last = std::max<int>(last, probe.hop.ttl);
     }
   }
   for (int ttl = 1; ttl <= last; ++ttl)

@@ -19,6 +19,7 @@ struct LiveProbe {
   bool destination = false;           ///< the destination itself answered
   bool stamped = false;               ///< `sent` is the interface's stamp, not the sender's
   bool trial = false;                 ///< beyond the rate that its responder is known to answer: silence is ours
+  bool undecided = false;             ///< an answer came that may be to this one or to another
   Unobserved gap = Unobserved::none;  ///< we could not look for some of the time that it waits
   Instant sent{};
   HopResult hop;  ///< ttl, and the answer once there is one
@@ -32,6 +33,7 @@ struct LiveProbe {
 /// What a round has to know of its flow.
 struct RoundTerms {
   std::uint8_t distance = 0;  ///< of the destination as far as known, 0 if it was never reached
+  std::uint8_t length = 0;    ///< furthest TTL that is known to answer, where the destination was never reached
   std::uint8_t max_ttl = 30;
   bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
@@ -99,9 +101,25 @@ class LiveRound {
   /// Finds a probe of this round; nullptr if it was never sent.
   [[nodiscard]] LiveProbe* find(std::uint8_t ttl, std::uint8_t attempt);
 
-  /// For answers that do not say which probe they answer (a UDP service's): the one it must be; nullptr if that cannot
-  /// be told. From then on the round, if it still searches the destination, probes one TTL after the other.
-  [[nodiscard]] LiveProbe* find_anonymous(Instant received);
+  /// An answer came that does not say which probe it answers (a UDP service's). True if the round searches the
+  /// destination with several probes under way: any of them may have reached it, and from now on the round probes one
+  /// TTL after the other.
+  bool search_one_by_one();
+  /// The probes of this round that such an answer may be to, the oldest first.
+  template <typename Visit>
+  void each_awaiting(Instant received, Visit visit) {
+    for (LiveProbe& probe : probes_) {
+      if (probe.state != LiveProbe::State::sent || probe.hop.ttl < terms_.distance) continue;
+      if (received >= probe.sent && received - probe.sent <= terms_.timeout) visit(probe);
+    }
+  }
+
+  /// The answers of this round, whoever they came from.
+  template <typename Visit>
+  void each_answered(Visit visit) {
+    for (LiveProbe& probe : probes_)
+      if (probe.answered()) visit(probe);
+  }
 
   /// What `probe` (of this round) was waiting for has come: its state and hop are filled in. Plans what follows from
   /// it.

@@ -58,7 +58,8 @@ enum class EndToEnd : std::uint8_t {
 };
 
 /// One finished sweep of TTLs over one flow. `hops` runs without gaps from TTL 1 to `distance`, or, when the
-/// destination has never been reached over this flow, to the last TTL where anybody answered.
+/// destination has never been reached over this flow, to the last TTL where anybody answered in this round or is known
+/// to answer: else the last hop of such a flow would lose nothing, ever.
 struct Round {
   std::uint32_t flow = 0;    ///< Engine's number of the flow
   std::uint32_t number = 0;  ///< counts from 0 for each flow; a skipped round leaves a gap
@@ -73,6 +74,13 @@ struct Round {
   /// Whether it tells of the destination: answered, or lost.
   [[nodiscard]] bool counts() const { return end_to_end == EndToEnd::reached || end_to_end == EndToEnd::lost; }
 };
+
+/// The address that the destination answered with, where it is another than it was asked by; unspecified if not.
+inline IpAddress alias_of(const Round& round, const IpAddress& destination) {
+  if (!round.reached() || round.distance == 0 || round.distance > round.hops.size()) return {};
+  const HopResult& end = round.hops[round.distance - 1u];
+  return end.outcome == HopOutcome::replied && end.responder != destination ? end.responder : IpAddress();
+}
 
 /// Receives rounds as they finish; those of one flow in the order of their numbers.
 class RoundSink {

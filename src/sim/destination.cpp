@@ -61,7 +61,8 @@ bool SimulatedNetwork::answer_with_error(PacketId id, Packet& packet, packet::Re
   // destination answers with the address that was asked for: it may have a whole prefix of them.
   IpAddress from = node.addresses.of(packet.family);
   if (node.kind == NodeKind::destination) {
-    from = destination_of(packet);
+    const IpAddress& alias = node.alias.of(packet.family);
+    from = alias.is_unspecified() ? destination_of(packet) : alias;
   } else if (packet.crossings > 0) {
     const IpAddress& ingress = topology_.links[packet.trail[packet.crossings - 1u]].ingress.of(packet.family);
     if (!ingress.is_unspecified()) from = ingress;

@@ -99,6 +99,7 @@ struct Node {
   // Destinations.
   std::uint16_t destination = kNone;  ///< counts destinations
   bool echo = true;                   ///< answers ICMP echo
+  Addresses alias;                    ///< its ICMP errors come from here; unspecified: from where they were asked
   bool gateway = false;         ///< stands behind a gateway that answers expired probes with the destination's address
   std::uint8_t v4_prefix = 32;  ///< answers for all addresses of this prefix
   std::uint8_t v6_prefix = 128;
