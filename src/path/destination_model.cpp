@@ -5,38 +5,12 @@
 #include <tuple>
 #include <utility>
 
-#include "path/flow_jitter.hpp"
-#include "path/flow_view.hpp"
+#include "path/model_flow.hpp"
 #include "path/path_registry.hpp"
 #include "path/sightings.hpp"
 #include "path/view_sums.hpp"
 
 namespace ecmp {
-namespace {
-
-struct Flow {
-  FlowView view;
-  FlowJitter jitter;
-  KnownPath* path = nullptr;  ///< null: nobody answered yet, or there was no room for its path
-  IpAddress source;
-  std::uint64_t probes = 0;
-  std::uint64_t replies = 0;
-  std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
-  WallTime began{};                                      ///< when it was steady for the first time
-  bool rests = false;                                    ///< it is not among the steady flows
-  bool measured = false;                                 ///< a round since it began, or forgot its path
-  bool reached = false;                                  ///< in its newest round
-  bool refused = false;                                  ///< its path is not told
-  std::uint32_t vacancies = 0;                           ///< of the registry when it was refused
-  std::shared_ptr<const std::vector<IpAddress>> untold;  ///< the responders of a path that is not told
-};
-
-bool same_flows(const DestinationFacts& a, const DestinationFacts& b) {
-  return a.address == b.address && a.protocol == b.protocol && a.port == b.port &&
-         a.first_source_port == b.first_source_port;
-}
-
-}  // namespace
 
 bool is_steady(const DestinationFacts& facts, std::uint32_t flow_index) {
   return facts.steady == nullptr || std::ranges::binary_search(*facts.steady, flow_index);
@@ -71,6 +45,8 @@ class DestinationModel::State {
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
 
  private:
+  using Flow = model::Flow;
+
   void rest_and_wake(WallTime now);
   void forget_path(Flow& flow);
   void place(Flow& flow, Instant now, WallTime started);
@@ -81,6 +57,9 @@ class DestinationModel::State {
   void count_refusals(const Round& round, WallTime started);
   [[nodiscard]] RoundPlace place_of(Instant started, Instant finished) const;
   [[nodiscard]] RoundPlace at_hops(RoundPlace place) const;
+  bool hold(Flow& flow, const Round& round, const FlowView::Rules& rules, bool agreed, ChangeKind changed) const;
+  void count(Flow& flow, const Round& round) const;
+  void count_held(Flow& flow) const;
   void count_end_to_end(Flow& flow, const Round& round, bool all_known) const;
   bool count_hops(Flow& flow, const Round& round) const;
   void tell_window(KnownPath& path, Instant now, PathVerdict& verdict) const;
@@ -110,7 +89,7 @@ void DestinationModel::State::begin(WallTime now) {
 }
 
 void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> facts, WallTime now) {
-  if (!same_flows(*facts_, *facts)) {
+  if (!model::same_flows(*facts_, *facts)) {
     forget_paths();
     if (facts_->first_source_port != facts->first_source_port) {
       for (Flow& flow : flows_)
@@ -118,7 +97,7 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
     }
   }
   for (std::size_t i = facts->flows; i < flows_.size(); ++i)
-    if (flows_[i].path != nullptr) registry_.leave(*flows_[i].path, last_round_);
+    forget_path(flows_[i]);
   flows_.resize(facts->flows);
   views_changed_ = true;
   if (facts_->interval != facts->interval) {
@@ -145,6 +124,7 @@ void DestinationModel::State::rest_and_wake(WallTime now) {
 }
 
 void DestinationModel::State::forget_path(Flow& flow) {
+  count_held(flow);
   if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
   flow.path = nullptr;
   flow.jitter.reset();
@@ -191,10 +171,11 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
 
   const KnownPath* const path_before = flow.path;
   const std::uint32_t before = flow.path != nullptr ? flow.path->id : 0;
-  if (!flow.view.agrees(round)) {
-    // Candidates are evidence for a while only: what was heard before must not be mixed into a later change.
-    const Duration interval = std::max<Duration>(facts_->interval, std::chrono::seconds(1));
-    const FlowView::Rules rules{options_.confirm_rounds, (8 + 2 * std::int64_t{options_.confirm_rounds}) * interval};
+  // Candidates are evidence for a while only: what was heard before must not be mixed into a later change.
+  const Duration interval = std::max<Duration>(facts_->interval, std::chrono::seconds(1));
+  const FlowView::Rules rules{options_.confirm_rounds, (8 + 2 * std::int64_t{options_.confirm_rounds}) * interval};
+  const bool agreed = flow.view.agrees(round);
+  if (!agreed) {
     flow.view.follow(round, rules, step_);
     views_changed_ = true;
     note_sightings(flow, round.started);
@@ -215,8 +196,12 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
 
   flow.reached = round.reached();
-  const bool all_known = count_hops(flow, round);
-  count_end_to_end(flow, round, all_known);
+  if (round.counts()) {
+    ++flow.probes;
+    flow.replies += round.reached() ? 1u : 0u;
+  }
+  verdict.unconfirmed = hold(flow, round, rules, agreed, verdict.changed);
+  if (!verdict.unconfirmed) count(flow, round);
   count_refusals(round, started);
   if (flow.path != nullptr) {
     verdict.path = flow.path->id;
@@ -323,14 +308,33 @@ RoundPlace DestinationModel::State::at_hops(RoundPlace place) const {
   return place;
 }
 
-/// `all_known`: nobody answered who does not belong to the path. If somebody did, the round went another way: it counts
-/// for the path until a change is confirmed, but its RTT is nothing that jitter may be told of.
+/// While somebody else has been heard and the change is neither confirmed nor refuted, rounds belong to no path yet,
+/// the lost ones among them: they wait, and count for the path that the flow turns out to be on. True if this one
+/// waits.
+bool DestinationModel::State::hold(Flow& flow, const Round& round, const FlowView::Rules& rules, bool agreed,
+                                   ChangeKind changed) const {
+  if (flow.held.empty() && agreed) return false;
+  const bool waits = flow.path != nullptr && changed == ChangeKind::none && flow.view.in_doubt(round.started, rules);
+  if (!waits || flow.held.size() >= model::kMostHeld) count_held(flow);
+  if (waits) flow.held.push_back(round);
+  return waits;
+}
+
+void DestinationModel::State::count(Flow& flow, const Round& round) const {
+  const bool all_known = count_hops(flow, round);
+  count_end_to_end(flow, round, all_known);
+}
+
+void DestinationModel::State::count_held(Flow& flow) const {
+  for (const Round& round : std::exchange(flow.held, {}))
+    count(flow, round);
+}
+
+/// `all_known`: nobody answered who does not belong to the path. If somebody did, the round went another way, and its
+/// RTT is nothing that jitter may be told of.
 void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round, bool all_known) const {
-  if (!round.counts()) return;
+  if (!round.counts() || flow.path == nullptr) return;
   const std::uint64_t reply = round.reached() ? 1 : 0;
-  ++flow.probes;
-  flow.replies += reply;
-  if (flow.path == nullptr) return;
   KnownPath& path = *flow.path;
   ++path.probes;
   path.replies += reply;

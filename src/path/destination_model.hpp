@@ -30,8 +30,11 @@ struct ChangePlace {
 struct PathVerdict {
   std::uint32_t path = 0;  ///< id; 0 if nobody has answered yet, or if max_paths was reached
   std::uint32_t ordinal = 0;
-  ChangeKind changed = ChangeKind::none;      ///< confirmed with this round
-  std::uint32_t previous = 0;                 ///< id of the path before, when changed
+  ChangeKind changed = ChangeKind::none;  ///< confirmed with this round
+  std::uint32_t previous = 0;             ///< id of the path before, when changed
+  /// Somebody else answered than on the path, and whether the flow has moved is not confirmed yet: the round belongs to
+  /// `path`, or to the one that the flow is moving to. It counts for the path of the flow's next round without this.
+  bool unconfirmed = false;
   std::shared_ptr<const ChangePlace> change;  ///< null when not changed
   /// Of the path (or, when the path is not told, of the flow), TTL 1 first; unspecified where nobody ever answered, the
   /// lowest address where a balancer alternates. Shared by all rounds of the path. Made by on_round() it is never null.

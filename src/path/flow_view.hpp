@@ -61,6 +61,10 @@ class FlowView {
 
   void follow(const Round& round, const Rules& rules, ViewStep& step);
 
+  /// Whether it may be about to change: somebody else was heard, `rules.memory` ago at most, and nothing has confirmed
+  /// or refuted it since.
+  [[nodiscard]] bool in_doubt(Instant now, const Rules& rules) const { return unsettled(now - rules.memory); }
+
   /// Slots of the path: the distance, or the last slot with a responder if the destination was never reached.
   [[nodiscard]] std::size_t length() const;
   /// 0 while the destination has not been reached.

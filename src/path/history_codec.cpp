@@ -232,7 +232,8 @@ void HistoryEncoder::add(std::uint64_t number, const RoundRecord& record) {
   to.byte(static_cast<std::uint8_t>(round.unobserved));
   to.byte(round.distance);
   to.number(verdict.ordinal);
-  to.byte(static_cast<std::uint8_t>(verdict.changed));
+  to.byte(
+      static_cast<std::uint8_t>(static_cast<std::uint8_t>(verdict.changed) | (verdict.unconfirmed ? kUnconfirmed : 0)));
   to.number(verdict.previous);
   to.byte(verdict.change != nullptr ? 1 : 0);
   if (verdict.change != nullptr) {
@@ -258,7 +259,11 @@ void HistoryEncoder::append_verdict(CompactWriter& to, const LinkVerdict& verdic
   for (const double value : {verdict.loss, verdict.interval.low, verdict.interval.high, verdict.suspicion})
     append_real(to, value);
   to.byte(static_cast<std::uint8_t>((verdict.blamed ? kBlamed : 0) | (verdict.uneven ? kUneven : 0) |
-                                    (verdict.forward_consistent ? kForwardConsistent : 0)));
+                                    (verdict.forward_consistent ? kForwardConsistent : 0) |
+                                    (verdict.began != WallTime{} ? kBegan : 0) |
+                                    (verdict.ended != WallTime{} ? kIsOver : 0)));
+  for (const WallTime time : {verdict.began, verdict.ended})
+    if (time != WallTime{}) to.signed_number(time.time_since_epoch().count());
   for (const std::uint64_t count :
        {verdict.probes, verdict.losses, std::uint64_t{verdict.lossy_flows}, std::uint64_t{verdict.clean_flows}})
     to.number(count);

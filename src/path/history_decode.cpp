@@ -281,6 +281,8 @@ LinkVerdict Batch::link_verdict(CompactReader& in) {
   verdict.blamed = (bits & kBlamed) != 0;
   verdict.uneven = (bits & kUneven) != 0;
   verdict.forward_consistent = (bits & kForwardConsistent) != 0;
+  if ((bits & kBegan) != 0) verdict.began = WallTime(Duration(in.signed_number()));
+  if ((bits & kIsOver) != 0) verdict.ended = WallTime(Duration(in.signed_number()));
   verdict.probes = in.number();
   verdict.losses = in.number();
   verdict.lossy_flows = id(in);
@@ -397,7 +399,11 @@ void Batch::round(CompactReader& in, std::vector<StoredRound>& out) {
   round.distance = in.byte();
   PathVerdict& verdict = record->verdict;
   verdict.ordinal = id(in);
-  verdict.changed = choice(in, ChangeKind::per_packet);
+  const std::uint8_t change = in.byte();
+  verdict.unconfirmed = (change & kUnconfirmed) != 0;
+  const auto kind = static_cast<std::uint8_t>(change & ~kUnconfirmed);
+  if (kind > static_cast<std::uint8_t>(ChangeKind::per_packet)) return in.fail();
+  verdict.changed = static_cast<ChangeKind>(kind);
   verdict.previous = id(in);
   if (in.byte() != 0) {
     auto place = std::make_shared<ChangePlace>();

@@ -45,5 +45,10 @@ constexpr std::uint8_t kPolarisation = 0x10;
 constexpr std::uint8_t kBlamed = 0x01;
 constexpr std::uint8_t kUneven = 0x02;
 constexpr std::uint8_t kForwardConsistent = 0x04;
+constexpr std::uint8_t kBegan = 0x08;  ///< the time follows; so does that of kIsOver
+constexpr std::uint8_t kIsOver = 0x10;
+
+/// Beside the kind of a change.
+constexpr std::uint8_t kUnconfirmed = 0x80;
 
 }  // namespace ecmp::history_layout

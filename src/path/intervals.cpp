@@ -15,6 +15,61 @@ double log_gamma_of_halves(std::uint32_t halves) {
   return sum;
 }
 
+/// ln of the gamma function by Stirling's series, shifted to where it is exact to 1e-12.
+double log_gamma(double x) {
+  double shift = 0;
+  for (; x < 10; x += 1)
+    shift -= std::log(x);
+  const double inverse = 1 / x;
+  const double square = inverse * inverse;
+  const double series = inverse * (1.0 / 12 - square * (1.0 / 360 - square * (1.0 / 1260 - square / 1680)));
+  return shift + (x - 0.5) * std::log(x) - x + 0.5 * std::log(2 * std::numbers::pi) + series;
+}
+
+/// The continued fraction of the incomplete beta function (Lentz).
+double beta_fraction(double a, double b, double x) {
+  constexpr int kMostTerms = 500;
+  constexpr double kEnough = 1e-13;
+  constexpr double kTiny = 1e-300;
+  const auto kept = [](double value) { return std::abs(value) < kTiny ? kTiny : value; };
+  double c = 1;
+  double d = 1 / kept(1 - (a + b) * x / (a + 1));
+  double h = d;
+  for (int i = 1; i < kMostTerms; ++i) {
+    const double even = i * (b - i) * x / ((a + 2 * i - 1) * (a + 2 * i));
+    d = 1 / kept(1 + even * d);
+    c = kept(1 + even / c);
+    h *= d * c;
+    const double odd = -(a + i) * (a + b + i) * x / ((a + 2 * i) * (a + 2 * i + 1));
+    d = 1 / kept(1 + odd * d);
+    c = kept(1 + odd / c);
+    const double change = d * c;
+    h *= change;
+    if (std::abs(change - 1) < kEnough) break;
+  }
+  return h;
+}
+
+/// The regularised incomplete beta function.
+double beta_share(double a, double b, double x) {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  const double front = std::exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * std::log(x) + b * std::log1p(-x));
+  // Each side of the middle converges by itself only.
+  if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
+  return 1 - front * beta_fraction(b, a, 1 - x) / b;
+}
+
+double beta_quantile(double share, double a, double b) {
+  double low = 0;
+  double high = 1;
+  for (int step = 0; step < 60; ++step) {
+    const double middle = (low + high) / 2;
+    (beta_share(a, b, middle) < share ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
 }  // namespace
 
 Interval wilson(double successes, double trials, double z) {
@@ -25,6 +80,14 @@ Interval wilson(double successes, double trials, double z) {
   const double half =
       z * std::sqrt(ratio * (1 - ratio) / trials + squared / (4 * trials * trials)) / (1 + squared / trials);
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+}
+
+Interval exact_binomial(double successes, double trials, double chance_outside) {
+  if (trials <= 0) return {0, 1};
+  const double hits = std::clamp(successes, 0.0, trials);
+  const double misses = trials - hits;
+  return {hits > 0 ? beta_quantile(chance_outside / 2, hits, misses + 1) : 0.0,
+          misses > 0 ? beta_quantile(1 - chance_outside / 2, hits + 1, misses) : 1.0};
 }
 
 Ranks median_ranks(std::size_t count, double z) {

@@ -18,6 +18,10 @@ struct Interval {
 /// 0, where the textbook interval is not. [0, 1] without trials.
 Interval wilson(double successes, double trials, double z = kZ95);
 
+/// The exact interval of a ratio (Clopper and Pearson 1934): contains the truth at least as often as it says, whatever
+/// the truth. Counts may be fractions. [0, 1] without trials.
+Interval exact_binomial(double successes, double trials, double chance_outside = 0.05);
+
 /// The ranks, from 0, of the order statistics that enclose the median of `count` samples: Wilson's interval of a ratio
 /// of one half. Needs no assumption on what the samples are distributed like.
 struct Ranks {

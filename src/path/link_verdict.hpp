@@ -45,14 +45,16 @@ struct LinkVerdict {
 
   /// In the order in which flows cross them; several where neither flows nor hops tell them apart.
   std::vector<LinkEnds> links;
-  double loss = 0;       ///< most likely ratio
+  double loss = 0;       ///< most likely ratio, of the time since it began (or changed last)
   Interval interval;     ///< of it, 95 %
   double suspicion = 0;  ///< as a multiple of what a verdict needs
-  bool blamed = false;
-  bool uneven = false;  ///< only some of the flows over it lose: perhaps it is lost on the way back
+  bool blamed = false;   ///< held to lose probes now
+  WallTime began{};      ///< when the first probe left that was lost; WallTime{}: before all that is known of it
+  WallTime ended{};      ///< when the last one left that was lost, of a link that loses no more; else WallTime{}
+  bool uneven = false;   ///< only some of the flows over it lose: perhaps it is lost on the way back
   /// Every deeper hop shows the loss as well. If not, it may be lost on the way back.
   bool forward_consistent = false;
-  std::uint64_t probes = 0;  ///< end to end, of all flows over it
+  std::uint64_t probes = 0;  ///< end to end, of all flows over it, that the ratio is of
   std::uint64_t losses = 0;
   std::uint32_t lossy_flows = 0;
   std::uint32_t clean_flows = 0;

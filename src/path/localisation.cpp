@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "path/localisation_time.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -14,32 +16,14 @@ constexpr std::uint32_t kHalf = WindowScale::kParts / 2;
 /// Somebody else who answers so often at a hop of a path stands there as well.
 constexpr std::uint32_t kOftenElse = 8;
 constexpr std::uint32_t kOneInElse = 10;
-/// Passes in a row that begin a verdict, and that end it: estimates sway, and nobody wants to hear of each time.
-constexpr int kBeginPasses = 2;
-constexpr int kEndPasses = 3;
 /// Paths of one destination that are looked at.
 constexpr std::size_t kMostPaths = 1024;
 /// Explanations of one pass: hops may contradict one, then the next best is looked for.
 constexpr int kMostExplanations = 4;
-
-/// How far `part` is behind `now`. Numbers of parts wrap around.
-std::uint32_t age(std::uint32_t part, std::uint32_t now) {
-  return (now - part) & WindowScale::kPartMask;
-}
-
-bool is_live(std::uint32_t part, std::uint32_t now) {
-  const std::uint32_t behind = age(part, now);
-  return behind < WindowScale::kParts || behind > WindowScale::kPartMask / 2;
-}
-
-PathEvent finding(EventKind kind, WallTime time, WallTime begun, bool ended) {
-  PathEvent event;
-  event.kind = kind;
-  event.time = time;
-  event.settled = begun;
-  event.ended = ended;
-  return event;
-}
+/// Paths of a destination that were not taken within the window, as long as there are no more of them.
+constexpr std::ptrdiff_t kMostIdlePaths = 64;
+/// Of one destination.
+constexpr std::size_t kMostHeld = 4096;
 
 }  // namespace
 
@@ -52,6 +36,7 @@ void Localisation::set_options(const LocalisationOptions& options) {
     scale_ = WindowScale(options.window);
     destinations_.clear();
     delays_.set_options({.period = options.window / 2});
+    long_links_.clear();
   }
   options_ = options;
 }
@@ -99,9 +84,12 @@ bool Localisation::astray(const Path& path, const Round& round) {
 void Localisation::count_hops(Path& path, const Round& round) {
   ++path.end.probes[0];
   path.end.answers[0] += round.reached() ? 1u : 0u;
-  const auto count = [](HopCount& at, bool answered) {
+  const std::uint32_t lost = round.reached() ? 0 : 1;
+  const auto count = [lost](HopCount& at, bool answered) {
     ++at.probes[0];
     at.answers[0] += answered ? 1u : 0u;
+    at.lost_probes[0] += lost;
+    at.lost_answers[0] += answered ? lost : 0;
   };
   for (const HopResult& hop : round.hops) {
     if (hop.ttl == 0 || hop.ttl > path.hops.size() || says_nothing(hop.outcome)) continue;
@@ -124,9 +112,16 @@ void Localisation::on_round(const RoundRecord& record) {
   if (record.flow_index >= destination.flows.size()) return;
   const std::uint32_t part = scale_.part(round.finished);
   destination.part = part;
+  const HeldRound counted{record.flow_index, part, hundredths(round.finished), !round.reached()};
+  if (!round.reached()) destination.patience = round.finished - round.started;
+  if (record.verdict.unconfirmed) {
+    if (destination.held.size() < kMostHeld) destination.held.push_back(counted);
+    return;
+  }
   std::uint32_t index = 0;
   Path* const found = path_of(destination, record, index);
   if (found == nullptr) return;
+  if (!destination.held.empty()) settle_held(destination, record.flow_index, index);
   Path& path = *found;
   path.part = part;
   ++path.rounds;
@@ -147,11 +142,7 @@ void Localisation::on_round(const RoundRecord& record) {
     return;
   }
   count_hops(path, round);
-  auto& cells = destination.flows[record.flow_index].cells;
-  std::erase_if(cells, [&](const Cell& cell) { return !is_live(cell.part, part); });
-  if (cells.empty() || cells.back().part != part || cells.back().path != index) cells.push_back({part, index, 0, 0});
-  ++cells.back().probes;
-  cells.back().losses += round.reached() ? 0u : 1u;
+  count_round(destination, counted, index);
   add_delays(path, round);
 }
 
@@ -192,26 +183,48 @@ void Localisation::forget_old(std::uint32_t part) {
   std::erase_if(destinations_, [&](const auto& entry) { return !is_live(entry.second.part, part); });
   for (auto& [name, destination] : destinations_) {
     for (Flow& flow : destination.flows)
-      std::erase_if(flow.cells, [&](const Cell& cell) { return !is_live(cell.part, part); });
-    const auto old = [&](const Path& path) { return !is_live(path.part, part); };
-    if (std::ranges::none_of(destination.paths, old)) continue;
-    std::vector<std::uint32_t> moved(destination.paths.size());
-    std::uint32_t kept = 0;
-    for (std::uint32_t i = 0; i < destination.paths.size(); ++i) {
-      moved[i] = kept;
-      if (old(destination.paths[i])) continue;
-      if (kept != i) destination.paths[kept] = std::move(destination.paths[i]);
-      ++kept;
-    }
-    destination.paths.resize(kept);
-    for (Flow& flow : destination.flows) {
-      for (Cell& cell : flow.cells)
-        cell.path = moved[cell.path];
-    }
+      retire(flow, part);
+    std::erase_if(destination.held, [&](const HeldRound& round) { return !is_live(round.part, part); });
+    const std::uint32_t now = hundredths(now_);
+    const auto window = static_cast<std::uint32_t>(options_.window / kHundredth);
+    std::erase_if(destination.losses,
+                  [&](const LossMoment& loss) { return now - loss.at > window && now - loss.at < kHalfOfTime; });
+    forget_paths(destination, part);
   }
 }
 
-void Localisation::add_rows(Map& map, const Destination& destination) {
+/// Paths that nothing kept refers to, and when idle ones are many all of these with what is kept of them.
+void Localisation::forget_paths(Destination& destination, std::uint32_t part) const {
+  constexpr std::uint32_t kLong = WindowScale::kParts * (kLongWindows + 1);
+  const auto idle = [&](const Path& path) { return !is_live(path.part, part); };
+  const bool many = std::ranges::count_if(destination.paths, idle) > kMostIdlePaths;
+  const auto old = [&](const Path& path) {
+    const std::uint32_t behind = age(path.part, part);
+    return idle(path) && (many || (behind >= kLong && behind <= WindowScale::kPartMask / 2));
+  };
+  if (std::ranges::none_of(destination.paths, old)) return;
+  constexpr std::uint32_t kGone = ~std::uint32_t{0};
+  std::vector<std::uint32_t> moved(destination.paths.size(), kGone);
+  std::uint32_t kept = 0;
+  for (std::uint32_t i = 0; i < destination.paths.size(); ++i) {
+    if (old(destination.paths[i])) continue;
+    if (kept != i) destination.paths[kept] = std::move(destination.paths[i]);
+    moved[i] = kept++;
+  }
+  destination.paths.resize(kept);
+  const auto move = [&](auto& items) {
+    std::erase_if(items, [&](const auto& item) { return moved[item.path] == kGone; });
+    for (auto& item : items)
+      item.path = static_cast<decltype(item.path)>(moved[item.path]);
+  };
+  for (Flow& flow : destination.flows) {
+    move(flow.cells);
+    move(flow.past);
+  }
+  move(destination.losses);
+}
+
+void Localisation::add_rows(Map& map, const Destination& destination, Reach reach) {
   struct Sum {
     std::uint64_t probes = 0;
     std::uint64_t losses = 0;
@@ -238,6 +251,12 @@ void Localisation::add_rows(Map& map, const Destination& destination) {
       sum.probes += cell.probes;
       sum.losses += cell.losses;
     }
+    for (const PastCell& cell : destination.flows[number].past) {
+      if (reach == Reach::window) break;
+      Sum& sum = by_path[cell.path];
+      sum.probes += cell.probes;
+      sum.losses += cell.losses;
+    }
     if (!by_path.empty()) ++map.flows;
     for (const auto& [path, sum] : by_path) {
       map.probes += sum.probes;
@@ -258,27 +277,28 @@ void Localisation::add_rows(Map& map, const Destination& destination) {
   }
 }
 
-Localisation::Map Localisation::draw_map() const {
+Localisation::Map Localisation::draw_map(Reach reach) const {
   Map map;
   for (const auto& [name, destination] : destinations_)
-    add_rows(map, destination);
+    add_rows(map, destination, reach);
   map.crossings.index();
   return map;
 }
 
 std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Duration wall_offset) {
   const std::uint32_t part = scale_.part(now);
+  now_ = now;
+  wall_offset_ = wall_offset;
   forget_old(part);
   auto report = std::make_shared<LocalisationReport>();
   report->time = WallTime(now.time_since_epoch() + wall_offset);
-  const Map map = draw_map();
+  const Map map = draw_map(Reach::window);
   report->flows = map.flows;
   report->probes = map.probes;
   report->losses = map.losses;
   report->links_known = static_cast<std::uint32_t>(map.ends.size());
-  if (map.losses > 0) {
-    explain(map, *report);
-  }
+  if (map.losses > 0) explain(map, Reach::window, *report);
+  look_back(part, *report);
   report->delays = delays_.pass(now);
   if (report->delays.size() > options_.worst_links) report->delays.resize(options_.worst_links);
   watch_losses(*report);
@@ -286,7 +306,7 @@ std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Durati
   return report;
 }
 
-void Localisation::explain(const Map& map, LocalisationReport& report) const {
+void Localisation::explain(const Map& map, Reach reach, LocalisationReport& report) const {
   const LinkGroups groups = group_links(map.crossings);
   const Crossings collapsed = collapse(map.crossings, groups);
   ExplanationOptions options{.tolerated_loss = options_.min_loss, .most_links = options_.worst_links};
@@ -301,12 +321,18 @@ void Localisation::explain(const Map& map, LocalisationReport& report) const {
       if (!found.blamed && found.loss < options_.min_loss) continue;
       report.links.push_back(tell(map, groups.members[found.link], collapsed, found));
       LinkVerdict& verdict = report.links.back();
-      if (!verdict.blamed || !far_end_clears(map, collapsed, found, verdict)) continue;
-      verdict.blamed = false;
-      again = options.cleared[found.link] = true;
+      if (!verdict.blamed) continue;
+      if (far_end_clears(map, collapsed, found, verdict) ||
+          near_end_loses(map, collapsed, found, verdict.links.front().from)) {
+        verdict.blamed = false;
+        again = options.cleared[found.link] = true;
+        continue;
+      }
+      date(map, collapsed, explanation, found, reach, verdict);
     }
-    if (!again || turn == kMostExplanations) return;
+    if (!again || turn == kMostExplanations) break;
   }
+  std::ranges::stable_partition(report.links, &LinkVerdict::blamed);
 }
 
 LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
@@ -329,109 +355,6 @@ LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>&
   weigh_hops(map, collapsed, found, verdict);
   add_witnesses(map, collapsed, found, verdict);
   return verdict;
-}
-
-/// The flows that lose most over the link; and those of the same destinations that do not cross it and lose nothing.
-void Localisation::add_witnesses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
-                                 LinkVerdict& verdict) {
-  const auto witness = [&](std::uint32_t row) {
-    const RowOrigin& origin = map.origins[row];
-    const auto port = static_cast<std::uint16_t>(origin.destination->facts->first_source_port + origin.flow);
-    return WitnessFlow{origin.destination->facts, port, collapsed.row(row).probes, collapsed.row(row).losses};
-  };
-  std::set<std::uint32_t> over;
-  std::set<const Destination*> destinations;
-  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
-    over.insert(row);
-    if (collapsed.row(row).losses == 0) continue;
-    verdict.reproduced_by.push_back(witness(row));
-    destinations.insert(map.origins[row].destination);
-  }
-  std::ranges::stable_sort(verdict.reproduced_by, std::greater{}, [](const WitnessFlow& flow) {
-    return static_cast<double>(flow.losses) / static_cast<double>(flow.probes);
-  });
-  if (verdict.reproduced_by.size() > LinkVerdict::kMostWitnesses)
-    verdict.reproduced_by.resize(LinkVerdict::kMostWitnesses);
-  for (const Destination* const destination : destinations) {
-    if (verdict.not_reproduced_by.size() == LinkVerdict::kMostWitnesses) break;
-    std::set<std::uint32_t> paths_over;
-    for (const std::uint32_t row : over)
-      if (map.origins[row].destination == destination) paths_over.insert(map.origins[row].path);
-    for (std::uint32_t flow = 0; flow < destination->flows.size(); ++flow) {
-      const auto& cells = destination->flows[flow].cells;
-      const bool clean = !cells.empty() && std::ranges::all_of(cells, [&](const Cell& cell) {
-        return cell.losses == 0 && !paths_over.contains(cell.path);
-      });
-      if (!clean) continue;
-      std::uint64_t probes = 0;
-      for (const Cell& cell : cells)
-        probes += cell.probes;
-      const auto port = static_cast<std::uint16_t>(destination->facts->first_source_port + flow);
-      verdict.not_reproduced_by.push_back({destination->facts, port, probes, 0});
-      break;
-    }
-  }
-}
-
-/// A verdict goes on as long as one of its links is blamed: what flows can tell apart changes with their paths.
-void Localisation::watch_losses(const LocalisationReport& report) {
-  std::vector<bool> met(report.links.size());
-  for (WatchedLoss& watched : watched_losses_) {
-    std::size_t at = 0;
-    while (at < report.links.size() &&
-           (met[at] || !report.links[at].blamed ||
-            std::ranges::find_first_of(report.links[at].links, watched.verdict->links) == report.links[at].links.end()))
-      ++at;
-    if (at == report.links.size()) {
-      ++watched.missed;
-      continue;
-    }
-    met[at] = true;
-    watched.missed = 0;
-    ++watched.seen;
-    watched.verdict = std::make_shared<const LinkVerdict>(report.links[at]);
-  }
-  for (std::size_t i = 0; i < report.links.size(); ++i) {
-    if (met[i] || !report.links[i].blamed) continue;
-    watched_losses_.push_back({std::make_shared<const LinkVerdict>(report.links[i]), report.time, 1, 0, false});
-  }
-  std::erase_if(watched_losses_, [&](WatchedLoss& watched) {
-    const bool over = watched.missed >= (watched.told ? kEndPasses : 1);
-    if (watched.told ? over : watched.seen >= kBeginPasses && watched.missed == 0) {
-      PathEvent event = finding(EventKind::loss_verdict, report.time, watched.begun, watched.told);
-      event.loss = watched.verdict;
-      events_.push_back(std::make_shared<const PathEvent>(std::move(event)));
-      watched.told = true;
-    }
-    return over;
-  });
-}
-
-/// These change with each period only: nothing to sway.
-void Localisation::watch_delays(const LocalisationReport& report) {
-  const auto find = [](auto& among, const LinkEnds& link) {
-    return std::ranges::find(among, link, [](const DelayVerdict& verdict) { return verdict.link; });
-  };
-  const auto tell_event = [&](const DelayVerdict& verdict, WallTime begun, bool ended) {
-    PathEvent event = finding(EventKind::delay_verdict, report.time, begun, ended);
-    event.delay = std::make_shared<const DelayVerdict>(verdict);
-    events_.push_back(std::make_shared<const PathEvent>(std::move(event)));
-  };
-  std::erase_if(watched_delays_, [&](const WatchedDelay& watched) {
-    if (find(report.delays, watched.verdict.link) != report.delays.end()) return false;
-    tell_event(watched.verdict, watched.begun, true);
-    return true;
-  });
-  for (const DelayVerdict& verdict : report.delays) {
-    const auto known = std::ranges::find(watched_delays_, verdict.link,
-                                         [](const WatchedDelay& watched) { return watched.verdict.link; });
-    if (known != watched_delays_.end()) {
-      known->verdict = verdict;
-      continue;
-    }
-    watched_delays_.push_back({verdict, report.time});
-    tell_event(verdict, report.time, false);
-  }
 }
 
 }  // namespace ecmp

@@ -17,6 +17,7 @@
 #include "path/link_verdict.hpp"
 #include "path/loss_evidence.hpp"
 #include "path/loss_explanation.hpp"
+#include "path/loss_onset.hpp"
 #include "path/round_record.hpp"
 #include "path/window.hpp"
 
@@ -34,8 +35,17 @@ struct LocalisationOptions {
 /// Only what a destination answers is evidence of loss: a hop that keeps quiet never is. Hops speak where they answer,
 /// to tell links apart that no flow does, and to say whether the loss is on the way there.
 ///
-/// Memory: for each flow some 16 bytes for every path and tenth of the window; for each hop of a path some 40 bytes.
-/// What was not heard of for a window is let go.
+/// A fault shows within the window where it harms many probes. Where few are sent, or few are lost, it takes longer
+/// than a window until the losses are more than chance: so what leaves the window is kept for kLongWindows more of
+/// them, the older the coarser, and looked at once in each part of the window for links that the window alone does not
+/// blame.
+///
+/// A round during which its flow may be changing its path belongs to no path yet. It waits, and goes where the flow
+/// turns out to be.
+///
+/// Memory: for each flow some 16 bytes for every path and tenth of the window, and some 12 for each doubling of the
+/// windows before; for each hop of a path some 60 bytes; for each loss in the window 8, up to kMostLosses of a
+/// destination. Paths that no round took within the window are let go when they become many.
 class Localisation {
  public:
   explicit Localisation(const LocalisationOptions& options);
@@ -51,6 +61,9 @@ class Localisation {
   std::shared_ptr<const LocalisationReport> pass(Instant now, Duration wall_offset);
   std::vector<std::shared_ptr<const PathEvent>> take_events() { return std::exchange(events_, {}); }
 
+  /// Windows before the newest that are evidence as well.
+  static constexpr std::uint32_t kLongWindows = 24;
+
   /// Rounds that were not counted, since somebody else answered than on the path they are told to be on.
   [[nodiscard]] std::uint64_t rounds_astray() const { return astray_; }
 
@@ -62,15 +75,46 @@ class Localisation {
     std::uint32_t probes = 0;
     std::uint32_t losses = 0;
   };
+  /// The same of windows that are over.
+  struct PastCell {
+    std::uint16_t window = 0;   ///< number of the newest
+    std::uint16_t windows = 1;  ///< how many
+    std::uint16_t path = 0;
+    std::uint16_t losses = 0;
+    std::uint32_t probes = 0;
+  };
+  /// When a round ended that was lost.
+  struct LossMoment {
+    std::uint32_t at = 0;  ///< hundredths of a second, wraps around
+    std::uint16_t flow = 0;
+    std::uint16_t path = 0;
+  };
+  struct HeldRound {
+    std::uint32_t flow = 0;
+    std::uint32_t part = 0;
+    std::uint32_t at = 0;  ///< as of LossMoment
+    bool lost = false;
+  };
   /// One hop of a path, over the newest half window and the one before.
   struct HopCount {
     std::uint32_t probes[2]{};
     std::uint32_t answers[2]{};
+    std::uint32_t lost_probes[2]{};  ///< of those, in rounds that were lost
+    std::uint32_t lost_answers[2]{};
     std::uint32_t others = 0;  ///< answers of somebody else
 
     void age() {
-      probes[1] = std::exchange(probes[0], 0);
-      answers[1] = std::exchange(answers[0], 0);
+      for (auto* const count : {&probes, &answers, &lost_probes, &lost_answers})
+        (*count)[1] = std::exchange((*count)[0], 0);
+    }
+    [[nodiscard]] Unanswered unanswered_when_lost() const {
+      const double asked = static_cast<double>(lost_probes[0]) + lost_probes[1];
+      return {asked - lost_answers[0] - lost_answers[1], asked};
+    }
+    [[nodiscard]] Unanswered unanswered_when_reached() const {
+      const Unanswered all = unanswered();
+      const Unanswered lost = unanswered_when_lost();
+      return {all.unanswered - lost.unanswered, all.probes - lost.probes};
     }
     [[nodiscard]] Unanswered unanswered() const {
       const double asked = static_cast<double>(probes[0]) + probes[1];
@@ -90,13 +134,17 @@ class Localisation {
     HopCount end;  ///< of what is lost end to end, over the same time
   };
   struct Flow {
-    std::vector<Cell> cells;  ///< by part
+    std::vector<Cell> cells;     ///< by part
+    std::vector<PastCell> past;  ///< the oldest first
   };
   struct Destination {
     std::shared_ptr<const DestinationFacts> facts;
     std::vector<Flow> flows;
     std::vector<Path> paths;
-    std::uint32_t part = 0;  ///< of its newest round
+    std::vector<LossMoment> losses;  ///< of the window, as they came
+    std::vector<HeldRound> held;     ///< whose paths are not known yet
+    Duration patience{};             ///< from the begin of a lost round to its end
+    std::uint32_t part = 0;          ///< of its newest round
   };
   /// Where a row of the crossings comes from.
   struct RowOrigin {
@@ -126,28 +174,50 @@ class Localisation {
     WallTime begun;
   };
 
+  /// How far back evidence goes.
+  enum class Reach : std::uint8_t { window, all };
+
   static Path* path_of(Destination& destination, const RoundRecord& record, std::uint32_t& index);
   static bool astray(const Path& path, const Round& round);
   static void count_hops(Path& path, const Round& round);
   void add_delays(const Path& path, const Round& round);
+  void count_round(Destination& destination, const HeldRound& round, std::uint32_t path) const;
+  void settle_held(Destination& destination, std::uint32_t flow, std::uint32_t path) const;
+  static void note_loss(Destination& destination, const LossMoment& loss);
+  void retire(Flow& flow, std::uint32_t part) const;
+  void forget_paths(Destination& destination, std::uint32_t part) const;
   static std::vector<IpAddress> nodes_of(const Destination& destination, const Path& path);
   void forget_old(std::uint32_t part);
-  static void add_rows(Map& map, const Destination& destination);
-  [[nodiscard]] Map draw_map() const;
-  void explain(const Map& map, LocalisationReport& report) const;
+  static void add_rows(Map& map, const Destination& destination, Reach reach);
+  [[nodiscard]] Map draw_map(Reach reach) const;
+  void explain(const Map& map, Reach reach, LocalisationReport& report) const;
+  void look_back(std::uint32_t part, LocalisationReport& report);
   [[nodiscard]] LinkVerdict tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
                                  const ExplainedLink& found) const;
   static void weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found, LinkVerdict& verdict);
+  static Unanswered lost_at(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                            const IpAddress& node, double& usual);
+  static bool near_end_loses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                             const IpAddress& near);
   static bool far_end_clears(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                              const LinkVerdict& verdict);
   static void add_witnesses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                             LinkVerdict& verdict);
-  void watch_losses(const LocalisationReport& report);
+  void date(const Map& map, const Crossings& collapsed, const Explanation& explanation, const ExplainedLink& found,
+            Reach reach, LinkVerdict& verdict) const;
+  [[nodiscard]] LossCourse course_of(const std::vector<std::pair<const Destination*, std::uint32_t>>& paths,
+                                     Reach reach) const;
+  void watch_losses(LocalisationReport& report);
+  static void note_end(WatchedLoss& watched, const LocalisationReport& report);
   void watch_delays(const LocalisationReport& report);
 
   LocalisationOptions options_;
   WindowScale scale_;
   std::unordered_map<std::string, Destination> destinations_;
+  Instant now_{};                        ///< of the newest pass
+  Duration wall_offset_{};               ///< likewise
+  std::uint32_t looked_back_ = 0;        ///< part in which that was done last
+  std::vector<LinkVerdict> long_links_;  ///< blamed by what is older than the window
   LinkDelays delays_;
   std::vector<WatchedLoss> watched_losses_;
   std::vector<WatchedDelay> watched_delays_;

@@ -24,6 +24,8 @@ class WindowScale {
   [[nodiscard]] std::uint32_t part(Instant at) const {
     return static_cast<std::uint32_t>(at.time_since_epoch() / part_) & kPartMask;
   }
+  /// How long a part is.
+  [[nodiscard]] Duration part_length() const { return part_; }
   /// For how long figures of the window may be told again before they are worked out anew.
   [[nodiscard]] Duration refresh() const { return part_ / 20; }
 
