@@ -173,22 +173,24 @@ def suspected_links():
     far_ends = q.relabel(worst, "hop", "to")
     columns = {
         "from": "From", "to": "To", "name": "Name of the far end", "asn": "AS", "instance": "Agent", "Value #loss":
-        "Loss", "Value #suspicion": "Suspicion"
+        "Loss", "Value #suspicion": "Suspicion", "Value #blamed": "Blamed"
     }
     return table(
         "Suspected links", "Links that explain the loss of all flows of all destinations, by the agents' own account: "
-        "the most likely loss of each, and how sure it is. From a suspicion of 1 on a link is blamed, unless only some "
-        "of the flows over it lose; /events has the evidence. Empty when nothing is lost.", [
+        "the most likely loss of each, the score of its suspicion, and the verdict: 1 for a link that is blamed. "
+        "/events has the evidence. Empty when nothing is lost.", [
             instant(q.named(far_ends, far_ends), "suspicion"),
-            instant(f"max by ({link}) (ecmp_link_loss_ratio{{{q.AGENT}}}) and on ({link}) {worst}", "loss")
+            instant(f"max by ({link}) (ecmp_link_loss_ratio{{{q.AGENT}}}) and on ({link}) {worst}", "loss"),
+            instant(f"max by ({link}) (ecmp_link_blamed{{{q.AGENT}}}) and on ({link}) {worst}", "blamed")
         ], columns, ("job", "hop", "mpls"), 24, 7, [
             override("Agent", custom__width=200),
             override("AS", custom__width=90),
             loss_column("Loss"),
-            override("Suspicion", unit="none", decimals=2, thresholds=thresholds(((None, GREEN), (0.5, YELLOW), (1, RED))),
-                     color={"mode": "thresholds"}, custom__width=110,
+            override("Suspicion", unit="none", decimals=2, custom__width=110),
+            override("Blamed", unit="none", decimals=0, thresholds=thresholds(((None, GREEN), (1, RED))),
+                     color={"mode": "thresholds"}, custom__width=90,
                      custom__cellOptions={"type": "color-background", "mode": "basic"}),
-        ], (("Suspicion", True),))
+        ], (("Blamed", True), ("Suspicion", True)))
 
 
 def states():

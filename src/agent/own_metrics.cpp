@@ -205,12 +205,15 @@ void add_localisation(Families& families, const OwnMetricsInput& input) {
   }
   std::vector<std::pair<LinkEnds, double>> losses;
   std::vector<std::pair<LinkEnds, double>> suspicions;
+  std::vector<std::pair<LinkEnds, double>> blamed;
   for (const auto& [link, verdict] : links) {
     losses.emplace_back(link, verdict->loss);
     suspicions.emplace_back(link, verdict->suspicion);
+    blamed.emplace_back(link, verdict->blamed ? 1.0 : 0.0);
   }
   families.add_links(Metric::link_loss_ratio, losses);
   families.add_links(Metric::link_suspicion, suspicions);
+  families.add_links(Metric::link_blamed, blamed);
   add_reasons(families, Metric::localisation_verdicts, input.localisation_verdicts);
 }
 

@@ -190,9 +190,10 @@ function showSuspects(list) {
   sync(list, suspects, (one) => one.links.map(linkName).join(), () => element("li", {}, element("span", { class: "kind" }), element("span", { class: "what" })), (item, one) => {
     const [kind, what] = item.children;
     set(kind, { class: `kind ${one.blamed ? "loss_verdict" : ""}` });
-    write(kind, one.blamed ? "blamed" : one.uneven ? "some flows only" : "suspected");
+    write(kind, one.blamed ? "blamed" : one.until ? "loses no more" : one.uneven ? "some flows only" : "suspected");
     write(what, [one.links.map(linkName).join(" or "), `loses ${percent(one.loss_ratio)} (${between(one.loss_ratio_low, one.loss_ratio_high)})`,
-      `${one.lossy_flows} of ${count(one.lossy_flows + one.clean_flows, "flow")} over it lose`].join(" · "));
+      `${one.lossy_flows} of ${count(one.lossy_flows + one.clean_flows, "flow")} over it lose`,
+      ...(one.since ? [`since ${clock(one.since)}`] : []), ...(one.until ? [`until ${clock(one.until)}`] : [])].join(" · "));
   });
   set(list.parentElement, { "data-empty": suspects.length ? null : "No link is suspected to lose anything." });
 }

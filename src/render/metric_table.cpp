@@ -168,11 +168,15 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::clock_steps, "ecmp_exporter_clock_steps_total", counter, "", false,
      "Times that the wall clock was set: intervals that are measured do not depend on it, times that are told do."},
     {Metric::link_loss_ratio, "ecmp_link_loss_ratio", gauge, "from,to", false,
-     "Most likely loss of a link that is suspected, from the loss of all flows of all destinations over the rolling "
-     "window; only the worst links of [localisation]."},
+     "Most likely loss of a link that is suspected, from the loss of all flows of all destinations since it began; "
+     "only "
+     "the worst links of [localisation]."},
     {Metric::link_suspicion, "ecmp_link_suspicion", gauge, "from,to", false,
-     "What of the loss a link explains that nothing else does, as a multiple of what a verdict needs: from 1 on it is "
-     "blamed, unless only some of the flows over it lose."},
+     "What of the loss a link explains that nothing else does, as a multiple of what a verdict needs. A score: what "
+     "the "
+     "verdict is says ecmp_link_blamed."},
+    {Metric::link_blamed, "ecmp_link_blamed", gauge, "from,to", false,
+     "1 if the verdict is that this link loses probes now, 0 if it is suspected only, or loses no more."},
     {Metric::localisation_verdicts, "ecmp_localisation_verdicts_total", counter, "kind", false,
      "Findings that began, by kind: loss_verdict, delay_verdict, imbalance or polarised."},
 

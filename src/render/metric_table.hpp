@@ -93,6 +93,7 @@ enum class Metric : std::uint8_t {
   clock_steps,
   link_loss_ratio,
   link_suspicion,
+  link_blamed,
   localisation_verdicts,
   // The standard process metrics of Prometheus's client libraries.
   process_cpu_seconds,

@@ -134,6 +134,11 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   out.append(to_string(verdict.changed));
   out.append(R"(","loss":)");
   append_bool(out, round.end_to_end == EndToEnd::lost);
+  if (verdict.unconfirmed) out.append(R"(,"unconfirmed":true)");
+  if (const IpAddress alias = alias_of(round, record.destination->address); !alias.is_unspecified()) {
+    out.append(R"(,"alias":)");
+    append_known_address(out, alias);
+  }
   if (round.unobserved != Unobserved::none) {
     out.append(R"(,"unobserved":")");
     out.append(to_string(round.unobserved));

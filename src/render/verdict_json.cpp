@@ -11,6 +11,18 @@ void append_count(std::string& out, std::string_view key, std::uint64_t count) {
   append_number(out, count);
 }
 
+/// null where it is not known, or has not come.
+void append_moment(std::string& out, std::string_view key, WallTime time) {
+  out.append(key);
+  if (time == WallTime{}) {
+    out.append("null");
+    return;
+  }
+  out.push_back('"');
+  append_time(out, time);
+  out.push_back('"');
+}
+
 void append_ends(std::string& out, const LinkEnds& link) {
   out.append(R"({"from":)");
   append_known_address(out, link.from);
@@ -55,6 +67,8 @@ void append_link_verdict(std::string& out, const LinkVerdict& verdict) {
   append_ratio(out, verdict.suspicion);
   out.append(R"(,"blamed":)");
   append_bool(out, verdict.blamed);
+  append_moment(out, R"(,"since":)", verdict.began);
+  append_moment(out, R"(,"until":)", verdict.ended);
   out.append(R"(,"uneven":)");
   append_bool(out, verdict.uneven);
   out.append(R"(,"forward_consistent":)");

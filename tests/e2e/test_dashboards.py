@@ -55,7 +55,7 @@ def lab(fan, tmp_path_factory):
             for one in started.values():
                 eventually(lambda: one.query(changes, ()).get((), 0) > 1, 20, "changes of paths")
                 eventually(lambda: one.query("max(ecmp_hop_window_loss_ratio) > 0.05", ()), 20, "loss")
-                eventually(lambda: one.query("max(ecmp_link_suspicion) >= 1", ()), 60, "a link that is blamed")
+                eventually(lambda: one.query("max(ecmp_link_blamed) == 1", ()), 60, "a link that is blamed")
                 # Rates want two samples of everything that became new.
                 eventually(lambda: one.query("count(rate(ecmp_path_probes_total[3s]) > 0)", ()).get((), 0) >= 8, 20,
                            "rates")

@@ -15,11 +15,11 @@ def lines(exporter, path):
 
 
 def blamed(exporter):
-    """Links by the exporter's own account: {(from, to): loss}, with a suspicion of 1 at least."""
+    """Links by the exporter's own account: {(from, to): loss}, its verdicts."""
     metrics = exporter.metrics()
     loss = metrics.values("ecmp_link_loss_ratio", ("from", "to"))
-    return {link: loss[link] for link, suspicion in metrics.values("ecmp_link_suspicion", ("from", "to")).items()
-            if suspicion >= 1}
+    verdicts = metrics.values("ecmp_link_blamed", ("from", "to"))
+    return {link: loss[link] for link, is_blamed in verdicts.items() if is_blamed == 1}
 
 
 def test_the_link_of_a_lossy_branch_is_named_with_its_evidence():

@@ -113,6 +113,8 @@ TEST_CASE("every own family of the table is told, and no other", "[agent]") {
   CHECK(count_of(text, "\necmp_exporter_web_config_current 0\n") == 1);
   CHECK(count_of(text, "ecmp_link_loss_ratio{from=\"10.0.0.1\",to=\"10.0.0.2\"} 0.25\n") == 1);
   CHECK(count_of(text, "ecmp_link_suspicion{from=\"10.0.0.1\",to=\"10.0.0.2\"} 3\n") == 1);
+  // A score of 3 and no verdict: hops have contradicted it.
+  CHECK(count_of(text, "ecmp_link_blamed{from=\"10.0.0.1\",to=\"10.0.0.2\"} 0\n") == 1);
   CHECK(count_of(text, "ecmp_localisation_verdicts_total{kind=\"loss_verdict\"} 5\n") == 1);
   const auto own = render::metric_table().subspan(render::kNetworkMetrics, render::kOwnMetrics);
   for (const render::MetricRow& family : own) {
