@@ -20,7 +20,7 @@ ecmp_unity_group(shell src/net clock_mapping.cpp file_watch.cpp http_fetch.cpp r
   route_lookup.cpp sandbox.cpp)
 ecmp_unity_group(shell src/net capture.cpp http_head.cpp http_routes.cpp listen_socket.cpp name_cache.cpp
   privilege.cpp raw_sender.cpp send_failure.cpp tls_wire.cpp)
-ecmp_unity_group(shell src/net capture_filter.cpp http_connection.cpp http_socket.cpp link_table.cpp
+ecmp_unity_group(shell src/net http_socket.cpp
   neighbour_table.cpp repeated_frames.cpp route_table.cpp tls_context.cpp)
 ecmp_unity_group(shell src/net http_answer.cpp http_encoding.cpp http_password.cpp http_server.cpp
   loopback_direction.cpp netlink_socket.cpp packet_sender.cpp resolver.cpp)
