@@ -70,6 +70,7 @@ int run(const ecmp::CommandLine& command_line) {
   if (command_line.check_only) return print(check_further(command_line.config_file, config));
 
   ecmp::log::configure(command_line.log_level, command_line.log_format);
+  ecmp::log::never_wait();
   ecmp::log::info("starting", {{"version", ecmp::version()},
                                {"revision", ecmp::revision()},
                                {"config", command_line.config_file},
@@ -86,6 +87,7 @@ int run(const ecmp::CommandLine& command_line) {
     std::fprintf(stderr, "ecmp_exporter: %s\n", refused->message.c_str());
     return kRuntimeFailure;
   }
+  ecmp::log::start_writer();
   running = agent->get();
   handle(SIGTERM, on_stop_signal);
   handle(SIGINT, on_stop_signal);
@@ -95,6 +97,7 @@ int run(const ecmp::CommandLine& command_line) {
   handle(SIGHUP, SIG_IGN);
   handle(SIGTERM, SIG_DFL);
   handle(SIGINT, SIG_DFL);
+  ecmp::log::stop_writer();
   return 0;
 }
 

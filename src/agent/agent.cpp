@@ -7,6 +7,7 @@
 #include "agent/change_slot.hpp"
 #include "agent/config_routes.hpp"
 #include "agent/event_log.hpp"
+#include "agent/histogram_bounds.hpp"
 #include "agent/history_store.hpp"
 #include "agent/localiser.hpp"
 #include "agent/log.hpp"
@@ -22,8 +23,10 @@
 #include "agent/web.hpp"
 #include "agent/web_access.hpp"
 #include "net/http_server.hpp"
+#include "net/http_socket.hpp"
 #include "net/privilege.hpp"
 #include "net/raw_transport.hpp"
+#include "net/service_notice.hpp"
 #include "probe/engine.hpp"
 
 namespace ecmp {
@@ -62,12 +65,14 @@ render::HistogramForm form_of(config::HistogramForm form) {
   return render::HistogramForm::both;
 }
 
-render::HistogramOptions options_of(const config::Histograms& histograms) {
+render::HistogramOptions options_of(const config::Histograms& histograms,
+                                    std::shared_ptr<const Statistics::Bounds> exact) {
   return {.paths = form_of(histograms.paths),
           .hops = form_of(histograms.hops),
           .rtt = histograms.rtt,
           .jitter = histograms.jitter,
-          .loss = histograms.loss};
+          .loss = histograms.loss,
+          .exact = std::move(exact)};
 }
 
 }  // namespace
@@ -91,6 +96,7 @@ class Agent::State {
   Web::Sources web_sources();
   OneOffTraces::Outputs one_off_outputs();
   ProbeAnswers::Sources probe_sources();
+  void start_threads();
   void housekeeping(Instant now);
   void take_changes();
   bool make_changes(const std::shared_ptr<const config::Changes>& changes);
@@ -99,6 +105,7 @@ class Agent::State {
   std::unique_ptr<Reloader> reloader_;
   const std::shared_ptr<const config::Config> first_config_;  ///< what was begun with
   ChangeSlot changes_;
+  std::shared_ptr<const Statistics::Bounds> bounds_;  ///< all classic ones there ever were; under report_mutex_
   std::unique_ptr<net::RawTransport> transport_;
   Names names_;
   AsnWatch asn_{[](const std::string& problem) { log::warn(problem); }};
@@ -114,13 +121,16 @@ class Agent::State {
   OneOffTraces one_off_;
   OwnMetrics own_metrics_;
   ProcessReader process_;
-  std::optional<net::Privileges> privileges_;  ///< read once: what was given up does not come back
+  /// Read once: what was given up does not come back. Under report_mutex_.
+  std::optional<net::Privileges> privileges_;
+  net::ServiceNotice notice_;
   Web web_;
   ProbeAnswers probe_answers_;
 
   std::mutex report_mutex_;
   LoopReport report_;
-  Instant turn_{};  ///< when the loop's turn began
+  Instant turn_{};                       ///< when the loop's turn began
+  std::atomic<std::int64_t> begun_ = 0;  ///< the same for others
   Instant housekeeping_at_{};
   std::atomic<bool> stop_ = false;
   std::atomic<bool> ready_ = false;
@@ -133,6 +143,7 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
                     std::unique_ptr<net::Resolver> resolver, std::unique_ptr<HistoryStore> store)
     : reloader_(std::move(reloader)),
       first_config_(reloader_->running()),
+      bounds_(with_bounds(nullptr, first_config_->histograms)),
       transport_(std::move(transport)),
       names_(first_config_->dns, std::move(resolver)),
       routes_(*transport_),
@@ -170,7 +181,7 @@ ProbeAnswers::Sources Agent::State::probe_sources() {
           .wake = [this] { transport_->wake(); },
           .names = [this] { return asn_.with_origins(names_.table()); },
           .max_series = first_config_->limits.max_series,
-          .histograms = options_of(first_config_->histograms)};
+          .histograms = options_of(first_config_->histograms, bounds_)};
 }
 
 Tracing::Outputs Agent::State::outputs() {
@@ -207,11 +218,12 @@ Web::Sources Agent::State::web_sources() {
       .names = [this] { return asn_.with_origins(names_.table()); },
       .localisation = [this] { return first_config_->localisation.enabled ? localiser_.report() : nullptr; },
       .ready = [this] { return ready_.load(); },
+      .since_turn = [this] { return net::monotonic_now() - Instant(Duration(begun_.load(std::memory_order_relaxed))); },
       .own_metrics = [this](std::string& out, render::Format format,
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
       .scraped = [this](const render::RenderOutcome& outcome, Duration took) { own_metrics_.on_scrape(outcome, took); },
       .max_series = first_config_->limits.max_series,
-      .histograms = options_of(first_config_->histograms)};
+      .histograms = options_of(first_config_->histograms, bounds_)};
 }
 
 std::optional<Error> Agent::State::open_listeners() {
@@ -250,23 +262,34 @@ std::optional<Error> Agent::State::listen() {
   return std::nullopt;
 }
 
-void Agent::State::run() {
+/// All of them begin here, with what the process may do by now.
+void Agent::State::start_threads() {
   if (store_ != nullptr) store_->start([this] { return board_.get(); });
-  privileges_ = net::read_privileges();
-  if (privileges_) {
-    log::info("privileges", {{"user", privileges_->user},
-                             {"capabilities", privileges_->capabilities},
-                             {"no_new_privs", privileges_->no_new_privs ? "1" : "0"},
-                             {"seccomp", privileges_->seccomp}});
-  }
+  asn_.start();
   server_.start();
   localiser_.start();
   reloader_->start([this](const auto& changes) { return make_changes(changes); });
+  const auto privileges = net::read_privileges();
+  if (!privileges) return;
+  log::info("privileges", {{"user", privileges->user},
+                           {"capabilities", privileges->capabilities},
+                           {"no_new_privs", privileges->no_new_privs ? "1" : "0"},
+                           {"seccomp", privileges->seccomp}});
+  const std::lock_guard lock(report_mutex_);
+  privileges_ = privileges;
+}
+
+void Agent::State::run() {
+  begun_.store(transport_->now().time_since_epoch().count());
+  start_threads();
   turn_ = transport_->now();
   tracing_.set_wall_offset(transport_->wall_offset());
   tracing_.start(turn_);
+  notice_.ready();
   while (!stop_.load()) {
     turn_ = transport_->now();
+    begun_.store(turn_.time_since_epoch().count(), std::memory_order_relaxed);
+    notice_.alive(turn_);
     tracing_.set_wall_offset(transport_->wall_offset());
     one_off_.set_wall_offset(transport_->wall_offset());
     const Duration turn = tracing_.changing() ? kChangingTurn : kLongestTurn;
@@ -282,7 +305,10 @@ void Agent::State::run() {
     tracing_.maintain(turn_);
     if (was_changing && !tracing_.changing()) changes_.made();
     one_off_.maintain(turn_);
+    board_.settle();
+    log_.settle();
   }
+  notice_.stopping();
   log::info("stopping");
   changes_.stop();
   reloader_->stop();
@@ -298,7 +324,11 @@ void Agent::State::run() {
 
 /// On the reloader's thread.
 bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& changes) {
-  web_.set_settings(changes->limits.max_series, options_of(changes->histograms));
+  {
+    const std::lock_guard lock(report_mutex_);
+    bounds_ = with_bounds(bounds_.get(), changes->histograms);
+  }
+  web_.set_settings(changes->limits.max_series, options_of(changes->histograms, bounds_));
   log_.set_budget(changes->history_memory);
   if (store_ != nullptr) store_->set_limits(changes->history_disk.retention, changes->history_disk.max_size);
   localiser_.set_window(changes->window);
@@ -315,6 +345,10 @@ void Agent::State::take_changes() {
     names_.set_options(changes->dns);
     asn_.watch(changes->dns.asn_database);
   }
+  {
+    const std::lock_guard lock(report_mutex_);
+    tracing_.set_bounds(bounds_);
+  }
   tracing_.change(changes);
 }
 
@@ -326,8 +360,9 @@ void Agent::State::housekeeping(Instant now) {
   events_.maintain(now);
   {
     const LoopReport report{engine_.counters(), transport_->counters(), tracing_.dns_errors() + names_.errors()};
-    const std::lock_guard lock(report_mutex_);
-    report_ = report;
+    // A scrape that reads the last one may have no processor just now: the next one will do.
+    const std::unique_lock lock(report_mutex_, std::try_to_lock);
+    if (lock.owns_lock()) report_ = report;
   }
   if (!ready_.load() && tracing_.settled()) {
     ready_.store(true);
@@ -343,7 +378,9 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
     input.capture_dropped = report_.transport.capture_dropped;
     input.clock_steps = report_.transport.clock_steps;
     input.dns_errors = report_.dns_errors;
+    input.privileges = privileges_;
   }
+  input.log_dropped = log::dropped();
   const Reloader::Report reloads = reloader_->report();
   input.config_reload_successful = reloads.successful;
   if (access_ != nullptr) input.web_config_current = access_->current();
@@ -376,7 +413,6 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
   input.one_off_traces = {{"reached", one_off.reached}, {"not_reached", one_off.traced - one_off.reached}};
   for (std::size_t i = 1; i < one_off.refused.size(); ++i)
     input.one_off_refused.push_back({std::string(to_string(static_cast<OneOffRefusal>(i))), one_off.refused[i]});
-  input.privileges = privileges_;
   if (first_config_->localisation.enabled) {
     input.localisation = localiser_.report();
     const auto findings = localiser_.findings();

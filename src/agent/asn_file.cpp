@@ -78,6 +78,20 @@ void AsnWatch::watch(const std::string& path) {
     asked_ = true;
   }
   wake_.notify_all();
+  if (started_) make_thread();
+}
+
+void AsnWatch::start() {
+  started_ = true;
+  bool asked = false;
+  {
+    const std::lock_guard lock(mutex_);
+    asked = asked_;
+  }
+  if (asked) make_thread();
+}
+
+void AsnWatch::make_thread() {
   if (thread_.joinable()) return;
   // Signals are for the main thread.
   sigset_t all{}, before{};

@@ -41,14 +41,19 @@ class AsnWatch {
   AsnWatch(const AsnWatch&) = delete;
   AsnWatch& operator=(const AsnWatch&) = delete;
 
-  /// Another file from now on; empty: none. Cheap: it only asks the thread, which is made when it is first needed.
+  /// Another file from now on; empty: none. Cheap: it only asks the thread, which is made when it is first needed, and
+  /// not before start().
   void watch(const std::string& path);
+
+  /// Threads may be made from now on: what the process may do is settled.
+  void start();
 
   /// These names with the origins known now; the names themselves while there are none. Any thread.
   [[nodiscard]] std::shared_ptr<const render::HopNames> with_origins(
       std::shared_ptr<const render::HopNames> names) const;
 
  private:
+  void make_thread();
   void run();
 
   Warn warn_;
@@ -58,6 +63,7 @@ class AsnWatch {
   std::shared_ptr<const OriginTable> table_;
   bool asked_ = false;
   bool stop_ = false;
+  bool started_ = false;
   std::thread thread_;
 };
 

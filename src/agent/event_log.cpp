@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace ecmp {
@@ -56,17 +57,32 @@ void EventLog::begin(std::vector<Event> events, std::uint64_t next) {
     keep(std::move(event));
 }
 
-void EventLog::publish(std::vector<Event> events) {
-  if (events.empty()) return;
+void EventLog::maintain(Instant now) {
+  std::ranges::move(gathering_.take(now), std::back_inserter(gathered_));
+  if (gathered_.empty()) return;
   {
-    // Told within the lock: several threads publish, and numbers must rise for whoever is told as well.
-    const std::lock_guard lock(mutex_);
-    for (Event& event : events) {
-      if (on_event_) on_event_(first_ + kept_.size(), event);
-      keep(std::move(event));
-    }
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) return;
+    keep_all(std::exchange(gathered_, {}));
   }
   added_.notify_all();
+}
+
+void EventLog::add(std::vector<Event> events) {
+  if (events.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    keep_all(std::move(events));
+  }
+  added_.notify_all();
+}
+
+/// With the lock held: several threads publish, and numbers must rise for whoever is told as well.
+void EventLog::keep_all(std::vector<Event> events) {
+  for (Event& event : events) {
+    if (on_event_) on_event_(first_ + kept_.size(), event);
+    keep(std::move(event));
+  }
 }
 
 EventLog::Page EventLog::read(const RoundFilter& filter, std::uint64_t from, std::size_t limit) const {

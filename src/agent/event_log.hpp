@@ -27,14 +27,14 @@ class EventLog {
   using OnEvent = std::function<void(std::uint64_t number, const Event&)>;
   void set_on_event(OnEvent on_event) { on_event_ = std::move(on_event); }
 
-  // By the probing loop alone.
+  // By the probing loop alone, which never waits for the lock: what finds it taken is done by a later maintain().
   void on_round(const RoundRecord& record);
   void drop_destination(const std::string& name);
   /// Events that nothing more came to are over.
-  void maintain(Instant now) { publish(gathering_.take(now)); }
+  void maintain(Instant now);
 
   /// By any thread: events that others found.
-  void add(std::vector<Event> events) { publish(std::move(events)); }
+  void add(std::vector<Event> events);
 
   /// By any thread. Events that match with a number of at least `from`, oldest first. `next` beyond the newest event
   /// means that all has been read.
@@ -76,10 +76,11 @@ class EventLog {
     std::size_t bytes = 0;
   };
 
-  void publish(std::vector<Event> events);
+  void keep_all(std::vector<Event> events);
   void keep(Event event);
 
-  EventGathering gathering_;  ///< of the probing loop; not locked
+  EventGathering gathering_;     ///< of the probing loop; not locked
+  std::vector<Event> gathered_;  ///< the same
   OnEvent on_event_;
   std::size_t budget_;
   mutable std::mutex mutex_;

@@ -5,14 +5,22 @@
 #include <atomic>
 #include <cerrno>
 #include <cmath>
+#include <condition_variable>
+#include <csignal>
 #include <cstring>
+#include <deque>
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <memory>
+#include <mutex>
+#include <poll.h>
+#include <pthread.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/sink.h>
+#include <thread>
+#include <unistd.h>
 
 #include "config/text.hpp"
 #include "net/file_descriptor.hpp"
@@ -60,6 +68,8 @@ bool is_plain(std::string_view text) {
   });
 }
 
+Format format_now();
+
 void append_value(std::string& line, const Field& field, Format format) {
   const bool bare = format == Format::logfmt ? is_plain(field.value()) : !field.is_text();
   if (bare) {
@@ -69,8 +79,140 @@ void append_value(std::string& line, const Field& field, Format format) {
   }
 }
 
+/// Writes lines to standard error.
+class Writer {
+ public:
+  void never_wait() { waits_ = false; }
+  void start();
+  void stop();
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+
+  void put(std::string line) {
+    if (!queued_) return write(line);
+    {
+      const std::lock_guard lock(mutex_);
+      if (bytes_ + line.size() > kMostBytes) {
+        ++dropped_;
+        return;
+      }
+      bytes_ += line.size();
+      lines_.push_back(std::move(line));
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  static constexpr std::chrono::milliseconds kPatience{500};  ///< at the end
+
+  void run();
+  void write(std::string_view text);
+
+  std::atomic<bool> waits_ = true;
+  std::atomic<bool> queued_ = false;
+  std::atomic<std::uint64_t> dropped_ = 0;
+  std::mutex mutex_;  ///< over the next four; held for moments only
+  std::condition_variable wake_, idle_;
+  std::deque<std::string> lines_;
+  std::size_t bytes_ = 0;
+  bool stop_ = false;
+  bool over_ = false;
+  std::thread thread_;
+};
+
+void Writer::start() {
+  // Signals are for the main thread.
+  sigset_t all{}, before{};
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  queued_ = true;
+}
+
+void Writer::stop() {
+  std::unique_lock lock(mutex_);
+  if (!thread_.joinable()) return;
+  stop_ = true;
+  wake_.notify_one();
+  const bool over = idle_.wait_for(lock, kPatience, [this] { return over_; });
+  lock.unlock();
+  if (over) {
+    thread_.join();
+    queued_ = false;
+  } else {
+    thread_.detach();  // it hangs in a write, and ends with the process; what is logged now stays in the queue
+  }
+}
+
+void Writer::run() {
+  std::uint64_t told = 0;
+  for (bool last = false; !last;) {
+    std::deque<std::string> taken;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stop_ || !lines_.empty(); });
+      last = stop_;
+      taken.swap(lines_);
+      bytes_ = 0;
+    }
+    for (const std::string& line : taken)
+      write(line);
+    const std::uint64_t missing = dropped_ - told;
+    if (missing == 0) continue;
+    told += missing;
+    const auto now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+    write(format_line(now, Level::warn, "lines of this log were dropped: its reader is too slow", {{"lines", missing}},
+                      format_now()) +
+          '\n');
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  idle_.notify_all();
+}
+
+/// Whoever has a queue may wait here as long as it takes.
+void Writer::write(std::string_view text) {
+  while (!text.empty()) {
+    if (!queued_ && !waits_) {
+      pollfd room{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+      if (::poll(&room, 1, 0) != 1) break;
+    }
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    if (written > 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {  // who shares it has made it so
+      pollfd room{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+      (void)::poll(&room, 1, -1);
+    } else if (errno != EINTR) {
+      break;
+    }
+  }
+  if (!text.empty()) ++dropped_;
+}
+
+Writer& writer() {
+  // Never destroyed: a thread may still log while the program ends.
+  static auto* const never_destroyed = new Writer;
+  return *never_destroyed;
+}
+
+class StderrSink final : public spdlog::sinks::sink {
+ public:
+  void log(const spdlog::details::log_msg& message) override {
+    std::string line(message.payload.data(), message.payload.size());
+    line += '\n';
+    writer().put(std::move(line));
+  }
+  void flush() override {}
+  void set_pattern(const std::string&) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+};
+
 struct Output {
-  spdlog::logger logger{"ecmp", std::make_shared<spdlog::sinks::stderr_sink_mt>()};
+  spdlog::logger logger{"ecmp", std::make_shared<StderrSink>()};
   std::atomic<Format> format{Format::logfmt};
 
   Output() { logger.set_pattern("%v"); }
@@ -80,6 +222,10 @@ Output& output() {
   // Never destroyed: a thread may still log while the program ends.
   static auto* const never_destroyed = new Output;
   return *never_destroyed;
+}
+
+Format format_now() {
+  return output().format;
 }
 
 spdlog::level::level_enum in_spdlog(Level level) {
@@ -130,6 +276,22 @@ std::optional<Error> append_to(const std::string& path) {
   output().logger.set_pattern("%v");
   output().logger.flush_on(spdlog::level::trace);
   return std::nullopt;
+}
+
+void never_wait() {
+  writer().never_wait();
+}
+
+void start_writer() {
+  writer().start();
+}
+
+void stop_writer() {
+  writer().stop();
+}
+
+std::uint64_t dropped() {
+  return writer().dropped();
 }
 
 void discard() {

@@ -51,6 +51,20 @@ void configure(Level least, Format format);
 /// Writes to the end of this file from now on, instead of to standard error. To be called before anything is logged.
 std::optional<Error> append_to(const std::string& path);
 
+/// From now on nobody who logs waits for whoever reads: a line that standard error has no room for is dropped, and
+/// counted in dropped().
+void never_wait();
+
+/// Lines wait in a queue of a megabyte from now on, and a thread of its own writes them. When the queue is full,
+/// because the reader has stalled, lines are dropped; how many is the first line to be written afterwards. To be called
+/// once.
+void start_writer();
+/// Writes what waits, unless that takes longer than half a second: the program can end whoever reads or does not.
+void stop_writer();
+
+/// Lines that were not written.
+[[nodiscard]] std::uint64_t dropped();
+
 /// Writes nothing from now on. To be called before anything is logged.
 void discard();
 

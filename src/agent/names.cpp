@@ -87,7 +87,9 @@ std::vector<HostAnswer> Names::take_answers(Instant now) {
     }
     table = cache_.table();
   }
-  const std::lock_guard lock(mutex_);
+  // A scrape that takes the table just now may have no processor: the next call will do.
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return hosts;
   if (static_cast<const TableNames&>(*table_).get() != table.get()) {
     table_ = std::make_shared<TableNames>(std::move(table));
   }

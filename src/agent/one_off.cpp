@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "agent/histogram_bounds.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -92,7 +94,9 @@ struct OneOffTraces::Trace {
   void say(Instant at, std::string_view words) {
     if (lines.size() == kMostLines) lines.emplace_back("and more, which is left out");
     if (lines.size() > kMostLines) return;
-    const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(at - request.begun).count();
+    // The turn of the loop may have begun before the request came.
+    const Duration passed = std::max<Duration>(at - request.begun, Duration{0});
+    const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(passed).count();
     lines.push_back(fmt::format("+{}.{:03}s {}", since / 1000, since % 1000, words));
   }
 
@@ -115,6 +119,7 @@ OneOffTraces::OneOffTraces(const config::Config& config, Engine& engine, Routes&
     : modules_(config.modules),
       limits_(config.one_off),
       max_paths_(config.limits.max_paths_per_destination),
+      bounds_(with_bounds(nullptr, config.histograms)),
       engine_(engine),
       routes_(routes),
       desk_(desk),
@@ -256,7 +261,7 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
   facts->interval = interval;
   trace.facts = facts;
   trace.model = std::make_unique<DestinationModel>(
-      facts, ModelOptions{.confirm_rounds = probe.confirm_rounds, .max_paths = max_paths_});
+      facts, ModelOptions{.confirm_rounds = probe.confirm_rounds, .max_paths = max_paths_, .bounds = bounds_});
   trace.model->begin(wall(now));
   trace.first_flow = first;
   trace.rounds.assign(probe.flows, 0);

@@ -81,6 +81,7 @@ class OneOffTraces : public RoundSink {
   std::vector<config::Module> modules_;
   config::OneOffLimits limits_;
   std::uint32_t max_paths_;
+  std::shared_ptr<const Statistics::Bounds> bounds_;  ///< of classic buckets
   Engine& engine_;
   Routes& routes_;
   OneOffDesk& desk_;

@@ -70,7 +70,9 @@ void OneOffDesk::count(OneOffRefusal refusal) {
 }
 
 std::vector<std::shared_ptr<OneOffTicket>> OneOffDesk::take() {
-  const std::lock_guard lock(mutex_);
+  // Whoever asks holds it and may have no processor just now: with the next turn, then.
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return {};
   return std::exchange(waiting_, {});
 }
 

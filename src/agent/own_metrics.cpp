@@ -286,6 +286,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   add_reasons(families, Metric::one_off_traces, input.one_off_traces);
   add_reasons(families, Metric::one_off_refused, input.one_off_refused);
   if (input.privileges) families.add_privileges(*input.privileges);
+  families.add(Metric::log_dropped, input.log_dropped);
   add_localisation(families, input);
   if (input.process) add_process(families, *input.process);
   append_families(out, format, families.made(), began(input));

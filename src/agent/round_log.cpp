@@ -1,12 +1,13 @@
 #include "agent/round_log.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace ecmp {
 namespace {
 
-/// Rounds looked at under one lock: some 20 microseconds.
-constexpr std::size_t kScan = 2048;
+/// Rounds taken in under one lock.
+constexpr std::size_t kSettle = 64;
 /// Rounds forgotten under one lock: about as long.
 constexpr std::size_t kForget = 64;
 
@@ -21,29 +22,47 @@ void RoundLog::set_budget(std::size_t bytes) {
 }
 
 std::uint64_t RoundLog::add(History::Record record) {
-  std::uint64_t number = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    number = history_.end();
-    history_.add(std::move(record));
-  }
-  added_.notify_all();
-  return number;
+  later({std::move(record), {}});
+  return next_number_++;
 }
 
 void RoundLog::drop_destination(const std::string& name) {
-  const std::lock_guard lock(mutex_);
-  history_.drop_destination(name);
+  later({nullptr, name});
 }
 
-std::vector<History::Record> RoundLog::newest(const RoundFilter& filter) const {
+void RoundLog::later(Waiting waiting) {
+  waiting_.push_back(std::move(waiting));
+  settle();
+}
+
+void RoundLog::settle() {
+  if (waiting_.empty()) return;
+  {
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) {
+      if (waiting_.size() < kMostWaiting) return;
+      lock.lock();
+    }
+    for (std::size_t done = 0; done < kSettle && !waiting_.empty(); ++done, waiting_.pop_front()) {
+      Waiting& first = waiting_.front();
+      if (first.record != nullptr) {
+        history_.add(std::move(first.record));
+      } else {
+        history_.drop_destination(first.gone);
+      }
+    }
+  }
+  added_.notify_all();
+}
+
+History::NewestPage RoundLog::newest(const RoundFilter& filter, std::string_view after, std::uint64_t before) const {
   const std::lock_guard lock(mutex_);
-  return history_.newest(filter);
+  return history_.newest(filter, after, before, kPage);
 }
 
 History::Page RoundLog::read(const RoundFilter& filter, std::uint64_t from, std::size_t limit) const {
   const std::lock_guard lock(mutex_);
-  return history_.read(filter, from, limit, kScan);
+  return history_.read(filter, from, limit, kPage);
 }
 
 void RoundLog::wait(std::uint64_t sequence, Instant deadline) const {

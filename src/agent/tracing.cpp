@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "agent/histogram_bounds.hpp"
 #include "agent/tracing_state.hpp"
 #include "base/siphash.hpp"
 
@@ -62,6 +63,7 @@ Tracing::Tracing(const config::Config& config, Engine& engine, Routes& routes, O
     : limits_(config.limits),
       window_(config.window),
       hop_histograms_(config.histograms.hops != config::HistogramForm::off),
+      bounds_(with_bounds(nullptr, config.histograms)),
       refresh_(config.dns.refresh),
       engine_(engine),
       routes_(routes),
@@ -76,7 +78,8 @@ ModelOptions Tracing::model_options(const config::Destination& destination) cons
   return {.confirm_rounds = destination.confirm_rounds,
           .max_paths = limits_.max_paths_per_destination,
           .window = window_,
-          .hop_histograms = hop_histograms_};
+          .hop_histograms = hop_histograms_,
+          .bounds = bounds_};
 }
 
 Tracing::Configured& Tracing::insert(const config::Destination& destination) {
@@ -132,7 +135,6 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   facts->steady = first_steady(destination);
   traced.facts = std::move(facts);
   traced.model.set_facts(traced.facts, wall(now));
-  traced.unknown = false;
   traced.changed = true;
   DestinationPlan plan{.address = address,
                        .protocol = destination.protocol,
@@ -151,7 +153,6 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   traced.first_flow = engine_.add(plan, now);
   traced.refused = !traced.first_flow;
   if (traced.refused) {
-    traced.unknown = true;
     settle(traced);
     complain(traced, "not traced: another destination has address " + address.to_string() +
                          " with the same protocol and source ports");
@@ -273,7 +274,7 @@ void Tracing::fail(Configured& name, const HostAnswer& answer, Instant now) {
   name.failing = true;
   for (Traced* traced : name.traced) {
     if (traced->first_flow) continue;
-    traced->unknown = traced->changed = true;
+    traced->changed = true;
     settle(*traced);
   }
 }
@@ -360,11 +361,11 @@ void Tracing::publish(Instant now) {
     const bool first = traced.snapshot == nullptr;
     if (!first) replaced_.push_back(std::move(traced.snapshot));
     traced.snapshot = traced.model.snapshot(now);
-    if (traced.unknown) {
-      auto down = std::make_shared<DestinationSnapshot>(*traced.snapshot);
-      down->measured = true;
-      down->up = false;
-      traced.snapshot = std::move(down);
+    if (!traced.first_flow) {
+      auto unjudged = std::make_shared<DestinationSnapshot>(*traced.snapshot);
+      unjudged->measured = unjudged->up = false;
+      unjudged->unjudged = traced.not_traced();
+      traced.snapshot = std::move(unjudged);
     }
     traced.changed = false;
     // From the second time on they are spread over the pause: a snapshot that is replaced stays until the board has the

@@ -62,6 +62,9 @@ class Tracing : public RoundSink {
   void on_source(std::uint32_t flow, const std::optional<IpAddress>& source);
   void on_names(const HostAnswer& answer, Instant now);
 
+  /// Of classic buckets: for destinations that begin, and with the next change for all others that it concerns.
+  void set_bounds(std::shared_ptr<const Statistics::Bounds> bounds) { bounds_ = std::move(bounds); }
+
   /// Begins to go over to another configuration: maintain() does it, a slice at a time, so that no probe of those
   /// destinations that stay as they are is late. Not before the changes given earlier are made.
   void change(std::shared_ptr<const config::Changes> changes);
@@ -130,7 +133,8 @@ class Tracing : public RoundSink {
   config::Limits limits_;
   Duration window_{};
   bool hop_histograms_ = true;
-  std::optional<Duration> refresh_;  ///< of names; nullopt: as their records say
+  std::shared_ptr<const Statistics::Bounds> bounds_;  ///< of classic buckets
+  std::optional<Duration> refresh_;                   ///< of names; nullopt: as their records say
   Engine& engine_;
   Routes& routes_;
   Outputs outputs_;

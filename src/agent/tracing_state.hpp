@@ -20,12 +20,17 @@ struct Tracing::Traced {
   std::unique_ptr<Searching> searching;     ///< of `flows = "auto"`, while traced
   std::optional<std::uint32_t> first_flow;  ///< engine's number, while traced
   bool settled = false;                     ///< has finished a round, or cannot have one
-  bool unknown = false;                     ///< its name has no address: told as down
   bool refused = false;                     ///< another destination has flows that it would have
   bool changed = true;
   std::string complaint;  ///< what was warned of last: once is enough, however often the name is looked up
   Instant published{};
   std::shared_ptr<const DestinationSnapshot> snapshot;
+
+  /// Why it is not, while it is not.
+  [[nodiscard]] Unjudged not_traced() const {
+    if (facts->address.is_unspecified()) return Unjudged::not_resolved;
+    return refused ? Unjudged::not_traced : Unjudged::first_round;
+  }
 };
 
 /// How the flows of a destination with `flows = "auto"` are found.
@@ -45,7 +50,7 @@ struct Tracing::Searching {
 /// A destination of the configuration.
 struct Tracing::Configured {
   config::Destination destination;
-  /// One; with `all` one per address, and until there is an address one without, so that it is told as down.
+  /// One; with `all` one per address, and until there is an address one without, so that it is told.
   std::vector<Traced*> traced;
 
   // Of a host name.

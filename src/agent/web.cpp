@@ -18,6 +18,8 @@ using net::HttpRequest;
 using net::HttpResponse;
 
 constexpr std::size_t kPageRounds = 64;
+/// A probing loop that has not turned for so long does not do its work: a turn takes a tenth of a second at most.
+constexpr Duration kLongestTurn = std::chrono::seconds(10);
 
 /// The rounds that a query asks for, line by line: from the disk what memory does not have, then from there.
 class RoundStream : public BodyStream {
@@ -33,19 +35,24 @@ class RoundStream : public BodyStream {
         // Without `follow` it ends where the log does now: rounds that come while it is read do not make it endless.
         end_(query_.follow ? std::numeric_limits<std::uint64_t>::max() : log_.end()) {
     if (query_.filter.since) return;
-    // From here on `follow` goes on: first the mark, then the newest rounds, so that none falls in between.
+    // From here on `follow` goes on: newest rounds come from before the mark, so that none comes twice.
     next_ = log_.end();
-    newest_ = log_.newest(query_.filter);
+    if (query_.follow) before_ = next_;
+    newest_.more = true;
   }
 
   Next next(std::string& out, Instant deadline) override {
     if (left_ == 0) return Next::end;
     const auto names = names_();
-    if (newest_next_ < newest_.size()) {
-      const std::size_t count = std::min({kPageRounds, newest_.size() - newest_next_, left_});
+    if (newest_next_ < newest_.records.size() || newest_.more) {
+      if (newest_next_ == newest_.records.size()) {
+        newest_ = log_.newest(query_.filter, newest_.after, before_);
+        newest_next_ = 0;
+      }
+      const std::size_t count = std::min({kPageRounds, newest_.records.size() - newest_next_, left_});
       for (std::size_t i = 0; i < count; ++i)
-        append(out, *newest_[newest_next_++], *names);
-      return newest_next_ < newest_.size() || query_.follow ? Next::more : Next::end;
+        append(out, *newest_.records[newest_next_++], *names);
+      return newest_next_ < newest_.records.size() || newest_.more || query_.follow ? Next::more : Next::end;
     }
     if (!query_.follow && !query_.filter.since) return Next::end;
     if (next_ >= end_) return Next::end;
@@ -78,8 +85,9 @@ class RoundStream : public BodyStream {
   Names names_;
   PathsQuery query_;
   std::size_t left_ = 0;
-  std::vector<History::Record> newest_;
-  std::size_t newest_next_ = 0;
+  History::NewestPage newest_;   ///< the page that is told
+  std::size_t newest_next_ = 0;  ///< of its rounds
+  std::uint64_t before_ = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t next_ = 0;
   std::uint64_t end_ = 0;  ///< sequence number of the first round that is not told any more
 };
@@ -110,11 +118,18 @@ void Web::add_routes(net::HttpServer& server) {
     return unless_too_many_follow(
         request, answer_events(request, *sources_.board, *sources_.events, sources_.store, sources_.names));
   });
-  server.route("GET", "/-/healthy", [](const HttpRequest&) { return HttpResponse::text(200, "healthy"); });
+  server.route("GET", "/-/healthy", [this](const HttpRequest&) { return healthy(); });
   server.route("GET", "/-/ready", [this](const HttpRequest&) {
     return sources_.ready() ? HttpResponse::text(200, "ready")
                             : HttpResponse::text(503, "not ready: the first rounds are not over");
   });
+}
+
+HttpResponse Web::healthy() const {
+  const Duration still = sources_.since_turn();
+  if (still < kLongestTurn) return HttpResponse::text(200, "healthy");
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(still).count();
+  return HttpResponse::text(503, "the probing loop has stood still for " + std::to_string(seconds) + " s");
 }
 
 void Web::set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms) {

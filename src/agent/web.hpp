@@ -31,6 +31,7 @@ class Web {
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<std::shared_ptr<const LocalisationReport>()> localisation;
     std::function<bool()> ready;
+    std::function<Duration()> since_turn;  ///< how long the turn of the probing loop takes that is under way
     /// Appends the exporter's own families, and what ends a scrape.
     std::function<void(std::string& out, render::Format, const render::FamilyFilter&)> own_metrics;
     std::function<void(const render::RenderOutcome&, Duration took)> scraped;
@@ -54,6 +55,7 @@ class Web {
   [[nodiscard]] render::ExpositionOptions exposition_options(render::Format format,
                                                              const render::FamilyFilter& filter) const;
   net::HttpResponse metrics(const net::HttpRequest& request);
+  [[nodiscard]] net::HttpResponse healthy() const;
   net::HttpResponse paths(const net::HttpRequest& request) const;
   /// The same answer, unless it would be one more that goes on for ever.
   [[nodiscard]] net::HttpResponse unless_too_many_follow(const net::HttpRequest& request,

@@ -28,7 +28,7 @@ Changes plan_changes(const Config& before, const Config& after) {
                   .history_memory = after.history_memory,
                   .history_disk = after.history_disk,
                   .dns = after.dns};
-  changes.judging = before.window != after.window || before.histograms.hops != after.histograms.hops ||
+  changes.judging = before.window != after.window || before.histograms != after.histograms ||
                     before.limits.max_paths_per_destination != after.limits.max_paths_per_destination;
   changes.settings = changes.judging || before.limits != after.limits || before.histograms != after.histograms ||
                      before.history_memory != after.history_memory || before.history_disk != after.history_disk ||

@@ -17,6 +17,7 @@ namespace ecmp::net {
 
 namespace {
 
+constexpr std::size_t kMostEmptyBytes = 64;                      // lines in front of a request
 constexpr std::size_t kGatherBytes = std::size_t{16} << 10;      // written at once, so that headers do not go out alone
 constexpr std::size_t kSmallestCompressed = 256;                 // below, one packet carries it anyway
 constexpr Duration kStreamTurn = std::chrono::milliseconds(50);  // how soon a stream sees stop and lost readers
@@ -183,13 +184,14 @@ class Connection : private httplib::Server {
  private:
   /// Waits for a request and takes its head from `received_`. False: there is nothing (more) to serve.
   bool receive_head(bool first) {
-    received_.erase(0, received_.find_first_not_of("\r\n"));  // RFC 9112 section 2.2 asks to skip empty lines
+    (void)skip_empty_lines();
     const HttpLimits& limits = service_.limits;
     if (received_.empty() && !(first ? receive_first() : receive_next())) return false;
     const Instant deadline = monotonic_now() + limits.head_timeout;
     std::size_t searched = 0;
-    std::size_t end = 0;
-    while ((end = find_head_end(received_, searched)) == std::string::npos) {
+    std::size_t skipped = skip_empty_lines();
+    std::size_t end = std::string::npos;
+    while (skipped <= kMostEmptyBytes && (end = find_head_end(received_, searched)) == std::string::npos) {
       searched = received_.size();
       if (searched >= limits.max_head_bytes) {
         const bool has_line = received_.find("\r\n") != std::string::npos;
@@ -197,10 +199,19 @@ class Connection : private httplib::Server {
       }
       const auto got = wire_.receive(received_, limits.max_head_bytes - searched, deadline);
       if (got != Wire::Got::bytes) return give_up(got);
+      if (searched == 0) skipped += skip_empty_lines();
     }
+    if (skipped > kMostEmptyBytes) return refuse(400, "a request without a request line");
     head_ = inspect_head(std::string_view(received_).substr(0, end), limits.max_body_bytes);
     received_.erase(0, end);
     return head_.refusal == 0 || refuse(head_.refusal, head_.reason);
+  }
+
+  /// RFC 9112 section 2.2 asks to skip them in front of a request. Returns how many bytes they were.
+  std::size_t skip_empty_lines() {
+    const std::size_t empty = std::min(received_.find_first_not_of("\r\n"), received_.size());
+    received_.erase(0, empty);
+    return empty;
   }
 
   bool receive_first() {

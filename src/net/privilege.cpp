@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <grp.h>
 #include <iterator>
@@ -13,6 +14,7 @@
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -142,7 +144,20 @@ std::string open_failure(const std::string& what, int error_number) {
   return what + ": needs CAP_NET_RAW: run as root, or `setcap cap_net_raw+ep " + program + "`";
 }
 
+std::optional<std::size_t> count_threads() {
+  std::error_code error;
+  std::filesystem::directory_iterator tasks("/proc/self/task", error);
+  if (error) return std::nullopt;
+  return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
 std::optional<Error> drop_privileges(const std::string& user) {
+#ifndef __SANITIZE_THREAD__  // which has a thread of its own
+  if (const auto threads = count_threads(); threads && *threads > 1) {
+    return Error{"cannot drop capabilities: there are " + std::to_string(*threads) +
+                 " threads already, each with its own"};
+  }
+#endif
   std::optional<Account> account;
   if (!user.empty()) {
     auto found = find_account(user);
@@ -171,18 +186,34 @@ std::optional<Privileges> parse_status(std::string_view text) {
   const std::string_view rest = uid->substr(begin == uid->size() ? 0 : begin + 1);
   found.user = std::string(rest.substr(0, rest.find_first_not_of("0123456789")));
   found.capabilities = names_of(set);
+  found.capability_set = set;
   found.no_new_privs = *no_new_privs == "1";
   found.seccomp = seccomp == "2" ? "filter" : seccomp == "1" ? "strict" : "off";
   return found;
 }
 
 std::optional<Privileges> read_privileges() {
-  std::ifstream stream("/proc/thread-self/status", std::ios::binary);
-  auto found = parse_status(std::string(std::istreambuf_iterator<char>(stream), {}));
+  std::optional<Privileges> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator task("/proc/self/task", error), end; !error && task != end;
+       task.increment(error)) {
+    std::ifstream stream(task->path() / "status", std::ios::binary);
+    const auto one = parse_status(std::string(std::istreambuf_iterator<char>(stream), {}));
+    if (!one) continue;
+    if (!found) {
+      found = one;
+      continue;
+    }
+    found->capability_set |= one->capability_set;
+    found->no_new_privs = found->no_new_privs && one->no_new_privs;
+    if (one->seccomp == "off") found->seccomp = one->seccomp;
+  }
+  if (!found) return std::nullopt;
+  found->capabilities = names_of(found->capability_set);
   std::array<char, 16384> text{};
   passwd entry{};
   passwd* account = nullptr;
-  if (found && ::getpwuid_r(::geteuid(), &entry, text.data(), text.size(), &account) == 0 && account != nullptr)
+  if (::getpwuid_r(::geteuid(), &entry, text.data(), text.size(), &account) == 0 && account != nullptr)
     found->user = account->pw_name;
   return found;
 }

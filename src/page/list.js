@@ -6,6 +6,7 @@ const ROW = 58;
 /** What somebody who is called at night wants to see first. */
 export function badness(destination) {
   if (destination.state === "down") return 1000;
+  if (destination.state === "unknown") return 500;
   if (destination.state === "pending") return -1;
   return Math.max(destination.worst_path?.loss_ratio ?? 0, destination.window.loss_ratio ?? 0) * 100;
 }
@@ -18,7 +19,8 @@ const ORDERS = {
 };
 
 export function health(destination) {
-  if (destination.state !== "up") return { level: destination.state, text: destination.state === "down" ? "down" : "not measured yet", sign: destination.state === "down" ? "✕" : "○" };
+  if (destination.state === "down") return { level: "down", text: "down", sign: "✕" };
+  if (destination.state !== "up") return { level: destination.state, text: destination.unjudged.text, sign: destination.state === "unknown" ? "?" : "○" };
   const level = severity(Math.max(destination.worst_path?.loss_ratio ?? 0, destination.window.loss_ratio ?? 0));
   return level === 0 ? { level: "up", text: "up", sign: "●" } : { level: `loss-${level}`, text: "up, with loss", sign: "▲" };
 }
@@ -113,7 +115,7 @@ export class List {
     set(name, { title: one.name });
     const worst = one.worst_path?.loss_ratio ?? 0;
     set(loss, { class: `loss ${level}` });
-    write(loss, one.state === "up" ? percent(Math.max(worst, one.window.loss_ratio ?? 0)) : one.state);
+    write(loss, one.state === "up" ? percent(Math.max(worst, one.window.loss_ratio ?? 0)) : one.unjudged?.reason.replaceAll("_", " ") ?? one.state);
     write(where, `${one.address || "not resolved"} · ${protocol(one)}`);
     write(rtt, one.state === "pending" ? "" : `${count(one.paths_in_use, "path")} · ${time(one.window.rtt_ns?.p50)}`);
   }

@@ -176,7 +176,7 @@ function showOverview() {
     set(mark, { class: `mark ${level}` });
     write(mark, sign);
     write(name, one.name);
-    write(why, one.state === "down" ? "down" : one.worst_path
+    write(why, one.state === "down" ? "down" : one.state === "unknown" ? one.unjudged.text : one.worst_path
       ? `path ${one.worst_path.ordinal} loses ${percent(one.worst_path.loss_ratio)} · ${count(one.paths_in_use, "path")}` : `loss ${percent(one.window.loss_ratio)}`);
   });
   set(list.parentElement, { "data-empty": worst.length ? null : "No destination is down and no path loses anything." });

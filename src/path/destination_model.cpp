@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "path/model_flow.hpp"
 #include "path/path_registry.hpp"
+#include "path/refusals.hpp"
 #include "path/sightings.hpp"
 #include "path/view_sums.hpp"
 
@@ -24,6 +26,7 @@ class DestinationModel::State {
         registry_(options.max_paths, options.path_retention),
         facts_(std::move(facts)) {
     options_.confirm_rounds = std::max<std::uint32_t>(1, options_.confirm_rounds);
+    registry_.set_bounds(options_.bounds.get());
     flows_.resize(facts_->flows);
     rest_and_wake({});
   }
@@ -48,13 +51,16 @@ class DestinationModel::State {
   using Flow = model::Flow;
 
   void rest_and_wake(WallTime now);
+  void lay_aside(std::size_t index);
+  [[nodiscard]] std::uint16_t port_of(std::size_t index) const {
+    return static_cast<std::uint16_t>(facts_->first_source_port + index);
+  }
   void forget_path(Flow& flow);
   void place(Flow& flow, Instant now, WallTime started);
   void settle_tallies(Flow& flow);
   void note_sightings(const Flow& flow, Instant started);
   [[nodiscard]] ChangeKind judge(const Flow& flow);
   [[nodiscard]] bool in_use(std::size_t ttl, const IpAddress& responder, const Flow* but = nullptr) const;
-  void count_refusals(const Round& round, WallTime started);
   [[nodiscard]] RoundPlace place_of(Instant started, Instant finished) const;
   [[nodiscard]] RoundPlace at_hops(RoundPlace place) const;
   bool hold(Flow& flow, const Round& round, const FlowView::Rules& rules, bool agreed, ChangeKind changed) const;
@@ -70,9 +76,9 @@ class DestinationModel::State {
   Sightings sightings_;
   std::shared_ptr<const DestinationFacts> facts_;
   std::vector<Flow> flows_;
-  std::vector<UnreachableSnapshot> unreachables_;
+  std::unordered_map<std::uint16_t, model::FlowCounters> laid_aside_;  ///< of flows that are no more, by port
+  Refusals refusals_;
   ViewStep step_;
-  bool measured_ = false;
   WallTime began_{};
   Instant last_round_{};                   ///< end of the newest
   Instant first_rounds_ = Instant::min();  ///< begin of the latest first round of a flow
@@ -92,23 +98,38 @@ void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> 
   if (!model::same_flows(*facts_, *facts)) {
     forget_paths();
     if (facts_->first_source_port != facts->first_source_port) {
-      for (Flow& flow : flows_)
-        flow = Flow();
+      for (std::size_t i = 0; i < flows_.size(); ++i) {
+        lay_aside(i);
+        flows_[i] = Flow();
+      }
     }
   }
-  for (std::size_t i = facts->flows; i < flows_.size(); ++i)
+  for (std::size_t i = facts->flows; i < flows_.size(); ++i) {
     forget_path(flows_[i]);
+    lay_aside(i);
+  }
   flows_.resize(facts->flows);
   views_changed_ = true;
   if (facts_->interval != facts->interval) {
     for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
-      path->ledger.close_intervals();
+      path->ledger.close_intervals(options_.bounds.get());
       for (KnownPath::Member& member : path->members)
-        member.ledger.close_intervals();
+        member.ledger.close_intervals(options_.bounds.get());
     }
   }
   facts_ = std::move(facts);
+  for (std::size_t i = 0; i < flows_.size() && !laid_aside_.empty(); ++i) {
+    const auto found = laid_aside_.find(port_of(i));
+    if (found == laid_aside_.end()) continue;
+    static_cast<model::FlowCounters&>(flows_[i]) = found->second;
+    laid_aside_.erase(found);
+  }
   rest_and_wake(now);
+}
+
+/// The series of a flow are named by its port: should that come back, they go on.
+void DestinationModel::State::lay_aside(std::size_t index) {
+  if (flows_[index].began != WallTime{}) laid_aside_[port_of(index)] = flows_[index];
 }
 
 /// As the facts say. What was counted of a flow stays, should it wake again.
@@ -119,7 +140,6 @@ void DestinationModel::State::rest_and_wake(WallTime now) {
     if (!flow.rests && flow.began == WallTime{}) flow.began = now;
     if (!flow.rests || !flow.measured) continue;
     forget_path(flow);
-    flow.reached = false;
   }
 }
 
@@ -132,6 +152,7 @@ void DestinationModel::State::forget_path(Flow& flow) {
   flow.untold = nullptr;
   flow.view = FlowView();
   flow.measured = false;
+  flow.standing = {};
   views_changed_ = true;
 }
 
@@ -147,6 +168,7 @@ void DestinationModel::State::set_options(const ModelOptions& options) {
   options_ = options;
   options_.confirm_rounds = std::max<std::uint32_t>(1, options_.confirm_rounds);
   registry_.set_max_paths(options.max_paths);
+  registry_.set_bounds(options_.bounds.get());
   if (!other_window) return;
   scale_ = WindowScale(options.window);
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {
@@ -164,7 +186,6 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   if (flow_index >= flows_.size()) return verdict;
   Flow& flow = flows_[flow_index];
   if (flow.rests) return verdict;
-  measured_ = true;
   if (!flow.measured) first_rounds_ = std::max(first_rounds_, round.started);
   flow.measured = true;
   last_round_ = std::max(last_round_, round.finished);
@@ -195,14 +216,14 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
 
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
 
-  flow.reached = round.reached();
+  flow.standing.take(round.end_to_end);
   if (round.counts()) {
     ++flow.probes;
     flow.replies += round.reached() ? 1u : 0u;
   }
   verdict.unconfirmed = hold(flow, round, rules, agreed, verdict.changed);
   if (!verdict.unconfirmed) count(flow, round);
-  count_refusals(round, started);
+  refusals_.count(round, started);
   if (flow.path != nullptr) {
     verdict.path = flow.path->id;
     verdict.ordinal = flow.path->ordinal;
@@ -280,27 +301,10 @@ bool DestinationModel::State::in_use(std::size_t ttl, const IpAddress& responder
   return std::ranges::any_of(flows_, [&](const Flow& flow) { return &flow != but && flow.view.uses(ttl, responder); });
 }
 
-void DestinationModel::State::count_refusals(const Round& round, WallTime started) {
-  constexpr std::size_t kMaximum = 64;
-  for (const HopResult& hop : round.hops) {
-    if (hop.outcome != HopOutcome::unreachable) continue;
-    const auto find = [&](const IpAddress& from) {
-      return std::ranges::find_if(unreachables_, [&](const UnreachableSnapshot& known) {
-        return known.reply == hop.reply && known.from == from;
-      });
-    };
-    auto at = find(hop.responder);
-    const bool full = unreachables_.size() >= kMaximum;
-    if (at == unreachables_.end() && full) at = find(IpAddress());
-    if (at == unreachables_.end())
-      at = unreachables_.insert(at, {hop.reply, full ? IpAddress() : hop.responder, 0, started});
-    ++at->count;
-  }
-}
-
 RoundPlace DestinationModel::State::place_of(Instant started, Instant finished) const {
   const Duration interval = std::max<Duration>(facts_->interval, Duration(1));
-  return {scale_.part(finished), static_cast<std::uint32_t>(started.time_since_epoch() / interval), true};
+  return {scale_.part(finished), static_cast<std::uint32_t>(started.time_since_epoch() / interval), true,
+          options_.bounds.get()};
 }
 
 RoundPlace DestinationModel::State::at_hops(RoundPlace place) const {
@@ -415,20 +419,21 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   registry_.expire(now);
   auto told = std::make_shared<DestinationSnapshot>();
   told->facts = facts_;
-  told->measured = measured_;
-  told->up = std::ranges::any_of(flows_, &Flow::reached);
   told->flows.reserve(flows_.size());
+  std::vector<const FlowView*> views;
+  Standing standing;
   std::uint16_t source_port = facts_->first_source_port;
   for (const Flow& flow : flows_) {
     const std::uint16_t port = source_port++;
     if (flow.rests) continue;
     told->flows.push_back({port, flow.source, flow.probes, flow.replies, flow.path != nullptr ? flow.path->id : 0,
                            flow.path != nullptr ? flow.path->ordinal : 0, flow.changes, flow.began});
+    views.push_back(&flow.view);
+    standing.add(flow.standing);
   }
-  std::vector<const FlowView*> views;
-  views.reserve(flows_.size());
-  for (const Flow& flow : flows_)
-    if (!flow.rests) views.push_back(&flow.view);
+  told->measured = standing.judged();
+  told->up = standing.up();
+  told->unjudged = standing.why();
   if (std::exchange(views_changed_, false)) coverage_ = coverage_of(views);
   told->coverage = coverage_;
   told->search = search_;
@@ -442,7 +447,7 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   }
   std::ranges::sort(told->paths, {}, &PathSnapshot::ordinal);
   told->links = links_of(views);
-  told->unreachables = unreachables_;
+  told->unreachables = refusals_.all();
   told->began = began_;
   told->paths_refused = registry_.refused();
   return told;

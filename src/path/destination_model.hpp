@@ -17,6 +17,8 @@ struct ModelOptions {
   Duration path_retention = std::chrono::minutes(10);  ///< a path that no flow uses is told for so long
   Duration window = std::chrono::minutes(5);           ///< the rolling one of loss, RTT and jitter
   bool hop_histograms = true;                          ///< keep cumulative ones for hops, not only for paths
+  /// Of classic buckets, which are exact then. May be null. Numbers of bounds never change.
+  std::shared_ptr<const Statistics::Bounds> bounds = nullptr;
 };
 
 /// Where a path came to differ: the first such hop. Responders are unspecified where there is none to tell.
@@ -60,8 +62,8 @@ class DestinationModel {
 
   /// New facts of the same destination: other labels, another address after its name changed. When address, protocol or
   /// port differ, the flows forget their paths (no change is counted); counters live on. Another first source port
-  /// makes other flows: their counters start anew. A flow that is steady no longer leaves its path, and nothing is told
-  /// of it until it is again. Flows that are steady for the first time begin `now`.
+  /// makes other flows: counters go on with the port. A flow that is steady no longer leaves its path, and nothing is
+  /// told of it until it is again. Flows that are steady for the first time begin `now`.
   void set_facts(std::shared_ptr<const DestinationFacts> facts, WallTime now = {});
 
   /// Other options from now on. Another window begins empty; counters and histograms go on. The

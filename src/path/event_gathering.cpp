@@ -136,14 +136,16 @@ void EventGathering::set_facts(Watched& watched, const std::shared_ptr<const Des
   watched.reached = static_cast<std::uint32_t>(std::ranges::count_if(watched.flows, &Flow::reached));
 }
 
-/// Up as ecmp_destination_up is: any flow reached it in its newest round. Down when none did, and that is no chance.
+/// Up as ecmp_destination_up is: any flow reached it in its newest round. Down when none did, and that is no chance. A
+/// round that was not judged, such as one that could not be sent, changes nothing.
 /// One that is down from the start is not told before every flow has had its try.
 void EventGathering::note_reached(Watched& watched, const RoundRecord& record) {
   Flow& flow = watched.flows[record.flow_index];
   const bool reached = record.round.reached();
   if (!flow.measured) ++watched.measured;
-  if (flow.reached != reached) watched.reached += reached ? 1u : ~0u;
   flow.measured = true;
+  if (!record.round.counts()) return;
+  if (flow.reached != reached) watched.reached += reached ? 1u : ~0u;
   flow.reached = reached;
   watched.losses.take(reached);
   const bool up = watched.reached > 0;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "path/exact_bounds.hpp"
+
 namespace ecmp {
 namespace log_buckets {
 double upper_edge(int index) {
@@ -17,6 +19,12 @@ double value_in(std::uint32_t key, double place) {
   const int index = index_of_key(key);
   const double low = upper_edge(index - 1);
   return low + (upper_edge(index) - low) * place;
+}
+
+bool is_edge(double value) {
+  if (value <= 0) return true;
+  const int index = index_of_key(key_of(value));
+  return index != kHighest && upper_edge(index) == value;
 }
 
 }  // namespace log_buckets
@@ -97,19 +105,29 @@ void Histogram::merge(const HistogramView& other) {
   sum_ += other.sum();
 }
 
-ClassicBounds::ClassicBounds(std::vector<double> bounds) : bounds_(std::move(bounds)) {
-  for (std::uint32_t key = 1; key < log_buckets::kKeys; ++key) {
-    // An edge typed in decimal, such as 0.0078125, is to be met in spite of the last bit of 2^(index/8).
-    const double edge = log_buckets::upper_edge(log_buckets::index_of_key(key)) * (1 - 1e-12);
-    place_[key] = static_cast<std::uint16_t>(std::ranges::lower_bound(bounds_, edge) - bounds_.begin());
+ClassicBounds::ClassicBounds(std::vector<double> bounds, const ExactBounds* exact) : bounds_(std::move(bounds)) {
+  numbers_.reserve(bounds_.size());
+  std::vector<std::uint32_t> whole;  // by bound: the last bucket that it takes in as a whole
+  whole.reserve(bounds_.size());
+  for (const double bound : bounds_) {
+    const std::uint32_t key = log_buckets::key_of(bound);
+    whole.push_back(log_buckets::is_edge(bound) ? key : key - 1);
+    numbers_.push_back(exact != nullptr ? exact->number_of(bound).value_or(kNone) : kNone);
   }
+  for (std::uint32_t key = 0; key < log_buckets::kKeys; ++key)
+    place_[key] = static_cast<std::uint16_t>(std::ranges::lower_bound(whole, key) - whole.begin());
 }
 
-void ClassicBounds::count(const HistogramView& histogram, std::span<std::uint64_t> counts) const {
+void ClassicBounds::count(const HistogramView& histogram, const HistogramView& beside,
+                          std::span<std::uint64_t> counts) const {
   std::ranges::fill(counts, 0);
   histogram.each([&](const HistogramView::Bucket& bucket) { counts[place_[bucket.key]] += bucket.count; });
   for (std::size_t i = 1; i < counts.size(); ++i)
     counts[i] += counts[i - 1];
+  beside.each([&](const HistogramView::Bucket& at) {
+    const auto found = std::ranges::find(numbers_, at.key);
+    if (found != numbers_.end()) counts[static_cast<std::size_t>(found - numbers_.begin())] += at.count;
+  });
 }
 
 }  // namespace ecmp

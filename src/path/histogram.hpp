@@ -65,6 +65,8 @@ inline std::uint32_t key_of(double value) {
 double upper_edge(int index);
 /// The value at a place within a bucket, 0 its lower edge and 1 its upper one.
 double value_in(std::uint32_t key, double place);
+/// Whether all that is counted in the bucket of `value` is at most `value`.
+bool is_edge(double value);
 
 }  // namespace log_buckets
 
@@ -208,19 +210,26 @@ class Histogram {
   double sum_ = 0;
 };
 
-/// The classic buckets of a configuration, made once and used for all histograms. A bucket of ours is counted at the
-/// first bound that is not below its upper edge: exact for bounds that are edges, else late by at most one bucket.
+class ExactBounds;
+
+/// The classic buckets of a configuration, made once and used for all histograms. Bounds that are edges of our buckets
+/// are exact, and so are those that `exact` knows. Others take in a bucket of ours when they are not below its upper
+/// edge: late by at most one bucket.
 class ClassicBounds {
  public:
   /// Rising; the open last one (+Inf) is not listed, and added.
-  explicit ClassicBounds(std::vector<double> bounds);
+  explicit ClassicBounds(std::vector<double> bounds, const ExactBounds* exact = nullptr);
 
   [[nodiscard]] std::span<const double> bounds() const { return bounds_; }
   /// Fills `counts` (one for each bound and one for +Inf) with cumulative counts; the last one is the count of all.
-  void count(const HistogramView& histogram, std::span<std::uint64_t> counts) const;
+  /// `beside` is what was counted beside the buckets, its keys being the numbers of ExactBounds.
+  void count(const HistogramView& histogram, const HistogramView& beside, std::span<std::uint64_t> counts) const;
 
  private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
   std::vector<double> bounds_;
+  std::vector<std::uint32_t> numbers_;                     ///< by bound; kNone: nothing is counted beside it
   std::array<std::uint16_t, log_buckets::kKeys> place_{};  ///< by key
 };
 

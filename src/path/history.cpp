@@ -1,6 +1,7 @@
 #include "path/history.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace ecmp {
@@ -70,7 +71,12 @@ void History::release(Kept& kept) {
 void History::note_newest(const Kept& kept) {
   const DestinationFacts& facts = *kept.record->destination;
   auto known = newest_.find(facts.name);
-  if (known == newest_.end()) known = newest_.try_emplace(facts.name).first;
+  if (known == newest_.end()) {
+    known = newest_.try_emplace(facts.name).first;
+    names_.insert(std::ranges::lower_bound(names_, std::string_view(facts.name), {},
+                                           [](const auto* name) { return std::string_view(*name); }),
+                  &known->first);
+  }
   NewestByFlow& flows = known->second;
   // A destination may come back from a reload with fewer flows: those that are no more have no newest round.
   const std::size_t flow_count = std::max<std::size_t>(facts.flows, std::size_t{kept.record->flow_index} + 1);
@@ -95,25 +101,28 @@ void History::forget_oldest() {
 }
 
 std::vector<History::Record> History::newest(const RoundFilter& filter) const {
-  std::vector<Record> records;
-  const auto take = [&](const NewestByFlow& flows) {
-    for (const Kept& kept : flows) {
-      if (kept.record && filter.matches(*kept.record)) records.push_back(kept.record);
+  return newest(filter, {}, end(), std::numeric_limits<std::size_t>::max()).records;
+}
+
+History::NewestPage History::newest(const RoundFilter& filter, std::string_view after, std::uint64_t before,
+                                    std::size_t enough) const {
+  NewestPage page;
+  const auto take = [&](const std::string& name) {
+    for (const Kept& kept : newest_.find(name)->second) {
+      ++page.looked;
+      if (kept.record && kept.sequence < before && filter.matches(*kept.record)) page.records.push_back(kept.record);
     }
+    page.after = name;
   };
   if (filter.destination) {
-    const auto flows = newest_.find(*filter.destination);
-    if (flows != newest_.end()) take(flows->second);
-    return records;
+    if (newest_.contains(*filter.destination)) take(*filter.destination);
+    return page;
   }
-  std::vector<const decltype(newest_)::value_type*> sorted;
-  sorted.reserve(newest_.size());
-  for (const auto& entry : newest_)
-    sorted.push_back(&entry);
-  std::ranges::sort(sorted, {}, [](const auto* entry) -> const std::string& { return entry->first; });
-  for (const auto* entry : sorted)
-    take(entry->second);
-  return records;
+  auto at = std::ranges::upper_bound(names_, after, {}, [](const auto* name) { return std::string_view(*name); });
+  for (; at != names_.end() && page.looked < enough; ++at)
+    take(**at);
+  page.more = at != names_.end();
+  return page;
 }
 
 History::Page History::read(const RoundFilter& filter, std::uint64_t from, std::size_t limit, std::size_t scan) const {
@@ -147,6 +156,8 @@ void History::drop_destination(const std::string& name) {
   if (flows == newest_.end()) return;
   for (Kept& kept : flows->second)
     release(kept);
+  names_.erase(std::ranges::lower_bound(names_, std::string_view(name), {},
+                                        [](const auto* known) { return std::string_view(*known); }));
   newest_.erase(flows);
 }
 

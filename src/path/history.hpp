@@ -40,6 +40,17 @@ class History {
   /// The newest round of every flow that matches, by destination name and then flow index.
   [[nodiscard]] std::vector<Record> newest(const RoundFilter& filter) const;
 
+  /// The same in pages: of the destinations whose names come after `after`, until at least `enough` flows were looked
+  /// at, and of rounds with a sequence number below `before`.
+  struct NewestPage {
+    std::vector<Record> records;
+    std::string after;       ///< for the next page
+    bool more = false;       ///< there are destinations behind it
+    std::size_t looked = 0;  ///< flows looked at: at most `enough` and those of one destination
+  };
+  [[nodiscard]] NewestPage newest(const RoundFilter& filter, std::string_view after, std::uint64_t before,
+                                  std::size_t enough) const;
+
   /// Rounds that match with a sequence number of at least `from`, oldest first, at most `limit`, looking at no more
   /// than `scan` records. `next` is the sequence number to go on from.
   struct Page {
@@ -88,6 +99,7 @@ class History {
   std::deque<Kept> ring_;
   std::uint64_t first_ = 0;
   std::unordered_map<std::string, NewestByFlow, NameHash, std::equal_to<>> newest_;
+  std::vector<const std::string*> names_;  ///< of newest_, sorted
   std::size_t bytes_ = 0;
   std::uint64_t forgotten_ = 0;
 };

@@ -25,16 +25,16 @@ void IntervalLoss::merge(const IntervalLoss& other) {
   }
 }
 
-void Ledger::observe(const Statistics::Observation& one) {
+void Ledger::observe(const Statistics::Observation& one, const Statistics::Bounds* bounds) {
   if (waiting_.size() == waiting_.capacity()) waiting_.reserve(2 * waiting_.size() + 1);
   waiting_.push_back(one);
-  if (waiting_.size() == kMostWaiting) settle();
+  if (waiting_.size() == kMostWaiting) settle(bounds);
 }
 
 /// Counts what waits, in a new copy.
-Statistics& Ledger::settle() {
+Statistics& Ledger::settle(const Statistics::Bounds* bounds) {
   static const Statistics nothing;
-  auto made = std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view());
+  auto made = std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view(), bounds);
   Statistics& writable = *made;
   statistics_ = std::move(made);
   // Room is kept for as many as came this time, and for the three of a round.
@@ -47,8 +47,8 @@ Statistics& Ledger::settle() {
 void Ledger::fate(const RoundPlace& place, bool lost) {
   changed_ = true;
   if (!place.histograms) return;
-  intervals_.add(place.interval, lost, [this](std::uint16_t losses, std::uint16_t probes) {
-    observe(Statistics::Observation::of_loss(losses, probes));
+  intervals_.add(place.interval, lost, [&](std::uint16_t losses, std::uint16_t probes) {
+    observe(Statistics::Observation::of_loss(losses, probes), place.bounds);
   });
 }
 
@@ -56,14 +56,15 @@ void Ledger::reply(const RoundPlace& place, Duration rtt) {
   const std::uint32_t key = log_buckets::key_of(in_seconds(rtt));
   fate(place, false);
   window_.reply(place.part, rtt, key);
-  if (place.histograms) observe(Statistics::Observation::of(Statistics::Kind::rtt, key, rtt));
+  if (place.histograms) observe(Statistics::Observation::of(Statistics::Kind::rtt, key, rtt), place.bounds);
 }
 
 void Ledger::jitter(const RoundPlace& place, Duration difference) {
   const std::uint32_t key = log_buckets::key_of(in_seconds(difference));
   changed_ = true;
   window_.jitter(place.part, key);
-  if (place.histograms) observe(Statistics::Observation::of(Statistics::Kind::jitter, key, difference));
+  if (!place.histograms) return;
+  observe(Statistics::Observation::of(Statistics::Kind::jitter, key, difference), place.bounds);
 }
 
 void Ledger::loss(const RoundPlace& place) {
@@ -76,7 +77,7 @@ void Ledger::silence(const RoundPlace& place) {
   window_.silence(place.part);
 }
 
-void Ledger::absorb(const Ledger& other) {
+void Ledger::absorb(const Ledger& other, const Statistics::Bounds* bounds) {
   if (other.statistics_ == nullptr && other.waiting_.empty() && !other.changed_) return;
   changed_ = true;
   if (other.statistics_ != nullptr) {
@@ -85,15 +86,15 @@ void Ledger::absorb(const Ledger& other) {
     statistics_ = std::move(merged);
   }
   for (const Statistics::Observation& one : other.waiting_.view())
-    observe(one);
+    observe(one, bounds);
   window_.merge(other.window_);
   intervals_.merge(other.intervals_);
 }
 
-void Ledger::close_intervals() {
-  intervals_.close([this](std::uint16_t losses, std::uint16_t probes) {
+void Ledger::close_intervals(const Statistics::Bounds* bounds) {
+  intervals_.close([&](std::uint16_t losses, std::uint16_t probes) {
     changed_ = true;
-    observe(Statistics::Observation::of_loss(losses, probes));
+    observe(Statistics::Observation::of_loss(losses, probes), bounds);
   });
 }
 
@@ -103,14 +104,14 @@ void Ledger::clear_window() {
 }
 
 std::shared_ptr<const Statistics> Ledger::told(const RoundPlace& now) {
-  intervals_.pass(now.interval, [this](std::uint16_t losses, std::uint16_t probes) {
+  intervals_.pass(now.interval, [&](std::uint16_t losses, std::uint16_t probes) {
     changed_ = true;
-    observe(Statistics::Observation::of_loss(losses, probes));
+    observe(Statistics::Observation::of_loss(losses, probes), now.bounds);
   });
   const bool aged = window_.has_aged(now.part);
   if (aged) window_.drop_aged(now.part);
   if (statistics_ != nullptr && !changed_ && !aged) return statistics_;
-  settle().window = window_.figures(now.part);
+  settle(now.bounds).window = window_.figures(now.part);
   changed_ = false;
   return statistics_;
 }

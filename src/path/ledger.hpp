@@ -15,6 +15,7 @@ struct RoundPlace {
   std::uint32_t part = 0;      ///< of the window, by when it finished
   std::uint32_t interval = 0;  ///< of the destination, by when it started: all flows have one round in each
   bool histograms = true;      ///< keep cumulative ones
+  const Statistics::Bounds* bounds = nullptr;  ///< of classic buckets
 };
 
 /// Loss within one interval over all flows. A round tells of the interval in which it began, and one that waits for a
@@ -86,9 +87,9 @@ class Ledger {
   void silence(const RoundPlace& place);
 
   /// Takes in what was counted elsewhere for the same.
-  void absorb(const Ledger& other);
+  void absorb(const Ledger& other, const Statistics::Bounds* bounds);
   /// Intervals are numbered anew from now on.
-  void close_intervals();
+  void close_intervals(const Statistics::Bounds* bounds);
   /// The window is another from now on, and empty; what accumulates stays.
   void clear_window();
 
@@ -100,9 +101,9 @@ class Ledger {
   /// So many wait at most, where nobody asks.
   static constexpr std::size_t kMostWaiting = 128;
 
-  void observe(const Statistics::Observation& one);
+  void observe(const Statistics::Observation& one, const Statistics::Bounds* bounds);
   void fate(const RoundPlace& place, bool lost);
-  Statistics& settle();
+  Statistics& settle(const Statistics::Bounds* bounds);
 
   std::shared_ptr<const Statistics> statistics_;  ///< null: nothing was told yet
   PackedArray<Statistics::Observation> waiting_;

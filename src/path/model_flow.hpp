@@ -14,23 +14,32 @@
 #include "path/flow_jitter.hpp"
 #include "path/flow_view.hpp"
 #include "path/path_registry.hpp"
+#include "path/unjudged.hpp"
+#include "path/unjudged.hpp"
+#include "path/unjudged.hpp"
+#include "path/unjudged.hpp"
+#include "path/unjudged.hpp"
 #include "probe/round.hpp"
 
 namespace ecmp::model {
 
+/// What is told of a flow as counters.
+struct FlowCounters {
+  std::uint64_t probes = 0;
+  std::uint64_t replies = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
+  WallTime began{};  ///< when it was steady for the first time
+};
+
 /// What the model keeps of a flow.
-struct Flow {
+struct Flow : FlowCounters {
   FlowView view;
   FlowJitter jitter;
   KnownPath* path = nullptr;  ///< null: nobody answered yet, or there was no room for its path
   IpAddress source;
-  std::uint64_t probes = 0;
-  std::uint64_t replies = 0;
-  std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
-  WallTime began{};                                      ///< when it was steady for the first time
   bool rests = false;                                    ///< it is not among the steady flows
   bool measured = false;                                 ///< a round since it began, or forgot its path
-  bool reached = false;                                  ///< in its newest round
+  Standing::OfFlow standing;
   bool refused = false;                                  ///< its path is not told
   std::uint32_t vacancies = 0;                           ///< of the registry when it was refused
   std::shared_ptr<const std::vector<IpAddress>> untold;  ///< the responders of a path that is not told

@@ -89,7 +89,37 @@ KnownPath* PathRegistry::place(const PathContent& view, KnownPath* current, Inst
   ++target->flows;
   ++target->joined;
   if (sketch && sketch->joined == 1) absorb(*sketch, *target);
+  if (sketch) put_to_sleep(std::move(sketch));
   return target;
+}
+
+/// Its window and what waits in intervals end here; what was counted stays.
+void PathRegistry::put_to_sleep(std::unique_ptr<KnownPath> path) {
+  if (path->joined == 0) return;
+  path->ledger.close_intervals(bounds_);
+  path->ledger.clear_window();
+  path->variation = VariationWindow();
+  path->window = nullptr;
+  for (KnownPath::Member& member : path->members) {
+    member.ledger.close_intervals(bounds_);
+    member.ledger.clear_window();
+  }
+  asleep_.push_back(std::move(path));
+  bound_sleepers();
+}
+
+/// A path whose name was told before goes on counting where that ended.
+void PathRegistry::wake(KnownPath& path) {
+  const auto at = std::ranges::find_if(asleep_, [&](const auto& other) { return other->id == path.id; });
+  if (at == asleep_.end()) return;
+  if (content_hash((*at)->content, 0) == content_hash(path.content, 0)) take_in(path, (*at)->content);
+  absorb(**at, path);
+  asleep_.erase(at);
+}
+
+void PathRegistry::bound_sleepers() {
+  while (!asleep_.empty() && paths_.size() + asleep_.size() > max_paths_)
+    asleep_.erase(asleep_.begin());
 }
 
 void PathRegistry::leave(KnownPath& path, Instant now) {
@@ -102,7 +132,10 @@ void PathRegistry::expire(Instant now) {
     return path->flows > 0 || now - path->last_used < retention_;
   });
   if (gone == paths_.end()) return;
-  std::for_each(gone, paths_.end(), [this](const std::unique_ptr<KnownPath>& path) { remember(*path); });
+  std::for_each(gone, paths_.end(), [this](std::unique_ptr<KnownPath>& path) {
+    remember(*path);
+    put_to_sleep(std::move(path));
+  });
   paths_.erase(gone, paths_.end());
   ++vacancies_;
 }
@@ -169,7 +202,9 @@ KnownPath* PathRegistry::create(const PathContent& view, std::uint32_t ordinal, 
   take_in(*path, view);
   path->content.complete = view.complete;
   assign_name(*path, ordinal);
+  wake(*path);
   paths_.push_back(std::move(path));
+  bound_sleepers();
   return paths_.back().get();
 }
 
@@ -213,11 +248,11 @@ void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
 }
 
 /// Nothing that was counted on the sketch of a path is lost: it was counted for the same responders.
-void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
+void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) const {
   if (fine.began == WallTime{}) fine.began = rough.began;
   fine.probes += rough.probes;
   fine.replies += rough.replies;
-  fine.ledger.absorb(rough.ledger);
+  fine.ledger.absorb(rough.ledger, bounds_);
   fine.variation.merge(rough.variation);
   for (KnownPath::Member& from : rough.members) {
     KnownPath::Member* to = fine.member(from.ttl, from.responder);
@@ -227,7 +262,7 @@ void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) {
     to->counters.replies += from.counters.replies;
     to->counters.losses += from.counters.losses;
     to->counters.silences += from.counters.silences;
-    to->ledger.absorb(from.ledger);
+    to->ledger.absorb(from.ledger, bounds_);
     if (to->newest.kind == packet::ReplyKind::none) to->newest = from.newest;
     if (to->mpls.notes() == nullptr) to->mpls = std::move(from.mpls);
   }

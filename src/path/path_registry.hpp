@@ -72,6 +72,9 @@ class PathRegistry {
     max_paths_ = max_paths;
   }
 
+  /// Of classic buckets: they must outlive it.
+  void set_bounds(const Statistics::Bounds* bounds) { bounds_ = bounds; }
+
   /// Moves a flow from `current` (null: from none) to the path that its view belongs to, which is made if there is none
   /// yet. Null if the view knows nobody, or if max_paths is reached: that is counted in refused().
   KnownPath* place(const PathContent& view, KnownPath* current, Instant now);
@@ -101,14 +104,21 @@ class PathRegistry {
   void assign_name(KnownPath& path, std::uint32_t ordinal);
   [[nodiscard]] bool id_taken(std::uint32_t id) const;
   static void take_in(KnownPath& path, const PathContent& view);
-  static void absorb(KnownPath& rough, KnownPath& fine);
+  void absorb(KnownPath& rough, KnownPath& fine) const;
   void make_room(Instant now);
   std::unique_ptr<KnownPath> extract(const KnownPath* path);
+  void put_to_sleep(std::unique_ptr<KnownPath> path);
+  void wake(KnownPath& path);
+  void bound_sleepers();
   void remember(const KnownPath& path);
 
   std::uint32_t max_paths_;
   Duration retention_;
+  const Statistics::Bounds* bounds_ = nullptr;
   std::vector<std::unique_ptr<KnownPath>> paths_;
+  /// Dropped paths with what was counted on them, oldest first: should one come back, its counters go on. Together with
+  /// paths_ they are at most max_paths_.
+  std::vector<std::unique_ptr<KnownPath>> asleep_;
   std::vector<Name> names_;  ///< a ring once it is full
   std::size_t oldest_name_ = 0;
   std::uint32_t last_ordinal_ = 0;

@@ -15,6 +15,7 @@
 #include "path/change.hpp"
 #include "path/search_progress.hpp"
 #include "path/statistics.hpp"
+#include "path/unjudged.hpp"
 #include "probe/round.hpp"
 
 namespace ecmp {
@@ -110,8 +111,9 @@ struct UnreachableSnapshot {
 /// Everything told about one destination, at one moment. Never changes once it is made: readers share it.
 struct DestinationSnapshot {
   std::shared_ptr<const DestinationFacts> facts;
-  bool measured = false;  ///< at least one round is over
-  bool up = false;        ///< any flow reached it in its newest round
+  bool measured = false;               ///< `up` is the network's answer
+  bool up = false;                     ///< any flow reached it in its newest round that was judged
+  Unjudged unjudged = Unjudged::none;  ///< why no newest round of a flow was judged
   std::vector<FlowSnapshot> flows;
   std::vector<PathSnapshot> paths;
   std::vector<LinkSnapshot> links;

@@ -9,6 +9,7 @@
 
 #include "base/packed_array.hpp"
 #include "base/time.hpp"
+#include "path/exact_bounds.hpp"
 #include "path/histogram.hpp"
 
 namespace ecmp {
@@ -46,11 +47,14 @@ struct PathWindow {
 };
 
 /// What is told of a path or of a hop of it: cumulative histograms, which only ever grow, and the window. One sequence
-/// of bytes holds all three histograms, since there may be half a million of these.
+/// of bytes holds all three histograms, and behind them what is counted beside their buckets for the sake of classic
+/// bounds, since there may be half a million of these.
 class Statistics {
  public:
   enum class Kind : std::uint8_t { rtt, jitter, loss };
   static constexpr std::size_t kKinds = 3;
+  /// By kind.
+  using Bounds = std::array<ExactBounds, kKinds>;
 
   /// One observation that waits to be counted, in eight bytes. Sorted they stand by kind, and then by bucket.
   class Observation {
@@ -88,26 +92,31 @@ class Statistics {
   };
 
   Statistics() = default;
-  /// The histograms of `base`, and these. `more` is sorted on the way.
-  Statistics(const Statistics& base, std::span<Observation> more);
+  /// The histograms of `base`, and these. `more` is sorted on the way. Without `bounds` nothing is counted beside them.
+  Statistics(const Statistics& base, std::span<Observation> more, const Bounds* bounds = nullptr);
 
   [[nodiscard]] HistogramView rtt() const { return view(Kind::rtt); }        ///< seconds
   [[nodiscard]] HistogramView jitter() const { return view(Kind::jitter); }  ///< seconds
   [[nodiscard]] HistogramView loss() const { return view(Kind::loss); }      ///< ratios
   [[nodiscard]] HistogramView view(Kind kind) const;
+  /// What is counted beside the buckets of a kind, by the numbers of ExactBounds.
+  [[nodiscard]] HistogramView beside(Kind kind) const;
 
-  void observe(Kind kind, double value);
-  void observe(Kind kind, Duration value) { observe(kind, in_seconds(value)); }
+  void observe(Kind kind, double value, const Bounds* bounds = nullptr);
+  void observe(Kind kind, Duration value, const Bounds* bounds = nullptr) { observe(kind, in_seconds(value), bounds); }
   void merge(const Statistics& other);  ///< the histograms
 
   WindowFigures window;
 
  private:
-  void add(Kind kind, std::uint32_t key, std::uint64_t count);
+  static constexpr std::size_t kSections = 2 * kKinds;
+
+  [[nodiscard]] std::span<const std::uint8_t> section(std::size_t at) const;
+  void add(std::size_t section, std::uint32_t key, std::uint64_t count);
 
   std::array<double, kKinds> sums_{};
   PackedArray<std::uint8_t> bytes_;
-  std::array<std::uint16_t, kKinds> ends_{};  ///< of each histogram in bytes_
+  std::array<std::uint16_t, kSections> ends_{};  ///< in bytes_: of each histogram, then of what is beside each
 };
 
 }  // namespace ecmp

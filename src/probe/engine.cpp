@@ -145,7 +145,10 @@ void Engine::State::remove(std::uint32_t first_flow) {
   const auto range = ranges_.find(first_flow);
   if (range == ranges_.end()) return;
   for (std::uint32_t number = first_flow; number < first_flow + range->second; ++number) {
-    index_.erase(FlowIndex::hash(flows_[number]->name()), number);
+    const Flow& flow = *flows_[number];
+    for (const auto& round : flow.live)
+      counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] += round->open();
+    index_.erase(FlowIndex::hash(flow.name()), number);
     flows_[number].reset();
   }
   for (Handed& handed : handed_) {  // a batch that is still on its way out
@@ -265,7 +268,7 @@ void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
   round.settle(now);
   const std::uint32_t never_left = round.take_never_left();
   counters.send_errors[static_cast<std::size_t>(SendError::never_left)] += never_left;
-  counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] -= never_left;
+  counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] += round.take_unanswered();
 }
 
 /// When the round after one that is due now begins.

@@ -48,7 +48,8 @@ enum class Ignored : std::uint8_t {
 std::string_view to_string(Ignored reason);
 
 struct EngineCounters {
-  std::array<std::uint64_t, 3> probes_sent{};  ///< by Protocol
+  /// By Protocol: probes that left this host, counted when that is certain, so that it never has to be taken back.
+  std::array<std::uint64_t, 3> probes_sent{};
   std::array<std::uint64_t, 8> send_errors{};  ///< by SendError; [0] unused
   std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};
   std::array<std::uint64_t, static_cast<std::size_t>(Unobserved::count_)> unobserved{};  ///< rounds; [0] unused

@@ -174,7 +174,6 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
       answer.kind != ReplyKind::time_exceeded) {
     // Our own kernel gives a probe back that it could not deliver to a neighbour: nobody in the network refused it.
     ++counters.send_errors[static_cast<std::size_t>(SendError::never_left)];
-    --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
     round.on_send_failed(probe);
     if (round.quiet()) settle(flow, round, answer.at);
     hand_over(flow, answer.at, rounds);
@@ -182,6 +181,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
     return;
   }
   probe.state = LiveProbe::State::answered;
+  ++counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
   HopResult& hop = probe.hop;
   hop.reply = answer.kind;
   hop.icmp_type = answer.icmp_type;

@@ -73,7 +73,6 @@ void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due
   count_lag(now - due.at);
   LiveProbe& probe = round.begin_probe(now);
   probe.trial = trial;
-  const Protocol protocol = flow.tuple.protocol;
   if (flow.tuple.source.is_unspecified()) {
     ++counters.send_errors[static_cast<std::size_t>(SendError::no_route)];
     round.on_send_failed(probe);
@@ -86,7 +85,6 @@ void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due
   bytes_used_ += flow.packet_size;
   batch_.push_back({.bytes = bytes, .flow = flow.number});
   handed_.push_back({flow.number, round.number(), due.ttl, due.attempt});
-  ++counters.probes_sent[static_cast<std::size_t>(protocol)];
 }
 
 void Engine::State::count_lag(Duration lag) {
@@ -108,7 +106,6 @@ void Engine::State::on_sent(std::span<const Outgoing> batch) {
         probe.sent = batch[i].at;
       } else {
         ++counters.send_errors[static_cast<std::size_t>(batch[i].error)];
-        --counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
         round->on_send_failed(probe);
         pacing_.not_sent(flow.paces[handed.ttl - 1u].responder);
         schedule(flow);

@@ -40,6 +40,7 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   again_next_ = 0;
   open_ = 0;
   never_left_ = 0;
+  unanswered_ = 0;
   attempt_ = 0;
   next_ttl_ = 1;
   limit_ = terms.distance != 0 ? terms.distance : terms.max_ttl;
@@ -153,6 +154,7 @@ void LiveRound::close_unanswered() {
     if (probe.state != LiveProbe::State::sent) continue;
     if (probe.gap != Unobserved::none || probe.undecided) {
       probe.state = LiveProbe::State::unobserved;
+      ++unanswered_;
     } else if (terms_.stamped && !probe.stamped) {
       // Probes of this flow are seen at the interface as they leave; this one was not. The kernel takes a datagram,
       // waits for a neighbour that does not answer, and drops it without a word.
@@ -160,6 +162,7 @@ void LiveRound::close_unanswered() {
       ++never_left_;
     } else {
       probe.state = LiveProbe::State::timed_out;
+      ++unanswered_;
     }
   }
   open_ = 0;

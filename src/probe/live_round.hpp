@@ -131,6 +131,10 @@ class LiveRound {
 
   /// How many probes settle() has found never to have left, since the last call.
   [[nodiscard]] std::uint32_t take_never_left() { return std::exchange(never_left_, 0); }
+  /// Probes that were sent and have no fate yet.
+  [[nodiscard]] std::uint32_t open() const { return open_; }
+  /// Probes that left and were closed without an answer since this was asked last.
+  [[nodiscard]] std::uint32_t take_unanswered() { return std::exchange(unanswered_, 0); }
 
   /// Nothing more can come of the probes sent so far. Plans another attempt, or returns true: the round is over.
   bool settle(Instant now);
@@ -177,6 +181,7 @@ class LiveRound {
   std::size_t again_next_ = 0;
   std::uint32_t open_ = 0;  ///< probes sent that have no fate yet
   std::uint32_t never_left_ = 0;
+  std::uint32_t unanswered_ = 0;
   std::uint8_t attempt_ = 0;
   int next_ttl_ = 1;  ///< of the sweep
   int limit_ = 0;     ///< last TTL of the sweep

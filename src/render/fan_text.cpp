@@ -226,7 +226,7 @@ std::string fan_title(const DestinationSnapshot& snapshot, const Fan& fan) {
   if (fan.flows > reaching && snapshot.measured)
     title.append("; ").append(counted(fan.flows - reaching, "flow")).append(" never reached it");
   if (!snapshot.measured) {
-    title.append("; not measured yet");
+    title.append("; ").append(explain(snapshot.unjudged));
   } else if (!snapshot.up) {
     title.append("; down");
   }

@@ -104,12 +104,13 @@ const NativeBuckets& NativeConversion::convert(const HistogramView& histogram) {
 }
 
 FigureWriter::FigureWriter(const Figure& figure, Format format, const HistogramOptions& options)
-    : FigureWriter(figure, format, form_of(figure, options), bounds_of(figure, options)) {}
+    : FigureWriter(figure, format, form_of(figure, options), bounds_of(figure, options), options.exact.get()) {}
 
-FigureWriter::FigureWriter(const Figure& figure, Format format, HistogramForm form, const std::vector<double>& bounds)
+FigureWriter::FigureWriter(const Figure& figure, Format format, HistogramForm form, const std::vector<double>& bounds,
+                           const Statistics::Bounds* exact)
     : figure_(figure),
       native_(format == Format::protobuf && form != HistogramForm::classic),
-      bounds_(bounds),
+      bounds_(bounds, exact != nullptr ? &(*exact)[static_cast<std::size_t>(figure.kind)] : nullptr),
       labels_(bounds),
       counts_(bounds.size() + 1),
       quantiles_(standard_quantiles()) {
@@ -127,8 +128,9 @@ FigureWriter::FigureWriter(const Figure& figure, Format format, HistogramForm fo
   }
 }
 
-HistogramSample FigureWriter::histogram(const HistogramView& view) {
-  bounds_.count(view, counts_);
+HistogramSample FigureWriter::histogram(const Statistics& statistics) {
+  const HistogramView view = statistics.view(figure_.kind);
+  bounds_.count(view, statistics.beside(figure_.kind), counts_);
   return {.count = counts_.back(),
           .sum = view.sum(),
           .cumulative = std::span(counts_).first(counts_.size() - 1),

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -26,6 +27,8 @@ struct HistogramOptions {
   std::vector<double> rtt = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
   std::vector<double> jitter = {0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5};
   std::vector<double> loss = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+  /// With what was counted beside the buckets, so that classic ones are exact. Null: they are as exact as the buckets.
+  std::shared_ptr<const Statistics::Bounds> exact = nullptr;
 };
 
 /// What a family tells of the statistics of every path, or of every hop of one.
@@ -71,7 +74,7 @@ class FigureWriter {
   void write(To& encoder, std::string_view labels, const Statistics& statistics) {
     switch (figure_.what) {
       case Figure::What::histogram:
-        encoder.histogram(labels, labels_, histogram(statistics.view(figure_.kind)));
+        encoder.histogram(labels, labels_, histogram(statistics));
         break;
       case Figure::What::window_quantiles:
         encoder.summary(labels, summary(statistics));
@@ -83,8 +86,9 @@ class FigureWriter {
   }
 
  private:
-  FigureWriter(const Figure& figure, Format format, HistogramForm form, const std::vector<double>& bounds);
-  HistogramSample histogram(const HistogramView& view);
+  FigureWriter(const Figure& figure, Format format, HistogramForm form, const std::vector<double>& bounds,
+               const Statistics::Bounds* exact);
+  HistogramSample histogram(const Statistics& statistics);
   SummarySample summary(const Statistics& statistics);
 
   Figure figure_;

@@ -10,7 +10,12 @@ using enum MetricType;
 
 constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::destination_up, "ecmp_destination_up", gauge, "destination", false,
-     "Whether any flow reached the destination in its last round: 1 or 0. Absent until a round is over."},
+     "Whether any flow reached the destination in its last round: 1 or 0, as the network answered. Absent while "
+     "nothing "
+     "was judged: see ecmp_destination_unjudged."},
+    {Metric::destination_unjudged, "ecmp_destination_unjudged", gauge, "destination,reason", false,
+     "Only of destinations of which no newest round was judged, by why: not_resolved, not_traced, first_round, "
+     "send_failed, unobserved, suppressed, left_out or undecided; always 1."},
     {Metric::destination_info, "ecmp_destination_info", gauge, "destination,address,family,protocol,port", true,
      "What is configured for a destination, with the labels of the configuration, to join on; always 1."},
     {Metric::paths, "ecmp_paths", gauge, "destination", false, "Paths that flows of the destination are on now."},
@@ -162,7 +167,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::one_off_refused, "ecmp_exporter_one_off_refused_total", counter, "reason", false,
      "Requests of GET /probe that were refused, or whose trace could not be made."},
     {Metric::privileges_info, "ecmp_exporter_privileges_info", gauge, "user,capabilities,no_new_privs,seccomp", false,
-     "What the exporter runs with; always 1."},
+     "What the exporter runs with, all its threads together; always 1."},
+    {Metric::log_dropped, "ecmp_exporter_log_dropped_total", counter, "", false,
+     "Lines of the log that were dropped, because whoever reads it is too slow."},
     {Metric::unobserved_rounds, "ecmp_exporter_unobserved_rounds_total", counter, "reason", false,
      "Rounds of which something is not known because this host or exporter failed: told as unobserved, not as loss."},
     {Metric::clock_steps, "ecmp_exporter_clock_steps_total", counter, "", false,

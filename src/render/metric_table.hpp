@@ -13,6 +13,7 @@ enum class MetricType : std::uint8_t { counter, gauge, histogram, summary };
 /// scrape has more series than it may, whole families are left out from the end.
 enum class Metric : std::uint8_t {
   destination_up,
+  destination_unjudged,
   destination_info,
   paths,
   destination_unreachable_replies,
@@ -89,6 +90,7 @@ enum class Metric : std::uint8_t {
   one_off_traces,
   one_off_refused,
   privileges_info,
+  log_dropped,
   unobserved_rounds,
   clock_steps,
   link_loss_ratio,

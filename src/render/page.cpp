@@ -75,7 +75,7 @@ void append_loss(std::string& out, const DestinationSnapshot& snapshot) {
 
 void append_state(std::string& out, const DestinationSnapshot& snapshot) {
   if (!snapshot.measured) {
-    out.append(R"(<td class="unknown">not measured yet</td>)");
+    out.append(R"(<td class="unknown">)").append(explain(snapshot.unjudged)).append("</td>");
   } else if (snapshot.up) {
     out.append(R"(<td class="up">up</td>)");
   } else {

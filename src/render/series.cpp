@@ -199,6 +199,10 @@ void SeriesSource::visit_destinations(Metric metric, const Range& range, const S
       case Metric::destination_up:
         if (snapshot->measured) sink(labels, snapshot->up ? 1u : 0u);
         break;
+      case Metric::destination_unjudged:
+        if (snapshot->unjudged == Unjudged::none) break;
+        sink(labels, 1u, [why = snapshot->unjudged](LabelWriter& more) { more.add("reason", ecmp::to_string(why)); });
+        break;
       case Metric::destination_info: {
         const DestinationFacts& facts = *snapshot->facts;
         sink(labels, 1u, [&facts](LabelWriter& more) { add_destination_info(more, facts); });
@@ -308,6 +312,7 @@ template <typename Sink>
 void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) const {
   switch (metric) {
     case Metric::destination_up:
+    case Metric::destination_unjudged:
     case Metric::destination_info:
     case Metric::paths:
     case Metric::destination_paths_refused:
@@ -358,6 +363,7 @@ std::size_t SeriesSource::items(Metric metric) const {
   if (const auto figure = figure_of(metric)) return figure->of_hops ? hops_.size() : paths_.size();
   switch (metric) {
     case Metric::destination_up:
+    case Metric::destination_unjudged:
     case Metric::destination_info:
     case Metric::paths:
     case Metric::destination_paths_refused:

@@ -89,9 +89,20 @@ const PathSnapshot* worst_path(const DestinationSnapshot& snapshot) {
   return worst;
 }
 
+std::string_view state_of(const DestinationSnapshot& snapshot) {
+  if (snapshot.measured) return snapshot.up ? "up" : "down";
+  return snapshot.unjudged == Unjudged::first_round ? "pending" : "unknown";
+}
+
 void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
-  out.append(R"(,"state":")").append(!snapshot.measured ? "pending" : snapshot.up ? "up" : "down");
-  append_count(out, R"(","flow_count":)", snapshot.flows.size());
+  out.append(R"(,"state":")").append(state_of(snapshot));
+  if (snapshot.unjudged == Unjudged::none) {
+    out.append(R"(","unjudged":null)");
+  } else {
+    out.append(R"(","unjudged":{"reason":")").append(to_string(snapshot.unjudged));
+    out.append(R"(","text":")").append(explain(snapshot.unjudged)).append(R"("})");
+  }
+  append_count(out, R"(,"flow_count":)", snapshot.flows.size());
   append_count(out, R"(,"paths_in_use":)", snapshot.paths_in_use);
   append_count(out, R"(,"paths_refused":)", snapshot.paths_refused);
   std::uint64_t changes = 0;

@@ -81,7 +81,7 @@ class Exporter:
     """Runs the program on a configuration, in a namespace or (None) in the caller's, at a free port of 127.0.0.1."""
 
     def __init__(self, config, namespace=None, command_prefix=(), arguments=(), port=None, ready_seconds=10,
-                 binary=BINARY):
+                 binary=BINARY, stderr=None, environment=None):
         self.namespace = namespace
         self.directory = tempfile.TemporaryDirectory(prefix="ecmp-e2e-")
         os.chmod(self.directory.name, 0o755)  # also for an exporter that is another user
@@ -93,7 +93,8 @@ class Exporter:
         self.process = subprocess.Popen(
             [*(inside(namespace) if namespace else []), *command_prefix, str(binary), f"--config.file={self.config_path}",
              f"--web.listen-address=127.0.0.1:{self.port}", *strict(arguments)],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT if stderr is None else stderr,
+            env={**os.environ, **(environment or {})})
         try:
             if ready_seconds:
                 eventually(self._ready, ready_seconds, lambda: "ready; its log:\n" + self.read_log())

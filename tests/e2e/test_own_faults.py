@@ -2,12 +2,16 @@
 fault is over everything is measured again."""
 import contextlib
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
+from counters import Counters
 from delay import Delay
 from exporter import Exporter, config, eventually, now
 from lab import AGENT, AGENT_SECOND, DESTINATION, Fan
@@ -33,6 +37,17 @@ class Host:
 
     def counter(self, name, **labels):
         return sum(self.exporter.metrics().values(f"ecmp_exporter_{name}_total", "reason", **labels).values())
+
+    def standing(self):
+        """{destination: up, or why that is not known}"""
+        metrics = self.exporter.metrics()
+        up = metrics.values("ecmp_destination_up", "destination")
+        unjudged = {destination: reason
+                    for destination, reason in metrics.values("ecmp_destination_unjudged", ("destination", "reason"))}
+        return {name: unjudged.get(name) if name not in up else up[name] for name in NAMES.values()}
+
+    def await_standing(self, wanted):
+        eventually(lambda: set(self.standing().values()) == {wanted}, 15, self.standing)
 
     def await_counter(self, name, more_than=0, seconds=15, **labels):
         eventually(lambda: self.counter(name, **labels) > more_than, seconds,
@@ -73,8 +88,10 @@ def host(delay=None, **probe):
         made = config(destinations, probe={"interval": f"{int(INTERVAL * 1000)}ms", "timeout": "250ms", **probe})
         with Exporter(made, fan.network.ns("agent")) as exporter:
             found = Host(fan, exporter)
+            counters = Counters(exporter)
             found.await_recovery()
             yield found
+            counters.check()
 
 
 def test_an_interface_that_goes_down_and_comes_up():
@@ -83,8 +100,13 @@ def test_an_interface_that_goes_down_and_comes_up():
         for _ in range(2):
             h.fan.uplink_down()
             h.await_counter("send_errors", h.counter("send_errors"))
+            h.await_standing("send_failed")  # and not down: nobody was asked
+            shown = json.loads(h.exporter.get("/topology?detail=summary").text)["destinations"]
+            assert {one["state"] for one in shown} == {"unknown"}
+            assert {one["unjudged"]["reason"] for one in shown} == {"send_failed"}
             h.fan.uplink_up()
             h.await_recovery()
+            h.await_standing(1)
         lines = h.check_no_loss()
         reasons = {line["unobserved"] for line in lines if "unobserved" in line}
         assert "link_down" in reasons and reasons <= {"link_down", "send_failed"}
@@ -222,6 +244,7 @@ def test_a_namespace_whose_only_link_disappears_and_is_made_again():
         up()
         text = config([{"name": "four", "host": "10.66.0.1", "flows": FLOWS}], probe={"interval": "300ms", "timeout": "200ms"})
         with Exporter(text, fan.network.ns("agent")) as exporter:
+            counters = Counters(exporter)
             reach = lambda: [line for line in exporter.paths() if line["reached_dest"]]
             eventually(lambda: len(reach()) == FLOWS, 10, "all reach")
             # Without its link's route the lab's default leads elsewhere: it is to lead nowhere.
@@ -232,3 +255,80 @@ def test_a_namespace_whose_only_link_disappears_and_is_made_again():
             up()
             eventually(lambda: len(reach()) == FLOWS, 10, "all reach again")
             assert not [line for line in exporter.paths(since="5m") if line["loss"]]
+            counters.check()
+
+
+def test_names_that_do_not_resolve_are_not_down():
+    with Fan(width=2) as fan:
+        text = config([{"name": "nowhere", "host": "nowhere.invalid"}, {"name": "four", "host": DESTINATION[4], "flows": 2}])
+        with Exporter(text, fan.network.ns("agent")) as exporter:
+            metrics = exporter.metrics()
+            assert metrics.values("ecmp_destination_unjudged", ("destination", "reason")) == {("nowhere", "not_resolved"): 1}
+            assert "nowhere" not in metrics.values("ecmp_destination_up", "destination")
+            states = {one["name"]: one["state"] for one in
+                      json.loads(exporter.get("/topology?detail=summary").text)["destinations"]}
+            assert states == {"nowhere": "unknown", "four": "up"}
+
+
+def full_pipe():
+    """A pipe that has room for nothing more, as one whose reader has stalled."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+def test_a_reader_of_the_log_that_stalls_stops_nothing():
+    reader, writer = full_pipe()
+    with Fan(width=2) as fan:
+        text = config([{"name": "four", "host": DESTINATION[4], "flows": FLOWS}])
+        try:
+            with Exporter(text, fan.network.ns("agent"), arguments=["--log.level=debug"], stderr=writer) as exporter:
+                sent = lambda: exporter.metrics().values("ecmp_exporter_probes_sent_total", "protocol")["udp"]
+                before = sent()
+                for i in range(20):  # each is a line
+                    with open(exporter.config_path, "a") as file:
+                        file.write(f"# {i}\nnonsense = true\n" if i == 0 else f"# {i}\n")
+                    exporter.process.send_signal(signal.SIGHUP)
+                    time.sleep(0.1)
+                eventually(lambda: sent() > before + FLOWS, 5, "probes")
+                assert exporter.get("/-/healthy").status == 200
+                assert exporter.metrics().families["ecmp_exporter_log_dropped_total"][0][1] > 0
+                code, seconds = exporter.stop()
+                assert code == 0 and seconds < 2
+        finally:
+            os.close(reader)
+            os.close(writer)
+
+
+def test_a_loop_that_stands_still_is_not_healthy():
+    with host() as h:
+        assert h.exporter.get("/-/healthy").status == 200
+        # The main thread is the probing loop: it alone is held.
+        holder = subprocess.Popen([sys.executable, "-c", HOLD, str(h.exporter.process.pid)], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        assert holder.stdout.read(1) == b"+", "the thread could not be held"
+        try:
+            answer = eventually(lambda: (a := h.exporter.get("/-/healthy")).status == 503 and a, 15, "unhealthy")
+            assert "stood still" in answer.text
+        finally:
+            holder.communicate(b"x")
+        eventually(lambda: h.exporter.get("/-/healthy").status == 200, 5, "healthy")
+        h.await_recovery()
+
+
+# PTRACE_SEIZE and PTRACE_INTERRUPT stop one thread; it runs on when its holder ends.
+HOLD = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+thread = int(sys.argv[1])
+ok = libc.ptrace(0x4206, thread, None, None) == 0 and libc.ptrace(0x4207, thread, None, None) == 0
+ok = ok and os.waitpid(thread, 0x40000000)[0] == thread
+sys.stdout.write("+" if ok else "-")
+sys.stdout.flush()
+sys.stdin.read(1)
+"""

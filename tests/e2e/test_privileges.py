@@ -97,6 +97,52 @@ def test_nothing_is_kept(fan, binary, launched):
         assert running.stop()[0] == 0
 
 
+def everything(directory):
+    """Every optional feature that has a thread or a file of its own."""
+    origins = os.path.join(directory, "origins.txt")
+    with open(origins, "w") as file:
+        file.write("203.0.113.0\t24\t64500\n")
+    more = os.path.join(directory, "more.toml")
+    with open(more, "w") as file:
+        file.write("")
+    os.mkdir(os.path.join(directory, "history"))
+    for path in (directory, origins, more, os.path.join(directory, "history")):
+        os.chmod(path, 0o777)
+    text = config(destinations()).replace("[dns]\nnames = false\n", f'[dns]\nasn_database = "{origins}"\n')
+    return text + f'''
+[history]
+directory = "{os.path.join(directory, "history")}"
+[discovery]
+files = ["{more}"]
+http = ["http://127.0.0.1:9/targets"]
+[localisation]
+enabled = true
+[modules.edge]
+flows = 2
+[one_off]
+allowed_networks = ["0.0.0.0/0"]
+'''
+
+
+@pytest.mark.parametrize("launched", ["root", "unit", "user"])
+def test_no_feature_begins_a_thread_that_keeps_anything(fan, binary, launched):
+    directory = tempfile.mkdtemp(prefix="ecmp-everything-")
+    os.chmod(directory, 0o755)
+    try:
+        with Exporter(everything(directory), fan.network.ns("agent"), command_prefix=AS_UNIT if launched == "unit" else (),
+                      arguments=["--user=nobody"] if launched == "user" else [], binary=binary) as running:
+            all_reach(running, 2 * FLOWS)
+            assert len(os.listdir(f"/proc/{running.process.pid}/task")) >= 8, "threads of all features"
+            have = threads(running.process)
+            for field in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                assert have[field] == {NOTHING}, f"{field}: {have[field]}"
+            assert have["NoNewPrivs"] == {"1"}
+            assert facts(running)["capabilities"] == "none"
+            assert running.stop()[0] == 0
+    finally:
+        shutil.rmtree(directory)
+
+
 def test_what_comes_later_works_without_privileges(fan, binary):
     """Another interface, another destination of another family and protocol, a reload, a name."""
     network = fan.network

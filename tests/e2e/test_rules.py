@@ -256,12 +256,12 @@ def trickle(fan, port):
 
 
 # {agent: (what must fire, what may fire besides)}. One that stands still for seconds, or may not send as fast as it has
-# to, also is late and skips rounds; a destination that no probe leaves for is not reached.
+# to, also is late and skips rounds; of a destination that no probe leaves for nothing is known.
 AGENTS = {
     "well": (set(), set()),
     "cut": ({"EcmpAgentSeriesDropped"}, set()),
     "slow": ({"EcmpAgentRoundsSkipped"}, {"EcmpAgentLagging"}),
-    "stranded": ({"EcmpAgentSendErrors"}, {"EcmpDestinationDown"}),
+    "stranded": ({"EcmpAgentSendErrors", "EcmpDestinationUnobserved"}, set()),
     "late": ({"EcmpAgentLagging"}, set()),
     "overrun": ({"EcmpAgentCaptureDrops"}, {"EcmpAgentLagging", "EcmpAgentRoundsSkipped"}),
     "gone": ({"EcmpAgentDown"}, set()),

@@ -48,8 +48,8 @@ which says nothing about the traffic: routers limit how often they answer.
 
 A scrape comes as Prometheus text 0.0.4, OpenMetrics 1.0.0 or delimited protobuf, as `Accept` asks. Histograms carry
 classic buckets in all of them, those of hops with every other bound of the configuration, and native ones (schema 3) in
-protobuf, as `[histograms]` says. The buckets behind the classic ones are 9 % wide: a value counts at the first bound not
-below the upper edge of its bucket.
+protobuf, as `[histograms]` says. Classic buckets are exact: a value that equals a bound is
+within it. (The buckets of native histograms are 9 % wide; what lies in the one that a bound cuts is counted beside it.)
 
 Protobuf also says of each counter, histogram and summary when what it counts began (`created_timestamp`, in newer versions
 of the messages `start_timestamp`): with the process, when the destination was added, with the round in which a path or hop

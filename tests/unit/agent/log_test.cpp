@@ -1,9 +1,11 @@
 #include "agent/log.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "catch.hpp"
@@ -103,4 +105,59 @@ TEST_CASE("the log is written to standard error from its least level up", "[agen
              Catch::Contains("\"level\":\"warn\",\"msg\":\"a {} is no pattern, nor is %v\",\"count\":1}\nts=20"));
   CHECK_THAT(lines, Catch::EndsWith(" level=debug msg=\"second line\"\n"));
   CHECK_THAT(lines, !Catch::Contains("kept quiet"));
+}
+
+TEST_CASE("a reader that stalls holds up nobody who logs, and is told later what it missed", "[agent]") {
+  std::array<int, 2> pipe{}, done{};
+  REQUIRE(::pipe(pipe.data()) == 0);
+  REQUIRE(::pipe(done.data()) == 0);
+  const pid_t child = ::fork();  // the queue has a thread, and no way back
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::close(pipe[0]);
+    ::dup2(pipe[1], STDERR_FILENO);
+    ecmp::log::start_writer();
+    for (int i = 0; i < 100000; ++i)
+      ecmp::log::info("one of many", {{"number", i}});
+    const bool counted = ecmp::log::dropped() > 50000;  // a pipe takes 64 KiB, the queue a megabyte
+    const bool said = ::write(done[1], "x", 1) == 1;    // from here on it is read
+    ecmp::log::stop_writer();
+    ::_exit(counted && said ? 0 : 1);
+  }
+  ::close(pipe[1]);
+  std::array<char, 65536> buffer{};
+  CHECK(::read(done[0], buffer.data(), 1) == 1);
+  std::string text;
+  for (ssize_t size = 0; (size = ::read(pipe[0], buffer.data(), buffer.size())) > 0;)
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  for (const int end : {pipe[0], done[0], done[1]})
+    ::close(end);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  CHECK(text.find("number=0\n") != std::string::npos);
+  CHECK(text.find("msg=\"lines of this log were dropped: its reader is too slow\" lines=") != std::string::npos);
+  CHECK(text.ends_with('\n'));
+}
+
+TEST_CASE("a program can end while the reader of its log stalls", "[agent]") {
+  std::array<int, 2> pipe{};
+  REQUIRE(::pipe(pipe.data()) == 0);
+  const auto begin = std::chrono::steady_clock::now();
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::dup2(pipe[1], STDERR_FILENO);
+    ecmp::log::start_writer();
+    for (int i = 0; i < 3000; ++i)
+      ecmp::log::info("one of many", {{"number", i}});
+    ecmp::log::stop_writer();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(2));
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }

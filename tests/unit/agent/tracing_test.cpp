@@ -27,10 +27,10 @@ TEST_CASE("a destination with an address is probed at once and told with its rou
   CHECK(traced.warnings.empty());
 }
 
-TEST_CASE("a name that resolves late is told as down until then, and warned of once", "[agent]") {
+TEST_CASE("a name that resolves late is told as not resolved until then, and warned of once", "[agent]") {
   Traced traced({destination("a.example")});
   CHECK(traced.asked == Words{"a.example"});
-  CHECK_FALSE(traced.told("a.example")->measured);
+  CHECK(traced.told("a.example")->unjudged == Unjudged::not_resolved);
   for (int i = 0; i < 3; ++i) {
     traced.answer("a.example", {});
     traced.pass(16s);
@@ -39,8 +39,8 @@ TEST_CASE("a name that resolves late is told as down until then, and warned of o
   CHECK(traced.tracing.settled());
   CHECK(traced.tracing.dns_errors() == 3);
   CHECK(traced.warnings == Words{"a.example: cannot resolve a.example: timeout"});
-  CHECK(traced.told("a.example")->measured);
-  CHECK_FALSE(traced.told("a.example")->up);
+  CHECK_FALSE(traced.told("a.example")->measured);
+  CHECK(traced.told("a.example")->unjudged == Unjudged::not_resolved);
   CHECK(traced.routes.flows.empty());
 
   traced.answer("a.example", {"192.0.2.7"});
@@ -49,7 +49,7 @@ TEST_CASE("a name that resolves late is told as down until then, and warned of o
   CHECK(traced.told("a.example")->facts->address == ip("192.0.2.7"));
 }
 
-TEST_CASE("a name that never resolves is told as down also when all its addresses are wanted", "[agent]") {
+TEST_CASE("a name that never resolves is told as not resolved also when all its addresses are wanted", "[agent]") {
   config::Destination all = destination("all.example");
   all.all = true;
   Traced traced({all});
@@ -58,8 +58,8 @@ TEST_CASE("a name that never resolves is told as down also when all its addresse
   traced.pass(2s);
   CHECK(traced.tracing.settled());
   REQUIRE(traced.told() == std::set<std::string>{"all.example"});
-  CHECK(traced.told("all.example")->measured);
-  CHECK_FALSE(traced.told("all.example")->up);
+  CHECK_FALSE(traced.told("all.example")->measured);
+  CHECK(traced.told("all.example")->unjudged == Unjudged::not_resolved);
 }
 
 TEST_CASE("a name keeps its address while it is one of the answer's, then moves with its counters", "[agent]") {
@@ -193,7 +193,7 @@ TEST_CASE("no more addresses than the limit, said once", "[agent]") {
         Words{"all.example: limits.max_destinations is reached: 2 addresses of all.example are left out"});
 }
 
-TEST_CASE("of two destinations at one address the second is told as down, until the first has left", "[agent]") {
+TEST_CASE("of two destinations at one address the second is told as not traced, until the first has left", "[agent]") {
   config::Destination all = destination("all.example");
   all.all = true;
   Traced traced({destination("a.example"), destination("b.example"), all});
@@ -208,9 +208,10 @@ TEST_CASE("of two destinations at one address the second is told as down, until 
       ": not traced: another destination has address 192.0.2.1 with the same protocol and source ports";
   CHECK(traced.warnings == Words{"b.example" + why, "all.example/192.0.2.1" + why});
   CHECK(traced.tracing.settled());
-  CHECK(traced.told("b.example")->measured);
-  CHECK_FALSE(traced.told("b.example")->up);
-  CHECK(traced.told("all.example/192.0.2.1")->measured);
+  for (const char* name : {"b.example", "all.example/192.0.2.1"}) {
+    CHECK_FALSE(traced.told(name)->measured);
+    CHECK(traced.told(name)->unjudged == Unjudged::not_traced);
+  }
 
   traced.answer("a.example", {"192.0.2.2"}, 10s);
   traced.answer("all.example", {"192.0.2.1"}, 10s);
@@ -227,6 +228,8 @@ TEST_CASE("a destination without a route is said so, and its rounds were never s
   CHECK(traced.tracing.settled());
   REQUIRE_FALSE(traced.rounds.empty());
   CHECK(traced.rounds.back()->round.end_to_end == EndToEnd::send_failed);
+  CHECK_FALSE(traced.told("198.51.100.1")->measured);
+  CHECK(traced.told("198.51.100.1")->unjudged == Unjudged::send_failed);
   traced.tracing.on_source(0, kSource);
   traced.tracing.on_source(1, kSource);
   traced.pass(3s);

@@ -81,6 +81,7 @@ class Served {
   std::uint16_t port() const { return server_.port(); }
 
   std::atomic<bool> ready = false;
+  std::atomic<Duration::rep> since_turn = 0;
   std::atomic<int> scraped = 0;
 
  private:
@@ -97,6 +98,7 @@ class Served {
             .events = &events_,
             .names = [] { return std::make_shared<NoNames>(); },
             .ready = [this] { return ready.load(); },
+            .since_turn = [this] { return Duration(since_turn.load()); },
             .own_metrics =
                 [](std::string& out, render::Format, const render::FamilyFilter& filter) {
                   if (filter.empty() || filter.contains("own")) out += "own 1\n";
@@ -224,4 +226,15 @@ TEST_CASE("healthy from the start, ready when told so, and a page that links it 
   RawClient client(served.port());
   REQUIRE(client.send("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
   CHECK(client.answer().status == 405);
+}
+
+TEST_CASE("/-/healthy asks whether the probing loop turns", "[agent][http]") {
+  Served served;
+  CHECK(served.get("/-/healthy").status == 200);
+  served.since_turn = Duration(std::chrono::milliseconds(9900)).count();
+  CHECK(served.get("/-/healthy").status == 200);
+  served.since_turn = Duration(std::chrono::milliseconds(12300)).count();
+  const Answer answer = served.get("/-/healthy");
+  CHECK(answer.status == 503);
+  CHECK(answer.body.find("the probing loop has stood still for 12 s") == 0);
 }

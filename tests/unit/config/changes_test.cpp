@@ -128,10 +128,9 @@ TEST_CASE("another host is an edit, another all is another destination", "[confi
 TEST_CASE("settings are told apart by what must be done about them", "[config][reload]") {
   const auto settings = [](const char* text) { return plan_changes(Config{}, must_parse(text)); };
   CHECK_FALSE(settings("").settings);
-  for (const char* text :
-       {"[limits]\nprobes_per_second = 7", "[limits]\nmax_series = 7", "[dns]\nnames = false",
-        "[dns]\nrefresh = \"7s\"", "[history]\nmemory = \"1MiB\"", "[history]\nretention = \"7h\"",
-        "[histograms]\nrtt_buckets = [1]", "[histograms]\nformat = \"classic\"", "[limits]\nmax_destinations = 7"}) {
+  for (const char* text : {"[limits]\nprobes_per_second = 7", "[limits]\nmax_series = 7", "[dns]\nnames = false",
+                           "[dns]\nrefresh = \"7s\"", "[history]\nmemory = \"1MiB\"", "[history]\nretention = \"7h\"",
+                           "[limits]\nmax_destinations = 7"}) {
     CAPTURE(text);
     CHECK(settings(text).settings);
     CHECK_FALSE(settings(text).judging);
@@ -139,7 +138,8 @@ TEST_CASE("settings are told apart by what must be done about them", "[config][r
     CHECK(settings(text).need_restart.empty());
   }
   for (const char* text :
-       {"[window]\nduration = \"1m\"", "[histograms]\nhops = \"off\"", "[limits]\nmax_paths_per_destination = 7"}) {
+       {"[window]\nduration = \"1m\"", "[histograms]\nhops = \"off\"", "[histograms]\nrtt_buckets = [1]",
+        "[histograms]\nformat = \"classic\"", "[limits]\nmax_paths_per_destination = 7"}) {
     CAPTURE(text);
     CHECK(settings(text).settings);
     CHECK(settings(text).judging);

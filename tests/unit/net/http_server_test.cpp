@@ -107,6 +107,25 @@ TEST_CASE("requests sent at once are answered in their order", "[http]") {
   CHECK(server->counters().connections_accepted == 1);
 }
 
+TEST_CASE("empty lines in front of a request are skipped, however they come", "[http]") {
+  TestServer server;
+  server->route("GET", "/", [](const HttpRequest&) { return HttpResponse::text(200, "fine"); });
+  server.start();
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  RawClient client(server.port());
+  client.send("\r\n" + request);
+  CHECK(client.answer().body == "fine\n");
+  client.send("\r\n");
+  client.send("\r\n\r\n" + request);
+  CHECK(client.answer().body == "fine\n");
+  RawClient endless(server.port());
+  std::string empty;
+  for (int i = 0; i < 200; ++i)
+    empty += "\r\n";
+  endless.send(empty + request);
+  CHECK(endless.answer().status == 400);
+}
+
 TEST_CASE("the connection is closed for clients that ask for it", "[http]") {
   TestServer server;
   server->route("GET", "/", [](const HttpRequest&) { return HttpResponse::text(200, "fine"); });

@@ -1,6 +1,11 @@
 #include "net/privilege.hpp"
 
+#include <array>
+#include <linux/capability.h>
+#include <string>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include "catch.hpp"
@@ -61,4 +66,40 @@ TEST_CASE("privileges are given up for good, and a user that is not there is tol
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("while there is another thread, which would keep them, privileges are not given up", "[net]") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::thread other([] { ::pause(); });
+    other.detach();
+    const bool two = count_threads() == std::size_t{2};
+    const auto refused = drop_privileges();
+    const bool told =
+        refused && refused->message == "cannot drop capabilities: there are 2 threads already, each with its own";
+    ::_exit(two && told ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+
+TEST_CASE("what one thread has, the process has", "[net]") {
+  if (::geteuid() != 0) return;  // who has nothing cannot keep anything
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::thread keeps([] { ::pause(); });
+    keeps.detach();
+    // As drop_privileges() does it, of this thread alone.
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+    const bool dropped = ::syscall(SYS_capset, &header, none.data()) == 0;
+    const auto found = read_privileges();
+    ::_exit(dropped && found && found->capabilities.find("net_raw") != std::string::npos ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }

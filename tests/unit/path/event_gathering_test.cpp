@@ -192,4 +192,19 @@ TEST_CASE("events are found by destination, flow, path and time", "[path][events
   CHECK_FALSE(matches({.since = WallTime(std::chrono::seconds(101))}, event));
 }
 
+TEST_CASE("a destination that we cannot ask has not gone down", "[path][events]") {
+  Gathered gathered(4);
+  gathered.sweeps(5, [](std::uint32_t) { return "a b c D"; });
+  gathered.sweeps(20, [](std::uint32_t) { return "a b c -"; });
+  CHECK(gathered.events.empty());
+  gathered.sweeps(20, [](std::uint32_t) { return "a b c *"; });
+  REQUIRE(gathered.events.size() == 1);
+  CHECK(gathered.events[0]->kind == EventKind::down);
+  gathered.sweeps(5, [](std::uint32_t) { return "a b c -"; });
+  CHECK(gathered.events.size() == 1);
+  gathered.sweeps(2, [](std::uint32_t) { return "a b c D"; });
+  REQUIRE(gathered.events.size() == 2);
+  CHECK(gathered.events[1]->kind == EventKind::up);
+}
+
 }  // namespace ecmp

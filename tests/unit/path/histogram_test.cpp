@@ -106,12 +106,12 @@ TEST_CASE("classic buckets are exact on edges, and late by less than a bucket el
   Histogram histogram;
   for (const double value : {0.0, 0.1, 0.25, 0.2501, 0.28, 1.0, 1.0001})
     histogram.observe(value);
-  bounds.count(histogram, counts);
+  bounds.count(histogram, {}, counts);
   // 0.28 is in (0.2726, 0.2973], below 0.3.
   CHECK(counts == std::vector<std::uint64_t>{3, 5, 6, 7});
   Histogram edge;
   edge.observe(0.299);  // in (0.2973, 0.3242], which 0.3 cuts
-  bounds.count(edge, counts);
+  bounds.count(edge, {}, counts);
   CHECK(counts == std::vector<std::uint64_t>{0, 0, 1, 1});
 }
 
@@ -162,6 +162,106 @@ TEST_CASE("observations counted at once are those counted one by one", "[histogr
     CHECK(std::ranges::equal(batched.view(kind).bytes(), single.view(kind).bytes()));
     CHECK(batched.view(kind).sum() == single.view(kind).sum());
   }
+}
+
+TEST_CASE("classic buckets are exact at whatever bound", "[histogram]") {
+  // Where 8 buckets to a power of two are cut: 2^(-53/8) = 0.010139 is the edge above 0.01, 2^(-54/8) = 0.009298 the
+  // one below.
+  const std::vector<double> bounds = {0.0000005, 0.0001, 0.0095, 0.01, 0.0101, 0.25, 1};
+  auto exact = std::make_shared<Statistics::Bounds>();
+  using Kind = Statistics::Kind;
+  for (ExactBounds& kind : *exact)
+    kind.add(bounds);
+  const ExactBounds& of_rtt = (*exact)[0];
+  CHECK(of_rtt.number_of(0.01));
+  CHECK_FALSE(of_rtt.number_of(0.25));  // an edge
+  CHECK_FALSE(of_rtt.number_of(1));
+  const ClassicBounds classic(bounds, &of_rtt);
+
+  std::vector<std::int64_t> values = {0, 1};
+  for (const double bound : bounds) {
+    const auto at = static_cast<std::int64_t>(std::llround(bound * 1e9));
+    for (const std::int64_t value : {at - 1, at, at + 1})
+      values.push_back(value);
+  }
+  Statistics single;
+  std::vector<Statistics::Observation> waiting;
+  for (const std::int64_t value : values) {
+    single.observe(Kind::rtt, Duration(value), exact.get());
+    waiting.push_back(
+        Statistics::Observation::of(Kind::rtt, log_buckets::key_of(in_seconds(Duration(value))), Duration(value)));
+  }
+  const Statistics batched(Statistics(), waiting, exact.get());
+  Statistics merged = single;
+  merged.merge(batched);
+  using Times = std::pair<const Statistics*, unsigned>;
+  for (const auto& [statistics, times] : {Times{&single, 1u}, Times{&batched, 1u}, Times{&merged, 2u}}) {
+    std::vector<std::uint64_t> counts(bounds.size() + 1);
+    classic.count(statistics->rtt(), statistics->beside(Kind::rtt), counts);
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+      CAPTURE(bounds[i]);
+      const auto below = std::ranges::count_if(
+          values, [&](std::int64_t value) { return static_cast<double>(value) <= std::round(bounds[i] * 1e9); });
+      CHECK(counts[i] == times * static_cast<std::uint64_t>(below));
+    }
+    CHECK(counts.back() == times * values.size());
+  }
+}
+
+TEST_CASE("a loss ratio that is a bound is within it", "[histogram]") {
+  const std::vector<double> bounds = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+  auto exact = std::make_shared<Statistics::Bounds>();
+  (*exact)[static_cast<std::size_t>(Statistics::Kind::loss)].add(bounds);
+  const ClassicBounds classic(bounds, &(*exact)[static_cast<std::size_t>(Statistics::Kind::loss)]);
+  std::vector<Statistics::Observation> waiting;
+  std::vector<std::uint64_t> expected(bounds.size() + 1);
+  for (std::uint16_t probes = 1; probes <= 512; ++probes) {
+    for (std::uint16_t losses = 0; losses <= probes; ++losses) {
+      waiting.push_back(Statistics::Observation::of_loss(losses, probes));
+      // losses / probes <= bound, in whole numbers: the bounds are hundredths.
+      for (std::size_t i = 0; i < bounds.size(); ++i)
+        expected[i] += 100u * losses <= std::lround(100 * bounds[i]) * probes ? 1u : 0u;
+      ++expected.back();
+    }
+  }
+  const Statistics statistics(Statistics(), waiting, exact.get());
+  std::vector<std::uint64_t> counts(bounds.size() + 1);
+  classic.count(statistics.loss(), statistics.beside(Statistics::Kind::loss), counts);
+  CHECK(counts == expected);
+}
+
+TEST_CASE("bounds that come, go and come back count on, and no bucket falls", "[histogram]") {
+  using Kind = Statistics::Kind;
+  auto first = std::make_shared<Statistics::Bounds>();
+  (*first)[0].add(std::vector<double>{0.01});
+  auto second = std::make_shared<Statistics::Bounds>(*first);
+  (*second)[0].add(std::vector<double>{0.0095});
+  CHECK((*second)[0].number_of(0.01) == (*first)[0].number_of(0.01));
+  Statistics statistics;
+  const auto at = [&](double bound, const Statistics::Bounds& bounds) {
+    std::vector<std::uint64_t> counts(2);
+    ClassicBounds({bound}, bounds.data()).count(statistics.rtt(), statistics.beside(Kind::rtt), counts);
+    return counts[0];
+  };
+  for (int i = 0; i < 100; ++i)
+    statistics.observe(Kind::rtt, 0.0094, first.get());
+  CHECK(at(0.01, *first) == 100);
+  // Before the bound was there nobody counted for it: those of its bucket are above it.
+  CHECK(at(0.0095, *second) == 0);
+  for (int i = 0; i < 10; ++i)
+    statistics.observe(Kind::rtt, 0.0094, second.get());
+  CHECK(at(0.0095, *second) == 10);
+  CHECK(at(0.01, *second) == 110);
+}
+
+TEST_CASE("more bounds than are counted for are late by less than a bucket", "[histogram]") {
+  ExactBounds bounds;
+  std::vector<double> many;
+  for (int i = 0; i < 1000; ++i)
+    many.push_back(0.0011 + 0.0000123 * i);
+  bounds.add(many);
+  CHECK(bounds.number_of(many[ExactBounds::kMost - 1]));
+  CHECK_FALSE(bounds.number_of(many.back()));
 }
 
 }  // namespace ecmp

@@ -95,7 +95,7 @@ TEST_CASE("a path keeps its id and ordinal over its retention and beyond it", "[
     CHECK(back.ordinal == 1);
     CHECK(net.told()->paths.at(0).probes == 3);
   }
-  SECTION("back too late: the same name, counters restart") {
+  SECTION("back after it was told no more: the same name, counters go on") {
     for (int i = 0; i < 7; ++i)
       net.one("a x D");
     told = net.told();
@@ -107,7 +107,7 @@ TEST_CASE("a path keeps its id and ordinal over its retention and beyond it", "[
     CHECK(back.ordinal == 1);
     told = net.told();
     CHECK(told->paths.at(0).id == before.path);
-    CHECK(told->paths.at(0).probes == 2);
+    CHECK(told->paths.at(0).probes == 3);
   }
 }
 

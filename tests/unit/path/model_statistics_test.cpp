@@ -101,7 +101,7 @@ TEST_CASE("loss is told as the ratio of each interval over all flows", "[path]")
     CHECK(loss.zero_count() == 2);
     CHECK(loss.sum() == Approx(0.25 + 0.5 + 1));
     std::vector<std::uint64_t> counts(4);
-    ClassicBounds({0.25, 0.5, 1}).count(loss, counts);
+    ClassicBounds({0.25, 0.5, 1}).count(loss, {}, counts);
     CHECK(counts == std::vector<std::uint64_t>{3, 4, 5, 5});
   }
   CHECK(path.hops.at(0).statistics->loss().count() == 5);
@@ -218,6 +218,33 @@ TEST_CASE("another interval closes the loss of the old ones", "[path]") {
   net.now += 300;
   CHECK(net.told()->paths.at(0).statistics->loss().count() == 4);
   CHECK(net.told()->paths.at(0).statistics->loss().sum() == 1);
+}
+
+TEST_CASE("classic buckets of paths and hops are exact at the bounds of the configuration", "[path]") {
+  using Kind = Statistics::Kind;
+  auto bounds = std::make_shared<Statistics::Bounds>();
+  (*bounds)[static_cast<std::size_t>(Kind::rtt)].add(std::vector<double>{0.01});
+  (*bounds)[static_cast<std::size_t>(Kind::jitter)].add(std::vector<double>{0.0005});
+  (*bounds)[static_cast<std::size_t>(Kind::loss)].add(std::vector<double>{0.1});
+  Timed net(1, ModelOptions{.bounds = bounds});
+  // RTTs 9.5 ms and 10 ms in turn: all within le="0.01", and differences of 0.5 ms within le="0.0005".
+  for (int i = 0; i < 400; ++i) {
+    net.one("a b D", i % 2 == 0 ? 9'500'000ns : 10'000'000ns);
+    if (i % 50 == 0) net.told();
+  }
+  net.one("a b D", 10'000'001ns);
+  const auto told = net.told();
+  const PathSnapshot& path = told->paths.at(0);
+  const auto within = [&](const Statistics& statistics, Kind kind, double bound) {
+    std::vector<std::uint64_t> counts(2);
+    ClassicBounds({bound}, &(*bounds)[static_cast<std::size_t>(kind)])
+        .count(statistics.view(kind), statistics.beside(kind), counts);
+    return counts;
+  };
+  for (const Statistics* const statistics : {path.statistics.get(), path.hops.at(1).statistics.get()}) {
+    CHECK(within(*statistics, Kind::rtt, 0.01) == std::vector<std::uint64_t>{400, 401});
+    CHECK(within(*statistics, Kind::jitter, 0.0005) == std::vector<std::uint64_t>{400, 400});
+  }
 }
 
 }  // namespace ecmp

@@ -131,6 +131,7 @@ std::shared_ptr<const DestinationSnapshot> never_measured() {
   facts.flows = 1;
   DestinationSnapshot snapshot;
   snapshot.facts = std::make_shared<const DestinationFacts>(facts);
+  snapshot.unjudged = Unjudged::first_round;
   FlowSnapshot flow;
   flow.source_port = 4711;
   flow.source = ip("2001:db8::99");

@@ -1,0 +1,84 @@
+// What single samples say.
+#include <bit>
+#include <string>
+
+#include "catch.hpp"
+#include "render/exposition.hpp"
+#include "snapshots.hpp"
+
+using namespace ecmp;
+using namespace ecmp::render;
+using namespace ecmp::render::test;
+
+TEST_CASE("why nothing is known of a destination is told in place of up", "[render]") {
+  Snapshots snapshots;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Unjudged::count_); ++i) {
+    DestinationFacts facts;
+    facts.name = "d" + std::to_string(i);
+    auto made = std::make_shared<DestinationSnapshot>();
+    made->facts = std::make_shared<const DestinationFacts>(facts);
+    made->unjudged = static_cast<Unjudged>(i);
+    // What a limit hides leaves the last answer standing.
+    made->measured = i == 0 || made->unjudged == Unjudged::suppressed;
+    snapshots.push_back(made);
+  }
+  ExpositionOptions options;
+  options.families = {"ecmp_destination_up", "ecmp_destination_unjudged"};
+  std::string text;
+  append_exposition(text, snapshots, example_names(), options);
+  CHECK(text.find("ecmp_destination_up{destination=\"d0\"} 0\n") != std::string::npos);
+  CHECK(text.find("ecmp_destination_up{destination=\"d6\"} 0\n") != std::string::npos);
+  CHECK(text.find("ecmp_destination_unjudged{destination=\"d0\"") == std::string::npos);
+  for (const char* sample : {"d1\",reason=\"not_resolved", "d2\",reason=\"not_traced", "d3\",reason=\"first_round",
+                             "d4\",reason=\"send_failed", "d5\",reason=\"unobserved", "d6\",reason=\"suppressed",
+                             "d7\",reason=\"left_out", "d8\",reason=\"undecided"}) {
+    CHECK(text.find(std::string("ecmp_destination_unjudged{destination=\"") + sample + "\"} 1\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("classic buckets of all formats are exact at their bounds", "[render]") {
+  // Half the RTTs are 9.5 ms, which the buckets behind (0.0093 to 0.0101) do not tell from what is above le="0.01".
+  auto exact = std::make_shared<Statistics::Bounds>();
+  ExpositionOptions options;
+  (*exact)[0].add(options.histograms.rtt);
+  options.histograms.exact = exact;
+  auto statistics = std::make_shared<Statistics>();
+  for (int i = 0; i < 100; ++i)
+    statistics->observe(Statistics::Kind::rtt, Duration(i % 2 == 0 ? 9'500'000 : 10'000'001), exact.get());
+  auto snapshot = std::make_shared<DestinationSnapshot>();
+  DestinationFacts facts;
+  facts.name = "d";
+  snapshot->facts = std::make_shared<const DestinationFacts>(facts);
+  PathSnapshot path;
+  path.id = 1;
+  path.statistics = statistics;
+  HopSnapshot hop;
+  hop.ttl = 1;
+  hop.responder = ip("198.51.100.1");
+  hop.statistics = statistics;
+  path.hops.push_back(hop);
+  snapshot->paths.push_back(path);
+  options.families = {"ecmp_path_rtt_seconds", "ecmp_hop_rtt_seconds"};
+  for (const Format format : {Format::text, Format::openmetrics}) {
+    options.format = format;
+    std::string text;
+    const Snapshots one = {snapshot};
+    append_exposition(text, one, example_names(), options);
+    CHECK(text.find("path_rtt_seconds_bucket{destination=\"d\",path=\"00000001\",le=\"0.01\"} 50\n") !=
+          std::string::npos);
+    CHECK(text.find("path_rtt_seconds_bucket{destination=\"d\",path=\"00000001\",le=\"0.025\"} 100\n") !=
+          std::string::npos);
+    CHECK(text.find("hop_rtt_seconds_bucket{destination=\"d\",path=\"00000001\",ttl=\"1\",hop=\"198.51.100.1\",le=\"0."
+                    "01\"} 50\n") != std::string::npos);
+  }
+  // Protobuf has each bucket as a message: cumulative_count (1) 50, upper_bound (2) 0.01.
+  options.format = Format::protobuf;
+  std::string bytes;
+  const Snapshots one = {snapshot};
+  append_exposition(bytes, one, example_names(), options);
+  std::string bucket = "\x08\x32\x11";
+  const auto bits = std::bit_cast<std::uint64_t>(0.01);
+  for (unsigned shift = 0; shift < 64; shift += 8)
+    bucket += static_cast<char>(bits >> shift & 0xff);
+  CHECK(bytes.find(bucket) != std::string::npos);
+}
