@@ -186,7 +186,7 @@ port_is_free || fail "127.0.0.1:$port is in use (another quickstart?); choose an
 build
 say "making the lab: a namespace for the exporter, two routers, four branches between them, a destination"
 lab_made=yes
-/usr/bin/python3 tests/e2e/lab.py --name "$name" up --width 4 > /dev/null || fail "the lab could not be made"
+/usr/bin/python3 tests/e2e/lab.py --name "$name" up --width 4 --icmp kernel > /dev/null || fail "the lab could not be made"
 start nsenter --net="/run/netns/$name-agent" -- "$exporter" --config.file="$config" \
   --web.listen-address="127.0.0.1:$port"
 running=$child

@@ -16,6 +16,7 @@ complete -c ecmp_trace -l p-min -x -d 'The least share of flows that a branch ma
 complete -c ecmp_trace -s m -l max-ttl -x -d 'Highest TTL to probe'
 complete -c ecmp_trace -l source-address -x -d 'Send from this address of this host instead of the one that the route says'
 complete -c ecmp_trace -l interface -x -a '(__fish_print_interfaces)' -d 'Send by this interface instead of the one that the route says'
+complete -c ecmp_trace -l fwmark -x -d 'Take the route of packets with this mark, such as 7 or 0x7'
 complete -c ecmp_trace -s c -l count -x -d 'End after so many rounds of each flow'
 complete -c ecmp_trace -s i -l inter-ttl-delay -x -d 'Between two probes of a round'
 complete -c ecmp_trace -s d -l inter-probe-delay -x -d 'From the beginning of a flow\'s round to that of its next one'

@@ -48,6 +48,23 @@ bool is_mapped(const IpAddress& address) {
          bytes[10] == 0xff && bytes[11] == 0xff;
 }
 
+std::string_view outcome_text(EndToEnd outcome) {
+  switch (outcome) {
+    case EndToEnd::send_failed:
+      return "could not be sent";
+    case EndToEnd::unobserved:
+      return "could not be observed";
+    case EndToEnd::suppressed:
+      return "not answered: the destination limits its answers";
+    case EndToEnd::left_out:
+      return "not asked: the destination limits its answers";
+    case EndToEnd::undecided:
+      return "not answered while it is found out whether the destination limits its answers";
+    default:
+      return "not reached";
+  }
+}
+
 std::string milliseconds(Duration duration) {
   return fmt::format("{:.3f} ms", static_cast<double>(duration.count()) / 1e6);
 }
@@ -153,9 +170,7 @@ void OneOffTraces::on_round(const Round& round) {
   if (round.reached() && round.distance >= 1 && round.distance <= round.hops.size()) {
     line += fmt::format("reached at TTL {} in {}", round.distance, milliseconds(round.hops[round.distance - 1u].rtt));
   } else {
-    line += round.end_to_end == EndToEnd::send_failed  ? "could not be sent"
-            : round.end_to_end == EndToEnd::unobserved ? "could not be observed"
-                                                       : "not reached";
+    line += outcome_text(round.end_to_end);
   }
   trace->say(round.finished, line);
   for (const HopResult& hop : round.hops)
@@ -166,7 +181,7 @@ bool OneOffTraces::on_source(std::uint32_t flow, const std::optional<IpAddress>&
   Trace* const trace = of_flow(flow);
   if (trace == nullptr) return false;
   const IpAddress address = source.value_or(IpAddress{});
-  engine_.set_source(flow, address);
+  engine_.set_source(flow, address, routes_.error(flow));
   trace->model->set_source(flow - *trace->first_flow, address);
   return true;
 }
@@ -269,14 +284,14 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
   trace.say(now,
             fmt::format("tracing {}: {} rounds of {} flows, one each {}, source ports from {}", address.to_string(),
                         trace.module.rounds, probe.flows, milliseconds(interval), plan.first_source_port));
-  const RouteWish wish{.source_address = probe.source_address, .interface = probe.interface, .dscp = probe.dscp};
+  const RouteWish wish = wish_of(probe);
   bool routed = false;
   for (std::uint32_t flow = *first; flow < *first + probe.flows; ++flow) {
     const auto source = routes_.add_flow(flow, engine_.tuple(flow), wish);
     on_source(flow, source);
     routed = routed || source.has_value();
   }
-  if (!routed) trace.say(now, "there is no route to " + address.to_string());
+  if (!routed) trace.say(now, why_unroutable(routes_.error(*first), wish, address));
 }
 
 void OneOffTraces::refuse(Trace& trace, OneOffRefusal refusal, std::string problem) {

@@ -141,6 +141,7 @@ void add_engine(Families& families, const EngineCounters& counters) {
     errors.emplace_back(to_string(static_cast<SendError>(i)), counters.send_errors[i]);
   }
   families.add(Metric::send_errors, errors);
+  families.add(Metric::resets_sent, counters.resets_sent);
   Samples ignored;
   for (std::size_t i = 0; i < counters.ignored.size(); ++i) {
     ignored.emplace_back(to_string(static_cast<Ignored>(i)), counters.ignored[i]);

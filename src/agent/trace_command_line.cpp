@@ -215,6 +215,11 @@ void read_flows(const Given& given, TraceRequest& request) {
     if (!request.source_address) wrong(config::in_quotes(given.text("source-address")) + " is not an address");
   }
   request.interface = given.text("interface");
+  if (given.has("fwmark")) {
+    const auto mark = config::parse_mark(given.text("fwmark"));
+    if (!mark) wrong("--fwmark: expected a number from 0 to 4294967295, such as 7 or 0x7");
+    request.fwmark = *mark;
+  }
 }
 
 void read_timing(const Given& given, TraceRequest& request) {

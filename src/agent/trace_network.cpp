@@ -35,7 +35,7 @@ class RealNetwork final : public TraceNetwork {
 
   [[nodiscard]] std::optional<std::string> obstacle(std::uint32_t flow) override {
     const auto route = transport_->route(flow);
-    if (!route) return "there is no route";
+    if (!route) return "";  // the session knows what was wished for
     const std::uint64_t unresolved = transport_->counters().sent_unresolved;
     if (unresolved == std::exchange(unresolved_, unresolved) || route->local) return std::nullopt;
     const std::string interface = transport_->interface_name(route->interface);

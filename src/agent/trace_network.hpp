@@ -41,6 +41,7 @@ class TraceNetwork {
   [[nodiscard]] virtual std::shared_ptr<const render::HopNames> names() const = 0;
 
   /// Why no probe of this flow can come anywhere, in words, if the host knows.
+  /// "" when the flow has no route: whoever asks knows what was wished for.
   [[nodiscard]] virtual std::optional<std::string> obstacle(std::uint32_t flow) = 0;
   /// Ends threads of its own.
   virtual void stop() = 0;

@@ -35,6 +35,8 @@ constexpr std::array kOptions = {
                 "Send from this address of this host instead of the one that the route says"},
     TraceOption{probes, 0, "interface", "NAME", TraceValue::interface, "", "",
                 "Send by this interface instead of the one that the route says"},
+    TraceOption{probes, 0, "fwmark", "MARK", TraceValue::number, "", "0",
+                "Take the route of packets with this mark, such as 7 or 0x7"},
 
     TraceOption{timing, 'c', "count", "N", TraceValue::number, "",
                 "0, for ever; 10 with --report and --diagram, 200 with --find",

@@ -53,6 +53,7 @@ struct TraceRequest {
   std::uint8_t max_ttl = 30;
   std::optional<IpAddress> source_address;
   std::string interface;  ///< empty: the route decides
+  std::uint32_t fwmark = 0;
 
   std::uint32_t rounds = 0;  ///< of each flow; 0: until it is stopped
   Duration ttl_gap = std::chrono::milliseconds(100);

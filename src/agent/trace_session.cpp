@@ -55,6 +55,7 @@ config::Config TraceSession::config_of(const TraceRequest& request) {
                                  .source_port = request.source_port,
                                  .source_address = request.source_address,
                                  .interface = request.interface,
+                                 .fwmark = request.fwmark,
                                  .interval = request.interval,
                                  .timeout = request.timeout,
                                  .max_ttl = request.max_ttl});
@@ -166,6 +167,10 @@ void TraceSession::look_for_obstacle(const RoundRecord& record) {
     return;
   }
   auto found = network_->obstacle(record.round.flow);
+  if (found && found->empty()) {
+    const RouteWish wish = wish_of(config_of(request_).destinations.front());
+    found = why_unroutable(network_->routes().error(record.round.flow), wish, record.destination->address);
+  }
   if (!found || *found == obstacle_) return;
   obstacle_ = std::move(*found);
   warn(obstacle_ + "; trying again");

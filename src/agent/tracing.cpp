@@ -167,7 +167,7 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   }
   if (destination.auto_flows) begin_searching(traced, now);
   if (traced.sources.front().is_unspecified()) {
-    complain(traced, "there is no route to " + address.to_string());
+    complain(traced, why_unroutable(routes_.error(first), wish_of(destination), address));
   } else {
     traced.complaint.clear();
   }
@@ -211,7 +211,7 @@ void Tracing::on_source(std::uint32_t flow, const std::optional<IpAddress>& sour
   const IpAddress address = source.value_or(IpAddress{});
   const std::uint32_t index = flow - *traced->first_flow;
   traced->sources[index] = address;
-  engine_.set_source(flow, address);
+  engine_.set_source(flow, address, routes_.error(flow));
   traced->model.set_source(index, address);
   traced->changed = true;
 }

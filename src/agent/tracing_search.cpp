@@ -75,8 +75,7 @@ void Tracing::follow_route(Traced& traced, std::uint32_t index) {
   if (traced.routed[index]) return;
   traced.routed[index] = true;
   const config::Destination& destination = traced.configured.destination;
-  const RouteWish wish{
-      .source_address = destination.source_address, .interface = destination.interface, .dscp = destination.dscp};
+  const RouteWish wish = wish_of(destination);
   const std::uint32_t flow = *traced.first_flow + index;
   on_source(flow, routes_.add_flow(flow, engine_.tuple(flow), wish));
 }

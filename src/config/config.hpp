@@ -46,6 +46,7 @@ struct Destination {
   std::uint16_t source_port = 50000;
   std::optional<IpAddress> source_address;
   std::string interface;
+  std::uint32_t fwmark = 0;  ///< routes are those of packets with this mark
   Duration interval = std::chrono::seconds(10);
   Duration timeout = std::chrono::seconds(2);
   std::uint8_t max_ttl = 30;

@@ -174,11 +174,9 @@ class DestinationReader {
     fill(to.port, own_.port, defaults_.port);
     if (to.protocol == Protocol::icmp) to.port = 0;
 
-    // The two exclude each other, so whoever sets one here does not want the other from [probe].
-    const bool own_address = own_.source_address && own_.source_address->value;
-    const bool own_interface = own_.interface && !own_.interface->value.empty();
-    if (own_address || !own_interface) fill(to.source_address, own_.source_address, defaults_.source_address);
-    if (own_interface || !own_address) fill(to.interface, own_.interface, defaults_.interface);
+    fill(to.source_address, own_.source_address, defaults_.source_address);
+    fill(to.interface, own_.interface, defaults_.interface);
+    fill(to.fwmark, own_.fwmark, defaults_.fwmark);
 
     if (own_.source_port) {
       out_.ports_where = own_.source_port->where;

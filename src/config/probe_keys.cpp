@@ -1,6 +1,7 @@
 #include "config/probe_keys.hpp"
 
 #include <array>
+#include <charconv>
 #include <fmt/format.h>
 
 #include "config/text.hpp"
@@ -31,7 +32,8 @@ constexpr Range<std::int64_t> kPacketSize{38, 9000, "a whole number of bytes fro
 constexpr Range<std::int64_t> kDscp{0, 63, "a whole number from 0 to 63"};
 constexpr Range<std::int64_t> kConfirmRounds{1, 100, "a whole number from 1 to 100"};
 constexpr std::string_view kSourceAddress = "an IPv4 or IPv6 address of this host, or \"\"";
-constexpr std::string_view kInterface = "the name of a network interface, of at most 15 characters, or \"\"";
+constexpr std::string_view kInterface = "the name of a network interface, of at most 127 characters, or \"\"";
+constexpr Range<std::int64_t> kMark{0, 4294967295, "a whole number from 0 to 4294967295, such as 7 or 0x7"};
 
 // How many intervals a probe may be waited for: rounds of a flow run beside each other until then.
 constexpr int kMostIntervalsWaited = 10;
@@ -77,11 +79,11 @@ std::optional<Setting<std::optional<IpAddress>>> read_source_address(TableReader
   return std::nullopt;
 }
 
-/// What Linux takes for an interface name (dev_valid_name() of the kernel).
+/// What Linux takes for a name (dev_valid_name() of the kernel) or, longer, for an alternative name of an interface.
 bool is_interface_name(std::string_view name) {
   constexpr std::string_view kForbidden = "/: \t\n\v\f\r";
-  return name.size() <= 15 && name != "." && name != ".." && name.find_first_of(kForbidden) == std::string_view::npos &&
-         !has_control(name);
+  return name.size() <= 127 && name != "." && name != ".." &&
+         name.find_first_of(kForbidden) == std::string_view::npos && !has_control(name);
 }
 
 std::optional<Setting<std::string>> read_interface(TableReader& reader) {
@@ -113,12 +115,22 @@ DestinationDefaults::DestinationDefaults(const ProbeKeys& keys) : keys_(keys) {
   own(keys_.source_port);
   own(keys_.source_address);
   own(keys_.interface);
+  own(keys_.fwmark);
   own(keys_.interval);
   own(keys_.timeout);
   own(keys_.max_ttl);
   own(keys_.packet_size);
   own(keys_.dscp);
   own(keys_.confirm_rounds);
+}
+
+std::optional<std::uint32_t> parse_mark(std::string_view text) {
+  const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+  if (hexadecimal) text.remove_prefix(2);
+  std::uint32_t mark = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mark, hexadecimal ? 16 : 10);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return mark;
 }
 
 std::string_view protocol_name(Protocol protocol) {
@@ -139,6 +151,7 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.source_port = reader.integer("source_port", kPort);
   keys.source_address = read_source_address(reader);
   keys.interface = read_interface(reader);
+  keys.fwmark = reader.integer("fwmark", kMark);
   keys.interval = reader.duration("interval", kInterval);
   keys.timeout = reader.duration("timeout", kTimeout);
   keys.max_ttl = reader.integer("max_ttl", kMaxTtl);
@@ -159,12 +172,6 @@ std::int64_t flows_of(const ProbeKeys& own, const ProbeKeys& defaults, const Lim
 }
 
 void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems) {
-  if (own.source_address && own.source_address->value && own.interface && !own.interface->value.empty()) {
-    const auto& later = std::max(own.source_address->where, own.interface->where);
-    problems.add(later, fmt::format("source_address = {} and interface = {}: only one of them can be set",
-                                    own.source_address->text, own.interface->text));
-  }
-
   const Destination standard;
   if (own.source_port || own.flows || own.max_flows) {
     const auto first = own.source_port ? own.source_port : defaults.source_port;

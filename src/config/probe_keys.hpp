@@ -30,6 +30,7 @@ struct ProbeKeys {
   std::optional<Setting<std::int64_t>> source_port;
   std::optional<Setting<std::optional<IpAddress>>> source_address;  ///< of nullopt: written as ""
   std::optional<Setting<std::string>> interface;
+  std::optional<Setting<std::int64_t>> fwmark;
   std::optional<Setting<Duration>> interval;
   std::optional<Setting<Duration>> timeout;
   std::optional<Setting<std::int64_t>> max_ttl;
@@ -71,5 +72,8 @@ std::int64_t flows_of(const ProbeKeys& own, const ProbeKeys& defaults, const Lim
 void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems);
 
 std::string_view protocol_name(Protocol protocol);
+
+/// A mark of packets as tools write them, decimal or "0x" and hexadecimal; nothing if it is no number of 32 bits.
+std::optional<std::uint32_t> parse_mark(std::string_view text);
 
 }  // namespace ecmp::config

@@ -177,6 +177,7 @@ void write_probe_keys(Writer& out, const Destination& destination, const Destina
   out.unless(standard.source_port, "source_port", destination.source_port, destination.source_port);
   if (destination.source_address) out.key("source_address", string(destination.source_address->to_string()));
   out.unless(standard.interface, "interface", destination.interface, string(destination.interface));
+  out.unless(standard.fwmark, "fwmark", destination.fwmark, destination.fwmark);
   out.unless(standard.interval, "interval", destination.interval, duration(destination.interval));
   out.unless(standard.timeout, "timeout", destination.timeout, duration(destination.timeout));
   out.unless(standard.max_ttl, "max_ttl", destination.max_ttl, destination.max_ttl);

@@ -1,10 +1,20 @@
 #include "net/link_table.hpp"
 
+#include <algorithm>
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 namespace ecmp::net {
+namespace {
+
+/// An attribute's text, which ends at its first zero.
+std::string text_of(ByteView value) {
+  const std::string_view text(reinterpret_cast<const char*>(value.data()), value.size());
+  return std::string(text.substr(0, text.find('\0')));
+}
+
+}  // namespace
 
 void LinkTable::load(NetlinkSocket& socket) {
   links_.clear();
@@ -27,8 +37,11 @@ bool LinkTable::take(const NetlinkMessage& message) {
   std::size_t address_size = 0;
   each_attribute(message, sizeof(ifinfomsg), [&](std::uint16_t type, ByteView value) {
     if (type == IFLA_IFNAME) {
-      const std::string_view text(reinterpret_cast<const char*>(value.data()), value.size());
-      link.name = text.substr(0, text.find('\0'));
+      link.name = text_of(value);
+    } else if ((type & NLA_TYPE_MASK) == IFLA_PROP_LIST) {
+      each_attribute({.type = 0, .body = value}, 0, [&](std::uint16_t property, ByteView name) {
+        if (property == IFLA_ALT_IFNAME) link.other_names.push_back(text_of(name));
+      });
     } else if (type == IFLA_ADDRESS) {
       address_size = value.size();
     } else if (type == IFLA_MASTER) {
@@ -56,7 +69,7 @@ const Link* LinkTable::find(std::uint32_t index) const {
 
 std::optional<std::uint32_t> LinkTable::index_of(std::string_view name) const {
   for (const auto& [index, link] : links_)
-    if (link.name == name) return index;
+    if (link.name == name || std::ranges::find(link.other_names, name) != link.other_names.end()) return index;
   return std::nullopt;
 }
 

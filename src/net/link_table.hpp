@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/netlink_socket.hpp"
 
@@ -13,6 +14,7 @@ namespace ecmp::net {
 /// What we need to know of an interface.
 struct Link {
   std::string name;
+  std::vector<std::string> other_names;  ///< of `ip link property add altname`
   /// Datagrams need a neighbour's address: false for tunnels, ppp and the like (no address, or IFF_NOARP).
   bool has_neighbours = false;
   std::uint32_t flags = 0;   ///< IFF_*: a change of any may change routes
@@ -33,7 +35,7 @@ class LinkTable {
   /// Whether there is such an interface, switched on and with a carrier.
   [[nodiscard]] bool is_running(std::uint32_t index) const;
   [[nodiscard]] const Link* find(std::uint32_t index) const;
-  /// The index of the interface with this name.
+  /// The index of the interface with this name or alternative name.
   [[nodiscard]] std::optional<std::uint32_t> index_of(std::string_view name) const;
 
  private:

@@ -82,7 +82,7 @@ class RawTransport::State {
   ClockMapping clock;
 
  private:
-  std::optional<RouteQuery> query_of(const FlowSpec& spec, std::uint32_t flow_label) const;
+  std::optional<RouteQuery> query_of(const FlowSpec& spec) const;
   void send_one(Outgoing& datagram);
   void send_raw(Outgoing& datagram, std::uint32_t interface);
   void send_unresolved(Outgoing& datagram, FlowRoute& flow);
@@ -119,10 +119,10 @@ class RawTransport::State {
 
 RawTransport::State::State(Capture capture, PacketSender packets, RawSender raw, std::array<NetlinkSocket, 4> sockets,
                            FileDescriptor wake)
-    : routes([this](const FlowSpec& spec, std::uint32_t label) -> RouteAnswer {
+    : routes([this](const FlowSpec& spec) -> RouteAnswer {
         ++counters_.route_lookups;
-        const auto query = query_of(spec, label);
-        if (!query) return SendError::link_down;
+        const auto query = query_of(spec);
+        if (!query) return SendError::no_interface;
         return lookup_.find(*query);
       }),
       clock(sample_clocks()),
@@ -137,12 +137,12 @@ RawTransport::State::State(Capture capture, PacketSender packets, RawSender raw,
   links.load(requests_);
 }
 
-std::optional<RouteQuery> RawTransport::State::query_of(const FlowSpec& spec, std::uint32_t flow_label) const {
+std::optional<RouteQuery> RawTransport::State::query_of(const FlowSpec& spec) const {
   RouteQuery query;
   query.tuple = spec.tuple;
   query.tuple.source = spec.source.value_or(IpAddress());
   query.dscp = spec.dscp;
-  query.flow_label = flow_label;
+  query.mark = spec.mark;
   if (!spec.interface.empty()) {
     const auto index = links.index_of(spec.interface);
     if (!index) return std::nullopt;
@@ -198,14 +198,6 @@ void RawTransport::State::send(std::span<Outgoing> batch) {
 
 void RawTransport::State::send_one(Outgoing& datagram) {
   FlowRoute* flow = datagram.bytes.size() < 20 ? nullptr : routes.find(datagram.flow);
-  if (flow && (datagram.bytes[0] >> 4) == 6) {
-    // Hosts hash the flow label (RFC 6438), and the datagram is where we learn it.
-    const std::uint32_t label = load32(datagram.bytes, 0) & 0xfffff;
-    if (label != flow->flow_label) {
-      flow->flow_label = label;
-      routes.look_up(*flow);
-    }
-  }
   if (!flow || flow->error != SendError::none) {
     datagram.error = flow ? flow->error : SendError::no_route;
     datagram.at = monotonic_now();
@@ -239,8 +231,10 @@ void RawTransport::State::send_unresolved(Outgoing& datagram, FlowRoute& flow) {
   ++counters_.sent_unresolved;
   check_neighbours(monotonic_now());
   if (!flow.raw_agrees) {
-    const auto query = query_of(flow.spec, flow.flow_label);
-    flow.raw_agrees = query && lookup_.single_gateway(*query, flow.route.interface);
+    // A raw socket has neither the flow's mark nor its source port.
+    auto query = query_of(flow.spec);
+    if (query) query->mark = 0;
+    flow.raw_agrees = query && lookup_.single_gateway(*query, flow.route.interface, flow.route.gateway);
   }
   if (*flow.raw_agrees) {
     send_raw(datagram, flow.route.interface);
@@ -447,6 +441,11 @@ std::optional<Route> RawTransport::route(std::uint32_t flow) const {
   const FlowRoute* found = state_->routes.find(flow);
   if (!found || found->error != SendError::none) return std::nullopt;
   return found->route;
+}
+
+SendError RawTransport::route_error(std::uint32_t flow) const {
+  const FlowRoute* found = state_->routes.find(flow);
+  return found ? found->error : SendError::no_route;
 }
 
 std::string RawTransport::interface_name(std::uint32_t index) const {

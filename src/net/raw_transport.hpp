@@ -48,6 +48,8 @@ class RawTransport : public Transport {
 
   /// The route a flow takes now, for those who show it; nothing if there is none.
   [[nodiscard]] std::optional<Route> route(std::uint32_t flow) const;
+  /// Why there is none; SendError::none if there is one.
+  [[nodiscard]] SendError route_error(std::uint32_t flow) const;
   /// Interface name by index, "" if it is gone.
   [[nodiscard]] std::string interface_name(std::uint32_t index) const;
 

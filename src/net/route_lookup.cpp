@@ -9,9 +9,6 @@
 namespace ecmp::net {
 namespace {
 
-// Linux 6.14. Kernels that do not know it pass over it, as over every attribute beyond their last.
-constexpr std::uint16_t kRtaFlowLabel = 31;
-
 std::uint8_t protocol_number(const FiveTuple& tuple) {
   switch (tuple.protocol) {
     case Protocol::udp:
@@ -57,11 +54,8 @@ NetlinkRequest route_request(const RouteQuery& query, bool fib_match) {
     append_port(request, RTA_SPORT, tuple.source_port);
     append_port(request, RTA_DPORT, tuple.destination_port);
   }
-  if (!tuple.destination.is_v4() && query.flow_label != 0) {
-    std::array<std::uint8_t, 4> label{};
-    store32(label, 0, query.flow_label);
-    request.attribute(kRtaFlowLabel, label);
-  }
+  // No flow label: the kernel looks routes up before a socket's datagrams get theirs.
+  if (query.mark != 0) request.number(RTA_MARK, query.mark);
   return request;
 }
 
@@ -118,22 +112,55 @@ RouteAnswer RouteLookup::ask(const RouteQuery& query) {
   return answer;
 }
 
-RouteAnswer RouteLookup::find(const RouteQuery& query) {
-  if (!query.tuple.source.is_unspecified()) return ask(query);
-  const RouteAnswer first = ask(query);
-  const Route* route = std::get_if<Route>(&first);
-  if (!route) return first;
-  RouteQuery again = query;
-  again.tuple.source = route->source;
-  return ask(again);
+bool RouteLookup::is_own(const IpAddress& address, std::uint32_t interface) {
+  RouteQuery query;
+  query.tuple.destination = address;
+  query.tuple.protocol = Protocol::icmp;
+  const auto leads_home = [this](const RouteQuery& asked) {
+    const RouteAnswer answer = ask(asked);
+    const Route* route = std::get_if<Route>(&answer);
+    return route != nullptr && route->local;
+  };
+  if (leads_home(query)) return true;
+  query.interface = interface;  // an address of a VRF is in the table of that VRF only
+  return interface != 0 && leads_home(query);
 }
 
-bool RouteLookup::single_gateway(const RouteQuery& query, std::uint32_t interface) {
+RouteAnswer RouteLookup::find(const RouteQuery& query) {
+  const IpAddress& source = query.tuple.source;
+  const bool v4 = query.tuple.destination.is_v4();
+  if (source.is_unspecified()) {
+    const RouteAnswer first = ask(query);
+    const Route* route = std::get_if<Route>(&first);
+    if (!v4 || !route) return first;
+    RouteQuery again = query;
+    again.tuple.source = route->source;
+    return ask(again);
+  }
+  if (!is_own(source, query.interface)) return SendError::no_source;
+  const RouteAnswer answer = ask(query);
+  const Route* route = std::get_if<Route>(&answer);
+  if (v4 || query.interface == 0 || (route && (route->local || route->interface == query.interface))) return answer;
+  // With a source in the query, IPv6 takes the interface for a wish. For a socket that is bound to it, it is a must,
+  // as it is for a query without a source.
+  RouteQuery strict = query;
+  strict.tuple.source = IpAddress::v6(std::array<std::uint8_t, 16>{});
+  RouteAnswer bound = ask(strict);
+  if (Route* found = std::get_if<Route>(&bound)) found->source = source;
+  return bound;
+}
+
+bool RouteLookup::single_gateway(const RouteQuery& query, std::uint32_t interface, const IpAddress& gateway) {
   NetlinkRequest request = route_request(query, true);
   std::size_t next_hops = 0;
   const int error =
       socket_.request(request, [&](const NetlinkMessage& message) { next_hops = next_hops_on(message, interface); });
-  return error == 0 && next_hops == 1;
+  if (error != 0 || next_hops != 1) return false;
+  RouteQuery by_interface = query;
+  by_interface.interface = interface;
+  const RouteAnswer answer = ask(by_interface);
+  const Route* route = std::get_if<Route>(&answer);
+  return route != nullptr && route->interface == interface && route->gateway == gateway;
 }
 
 }  // namespace ecmp::net

@@ -15,7 +15,7 @@ struct RouteQuery {
   FiveTuple tuple;              ///< an unspecified source lets the kernel choose one
   std::uint32_t interface = 0;  ///< index of the interface it must leave by, 0: any
   std::uint8_t dscp = 0;
-  std::uint32_t flow_label = 0;  ///< IPv6; kernels before 6.14 do not look at it
+  std::uint32_t mark = 0;  ///< as SO_MARK gives it to a socket
 };
 
 struct Route {
@@ -44,13 +44,17 @@ class RouteLookup {
  public:
   explicit RouteLookup(NetlinkSocket socket) : socket_(std::move(socket)) {}
 
-  /// What the kernel does for a connected socket (ip_route_connect()): first the source, then, with the source
-  /// filled in, the next hop. A query that has a source skips the first step.
+  /// What the kernel does for a connected socket (docs/adr/0024). IPv4, ip_route_connect(): first the source, then,
+  /// with the source filled in, the next hop. IPv6, ip6_dst_lookup_tail(): the next hop, then a source that suits it. A
+  /// query that has a source asks once; it has to be an address of this host.
   RouteAnswer find(const RouteQuery& query);
 
-  /// Whether `interface` leads to the destination by one gateway only. If so, then also a raw socket, for which the
+  /// Whether a socket could be bound to this address: what leads there, perhaps by the table of `interface`, is local.
+  bool is_own(const IpAddress& address, std::uint32_t interface);
+
+  /// Whether `interface` leads to the destination by this gateway only. If so, then also a raw socket, for which the
   /// kernel hashes no ports, takes the way of the flow.
-  bool single_gateway(const RouteQuery& query, std::uint32_t interface);
+  bool single_gateway(const RouteQuery& query, std::uint32_t interface, const IpAddress& gateway);
 
  private:
   RouteAnswer ask(const RouteQuery& query);

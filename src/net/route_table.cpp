@@ -84,7 +84,8 @@ FlowRoute* RouteTable::find(std::uint32_t flow) {
 
 void RouteTable::look_up(FlowRoute& flow) {
   flow.stale = false;
-  const RouteAnswer answer = lookup_(flow.spec, flow.flow_label);
+  const RouteAnswer answer = lookup_(flow.spec);
+  const SendError error_before = flow.error;
   const IpAddress before = flow.error == SendError::none ? flow.route.source : IpAddress();
   if (const Route* route = std::get_if<Route>(&answer)) {
     if (flow.error != SendError::none || flow.route != *route) flow.neighbour_generation = 0;
@@ -95,7 +96,7 @@ void RouteTable::look_up(FlowRoute& flow) {
   }
   flow.raw_agrees.reset();
   const IpAddress now = flow.error == SendError::none ? flow.route.source : IpAddress();
-  if (now != before) changes_[flow.flow] = now;
+  if (now != before || flow.error != error_before) changes_[flow.flow] = now;
 }
 
 void RouteTable::prefix_changed(const IpAddress& prefix, std::uint8_t length) {

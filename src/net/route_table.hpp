@@ -23,14 +23,14 @@ struct FlowSpec {
   std::optional<IpAddress> source;  ///< bound source address; left out: the kernel's choice
   std::string interface;            ///< leave only by this one; "": any
   std::uint8_t dscp = 0;            ///< policy routing may look at it
+  std::uint32_t mark = 0;           ///< as of a socket with SO_MARK; policy routing may look at it
 };
 
 /// A flow with its route.
 struct FlowRoute {
   std::uint32_t flow = 0;
   FlowSpec spec;
-  std::uint32_t flow_label = 0;  ///< IPv6: as in the last datagram sent
-  Route route;                   ///< only when error is none
+  Route route;  ///< only when error is none
   SendError error = SendError::no_route;
   bool stale = false;
   std::optional<bool> raw_agrees;  ///< whether a raw socket would take the same next hop, once that was asked
@@ -41,7 +41,8 @@ struct FlowRoute {
   bool deliverable = false;  ///< the link address is known, or the interface needs none
 };
 
-/// The source address of a flow after its route changed; unspecified if it has no route any more.
+/// The source address of a flow after its route changed; unspecified if it has no route any more, or for another reason
+/// than before.
 struct SourceChange {
   std::uint32_t flow = 0;
   IpAddress source;
@@ -53,7 +54,7 @@ struct SourceChange {
 /// up a few hundred of them at most, so that the probing loop never stalls.
 class RouteTable {
  public:
-  using Lookup = std::function<RouteAnswer(const FlowSpec&, std::uint32_t flow_label)>;
+  using Lookup = std::function<RouteAnswer(const FlowSpec&)>;
 
   explicit RouteTable(Lookup lookup) : lookup_(std::move(lookup)) {}
 

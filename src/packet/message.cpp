@@ -96,6 +96,7 @@ void parse_tcp(const IpView& view, Message& message) {
   segment.destination_port = load16(tcp, 2);
   segment.sequence = load32(tcp, 4);
   segment.acknowledgement = load32(tcp, 8);
+  segment.payload_size = static_cast<std::uint16_t>(tcp.size() - header);
   const std::uint8_t flags = tcp[13];
   segment.fin = (flags & 0x01u) != 0;
   segment.syn = (flags & 0x02u) != 0;

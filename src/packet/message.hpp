@@ -164,6 +164,7 @@ struct TcpSegment {
   std::uint16_t destination_port = 0;
   std::uint32_t sequence = 0;
   std::uint32_t acknowledgement = 0;
+  std::uint16_t payload_size = 0;
   bool syn = false, ack = false, rst = false, fin = false;
 };
 
@@ -212,6 +213,7 @@ enum class ReplyKind : std::uint8_t {
   reject_route,      ///< IPv6 code 6
   parameter_problem,
   other_unreachable,
+  challenge_ack,  ///< RFC 5961 section 4: a bare ACK for a SYN that met a connection which is not over
 };
 
 /// As it stands in JSON, metrics and on screen: "time_exceeded", "port_unreachable", ...; "" for none.

@@ -140,4 +140,33 @@ ByteView write_probe(const ProbeDatagram& probe, MutableBytes out) {
   return datagram;
 }
 
+ByteView write_reset(const ProbeDatagram& like, MutableBytes out) {
+  constexpr std::uint8_t kRst = 0x04;
+  constexpr std::uint8_t kUsualTtl = 64;
+  const FiveTuple& tuple = like.tuple;
+  const Family family = tuple.source.family();
+  const std::size_t size = wire::ip_header(family) + wire::kTcpHeader;
+  if (tuple.destination.family() != family || out.size() < size) return {};
+  ProbeDatagram reset{.tuple = tuple,
+                      .ttl = kUsualTtl,
+                      .dscp = like.dscp,
+                      .flow_label = like.flow_label,
+                      .total_size = static_cast<std::uint16_t>(size)};
+  const MutableBytes datagram = out.first(size);
+  std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
+  if (family == Family::ipv4) {
+    write_ipv4(reset, datagram);
+  } else {
+    write_ipv6(reset, datagram);
+  }
+  const MutableBytes transport = datagram.subspan(wire::ip_header(family));
+  store16(transport, 0, tuple.source_port);
+  store16(transport, 2, tuple.destination_port);
+  store32(transport, 4, like.sequence);
+  transport[12] = static_cast<std::uint8_t>((wire::kTcpHeader / 4) << 4);
+  transport[13] = kRst;
+  store16(transport, 16, static_cast<std::uint16_t>(~transport_sum(reset, transport, wire::kTcpHeader)));
+  return datagram;
+}
+
 }  // namespace ecmp::packet

@@ -38,4 +38,12 @@ std::size_t minimum_size(Family family, Protocol protocol);
 /// are not of one family, or total_size is below minimum_size(), above kMaximumProbeSize or larger than `out`.
 ByteView write_probe(const ProbeDatagram& probe, MutableBytes out);
 
+/// Room that any RST of write_reset() fits into.
+inline constexpr std::size_t kResetSize = 60;
+
+/// The RST with which a host refuses a segment of a connection that it does not know: without ACK, with the number
+/// that the segment acknowledges (RFC 9293 section 3.10.7.1). Everything that routers hash is as in the flow's probes;
+/// only `tuple`, `dscp`, `flow_label` and `sequence` of `like` are used. Empty as for write_probe().
+ByteView write_reset(const ProbeDatagram& like, MutableBytes out);
+
 }  // namespace ecmp::packet

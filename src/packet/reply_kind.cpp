@@ -118,6 +118,8 @@ std::string_view to_string(ReplyKind kind) {
       return "parameter_problem";
     case ReplyKind::other_unreachable:
       return "other_unreachable";
+    case ReplyKind::challenge_ack:
+      return "challenge_ack";
   }
   return "";
 }

@@ -345,9 +345,9 @@ function showFlows(one) {
     const lost = flow.probes - flow.replies;
     const ratio = flow.probes ? lost / flow.probes : null;
     const texts = [String(flow.source_port), flow.path_ordinal ? String(flow.path_ordinal) : "–",
-      !flow.newest ? "–" : flow.newest.reached ? time(flow.newest.rtt_ns) : "✕ lost", `${percent(ratio)}  (${lost} of ${flow.probes})`, String(flow.changes)];
+      !flow.newest ? "–" : flow.newest.reached ? time(flow.newest.rtt_ns) : unjudged(flow.newest) ?? "✕ lost", `${percent(ratio)}  (${lost} of ${flow.probes})`, String(flow.changes)];
     texts.forEach((text, index) => write(made.children[index], text));
-    set(made.children[2], { class: `number${flow.newest && !flow.newest.reached ? " loss loss-3" : ""}` });
+    set(made.children[2], { class: `number${flow.newest && !flow.newest.reached && !unjudged(flow.newest) ? " loss loss-3" : ""}` });
     set(made.children[3], { class: `number loss loss-${severity(ratio)}` });
   });
 }
@@ -355,6 +355,8 @@ function showFlows(one) {
 const KINDS = { reroute: "rerouted", remap: "remapped", width: "width changed", per_packet: "balanced per packet", down: "down", up: "up again",
   loss_verdict: "link loses", delay_verdict: "link slower", imbalance: "spread unevenly", polarised: "polarised" };
 
+/** What a round says that was not judged, since the destination limits its answers; nothing of other rounds. */
+const unjudged = (newest) => ({ suppressed: "limited", left_out: "not asked", undecided: "undecided" })[newest.outcome];
 const linkName = (link) => `${link.from} → ${link.to}`;
 const between = (low, high) => `${percent(low)} to ${percent(high)}`;
 

@@ -58,6 +58,7 @@ class DestinationModel::State {
   void forget_path(Flow& flow);
   void place(Flow& flow, Instant now, WallTime started);
   void settle_tallies(Flow& flow);
+  void note_reached(Flow& flow, const Round& round);
   void note_sightings(const Flow& flow, Instant started);
   [[nodiscard]] ChangeKind judge(const Flow& flow);
   [[nodiscard]] bool in_use(std::size_t ttl, const IpAddress& responder, const Flow* but = nullptr) const;
@@ -79,6 +80,7 @@ class DestinationModel::State {
   std::unordered_map<std::uint16_t, model::FlowCounters> laid_aside_;  ///< of flows that are no more, by port
   Refusals refusals_;
   ViewStep step_;
+  std::uint32_t lost_in_a_row_ = 0;  ///< rounds of all flows since the destination answered last
   WallTime began_{};
   Instant last_round_{};                   ///< end of the newest
   Instant first_rounds_ = Instant::min();  ///< begin of the latest first round of a flow
@@ -216,7 +218,8 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
 
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
 
-  flow.standing.take(round.end_to_end);
+  note_reached(flow, round);
+  flow.unjudged.count(round.end_to_end);
   if (round.counts()) {
     ++flow.probes;
     flow.replies += round.reached() ? 1u : 0u;
@@ -234,6 +237,17 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     verdict.responders = flow.untold;
   }
   return verdict;
+}
+
+/// Where most rounds are not judged, some flows have their turn late: that nobody is answered shows long before each has
+/// been asked.
+void DestinationModel::State::note_reached(Flow& flow, const Round& round) {
+  flow.standing.take(round);
+  if (round.reached()) lost_in_a_row_ = 0;
+  if (round.end_to_end != EndToEnd::lost) return;
+  if (++lost_in_a_row_ < std::max<std::uint32_t>(16, facts_->flows / 4u)) return;  // not beyond chance
+  for (Flow& other : flows_)
+    other.standing.reached = false;
 }
 
 /// Finds the path of a flow whose view is not what it was.
@@ -337,7 +351,9 @@ void DestinationModel::State::count_held(Flow& flow) const {
 /// `all_known`: nobody answered who does not belong to the path. If somebody did, the round went another way, and its
 /// RTT is nothing that jitter may be told of.
 void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round, bool all_known) const {
-  if (!round.counts() || flow.path == nullptr) return;
+  if (flow.path == nullptr) return;
+  flow.path->unjudged.count(round.end_to_end);
+  if (!round.counts()) return;
   const std::uint64_t reply = round.reached() ? 1 : 0;
   KnownPath& path = *flow.path;
   ++path.probes;
@@ -363,6 +379,8 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
   bool all_known = true;
   // A path that may be growing or shrinking: what is not answered says nothing about the hops known so far.
   const bool other_length = round.distance != 0 && flow.view.distance() != 0 && round.distance != flow.view.distance();
+  // Loss or silence of a hop shows behind it, where nothing may be to show it: an answer would count, its absence not.
+  const bool unjudged = is_unjudged(round.end_to_end);
   for (const HopResult& hop : round.hops) {
     if (hop.ttl == 0 || hop.ttl > length || says_nothing(hop.outcome)) continue;
     if (hop.outcome == HopOutcome::replied) {
@@ -370,11 +388,18 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       KnownPath::Member* const member = flow.path->member(hop.ttl, hop.responder);
       all_known = all_known && member != nullptr;
       if (member == nullptr) continue;
-      ++member->counters.probes;
-      ++member->counters.replies;
       member->newest = {hop.reply, hop.reply_ttl, hop.quoted_ttl};
       member->mpls = hop.mpls;
       member->limiting = hop.limiting;
+      if (unjudged) continue;
+      ++member->counters.probes;
+      if (hop.again) {
+        const bool silent = hop.missed == HopOutcome::silent;
+        ++(silent ? member->counters.silences : member->counters.losses);
+        silent ? member->ledger.silence(place) : member->ledger.loss(place);
+        continue;
+      }
+      ++member->counters.replies;
       member->ledger.reply(place, hop.rtt);
       const auto which = static_cast<std::uint32_t>(member - &flow.path->members[flow.path->first(hop.ttl)]);
       const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);
@@ -386,7 +411,7 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       KnownPath::Member* const refuser = flow.path->member(hop.ttl, hop.responder);
       if (refuser != nullptr) refuser->mpls = hop.mpls;
     }
-    if (other_length) continue;
+    if (other_length || unjudged) continue;
     const bool silent = hop.outcome == HopOutcome::silent;
     FlowView::Slot& slot = flow.view.tally(hop.ttl);
     if (!slot.responder.known()) {
@@ -426,8 +451,9 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   for (const Flow& flow : flows_) {
     const std::uint16_t port = source_port++;
     if (flow.rests) continue;
-    told->flows.push_back({port, flow.source, flow.probes, flow.replies, flow.path != nullptr ? flow.path->id : 0,
-                           flow.path != nullptr ? flow.path->ordinal : 0, flow.changes, flow.began});
+    told->flows.push_back({port, flow.source, flow.probes, flow.replies, flow.unjudged,
+                           flow.path != nullptr ? flow.path->id : 0, flow.path != nullptr ? flow.path->ordinal : 0,
+                           flow.changes, flow.began});
     views.push_back(&flow.view);
     standing.add(flow.standing);
   }

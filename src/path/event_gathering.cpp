@@ -142,6 +142,7 @@ void EventGathering::set_facts(Watched& watched, const std::shared_ptr<const Des
 void EventGathering::note_reached(Watched& watched, const RoundRecord& record) {
   Flow& flow = watched.flows[record.flow_index];
   const bool reached = record.round.reached();
+  if (is_unjudged(record.round.end_to_end) && !reached) return;
   if (!flow.measured) ++watched.measured;
   flow.measured = true;
   if (!record.round.counts()) return;

@@ -140,7 +140,7 @@ void HopTally::reset() {
 
 void FlowTally::take(const Round& round, const PathVerdict& verdict) {
   ++rounds_;
-  reached_ = round.reached();
+  if (!is_unjudged(round.end_to_end) || round.reached()) reached_ = round.reached();
   if (round.distance != 0) distance_ = round.distance;
   if (verdict.path != path_ || verdict.changed != ChangeKind::none) {
     // Another path, or the same one under the name of what it turned out to be: RTTs before and after do not compare.
@@ -185,7 +185,8 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
     return true;
   }
   if (result.outcome == HopOutcome::lost) {
-    hop.probes_.loss();
+    // Where the destination was not judged, nothing may be there to tell loss from silence.
+    if (!is_unjudged(round.end_to_end)) hop.probes_.loss();
     return true;
   }
 
@@ -203,6 +204,15 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
     return known;
   }
   hop.refusal_ = packet::ReplyKind::none;
+  if (is_unjudged(round.end_to_end) && result.ttl == round.distance) return known;
+  if (result.again) {
+    if (result.missed == HopOutcome::silent) {
+      hop.probes_.silence();
+    } else if (!is_unjudged(round.end_to_end)) {
+      hop.probes_.loss();
+    }
+    return known;
+  }
   hop.probes_.reply(result.rtt);
   if (const auto difference = jitter_.at_hop(result.ttl, serial, round.number, result.rtt))
     hop.probes_.jitter(*difference);
@@ -210,6 +220,7 @@ bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAd
 }
 
 void FlowTally::take_end(const Round& round, bool expected_way) {
+  if (is_unjudged(round.end_to_end)) return end_to_end_.unjudge();
   if (!round.counts()) return end_to_end_.send_failure();
   if (!round.reached() || round.distance == 0 || round.distance > round.hops.size()) return end_to_end_.loss();
   const Duration rtt = round.hops[round.distance - 1u].rtt;

@@ -56,6 +56,8 @@ class ProbeTally {
   void loss();
   void silence();
   void send_failure();
+  /// Not judged, since the destination limits its answers or may do so.
+  void unjudge() { ++unjudged_; }
 
   /// Probes that left this host and have their fate.
   [[nodiscard]] std::uint64_t sent() const { return replies_ + losses_ + silences_; }
@@ -63,6 +65,7 @@ class ProbeTally {
   [[nodiscard]] std::uint64_t losses() const { return losses_; }
   [[nodiscard]] std::uint64_t silences() const { return silences_; }
   [[nodiscard]] std::uint64_t send_failures() const { return send_failures_; }
+  [[nodiscard]] std::uint64_t unjudged() const { return unjudged_; }
   /// Ratios of sent(); 0 when nothing was sent.
   [[nodiscard]] double loss_ratio() const { return ratio(losses_); }
   [[nodiscard]] double silence_ratio() const { return ratio(silences_); }
@@ -97,6 +100,7 @@ class ProbeTally {
   std::uint64_t losses_ = 0;
   std::uint64_t silences_ = 0;
   std::uint64_t send_failures_ = 0;
+  std::uint64_t unjudged_ = 0;
   std::uint64_t jitters_ = 0;
   Duration last_{};
   Duration best_{};

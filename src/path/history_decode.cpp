@@ -346,7 +346,7 @@ void Batch::hops(CompactReader& in, RoundRecord& record) {
     hop.ttl = (first & kNextTtl) != 0 ? static_cast<std::uint8_t>(ttl + 1) : in.byte();
     ttl = hop.ttl;
     if ((first & kAnswer) != 0) {
-      hop.reply = choice(in, packet::ReplyKind::other_unreachable);
+      hop.reply = choice(in, packet::ReplyKind::challenge_ack);
       hop.icmp_type = in.byte();
       hop.icmp_code = in.byte();
       hop.reply_ttl = in.byte();
@@ -393,8 +393,8 @@ void Batch::round(CompactReader& in, std::vector<StoredRound>& out) {
   round.number = id(in);
   round.started = Instant(Duration(started));
   round.finished = Instant(Duration(sum(started, length(in).count())));
-  round.end_to_end = choice(in, EndToEnd::unobserved);
-  round.unobserved = choice(in, Unobserved::link_down);
+  round.end_to_end = choice(in, EndToEnd::undecided);
+  round.unobserved = choice(in, Unobserved::tcp_state);
   if (in.ok() && filter_.lossy && round.end_to_end != EndToEnd::lost) return;
   round.distance = in.byte();
   PathVerdict& verdict = record->verdict;

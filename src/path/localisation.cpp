@@ -93,7 +93,7 @@ void Localisation::count_hops(Path& path, const Round& round) {
   };
   for (const HopResult& hop : round.hops) {
     if (hop.ttl == 0 || hop.ttl > path.hops.size() || says_nothing(hop.outcome)) continue;
-    count(path.hops[hop.ttl - 1u], hop.outcome == HopOutcome::replied);
+    count(path.hops[hop.ttl - 1u], hop.outcome == HopOutcome::replied && !hop.again);
   }
 }
 

@@ -19,6 +19,8 @@
 #include "path/unjudged.hpp"
 #include "path/unjudged.hpp"
 #include "path/unjudged.hpp"
+#include "path/unjudged.hpp"
+#include "path/unjudged.hpp"
 #include "probe/round.hpp"
 
 namespace ecmp::model {
@@ -27,6 +29,7 @@ namespace ecmp::model {
 struct FlowCounters {
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
+  UnjudgedCounters unjudged;
   std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};
   WallTime began{};  ///< when it was steady for the first time
 };

@@ -37,6 +37,7 @@ PathSnapshot KnownPath::tell(const RoundPlace& now, const RoundPlace& now_at_hop
   told.flows = flows;
   told.probes = probes;
   told.replies = replies;
+  told.unjudged = unjudged;
   told.began = began;
   told.statistics = ledger.told(now);
   told.hops.reserve(members.size());
@@ -252,6 +253,7 @@ void PathRegistry::absorb(KnownPath& rough, KnownPath& fine) const {
   if (fine.began == WallTime{}) fine.began = rough.began;
   fine.probes += rough.probes;
   fine.replies += rough.replies;
+  fine.unjudged += rough.unjudged;
   fine.ledger.absorb(rough.ledger, bounds_);
   fine.variation.merge(rough.variation);
   for (KnownPath::Member& from : rough.members) {

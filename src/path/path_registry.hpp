@@ -34,6 +34,7 @@ struct KnownPath {
   std::uint32_t joined = 0;  ///< times a flow came; 0: known by name only, not to be told
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
+  UnjudgedCounters unjudged;
   Ledger ledger;  ///< end to end
   VariationWindow variation;
   std::shared_ptr<const PathWindow> window;  ///< as it was told last

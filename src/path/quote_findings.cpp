@@ -23,6 +23,7 @@ bool quotes(const HopEvidence& hop) {
     case ReplyKind::echo_reply:
     case ReplyKind::syn_ack:
     case ReplyKind::rst:
+    case ReplyKind::challenge_ack:
     case ReplyKind::udp:
       return false;
     default:

@@ -38,6 +38,26 @@ struct DestinationFacts {
 /// Whether a flow is probed all the time.
 bool is_steady(const DestinationFacts& facts, std::uint32_t flow_index);
 
+/// Rounds that say nothing about the network, since their destination limits its answers or may do so.
+struct UnjudgedCounters {
+  std::uint64_t suppressed = 0;
+  std::uint64_t left_out = 0;
+  std::uint64_t undecided = 0;
+
+  void count(EndToEnd outcome) {
+    if (outcome == EndToEnd::suppressed) ++suppressed;
+    if (outcome == EndToEnd::left_out) ++left_out;
+    if (outcome == EndToEnd::undecided) ++undecided;
+  }
+  UnjudgedCounters& operator+=(const UnjudgedCounters& more) {
+    suppressed += more.suppressed;
+    left_out += more.left_out;
+    undecided += more.undecided;
+    return *this;
+  }
+  [[nodiscard]] std::uint64_t all() const { return suppressed + left_out + undecided; }
+};
+
 /// Probes finished and how they ended; only ever grows.
 struct HopCounters {
   std::uint64_t probes = 0;  ///< answered or timed out; those that never left this host are not in
@@ -75,6 +95,7 @@ struct PathSnapshot {
   std::uint32_t flows = 0;    ///< on it now
   std::uint64_t probes = 0;   ///< end to end
   std::uint64_t replies = 0;
+  UnjudgedCounters unjudged;
   std::shared_ptr<const Statistics> statistics;  ///< end to end; null if made by hand: nothing observed
   std::vector<HopSnapshot>
       hops;  ///< those whose responder is known, by TTL; more than one for a TTL balanced per packet
@@ -86,6 +107,7 @@ struct FlowSnapshot {
   IpAddress source;          ///< unspecified while there is no route
   std::uint64_t probes = 0;  ///< end to end
   std::uint64_t replies = 0;
+  UnjudgedCounters unjudged;
   std::uint32_t path = 0;     ///< 0: none yet
   std::uint32_t ordinal = 0;  ///< 0: none yet
   std::array<std::uint64_t, static_cast<std::size_t>(ChangeKind::count_)> changes{};

@@ -41,15 +41,21 @@ Unjudged unjudged(EndToEnd outcome) {
       return Unjudged::send_failed;
     case EndToEnd::unobserved:
       return Unjudged::unobserved;
+    case EndToEnd::suppressed:
+      return Unjudged::suppressed;
+    case EndToEnd::left_out:
+      return Unjudged::left_out;
+    case EndToEnd::undecided:
+      break;
   }
   return Unjudged::undecided;
 }
 
-void Standing::OfFlow::take(EndToEnd outcome) {
-  why = unjudged(outcome);
+void Standing::OfFlow::take(const Round& round) {
+  why = round.reached() ? Unjudged::none : unjudged(round.end_to_end);
   if (why == Unjudged::none) {
     known = true;
-    reached = outcome == EndToEnd::reached;
+    reached = round.reached();
   } else if (is_our_failure(why)) {
     known = false;
   }

@@ -45,7 +45,8 @@ class Standing {
     bool reached = false;  ///< in that
     Unjudged why = Unjudged::first_round;
 
-    void take(EndToEnd outcome);
+    /// An answer to a round that is not judged says that the destination is there; its silence says nothing.
+    void take(const Round& round);
   };
 
   void add(const OfFlow& flow);

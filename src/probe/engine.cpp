@@ -47,8 +47,18 @@ std::string_view to_string(SendError error) {
       return "other";
     case SendError::never_left:
       return "never_left";
+    case SendError::no_interface:
+      return "no_interface";
+    case SendError::no_source:
+      return "no_source";
   }
   return "other";
+}
+
+std::string_view to_string(EndToEnd outcome) {
+  constexpr std::array<std::string_view, kEndToEnds> kNames = {"reached",    "lost",     "send_failed", "unobserved",
+                                                               "suppressed", "left_out", "undecided"};
+  return kNames[static_cast<std::size_t>(outcome)];
 }
 
 std::string_view to_string(Unobserved reason) {
@@ -63,6 +73,8 @@ std::string_view to_string(Unobserved reason) {
       return "suspended";
     case Unobserved::link_down:
       return "link_down";
+    case Unobserved::tcp_state:
+      return "tcp_state";
     case Unobserved::none:
     case Unobserved::count_:
       break;
@@ -82,6 +94,8 @@ std::string_view to_string(Ignored reason) {
       return "late";
     case Ignored::duplicate:
       return "duplicate";
+    case Ignored::resent:
+      return "resent";
     case Ignored::count_:
       break;
   }
@@ -113,6 +127,11 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const auto least = packet::minimum_size(plan.address.family(), plan.protocol);
   const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
+  End* end = nullptr;
+  if (plan.protocol == Protocol::udp) {
+    end = &ends_[plan.address];
+    ++end->plans;
+  }
   const std::uint16_t awake = plan.awake == 0 ? plan.flows : std::min(plan.awake, plan.flows);
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
     const std::uint32_t number = first + i;
@@ -125,6 +144,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
         std::make_unique<Flow>(number, tuple, FlowCodec(plan.protocol, derive_flow_secret(options_.secret, tuple)));
     flow->plan = shared;
     flow->refusers = refusers;
+    flow->end = end;
     flow->packet_size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
     // Flows of a destination are spaced evenly; destinations are shifted against each other.
     const double share = (i + fraction(plan.phase)) / awake;
@@ -144,6 +164,11 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
 void Engine::State::remove(std::uint32_t first_flow) {
   const auto range = ranges_.find(first_flow);
   if (range == ranges_.end()) return;
+  if (const auto end = ends_.find(flows_[first_flow]->tuple.destination);
+      flows_[first_flow]->plan->protocol == Protocol::udp && end != ends_.end() && --end->second.plans == 0) {
+    pacing_.unguard(end->second.responder, Instant{});
+    ends_.erase(end);
+  }
   for (std::uint32_t number = first_flow; number < first_flow + range->second; ++number) {
     const Flow& flow = *flows_[number];
     for (const auto& round : flow.live)
@@ -151,6 +176,7 @@ void Engine::State::remove(std::uint32_t first_flow) {
     index_.erase(FlowIndex::hash(flow.name()), number);
     flows_[number].reset();
   }
+  resets_.forget(first_flow, range->second);
   for (Handed& handed : handed_) {  // a batch that is still on its way out
     if (handed.flow - first_flow < range->second) handed.flow = kNoFlow;
   }
@@ -213,8 +239,8 @@ void Engine::State::set_rates(double probes_per_second, double probes_per_second
 }
 
 Instant Engine::State::next_due() const {
-  if (timers_.empty()) return Instant::max();
-  return std::max(timers_.top().at, blocked_until_);
+  const Instant due = std::min(timers_.empty() ? Instant::max() : timers_.top().at, resets_.next_due());
+  return std::max(due, blocked_until_);
 }
 
 /// Puts the flow into the timer queue for the next thing that has to be done for it.
@@ -237,6 +263,7 @@ std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundS
   bytes_used_ = 0;
   if (bytes_.size() < maximum * packet::kMaximumProbeSize) bytes_.resize(maximum * packet::kMaximumProbeSize);
   blocked_until_ = Instant{};
+  if (resets_.next_due() <= now) send_resets(now);
   while (!timers_.empty() && timers_.top().at <= now && batch_.size() < maximum && blocked_until_ <= now) {
     const auto entry = timers_.top();
     timers_.pop();
@@ -255,6 +282,7 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
     LiveRound& round = *live;
     if (round.over()) continue;
     if (const auto due = round.due()) {
+      if (resets_.next_due() <= now) send_resets(now);  // what ends a SYN leaves before the flow's next one
       if (due->at <= now && batch_.size() < maximum_) try_to_send(flow, round, *due, now);
     } else if (round.quiet() || round.deadline() <= now) {
       settle(flow, round, now);
@@ -266,6 +294,7 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
 void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
   recognise_destination(flow, round);
   round.settle(now);
+  end_unanswered(flow, round, now);
   const std::uint32_t never_left = round.take_never_left();
   counters.send_errors[static_cast<std::size_t>(SendError::never_left)] += never_left;
   counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] += round.take_unanswered();
@@ -296,7 +325,26 @@ void Engine::State::plan_next_round(Flow& flow, Instant due, Instant now) {
   }
 }
 
+/// The distance is the same for all flows as a rule. While none knows it, one after the other searches it: whoever asks
+/// beyond the destination uses up what it answers.
+bool Engine::State::wait_for_search(Flow& flow, Instant now) {
+  constexpr Duration kSearch = std::chrono::milliseconds(1500);
+  constexpr Duration kLaterSearch = std::chrono::milliseconds(100);
+  constexpr Duration kLook = std::chrono::milliseconds(50);
+  constexpr std::uint8_t kLongSearches = 3;  // after so many in vain it answers nobody
+  if (flow.distance != 0 || !may_limit(flow) || flow.end->distance != 0) return false;
+  if (now < flow.end->search_until) {
+    flow.next_round = std::min(flow.end->search_until, now + kLook);
+    return true;
+  }
+  const bool may_find = flow.end->searches < kLongSearches;
+  if (may_find) ++flow.end->searches;
+  flow.end->search_until = now + std::min(may_find ? kSearch : kLaterSearch, flow.plan->timeout);
+  return false;
+}
+
 void Engine::State::begin_round(Flow& flow, Instant now) {
+  if (!flow.first_round_over && flow.rounds_begun == 0 && wait_for_search(flow, now)) return;
   const DestinationPlan& plan = *flow.plan;
   const Instant due = flow.next_round;
   const std::uint32_t number = flow.next_number++;
@@ -317,10 +365,13 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
     round = std::move(spare_rounds_.back());
     spare_rounds_.pop_back();
   }
-  const int ttls = flow.distance != 0 ? flow.distance : plan.max_ttl;
+  const bool presumed = flow.distance == 0 && may_limit(flow) && flow.end->distance != 0;
+  const std::uint8_t distance = presumed ? std::min(flow.end->distance, plan.max_ttl) : flow.distance;
+  const int ttls = distance != 0 ? distance : plan.max_ttl;
   round->begin(number, due,
-               RoundTerms{.distance = flow.distance,
+               RoundTerms{.distance = distance,
                           .length = flow.length.value(),
+                          .presumed = presumed,
                           .max_ttl = plan.max_ttl,
                           .first = !flow.first_round_over,
                           .lost_streak = flow.lost_streak,
@@ -333,6 +384,39 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
   if (++flow.rounds_begun == plan.rounds) flow.next_round = Instant::max();
 }
 
+/// The distance that the next round is to reach. A flow whose packets take paths of two lengths is asked at the longer
+/// one, so that every round's one probe gets there whichever way it takes.
+void Engine::State::hold_distance(Flow& flow, std::uint8_t found, std::uint32_t number) {
+  constexpr std::uint32_t kRemembered = 32;  // rounds
+  const bool remembers = flow.longest != 0 && number - flow.longest_round <= kRemembered;
+  if (found < flow.distance && !flow.of_two_lengths) {
+    flow.longest = flow.distance;
+    flow.longest_round = number;
+  } else if (found >= flow.longest) {
+    if (remembers && found == flow.longest && found > flow.distance) flow.of_two_lengths = true;
+    if (found > flow.longest) flow.of_two_lengths = false;
+    flow.longest = found;
+    flow.longest_round = number;
+  } else if (!remembers) {
+    flow.of_two_lengths = false;
+  }
+  flow.distance = flow.of_two_lengths ? flow.longest : found;
+}
+
+/// A destination that answers with ICMP errors has answered, or has not though it was asked.
+void Engine::State::note_end(Flow& flow, const LiveRound& round, Instant now) {
+  if (flow.end == nullptr) return;
+  if (round.nearer() && flow.distance > 1) flow.paces[flow.distance - 2u].urgent = 1;
+  if (round.distance() != 0 && (round.end_to_end() == EndToEnd::reached || flow.end->distance == 0))
+    flow.end->distance = round.distance();
+  const std::uint8_t aim = round.aim();
+  if (aim == 0 || flow.end->responder == 0) return;
+  round.each_sent([&](const LiveProbe& probe) {
+    if (probe.hop.ttl == aim && probe.charged == flow.end->responder && probe.state == LiveProbe::State::timed_out)
+      pacing_.silent(probe.charged, probe.sent, now);
+  });
+}
+
 /// Tells the rounds that are over, in the order of their numbers: one that ended early waits for those before it, since
 /// whoever follows a path or computes jitter needs them in sequence.
 void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
@@ -340,9 +424,10 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
     const LiveRound& round = *flow.live.front();
     report_.flow = flow.number;
     round.report(now, report_);
-    flow.first_round_over = flow.first_round_over || report_.counts();
+    flow.first_round_over = flow.first_round_over || report_.counts() || is_unjudged(report_.end_to_end);
     if (report_.unobserved != Unobserved::none) ++counters.unobserved[static_cast<std::size_t>(report_.unobserved)];
-    if (round.distance() != 0) flow.distance = round.distance();
+    if (round.distance() != 0) hold_distance(flow, round.distance(), round.number());
+    note_end(flow, round, now);
     if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
     if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
     flow.suspected = round.suspected();
@@ -396,8 +481,9 @@ void Engine::ask(std::uint32_t flow, std::uint32_t rounds, Instant at, Duration 
 void Engine::set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders) {
   state_->set_rates(probes_per_second, probes_per_second_per_responder, adapt_to_responders);
 }
-void Engine::set_source(std::uint32_t flow, const IpAddress& source) {
+void Engine::set_source(std::uint32_t flow, const IpAddress& source, SendError why) {
   Flow& moved = state_->flow(flow);
+  moved.no_source = why == SendError::none ? SendError::no_route : why;
   if (moved.tuple.source != source) moved.former_source = std::exchange(moved.tuple.source, source);
 }
 FiveTuple Engine::tuple(std::uint32_t flow) const {

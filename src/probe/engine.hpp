@@ -43,6 +43,7 @@ enum class Ignored : std::uint8_t {
   bad_identity,  ///< our flow, but not our secret: forged, stray, or rewritten on the way
   late,          ///< its probe had timed out
   duplicate,     ///< its probe had been answered
+  resent,        ///< a SYN-ACK that was sent again, since the first one or its RST did not arrive
   count_
 };
 std::string_view to_string(Ignored reason);
@@ -50,9 +51,10 @@ std::string_view to_string(Ignored reason);
 struct EngineCounters {
   /// By Protocol: probes that left this host, counted when that is certain, so that it never has to be taken back.
   std::array<std::uint64_t, 3> probes_sent{};
-  std::array<std::uint64_t, 8> send_errors{};  ///< by SendError; [0] unused
+  std::array<std::uint64_t, 10> send_errors{};  ///< by SendError; [0] unused
   std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};
   std::array<std::uint64_t, static_cast<std::size_t>(Unobserved::count_)> unobserved{};  ///< rounds; [0] unused
+  std::uint64_t resets_sent = 0;        ///< RSTs of ours, see ResetWatch; no probes
   std::uint64_t rounds_skipped = 0;     ///< not begun, since earlier ones of the flow were not over or time ran out
   std::uint64_t rate_limited = 0;       ///< probes that waited for the global limit
   std::uint64_t responder_delayed = 0;  ///< probes that waited for the limit of their responder
@@ -107,8 +109,8 @@ class Engine {
   /// Other limits than those of the options.
   void set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders);
 
-  /// The source address of a flow, from its route. A flow without one fails each probe with SendError::no_route.
-  void set_source(std::uint32_t flow, const IpAddress& source);
+  /// The source address of a flow, from its route. A flow without one fails each probe with `why`.
+  void set_source(std::uint32_t flow, const IpAddress& source, SendError why = SendError::no_route);
 
   /// The header values of a flow: routes are looked up with them.
   [[nodiscard]] FiveTuple tuple(std::uint32_t flow) const;

@@ -1,21 +1,20 @@
 #include <vector>
 
-#include "probe/engine_answer.hpp"
 #include "probe/engine_state.hpp"
 
 namespace ecmp {
 namespace {
 
 /// A probe that an answer may be to.
-struct Candidate {
+struct Waiting {
   LiveRound* round = nullptr;
   LiveProbe* probe = nullptr;
 };
 
 /// Which of the probes under way an answer is to that does not say so.
 struct Match {
-  Candidate one;               ///< no probe: it cannot be known, or it is to none of them
-  std::vector<Candidate> any;  ///< then: to which it may be
+  Waiting one;               ///< no probe: it cannot be known, or it is to none of them
+  std::vector<Waiting> any;  ///< then: to which it may be
 };
 
 /// Answers arrive in the order of the probes unless the network says otherwise, so one that is older than a probe
@@ -23,8 +22,8 @@ struct Match {
 /// take: a probe that was lost waits until its timeout, and without this every later answer would be taken for its.
 Match match_of(Flow& flow, Instant at) {
   Match match;
-  std::vector<Candidate> waiting;
-  std::vector<Candidate> fitting;
+  std::vector<Waiting> waiting;
+  std::vector<Waiting> fitting;
   bool passed = false;
   for (const auto& round : flow.live) {
     round->each_awaiting(at, [&](LiveProbe& probe) {
@@ -59,7 +58,7 @@ void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at,
   if (searching) return schedule(*flow);
 
   const Match match = match_of(*flow, at);
-  for (const Candidate& candidate : match.any)
+  for (const Waiting& candidate : match.any)
     candidate.probe->undecided = true;
   if (match.one.probe == nullptr) {
     if (match.any.empty()) ignore(flow->answered_probe != Instant{} ? Ignored::duplicate : Ignored::late);

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "packet/message.hpp"
-#include "probe/engine_answer.hpp"
 #include "probe/engine_state.hpp"
 
 namespace ecmp {
@@ -38,6 +37,7 @@ void Engine::State::on_gap(const Gap& gap) {
 /// Our own probe on its way out: the capture's stamp is when it went to the interface, which is what an RTT counts
 /// from.
 void Engine::State::on_outgoing(const Captured& datagram) {
+  if (resets_.any()) see_reset(datagram.bytes);
   const auto parsed = packet::parse_probe(datagram.bytes);
   const auto* quote = std::get_if<packet::Quote>(&parsed);
   if (quote == nullptr) return;
@@ -83,25 +83,6 @@ void Engine::State::on_echo(const packet::EchoReply& reply, Instant at, RoundSin
   const auto identity = flow->codec.decode_echo(reply);
   if (!identity) return ignore(Ignored::bad_identity);
   close(*flow, *identity, {.at = at, .from = reply.from, .kind = ReplyKind::echo_reply, .reply_ttl = reply.reply_ttl},
-        rounds);
-}
-
-void Engine::State::on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds) {
-  Flow* flow = find(segment.from, Protocol::tcp, segment.destination_port, segment.source_port);
-  if (flow == nullptr) return ignore(Ignored::unknown_flow);
-  if (!segment.ack || !(segment.syn || segment.rst)) return ignore(Ignored::bad_identity);
-  // RFC 9293 section 3.10.7: what answers a SYN acknowledges its sequence number plus one, plus the payload if the
-  // answer is a RST of a closed port and the SYN carried one.
-  const auto payload = static_cast<std::uint32_t>(
-      flow->packet_size - packet::minimum_size(flow->tuple.destination.family(), Protocol::tcp));
-  auto identity = flow->codec.decode_sequence(segment.acknowledgement - 1);
-  if (!identity && payload > 0) identity = flow->codec.decode_sequence(segment.acknowledgement - 1 - payload);
-  if (!identity) return ignore(Ignored::bad_identity);
-  close(*flow, *identity,
-        {.at = at,
-         .from = segment.from,
-         .kind = segment.syn ? ReplyKind::syn_ack : ReplyKind::rst,
-         .reply_ttl = segment.reply_ttl},
         rounds);
 }
 
@@ -198,20 +179,27 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).
   flow.stamped = probe.stamped;
   if (!probe.destination) note_refusal(flow, probe.hop);
-  learn_responder(flow, probe);
-  if (probe.destination) note_silences(flow, round, hop.ttl, answer.at);
+  learn_responder(flow, probe, round.aim());
+  if (probe.attempt == 0) note_silences(flow, round, hop.ttl, answer.at);
   round.on_answer(probe);
   if (round.quiet()) settle(flow, round, answer.at);
   hand_over(flow, answer.at, rounds);
   schedule(flow);
 }
 
-void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
+void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe, std::uint8_t aim) {
   constexpr std::uint32_t kUrgentRounds = 1;
   const HopResult& hop = probe.hop;
   HopPace& pace = flow.paces[hop.ttl - 1u];
   const std::uint32_t before = pace.responder;
   pace.responder = pacing_.number_of(hop.responder, before);
+  if (probe.destination && flow.end != nullptr && hop.reply != packet::ReplyKind::udp) {
+    flow.end->responder = pace.responder;
+    pacing_.guard(pace.responder, hop.received);
+    // Nobody knew that it would be asked: it has used up an answer all the same.
+    if (probe.charged != pace.responder) pacing_.charge(pace.responder, hop.received);
+    if (probe.attempt > 0 || hop.ttl != aim) return;  // no fair sample
+  }
   if (before != 0 && before != pace.responder) {
     pace.urgent = kUrgentRounds;
     flow.length.moved();
@@ -222,21 +210,22 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe) {
   if (probe.time_exceeded()) pacing_.heard_at(hop.responder.family(), hop.ttl, pace.responder);
 }
 
-/// The destination has answered. Who is nearer, was asked before and has not, keeps silent: that is told long before
-/// the timeout, so that a limit is met by few probes.
-void Engine::State::note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now) {
+/// Somebody has answered. Who is nearer, was asked before and has not, keeps silent: that shows long before the
+/// timeout, so that a limit is met by few probes. Not only the destination's answer says so: it is not asked in every
+/// round.
+void Engine::State::note_silences(Flow& flow, LiveRound& round, std::uint8_t below, Instant now) {
   round.each_open(below, [&](const LiveProbe& probe) {
     HopPace& pace = flow.paces[probe.hop.ttl - 1u];
     const Family family = flow.tuple.destination.family();
     const std::uint32_t known = pace.responder != 0 ? pace.responder : pacing_.expected(family, probe.hop.ttl);
     const std::uint32_t number = pacing_.stands_for(known);
     if (number == 0) pace.quiet = 1;
+    if (number == 0 || !pacing_.overdue(number, probe.sent, now)) return false;
     // A destination that was nearer once says nothing about the router that is there now.
-    if (number != 0 && pacing_.address(number) == flow.tuple.destination) return;
-    if (number != 0 && pacing_.overdue(number, probe.sent, now)) {
-      pacing_.silent(number, probe.sent, now);
-      pacing_.asked_at(family, probe.hop.ttl, number);
-    }
+    if (pacing_.address(number) == flow.tuple.destination) return false;
+    pacing_.silent(number, probe.sent, now);
+    pacing_.asked_at(family, probe.hop.ttl, number);
+    return true;
   });
 }
 

@@ -35,26 +35,24 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
     return;
   }
   HopPace& pace = flow.paces[due.ttl - 1u];
-  const Family family = flow.tuple.destination.family();
-  std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
-  // A flow that rests is asked for a few rounds only, to hear whom it crosses: its turn would not come in these.
-  if (responder == 0 && pace.quiet != 0 && !flow.resting) responder = pacing_.limiting_at(family, due.ttl);
+  const Asked asked = asked_by(flow, round, due);
   const Duration interval = flow.plan->interval;
-  // The probe that reaches the destination, and those that search it, are never left out; nor, but for the first hop,
-  // the one before it, which sees that the path has become shorter.
-  const auto permit = pacing_.ask(
-      responder,
-      {.dispensable = pacing_.address(responder) != flow.tuple.destination &&
-                      (flow.distance != 0 ? due.attempt == 0 && (due.ttl == 1 || due.ttl + 1 < flow.distance) &&
-                                                due.ttl < flow.distance
-                                          : !flow.anonymous),
-       .again = round.delayed(),
-       .urgent = pace.urgent > 0,
-       .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
-       .turn = flow.number * 2654435761u + round.number() * 40503u,
-       .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
-       .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
-      now);
+  // A destination that may limit its answers takes its turn as routers do. Another is never left out, nor are probes
+  // that search it; nor, but for the first hop, the one before it, which sees that the path has become shorter.
+  const std::uint8_t aim = round.aim();
+  const bool near = aim != 0
+                        ? due.attempt == 0 && due.ttl < aim && (may_limit(flow) || due.ttl == 1 || due.ttl + 1 < aim)
+                        : !flow.anonymous;
+  const bool own = pacing_.address(asked.responder) == flow.tuple.destination;
+  const auto permit = pacing_.ask(asked.responder,
+                                  {.dispensable = asked.end ? due.attempt == 0 && due.ttl == aim : near && !own,
+                                   .again = round.delayed(),
+                                   .urgent = pace.urgent > 0,
+                                   .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
+                                   .turn = flow.number * 2654435761u + round.number() * 40503u,
+                                   .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
+                                   .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
+                                  now);
   if (permit.what == ResponderPacing::Permit::What::wait) {
     ++counters.responder_delayed;
     return round.delay(permit.until);
@@ -64,17 +62,36 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
     return round.leave_out();
   }
   bucket_.take(now);
-  pace.asked = (round.number() + 1) & 0x0fffffffu;
+  // A round of a trial is not judged: the flow still waits for one that is.
+  if (!asked.end || !permit.trial) pace.asked = (round.number() + 1) & 0x0fffffffu;
   if (pace.urgent > 0) --pace.urgent;
-  send(flow, round, due, now, permit.trial);
+  LiveProbe& probe = round.begin_probe(now);
+  probe.trial = permit.trial;
+  probe.owed = permit.owed && asked.end;
+  probe.charged = asked.responder;
+  send(flow, round, due, now, probe);
 }
 
-void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, bool trial) {
+/// Whose limit a probe counts against.
+Engine::State::Asked Engine::State::asked_by(const Flow& flow, const LiveRound& round,
+                                             const LiveRound::Due& due) const {
+  if (may_limit(flow) && round.aim() != 0 && due.ttl >= round.aim() && flow.end->responder != 0)
+    return {flow.end->responder, true};
+  const HopPace& pace = flow.paces[due.ttl - 1u];
+  const Family family = flow.tuple.destination.family();
+  std::uint32_t responder = pace.responder != 0 ? pace.responder : pacing_.expected(family, due.ttl);
+  // A flow that rests is asked for a few rounds only, to hear whom it crosses: its turn would not come in these.
+  if (responder == 0 && pace.quiet != 0 && !flow.resting) responder = pacing_.limiting_at(family, due.ttl);
+  // What answers as a service, a SYN or an echo request does not use up what it has for ICMP errors.
+  if (!may_limit(flow) && pacing_.guarded(responder) && pacing_.address(responder) == flow.tuple.destination)
+    responder = 0;
+  return {responder, false};
+}
+
+void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, LiveProbe& probe) {
   count_lag(now - due.at);
-  LiveProbe& probe = round.begin_probe(now);
-  probe.trial = trial;
   if (flow.tuple.source.is_unspecified()) {
-    ++counters.send_errors[static_cast<std::size_t>(SendError::no_route)];
+    ++counters.send_errors[static_cast<std::size_t>(flow.no_source)];
     round.on_send_failed(probe);
     pacing_.not_sent(flow.paces[due.ttl - 1u].responder);
     return;

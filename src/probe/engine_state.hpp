@@ -16,6 +16,7 @@
 #include "probe/live_round.hpp"
 #include "probe/refusers.hpp"
 #include "probe/responder_pacing.hpp"
+#include "probe/tcp_state.hpp"
 #include "probe/timer_queue.hpp"
 #include "probe/token_bucket.hpp"
 
@@ -36,13 +37,23 @@ struct HopPace {
   std::uint32_t quiet : 1 = 0;   ///< it was asked, nobody answered, and nobody is known
 };
 
+/// An address that answers with ICMP errors, whichever destinations and flows ask it: it has one limit for them all.
+struct End {
+  std::uint32_t responder = 0;  ///< see ResponderPacing
+  std::uint32_t plans = 0;      ///< destinations that have it
+  std::uint8_t distance = 0;    ///< that a flow has found last; 0: none has
+  std::uint8_t searches = 0;    ///< that were begun while none had
+  Instant search_until{};       ///< other flows wait so long for the one that searches the distance
+};
+
 struct Flow {
   Flow(std::uint32_t own_number, const FiveTuple& header, const FlowCodec& own_codec)
       : number(own_number), tuple(header), codec(own_codec) {}
 
   std::uint32_t number;
-  FiveTuple tuple;          ///< source unspecified while there is no route
-  IpAddress former_source;  ///< probes that left with it may still be answered
+  FiveTuple tuple;                            ///< source unspecified while there is no route
+  SendError no_source = SendError::no_route;  ///< why there is none
+  IpAddress former_source;                    ///< probes that left with it may still be answered
 
   [[nodiscard]] FlowName name() const {
     return {tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port};
@@ -61,8 +72,13 @@ struct Flow {
   std::uint32_t asked = 0;  ///< rounds to come though it rests
   Duration apart{};         ///< between these
 
+  End* end = nullptr;  ///< null: the destination is not known to limit what it answers with
+
   std::uint8_t distance = 0;
   FlowLength length;  ///< while there is no distance
+  std::uint8_t longest = 0;  ///< before it grew shorter; see hold_distance()
+  bool of_two_lengths = false;
+  std::uint32_t longest_round = 0;
   bool first_round_over = false;
   bool anonymous = false;
   AnswerTime answer_time;    ///< of a service whose answers are anonymous
@@ -70,6 +86,7 @@ struct Flow {
   bool stamped = false;      ///< its newest probe that was answered had been seen on its way out
   std::uint32_t lost_streak = 0;
   std::uint8_t suspected = 0;
+  AnswerPace syn_acks;
 
   std::vector<std::unique_ptr<LiveRound>> live;  ///< oldest first
   std::vector<HopPace> paces;                    ///< by TTL - 1
@@ -105,23 +122,57 @@ class Engine::State {
   EngineCounters counters;
 
  private:
-  struct Answer;
+  /// What is told about an answer, whatever carried it.
+  struct Answer {
+    Instant at;
+    IpAddress from;
+    packet::ReplyKind kind = packet::ReplyKind::none;
+    std::uint8_t reply_ttl = 0;
+    std::uint8_t icmp_type = 0;
+    std::uint8_t icmp_code = 0;
+    std::uint8_t quoted_ttl = 0;
+    packet::KeptMpls notes = {};
+  };
   static constexpr std::size_t kMaxLiveRounds = 16;
 
   void step(Flow& flow, Instant now, RoundSink& rounds);
   void plan_next_round(Flow& flow, Instant due, Instant now);
   void begin_round(Flow& flow, Instant now);
+  bool wait_for_search(Flow& flow, Instant now);
+  void watch_end(Flow& flow, Instant now);
+  void note_end(Flow& flow, const LiveRound& round, Instant now);
+  static void hold_distance(Flow& flow, std::uint8_t found, std::uint32_t number);
   void hand_over(Flow& flow, Instant now, RoundSink& rounds);
   void settle(Flow& flow, LiveRound& round, Instant now);
   void try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
-  void learn_responder(Flow& flow, const LiveProbe& probe);
+  void learn_responder(Flow& flow, const LiveProbe& probe, std::uint8_t aim);
   void note_refusal(const Flow& flow, const HopResult& hop);
   [[nodiscard]] bool was_passed(const Flow& flow, const IpAddress& router) const;
   void recognise_destination(const Flow& flow, LiveRound& round) const;
-  void note_silences(Flow& flow, const LiveRound& round, std::uint8_t below, Instant now);
-  void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, bool trial);
+  void note_silences(Flow& flow, LiveRound& round, std::uint8_t below, Instant now);
+  /// Whether the destination of a flow is asked as seldom as one that limits its answers: they are ICMP errors.
+  [[nodiscard]] bool may_limit(const Flow& flow) const {
+    return flow.end != nullptr && !flow.anonymous && pacing_.adaptive();
+  }
+  struct Asked {
+    std::uint32_t responder = 0;  ///< whose limit it counts against
+    bool end = false;             ///< it is to reach a destination that may limit its answers
+  };
+  [[nodiscard]] Asked asked_by(const Flow& flow, const LiveRound& round, const LiveRound::Due& due) const;
+  void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, LiveProbe& probe);
   void schedule(Flow& flow);
   void count_lag(Duration lag);
+
+  // engine_tcp.cpp: what a destination's TCP says, and what ours has to answer
+  void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);
+  void on_syn_ack(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
+  void on_bare_ack(Flow& flow, const std::optional<ProbeIdentity>& identity, const Answer& answer, RoundSink& rounds);
+  AnswerPace::Verdict judge(Flow& flow, LiveRound& round, const LiveProbe& probe, Instant at);
+  void mark_undecided(Flow& flow, const LiveRound* settled, Instant after, Instant now);
+  void end_candidates(Flow& flow, Instant after, Instant now);
+  void end_unanswered(const Flow& flow, LiveRound& round, Instant now);
+  void see_reset(ByteView datagram);
+  void send_resets(Instant now);
 
   Flow* find(const IpAddress& destination, Protocol protocol, std::uint16_t source_port,
              std::uint16_t destination_port);
@@ -129,7 +180,6 @@ class Engine::State {
   void on_outgoing(const Captured& datagram);
   void on_error(const packet::IcmpError& error, Instant at, RoundSink& rounds);
   void on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds);
-  void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);
   void on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds);
   bool believe(Flow& flow, const FlowCodec::Decoded& decoded, bool& confirmed);
   static packet::KeptMpls note(Flow& flow, const FlowCodec::Decoded& decoded, bool shifted,
@@ -147,6 +197,13 @@ class Engine::State {
   TokenBucket bucket_;
   Instant blocked_until_{};  ///< the global limit is used up until then
   ResponderPacing pacing_;
+  ResetWatch resets_;
+  struct EndCandidate {
+    LiveRound* round;
+    LiveProbe* probe;
+  };
+  std::vector<EndCandidate> candidates_;  ///< of end_candidates()
+  std::unordered_map<IpAddress, End> ends_;  ///< of destinations whose answers are ICMP errors
 
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
   struct Handed {

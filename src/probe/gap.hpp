@@ -16,6 +16,7 @@ enum class Unobserved : std::uint8_t {
   stalled,          ///< the probing loop stood still for long: stopped, or a host without time for it
   suspended,        ///< the host slept
   link_down,        ///< our own interface went down while an answer was awaited
+  tcp_state,        ///< the destination answered for an earlier SYN of the flow: which probe it heard is not known
   count_
 };
 std::string_view to_string(Unobserved reason);

@@ -12,7 +12,6 @@ constexpr Duration kDeliveryGrace = std::chrono::milliseconds(25);
 
 /// How far beyond the known distance a verification looks: paths grow by a hop or two as a rule.
 constexpr int kVerifyBeyond = 3;
-constexpr std::uint8_t kFillAttempts = 2;
 
 }  // namespace
 
@@ -47,6 +46,7 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   verifying_ = false;
   over_ = false;
   delayed_ = false;
+  nearer_ = false;
   suspected_ = 0;
 }
 
@@ -119,7 +119,9 @@ void LiveRound::on_answer(const LiveProbe& probe) {
   --open_;
   const std::uint8_t ttl = probe.hop.ttl;
   if (probe.destination) {
-    limit_ = std::min<int>(limit_, ttl);
+    // The probe at the known distance is sent all the same: it is the one that counts. Who stops at the first answer
+    // gives a path of two lengths two chances.
+    limit_ = std::min<int>(limit_, std::max(ttl, terms_.distance));
     again_next_ = again_.size();
   } else if (probe.time_exceeded()) {
     if (attempt_ == 0 && ttl == limit_ && ttl < terms_.max_ttl) {
@@ -217,10 +219,56 @@ bool LiveRound::settle(Instant now) {
   return terms_.distance == 0 ? settle_unknown(evidence, now) : settle_known(evidence, now);
 }
 
+/// What a single probe says of the round that it stands for.
+EndToEnd LiveRound::fate(const LiveProbe* probe) const {
+  using State = LiveProbe::State;
+  if (probe == nullptr) return EndToEnd::undecided;  // the sweep did not get there
+  switch (probe->state) {
+    case State::send_failed:
+      return EndToEnd::send_failed;
+    case State::unobserved:
+      return EndToEnd::unobserved;
+    case State::left_out:
+      return EndToEnd::left_out;
+    case State::answered:
+      if (probe->trial || probe->owed || probe->time_exceeded()) return EndToEnd::undecided;
+      return probe->destination ? EndToEnd::reached : EndToEnd::lost;
+    case State::timed_out:
+      if (probe->trial) return EndToEnd::undecided;
+      return probe->owed ? EndToEnd::suppressed : EndToEnd::lost;
+    case State::unsent:
+    case State::sent:
+      break;
+  }
+  return EndToEnd::undecided;
+}
+
+EndToEnd LiveRound::trial_at(std::uint8_t distance) const {
+  const auto found = std::ranges::find_if(
+      probes_, [distance](const LiveProbe& probe) { return probe.attempt == 0 && probe.hop.ttl == distance; });
+  return fate(found == probes_.end() ? nullptr : &*found);
+}
+
+/// A quote that says how much TTL was left is not believed when the TTL that would have been enough was asked three
+/// times in vain: some boxes on the way leave the TTL as it is, or change the quote.
+std::uint8_t LiveRound::believed(const Evidence& evidence) const {
+  if (evidence.distance == evidence.destination_any) return evidence.distance;
+  const auto in_vain = std::ranges::count_if(probes_, [&](const LiveProbe& probe) {
+    return probe.hop.ttl == evidence.distance && probe.state == LiveProbe::State::timed_out;
+  });
+  return in_vain > kAgain ? evidence.destination_any : evidence.distance;
+}
+
 bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
   if (evidence.destination_any != 0) {
-    if (terms_.first && ask_again(1, evidence.distance, now)) return false;
-    return finish(EndToEnd::reached, evidence.distance);
+    // What decides how far it is is asked once more than what stands on the way.
+    const auto before = static_cast<std::uint8_t>(std::max<int>(evidence.distance, 2) - 1);
+    const auto beyond = static_cast<std::uint8_t>(evidence.distance + 1);
+    if (terms_.first && ask_again(1, beyond, now)) return false;
+    if (terms_.first && ask_again(before, beyond, now, ProbeIdentity::kAttempts - 1)) return false;
+    const std::uint8_t distance = believed(evidence);
+    // Whose answer of a service it was is known only where one probe after the other was sent, in later attempts.
+    return finish(terms_.anonymous ? EndToEnd::undecided : trial_at(distance), distance);
   }
   if (terms_.anonymous && attempt_ == 0 && limit_ < terms_.max_ttl && !evidence.refused) {
     attempt_ = 1;
@@ -236,15 +284,32 @@ bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
 
 bool LiveRound::settle_known(const Evidence& evidence, Instant now) {
   if (verifying_) return verify(evidence, now);
-  if (evidence.destination_sweep != 0) {
-    if (evidence.destination_sweep <= terms_.distance) return finish(EndToEnd::reached, evidence.destination_sweep);
-    if (ask_again(terms_.distance, evidence.distance, now)) return false;
-    return finish(EndToEnd::reached, evidence.distance);
+  const std::uint8_t known = terms_.distance;
+  if (terms_.first && ask_again(1, known, now)) return false;
+  const LiveProbe* const last = find(known, 0);
+  // Refused further up, so that the sweep ended there: nothing got that far.
+  if (last == nullptr) return finish(evidence.refused ? EndToEnd::lost : EndToEnd::undecided, known);
+  return settle_at(*last, evidence, now);
+}
+
+/// The sweep has come to the known distance: `last` was sent there.
+bool LiveRound::settle_at(const LiveProbe& last, const Evidence& evidence, Instant now) {
+  const std::uint8_t known = terms_.distance;
+  const EndToEnd end_to_end = fate(&last);
+  if (last.destination) {
+    nearer_ = evidence.quote_tells && evidence.distance < evidence.destination_sweep;
+    return finish(end_to_end, evidence.destination_sweep);
   }
-  const LiveProbe::State last = find(terms_.distance, 0)->state;
-  if (last == LiveProbe::State::send_failed) return finish(EndToEnd::send_failed, terms_.distance);
-  if (last == LiveProbe::State::unobserved) return finish(EndToEnd::unobserved, terms_.distance);
-  if (evidence.refused || evidence.highest_exceeded >= terms_.distance) return finish(EndToEnd::lost, terms_.distance);
+  if (last.time_exceeded()) {  // the path has grown, and the sweep went on
+    if (evidence.destination_any == 0) return finish(EndToEnd::lost, known);
+    if (ask_again(known, static_cast<std::uint8_t>(evidence.distance + 1), now)) return false;
+    const std::uint8_t distance = believed(evidence);
+    return finish(trial_at(distance), distance);
+  }
+  if (end_to_end == EndToEnd::left_out && evidence.destination_sweep != 0)
+    return finish(EndToEnd::undecided, evidence.destination_sweep);
+  if (end_to_end != EndToEnd::lost || evidence.destination_sweep != 0 || evidence.refused)
+    return finish(end_to_end, known);
   verifying_ = true;
   return plan_verification(now);
 }
@@ -253,7 +318,9 @@ bool LiveRound::verify(const Evidence& evidence, Instant now) {
   const std::uint8_t known = terms_.distance;
   if (evidence.destination_again != 0 && evidence.destination_again <= known) return finish(EndToEnd::lost, known);
   if (evidence.highest_exceeded >= known) {
-    if (evidence.destination_any != 0) return finish(EndToEnd::reached, evidence.distance);
+    // Longer than it was. What became of a probe of the sweep that would have been far enough nobody knows: there was
+    // none.
+    if (evidence.destination_any != 0) return finish(EndToEnd::undecided, evidence.distance);
     if (evidence.highest_sent < terms_.max_ttl && !evidence.refused) {
       return plan_sweep(static_cast<std::uint8_t>(evidence.highest_sent + 1), now);
     }
@@ -266,19 +333,19 @@ bool LiveRound::verify(const Evidence& evidence, Instant now) {
   // The destination answered from beyond its distance only.
   if (evidence.quote_tells) {
     const bool grown = evidence.distance > known;
-    return finish(grown ? EndToEnd::reached : EndToEnd::lost, grown ? evidence.distance : known);
+    return finish(grown ? EndToEnd::undecided : EndToEnd::lost, grown ? evidence.distance : known);
   }
   if (attempt_ + 1 < ProbeIdentity::kAttempts) return plan_verification(now);
   // Four probes at the known distance went unanswered while others came back from beyond. With 10 % loss that happens
   // by chance once in ten thousand rounds, twice in a row never.
-  if (terms_.suspected == evidence.destination_any) return finish(EndToEnd::reached, evidence.destination_any);
+  if (terms_.suspected == evidence.destination_any) return finish(EndToEnd::undecided, evidence.destination_any);
   suspected_ = evidence.destination_any;
-  return finish(EndToEnd::reached, known);
+  return finish(EndToEnd::undecided, known);
 }
 
 /// Asks those of the TTLs from..below-1 again that nobody has answered. False if there is none, or no attempt left.
-bool LiveRound::ask_again(std::uint8_t from, std::uint8_t below, Instant now) {
-  if (attempt_ >= kFillAttempts) return false;
+bool LiveRound::ask_again(std::uint8_t from, std::uint8_t below, Instant now, std::uint8_t most) {
+  if (attempt_ >= most) return false;
   again_.clear();
   again_next_ = 0;
   for (int ttl = from; ttl < below; ++ttl) {
@@ -321,7 +388,8 @@ bool LiveRound::plan_sweep(std::uint8_t from, Instant now) {
 
 bool LiveRound::finish(EndToEnd end_to_end, std::uint8_t distance) {
   end_to_end_ = end_to_end;
-  distance_ = distance;
+  const bool heard = std::ranges::any_of(probes_, &LiveProbe::destination);
+  distance_ = terms_.presumed && !heard ? std::uint8_t{0} : distance;
   over_ = true;
   return true;
 }
@@ -341,7 +409,8 @@ const LiveProbe* LiveRound::best(std::uint8_t ttl) const {
 
 HopResult LiveRound::hop_result(std::uint8_t ttl) const {
   const LiveProbe* probe = best(ttl);
-  if (ttl == distance_ && end_to_end_ == EndToEnd::reached && (probe == nullptr || !probe->destination)) {
+  const bool answered = end_to_end_ == EndToEnd::reached || end_to_end_ == EndToEnd::undecided;
+  if (ttl == distance_ && answered && (probe == nullptr || !probe->destination)) {
     // The distance was read from a quote, or from an answer beyond: the nearest answer stands for it.
     for (const LiveProbe& candidate : probes_) {
       if (candidate.destination && (probe == nullptr || !probe->destination || candidate.hop.ttl < probe->hop.ttl)) {
@@ -362,6 +431,9 @@ HopResult LiveRound::hop_result(std::uint8_t ttl) const {
     hop.outcome = HopOutcome::lost;
   } else {
     hop.outcome = probe->refused() ? HopOutcome::unreachable : HopOutcome::replied;
+    hop.again = probe->attempt > 0 && std::ranges::any_of(probes_, [&](const LiveProbe& other) {
+                  return other.hop.ttl == ttl && other.attempt == 0 && other.state == LiveProbe::State::timed_out;
+                });
   }
   return hop;
 }
@@ -398,6 +470,10 @@ void LiveRound::report(Instant now, Round& round) const {
     }
     // Loss is what nobody further on answers either: where those could not be seen, silence is as likely.
     if (hop->outcome == HopOutcome::lost && later_unknown) hop->outcome = HopOutcome::unobserved;
+    if (hop->again) {
+      hop->missed = later_answer ? HopOutcome::silent : HopOutcome::lost;
+      continue;
+    }
     later_unknown = later_unknown || hop->outcome == HopOutcome::send_failed || hop->outcome == HopOutcome::unobserved;
     later_answer = later_answer || hop->outcome == HopOutcome::replied || hop->outcome == HopOutcome::unreachable;
   }

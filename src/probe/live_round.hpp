@@ -18,8 +18,12 @@ struct LiveProbe {
   std::uint8_t attempt = 0;
   bool destination = false;           ///< the destination itself answered
   bool stamped = false;               ///< `sent` is the interface's stamp, not the sender's
+  bool ended = false;                 ///< TCP: timed out, and a RST has been asked for
   bool trial = false;                 ///< beyond the rate that its responder is known to answer: silence is ours
   bool undecided = false;             ///< an answer came that may be to this one or to another
+  bool noted = false;                 ///< that it stays unanswered is known to the pacing
+  bool owed = false;                  ///< sent although its responder is known to limit and had been asked enough
+  std::uint32_t charged = 0;          ///< whose limit it was counted against, see ResponderPacing
   Unobserved gap = Unobserved::none;  ///< we could not look for some of the time that it waits
   Instant sent{};
   HopResult hop;  ///< ttl, and the answer once there is one
@@ -34,6 +38,7 @@ struct LiveProbe {
 struct RoundTerms {
   std::uint8_t distance = 0;  ///< of the destination as far as known, 0 if it was never reached
   std::uint8_t length = 0;    ///< furthest TTL that is known to answer, where the destination was never reached
+  bool presumed = false;      ///< the distance is that of other flows: this one was never answered by the destination
   std::uint8_t max_ttl = 30;
   bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
@@ -54,13 +59,18 @@ struct RoundTerms {
 ///    router. The same TTL and a few beyond are probed: an answer at the known distance says loss, a router answering
 ///    there says growth. An answer only from beyond is ambiguous unless its quote says how much TTL was left at the
 ///    destination; then it takes three attempts, in two rounds in a row, to believe in growth.
-/// Loss is always the fate of the sweep's probe: asking again never turns a loss into an answer.
+/// One packet is one trial: whether the round is lost is the fate of one probe of the sweep, the one at the distance,
+/// which is sent whatever happens to those before it. Asking again finds out where the destination is and who stands on
+/// the way; it never turns a loss into an answer. Where only later attempts speak, as when the path has just grown, the
+/// round is undecided.
 class LiveRound {
  public:
   /// Makes the object ready for a new round; its memory is kept.
   void begin(std::uint32_t number, Instant due, const RoundTerms& terms);
 
   [[nodiscard]] std::uint32_t number() const { return number_; }
+  /// The distance that it began with; 0: it searches.
+  [[nodiscard]] std::uint8_t aim() const { return terms_.distance; }
   [[nodiscard]] std::uint8_t round_field() const { return static_cast<std::uint8_t>(number_ % ProbeIdentity::kRounds); }
 
   /// The next probe to send and when it is due; nullopt when there is none before an answer or a timeout.
@@ -82,11 +92,27 @@ class LiveRound {
   /// The probe due() tells is not sent in this round: whoever is there is asked by others.
   void leave_out();
 
-  /// Those of the sweep that were sent and are unanswered so far, at TTLs below `below`.
+  /// Those of the sweep that were sent and are unanswered so far, at TTLs below `below`; each until `visit` returns
+  /// true.
   template <typename Visit>
-  void each_open(std::uint8_t below, Visit visit) const {
+  void each_sent(Visit visit) const {
     for (const LiveProbe& probe : probes_)
-      if (probe.state == LiveProbe::State::sent && probe.attempt == 0 && probe.hop.ttl < below) visit(probe);
+      if (probe.attempt == 0 && probe.state != LiveProbe::State::left_out) visit(probe);
+  }
+  template <typename Visit>
+  void each_open(std::uint8_t below, Visit visit) {
+    for (LiveProbe& probe : probes_) {
+      if (probe.state != LiveProbe::State::sent || probe.attempt != 0 || probe.hop.ttl >= below || probe.noted)
+        continue;
+      probe.noted = visit(std::as_const(probe));
+    }
+  }
+
+  /// Every probe of the round so far, in the order of sending.
+  template <typename Visit>
+  void each_probe(Visit visit) {
+    for (LiveProbe& probe : probes_)
+      visit(probe);
   }
 
   /// The probe due() tells has been handed over to be sent.
@@ -148,6 +174,8 @@ class LiveRound {
   /// The destination was reached, though only from beyond the known distance, and nothing but silence speaks for
   /// growth: the distance to be believed when the next round finds the same. 0 if there is no such suspicion.
   [[nodiscard]] std::uint8_t suspected() const { return suspected_; }
+  /// The quote of the destination says that it stands nearer than its answers show, and the hop before was not asked.
+  [[nodiscard]] bool nearer() const { return nearer_; }
   /// Writes what was found into `round` (whose flow the caller knows).
   void report(Instant now, Round& round) const;
 
@@ -162,8 +190,13 @@ class LiveRound {
   bool settle_unknown(const Evidence& evidence, Instant now);
   bool settle_known(const Evidence& evidence, Instant now);
   bool verify(const Evidence& evidence, Instant now);
-  bool ask_again(std::uint8_t from, std::uint8_t below, Instant now);
+  static constexpr std::uint8_t kAgain = 2;  ///< so many times what was not answered is asked again
+  bool ask_again(std::uint8_t from, std::uint8_t below, Instant now, std::uint8_t most = kAgain);
+  bool settle_at(const LiveProbe& last, const Evidence& evidence, Instant now);
   bool finish(EndToEnd end_to_end, std::uint8_t distance);
+  [[nodiscard]] EndToEnd fate(const LiveProbe* probe) const;
+  [[nodiscard]] EndToEnd trial_at(std::uint8_t distance) const;
+  [[nodiscard]] std::uint8_t believed(const Evidence& evidence) const;
   bool plan_verification(Instant now);
   bool plan_sweep(std::uint8_t from, Instant now);
   LiveProbe& next_probe(const Due& next);
@@ -188,6 +221,7 @@ class LiveRound {
   bool verifying_ = false;
   bool over_ = false;
   bool delayed_ = false;
+  bool nearer_ = false;
   std::uint8_t suspected_ = 0;
   EndToEnd end_to_end_ = EndToEnd::lost;
   std::uint8_t distance_ = 0;

@@ -1,6 +1,7 @@
 #include "probe/responder_pacing.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -47,6 +48,36 @@ constexpr float kEase = 1.05F;
 constexpr double kGrowth = 1.5;  ///< less than the double that was tried
 constexpr float kLowering = 0.6F;
 
+/// A destination is asked evenly, one probe after the other: some give no two answers at once (IOS: one in 500 ms).
+constexpr double kEvenly = 1;
+/// But not like clockwork: tokens as regular as rounds are would go to the same flows for ever. From one to the next it
+/// takes 0.8 to 1.2 times as long as at an even pace.
+constexpr double kShortest = 0.8;
+constexpr double kVariation = 0.4;
+/// Turns of flows that were asked less than half a turn ago come no sooner, however many tokens are left.
+constexpr float kMostHasteOfEnds = 0.5F;
+/// Its rate is tried four times as high as long as it has shown no limit: that takes a fast one to what is wanted
+/// within a minute, and a slow one shows its limit within seconds.
+constexpr float kFirstFactor = 4;
+constexpr float kLaterFactor = 2;
+/// Of the rate that was tried and answered so much is used: 300 probes let a bucket of 100 hide a limit a third lower.
+constexpr double kTrust = 0.65;
+/// Limits that hosts and routers have by default, in errors a second, and the most that one of them gives at once to
+/// who asks so seldom (docs/reality.md). Where less is wanted than may be tried, a trial goes on until none of them can
+/// hide between what its bucket would have given and what was asked, or until this many probes.
+constexpr std::array<double, 9> kKnownLimits = {1, 2, 4, 10, 100, 150, 200, 500, 1000};
+constexpr double kHidden = 8;
+constexpr std::uint32_t kMostTrialProbes = 160;
+/// Limits of 10 a second and more come with buckets of up to 100 (SR OS, KAME), and others may use up some of them.
+constexpr double kDeepFrom = 5;
+constexpr std::uint32_t kDeepTrialProbes = 300;
+/// All that is wanted is asked, and there is room for chance.
+constexpr double kRoom = 1.25;
+constexpr Duration kFirstTrial = std::chrono::seconds(10);
+/// From one trial that went well to the next, so that most of the time is measured.
+constexpr Duration kBetweenTrials = std::chrono::seconds(10);
+constexpr std::uint32_t kDegraded = 5;
+
 constexpr Duration kDemandWindow = std::chrono::seconds(5);
 constexpr Duration kFirstHold = std::chrono::minutes(1);
 constexpr Duration kLongestHold = std::chrono::hours(4);
@@ -80,6 +111,7 @@ void ResponderPacing::set_rules(double ceiling, bool adaptive) {
   adaptive_ = adaptive;
   for (std::size_t number = 1; number < responders_.size(); ++number) {
     Responder& responder = responders_[number];
+    if (!adaptive) responder.guarded = false;
     if (!adaptive || responder.state == State::open || responder.rate > ceiling) {
       responder.state = State::open;
       responder.rate = static_cast<float>(ceiling);
@@ -101,6 +133,29 @@ std::uint32_t ResponderPacing::number_of(const IpAddress& address, std::uint32_t
   responders_.emplace_back(ceiling_).address = address;
   numbers_.emplace(address, number);
   return number;
+}
+
+void ResponderPacing::guard(std::uint32_t number, Instant now) {
+  if (number == 0 || !adaptive_) return;
+  Responder& responder = responders_[number];
+  if (responder.guarded) return;
+  responder.guarded = true;
+  responder.guard = {};
+  responder.guard.factor = kFirstFactor;
+  responder.known_good = static_cast<float>(base_rate());
+  responder.confirmed = false;
+  responder.hold = kFirstHold;
+  enter(responder, State::limited, base_rate(), now);
+  responder.bucket =
+      TokenBucket(base_rate() / kShortest, kEvenly);  // that which has answered is charged by whoever calls
+  responder.next = now + kFirstTrial;
+}
+
+void ResponderPacing::unguard(std::uint32_t number, Instant now) {
+  Responder& responder = responders_[number];
+  if (number == 0 || !responder.guarded) return;
+  responder.guarded = false;
+  if (responder.guard.presumed) open(responder, now, Duration{});
 }
 
 void ResponderPacing::count_demand(Responder& responder, Instant now) const {
@@ -137,7 +192,7 @@ bool ResponderPacing::turn_of(const Responder& responder, const Request& request
 /// Who has to confirm a change goes before those who only take their turns: they wait until the debt is paid. So does
 /// who has missed a whole turn: tokens come at times that some flows' rounds never meet, as 1.25 s and 0.5 s apart.
 bool ResponderPacing::may_owe(const Responder& responder, const Request& request, Instant now) {
-  if (responder.state == State::open) return false;
+  if (responder.state == State::open || responder.guarded) return false;
   const bool asked = request.age != std::numeric_limits<std::uint32_t>::max();
   const float turn = responder.demand / responder.rate;
   const bool missed = asked && static_cast<float>(request.age) > std::max(kMissedTurns * turn, kLeastMissed);
@@ -151,7 +206,7 @@ void ResponderPacing::balance_turns(Responder& responder, bool due, Instant now)
   const Duration token(static_cast<Duration::rep>(1e9 / static_cast<double>(responder.rate)));
   if (now - responder.balanced < token) return;
   if (now - responder.taken > 2 * token) {
-    responder.haste = std::max(kMostHaste, responder.haste * kHurry);
+    responder.haste = std::max(responder.guarded ? kMostHasteOfEnds : kMostHaste, responder.haste * kHurry);
   } else if (due && responder.bucket.available(now) > now) {
     responder.haste = std::min(1.0F, responder.haste * kEase);
   } else {
@@ -168,7 +223,7 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
   if (adaptive_) {
     if (!request.again) count_demand(responder, now);
     if (responder.state == State::limited && now >= responder.next && wanted(responder, now) > 1.2 * responder.rate)
-      enter(responder, State::trial, std::min(2.0 * responder.known_good, ceiling_), now);
+      begin_trial(responder, now);
     if (request.dispensable) {
       // New responders, and those that fall silent: not more until it is known whether there is a limit.
       const bool owing = responder.state == State::open && responder.run >= responder.run_most;
@@ -178,8 +233,10 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
       if (responder.state != State::open) balance_turns(responder, due, now);
       if (!due) return {.what = What::leave_out};
     } else if (responder.state != State::open) {
-      charge(number, now);  // what cannot be left out counts, but does not wait for a router on the way
-      return {};
+      // What cannot be left out counts, but does not wait for a router on the way.
+      const double debt = seconds(responder.bucket.available(now) - now) * static_cast<double>(responder.rate);
+      charge(number, now);
+      return {.trial = responder.state == State::trial, .owed = debt > kMostOwed};
     }
   }
   Instant available = responder.bucket.available(now);
@@ -193,12 +250,26 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
     return {.what = What::wait, .until = available};
   }
   responder.bucket.take(now);
+  if (responder.guarded && responder.state != State::trial) {
+    const double place = static_cast<double>((++responder.guard.taken * 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
+    responder.bucket.put_off(
+        Duration(static_cast<Duration::rep>(1e9 * kVariation * place / static_cast<double>(responder.rate))));
+  }
   responder.taken = now;
   if (responder.run < responder.run_most) {
     ++responder.run;
     responder.last_sent = now;
   }
   return {.trial = responder.state == State::trial};
+}
+
+void ResponderPacing::begin_trial(Responder& responder, Instant now) const {
+  if (!responder.guarded) return enter(responder, State::trial, std::min(2.0 * responder.known_good, ceiling_), now);
+  // One standard deviation above what was seen, for it was seen on few probes.
+  const double seen = responder.silences + responder.answers + 5.0;
+  const double share = (responder.silences + 0.5) / seen;
+  responder.guard.safe_share = static_cast<float>(share + std::sqrt(share * (1 - share) / seen));
+  enter(responder, State::trial, std::min<double>(responder.guard.factor * responder.known_good, ceiling_), now);
 }
 
 void ResponderPacing::answered(std::uint32_t number, Instant sent, Duration rtt) {
@@ -224,7 +295,7 @@ void ResponderPacing::silent(std::uint32_t number, Instant sent, Instant now) {
 
 Limiting ResponderPacing::limiting(std::uint32_t number) const {
   const Responder& responder = responders_[number];
-  if (responder.state == State::open) return Limiting::none;
+  if (responder.state == State::open || (responder.guarded && responder.guard.presumed)) return Limiting::none;
   return responder.confirmed ? Limiting::confirmed : Limiting::suspected;
 }
 
@@ -233,7 +304,10 @@ void ResponderPacing::enter(Responder& responder, State state, double rate, Inst
   responder.since = now;
   responder.answers = responder.silences = responder.losses = 0;
   responder.rate = static_cast<float>(rate);
-  responder.bucket = TokenBucket(rate, burst_of(rate));  // no debts: they would hold back what cannot be left out
+  responder.bucket = responder.guarded
+                         ? TokenBucket(state == State::trial ? rate : rate / kShortest, kEvenly)
+                         : TokenBucket(rate, burst_of(rate));  // no debts: they would hold back what cannot be left out
+  if (responder.guarded) responder.bucket.take(now);           // nor two at once, whenever the newest was
   responder.queue_end = now;  // those who wait come at their times, and get a token or are left out
 }
 
@@ -256,6 +330,7 @@ bool ResponderPacing::suspicious(const Responder& responder, Instant now) {
 }
 
 void ResponderPacing::judge(Responder& responder, Instant now) {
+  if (responder.guarded) return judge_guarded(responder, now);
   const double share = share_of(responder.silences, responder.answers);
   switch (responder.state) {
     case State::open:
@@ -295,6 +370,84 @@ void ResponderPacing::judge(Responder& responder, Instant now) {
     responder.answers /= 2;
     responder.losses /= 2;
   }
+}
+
+/// A destination. Its silence at the rate that is known to be good is loss, as long as it stays when the rate is
+/// lowered.
+void ResponderPacing::judge_guarded(Responder& responder, Instant now) {
+  Guard& guard = responder.guard;
+  const std::uint32_t all = responder.silences + responder.answers;
+  const double share = share_of(responder.silences, responder.answers);
+  switch (responder.state) {
+    case State::open:  // a ceiling below the base rate
+    case State::limited:
+      if (responder.known_good > 1.01 * base_rate() && now >= guard.trusting && responder.silences >= kDegraded &&
+          share >= kSuspiciousShare) {
+        responder.silent_share = static_cast<float>(share);
+        guard.resume = responder.known_good;
+        enter(responder, State::testing, base_rate(), now);
+        return;
+      }
+      break;
+    case State::testing:
+      if (all < kTestProbes) return;
+      if (responder.silences > 1 && share > static_cast<double>(responder.silent_share) / 3) {
+        responder.known_good = guard.resume;  // loss, which does not care how often is asked
+        guard.trusting = now + kIgnoring;
+        enter(responder, State::limited, responder.known_good, now);
+        return;
+      }
+      guard.presumed = false;
+      guard.factor = kLaterFactor;
+      responder.known_good = static_cast<float>(base_rate());
+      enter(responder, State::limited, responder.known_good, now);
+      responder.next = now + responder.hold;
+      return;
+    case State::trial:
+      return judge_guarded_trial(responder, now);
+    case State::resting:
+      if (all < kRestProbes) return;
+      responder.confirmed = share < std::max<double>(kSuspiciousShare, 2.0 * static_cast<double>(guard.safe_share));
+      enter(responder, State::limited, responder.known_good, now);
+      responder.next = now + responder.hold;
+      responder.hold = std::min(2 * responder.hold, kLongestHold);
+      return;
+  }
+  if (all >= kMemory) {
+    responder.silences /= 2;
+    responder.answers /= 2;
+  }
+}
+
+void ResponderPacing::judge_guarded_trial(Responder& responder, Instant now) {
+  Guard& guard = responder.guard;
+  const std::uint32_t all = responder.silences + responder.answers;
+  const double expected = all * static_cast<double>(guard.safe_share);
+  const bool beyond_loss = responder.silences > expected + 3 * std::sqrt(expected + 1);
+  if (responder.silences >= kSuspicious && beyond_loss) {
+    guard.presumed = false;
+    guard.factor = kLaterFactor;
+    enter(responder, State::resting, responder.known_good / 2, now);
+    return;
+  }
+  const Duration elapsed = now - responder.since;
+  const std::uint32_t enough = responder.rate > kDeepFrom ? kDeepTrialProbes : kTrialProbes;
+  if (all < enough || elapsed < kTrialTime) return;
+  const double asked = all / seconds(elapsed);
+  const double tried = static_cast<double>(responder.rate);
+  const double certain = (responder.answers - kHidden) / seconds(elapsed);
+  double good = kTrust * std::min(asked, tried);
+  if (asked < 0.8 * tried && asked > 0.9 * wanted(responder, now)) {  // all that is wanted was asked
+    const bool may_hide =
+        std::ranges::any_of(kKnownLimits, [&](double limit) { return limit > 0.98 * certain && limit < 1.05 * asked; });
+    if (may_hide && all < kMostTrialProbes) return;
+    good = may_hide ? certain : kRoom * asked;
+  }
+  responder.known_good = std::max(responder.known_good, static_cast<float>(std::min(good, ceiling_)));
+  responder.confirmed = false;
+  responder.hold = kFirstHold;
+  enter(responder, State::limited, responder.known_good, now);
+  responder.next = now + kBetweenTrials;
 }
 
 void ResponderPacing::judge_limited(Responder& responder, Instant now) {

@@ -25,6 +25,11 @@ namespace ecmp {
 ///  - *resting*: after a trial that met the limit at half the rate, until the limiter has filled up again. All answered
 ///    here, the limit is confirmed: silence came and went with our rate, as random loss does not.
 ///
+/// A *destination* that answers with ICMP errors is a responder like any other, only that its silence looks like loss.
+/// So it is never asked more often than is known to be good: it begins *limited*, at a rate that every limit by default
+/// that we know of lets through (docs/reality.md), and more is tried in trials. What is asked in a trial is no fair
+/// sample. Loss is told from a limit by the rate: loss stays what it was when more is asked.
+///
 /// Pure; memory is bounded.
 class ResponderPacing {
  public:
@@ -69,6 +74,13 @@ class ResponderPacing {
     return other != 0 ? other : number;
   }
 
+  /// From now on it is asked as a destination whose answers are ICMP errors.
+  void guard(std::uint32_t number, Instant now);
+  /// No such destination is traced any more.
+  void unguard(std::uint32_t number, Instant now);
+  [[nodiscard]] bool guarded(std::uint32_t number) const { return responders_[number].guarded; }
+  [[nodiscard]] bool adaptive() const { return adaptive_; }
+
   struct Request {
     bool dispensable = false;  ///< the round may do without this probe
     bool again = false;        ///< asked before, and was told to wait
@@ -82,6 +94,7 @@ class ResponderPacing {
     enum class What : std::uint8_t { send, wait, leave_out } what = What::send;
     Instant until{};     ///< wait
     bool trial = false;  ///< send: it is above the rate that is known to be answered
+    bool owed = false;   ///< send: far more than the responder is known to answer
   };
   /// May this responder, or who stands for it, be asked now? `send` takes a token.
   Permit ask(std::uint32_t number, const Request& request, Instant now);
@@ -118,11 +131,21 @@ class ResponderPacing {
 
  private:
   enum class State : std::uint8_t { open, testing, limited, trial, resting };
+  /// What is known of a destination whose answers are ICMP errors, beyond what is known of any responder.
+  struct Guard {
+    bool presumed = true;     ///< it has never shown a limit
+    float safe_share = 0;     ///< of silences at the rate that is known to be good: loss
+    float factor = 0;         ///< from that rate to the one that is tried
+    float resume = 0;         ///< the rate before the test that is under way
+    std::uint64_t taken = 0;  ///< tokens
+    Instant trusting{};       ///< until then silence is taken as loss
+  };
   struct Responder {
     explicit Responder(double ceiling);
     IpAddress address;
     State state = State::open;
     bool confirmed = false;
+    bool guarded = false;
     std::uint16_t run = 0;       ///< probes sent since the last answer
     std::uint16_t run_most = 0;  ///< so many at most while open
     float rate = 0;              ///< of the bucket
@@ -146,6 +169,7 @@ class ResponderPacing {
     Duration hold{};      ///< limited: from one trial to the next
     Duration rtt{};       ///< smoothed, with its variation on top
     TokenBucket bucket;
+    Guard guard;
   };
 
   void count_demand(Responder& responder, Instant now) const;
@@ -155,6 +179,9 @@ class ResponderPacing {
   [[nodiscard]] static bool turn_of(const Responder& responder, const Request& request);
   void judge(Responder& responder, Instant now);
   [[nodiscard]] static bool suspicious(const Responder& responder, Instant now);
+  void begin_trial(Responder& responder, Instant now) const;
+  void judge_guarded(Responder& responder, Instant now);
+  void judge_guarded_trial(Responder& responder, Instant now);
   void judge_limited(Responder& responder, Instant now);
   void judge_trial(Responder& responder, Instant now);
   void enter(Responder& responder, State state, double rate, Instant now) const;

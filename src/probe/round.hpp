@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -40,8 +41,12 @@ struct HopResult {
   packet::ReplyKind reply = packet::ReplyKind::none;
   std::uint8_t icmp_type = 0;  ///< of replies that are ICMP, else 0
   std::uint8_t icmp_code = 0;
-  std::uint8_t reply_ttl = 0;          ///< TTL the reply arrived with; 0 if there was none
-  std::uint8_t quoted_ttl = 0;         ///< TTL inside the quote; 0 if there was none
+  std::uint8_t reply_ttl = 0;   ///< TTL the reply arrived with; 0 if there was none
+  std::uint8_t quoted_ttl = 0;  ///< TTL inside the quote; 0 if there was none
+  /// Only asking again was answered. That says who is there; `missed` is the fate of the sweep's probe, which is the
+  /// one that counts: silent or lost.
+  bool again = false;
+  HopOutcome missed = HopOutcome::lost;
   IpAddress responder;                 ///< who answered (or refused); unspecified if nobody did
   Limiting limiting = Limiting::none;  ///< of whoever is known at this hop
   Duration rtt{};                      ///< wire time; only when there was an answer
@@ -49,13 +54,25 @@ struct HopResult {
   packet::KeptMpls mpls;
 };
 
-/// The fate of a round at its destination.
+/// The fate of a round at its destination. Only `reached` and `lost` say something about the network: the others are no
+/// probe of the destination, and no ratio counts them. History files hold the numbers.
 enum class EndToEnd : std::uint8_t {
   reached,      ///< the destination answered
   lost,         ///< it did not, nor does a change of distance explain it
-  send_failed,  ///< the probe that should have reached it never left this host: not counted
-  unobserved,   ///< its answer may have come while we could not look: not counted
+  send_failed,  ///< the probe that should have reached it never left this host
+  unobserved,   ///< its answer may have come while we could not look
+  suppressed,   ///< the destination limits its answers, and was asked more often than it answers
+  left_out,     ///< the destination was not asked, to stay below such a limit
+  undecided,    ///< asked to find out whether there is a limit: the answer, or its absence, is no fair sample
 };
+constexpr std::size_t kEndToEnds = 7;
+/// As /paths calls it.
+std::string_view to_string(EndToEnd outcome);
+
+/// Whether a round was not judged because its destination limits its answers, or may do so.
+constexpr bool is_unjudged(EndToEnd outcome) {
+  return outcome >= EndToEnd::suppressed;
+}
 
 /// One finished sweep of TTLs over one flow. `hops` runs without gaps from TTL 1 to `distance`, or, when the
 /// destination has never been reached over this flow, to the last TTL where anybody answered in this round or is known
@@ -70,8 +87,14 @@ struct Round {
   std::uint8_t distance = 0;  ///< TTL of the destination: seen in this round, or the last known; 0 if never reached
   std::vector<HopResult> hops;
 
-  [[nodiscard]] bool reached() const { return end_to_end == EndToEnd::reached; }
-  /// Whether it tells of the destination: answered, or lost.
+  /// The destination answered, whether or not that answer counts.
+  [[nodiscard]] bool reached() const {
+    if (end_to_end != EndToEnd::undecided) return end_to_end == EndToEnd::reached;
+    if (distance == 0 || distance > hops.size()) return false;
+    const HopResult& end = hops[distance - 1u];
+    return end.outcome == HopOutcome::replied && end.reply != packet::ReplyKind::time_exceeded;
+  }
+  /// Whether it counts as a probe of the destination: answered, or lost.
   [[nodiscard]] bool counts() const { return end_to_end == EndToEnd::reached || end_to_end == EndToEnd::lost; }
 };
 

@@ -19,7 +19,9 @@ enum class SendError : std::uint8_t {
   too_big,        ///< EMSGSIZE
   link_down,      ///< ENETDOWN, ENXIO, ENODEV
   other,
-  never_left,  ///< no error was told, yet it was not seen at the interface (no neighbour, a queue that dropped it)
+  never_left,    ///< no error was told, yet it was not seen at the interface (no neighbour, a queue that dropped it)
+  no_interface,  ///< this host has no interface of the configured name
+  no_source,     ///< the configured source address is none of this host's
 };
 std::string_view to_string(SendError error);
 

@@ -31,6 +31,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "End-to-end probes of a flow that are finished, answered or not."},
     {Metric::flow_replies, "ecmp_flow_replies_total", counter, "destination,flow", false,
      "End-to-end probes of a flow that the destination answered."},
+    {Metric::flow_unjudged, "ecmp_flow_unjudged_total", counter, "destination,flow,reason", false,
+     "Rounds of a flow that say nothing about the network, by reason: suppressed (the destination limits its answers), "
+     "left_out (not asked, to stay below such a limit) or undecided. They are in no count of probes."},
     {Metric::flow_path_info, "ecmp_flow_path_info", gauge, "destination,flow,path", false,
      "The path a flow is on now; always 1."},
     {Metric::flow_path_changes, "ecmp_flow_path_changes_total", counter, "destination,flow,kind", false,
@@ -39,6 +42,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Finished end-to-end probes, by the path their flow was on."},
     {Metric::path_replies, "ecmp_path_replies_total", counter, "destination,path", false,
      "End-to-end probes that the destination answered, by the path their flow was on."},
+    {Metric::path_unjudged, "ecmp_path_unjudged_total", counter, "destination,path,reason", false,
+     "Rounds that say nothing about the network, by the path their flow was on and by reason: suppressed, left_out or "
+     "undecided."},
     {Metric::path_flows, "ecmp_path_flows", gauge, "destination,path", false, "Flows that are on a path now."},
     {Metric::path_hops, "ecmp_path_hops", gauge, "destination,path", false,
      "Length of a path in hops, the destination included."},
@@ -114,6 +120,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::destinations_elsewhere, "ecmp_exporter_destinations_elsewhere", gauge, "", false,
      "Destinations that belong to other shards."},
     {Metric::probes_sent, "ecmp_exporter_probes_sent_total", counter, "protocol", false, "Probes sent."},
+    {Metric::resets_sent, "ecmp_exporter_tcp_resets_sent_total", counter, "", false,
+     "RSTs sent to end what a SYN may have begun: it had no answer, or the kernel's own RST did not leave. No probes."},
     {Metric::send_errors, "ecmp_exporter_send_errors_total", counter, "reason", false,
      "Probes that did not leave this host."},
     {Metric::replies_ignored, "ecmp_exporter_replies_ignored_total", counter, "reason", false,

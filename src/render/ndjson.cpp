@@ -132,6 +132,8 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
   append_number(out, verdict.ordinal);
   out.append(R"(,"changed":")");
   out.append(to_string(verdict.changed));
+  out.append(R"(","outcome":")");
+  out.append(to_string(round.end_to_end));
   out.append(R"(","loss":)");
   append_bool(out, round.end_to_end == EndToEnd::lost);
   if (verdict.unconfirmed) out.append(R"(,"unconfirmed":true)");

@@ -223,6 +223,17 @@ void SeriesSource::visit_destinations(Metric metric, const Range& range, const S
   }
 }
 
+/// All reasons from the start, as for the kinds of changes.
+template <typename Sink, typename Labels>
+void write_unjudged(const Sink& sink, const Labels& labels, const UnjudgedCounters& counts) {
+  const auto write = [&](EndToEnd outcome, std::uint64_t count) {
+    sink(labels, count, [outcome](LabelWriter& more) { more.add("reason", ecmp::to_string(outcome)); });
+  };
+  write(EndToEnd::suppressed, counts.suppressed);
+  write(EndToEnd::left_out, counts.left_out);
+  write(EndToEnd::undecided, counts.undecided);
+}
+
 template <typename Sink>
 void SeriesSource::visit_flows(Metric metric, const Range& range, const Sink& sink) const {
   for (const auto& [item, labels] : within(flows_, range)) {
@@ -233,6 +244,9 @@ void SeriesSource::visit_flows(Metric metric, const Range& range, const Sink& si
         break;
       case Metric::flow_replies:
         sink(labels, flow.replies);
+        break;
+      case Metric::flow_unjudged:
+        write_unjudged(sink, labels, flow.unjudged);
         break;
       case Metric::flow_path_ordinal:
         sink(labels, flow.ordinal);
@@ -267,6 +281,9 @@ void SeriesSource::visit_paths(Metric metric, const Range& range, const Sink& si
         break;
       case Metric::path_replies:
         sink(labels, path->replies);
+        break;
+      case Metric::path_unjudged:
+        write_unjudged(sink, labels, path->unjudged);
         break;
       case Metric::path_flows:
         sink(labels, path->flows);
@@ -326,6 +343,7 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
       break;
     case Metric::flow_probes:
     case Metric::flow_replies:
+    case Metric::flow_unjudged:
     case Metric::flow_info:
     case Metric::flow_path_info:
     case Metric::flow_path_ordinal:
@@ -334,6 +352,7 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
       break;
     case Metric::path_probes:
     case Metric::path_replies:
+    case Metric::path_unjudged:
     case Metric::path_flows:
     case Metric::path_hops:
       visit_paths(metric, range, sink);
@@ -373,6 +392,7 @@ std::size_t SeriesSource::items(Metric metric) const {
       return refusals_.size();
     case Metric::flow_probes:
     case Metric::flow_replies:
+    case Metric::flow_unjudged:
     case Metric::flow_info:
     case Metric::flow_path_info:
     case Metric::flow_path_ordinal:
@@ -380,6 +400,7 @@ std::size_t SeriesSource::items(Metric metric) const {
       return flows_.size();
     case Metric::path_probes:
     case Metric::path_replies:
+    case Metric::path_unjudged:
     case Metric::path_flows:
     case Metric::path_hops:
       return paths_.size();

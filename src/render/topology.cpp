@@ -191,6 +191,8 @@ void append_flow(std::string& out, const FlowSnapshot& flow, const RoundRecord* 
   const Round& round = newest->round;
   out.append(R"(,"newest":{"time":")");
   append_time(out, newest->wall(round.started));
+  out.append(R"(","outcome":")");
+  out.append(to_string(round.end_to_end));
   out.append(R"(","reached":)");
   append_bool(out, round.reached());
   out.append(R"(,"rtt_ns":)");

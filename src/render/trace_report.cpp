@@ -22,6 +22,7 @@ struct Figures {
   std::uint64_t replies = 0;
   std::uint64_t losses = 0;
   std::uint64_t silences = 0;
+  std::uint64_t unjudged = 0;
   Duration last{};
   Duration best = Duration::max();
   Duration worst{};
@@ -39,6 +40,7 @@ void Figures::add(const ProbeTally& tally) {
   replies += tally.replies();
   losses += tally.losses();
   silences += tally.silences();
+  unjudged += tally.unjudged();
   if (tally.replies() > 0) {
     last = tally.last();
     best = std::min(best, tally.best());
@@ -108,6 +110,12 @@ void append_head(std::string& out, const DestinationFacts& facts, const Destinat
   }
   out += '\n';
   if (tally.search() != nullptr) out += search_text(*tally.search()) + '\n';
+  Figures ends;
+  for (const auto& flow : tally.flows())
+    ends.add(flow.tally.end_to_end());
+  if (ends.unjudged == 0) return;
+  out += fmt::format("not judged: {} of {}; the destination limits its answers, and is asked as often as it answers\n",
+                     ends.unjudged, counted(ends.sent + ends.unjudged, "round"));
 }
 
 void append_path_head(std::string& out, const PathRow& row) {
@@ -224,6 +232,7 @@ void append_flows(std::string& out, const DestinationTally& tally) {
     figures.add(flow.tally.end_to_end());
     out += fmt::format("{:>5} {}  {:>4}  {:>4}", flow.source_port, columns(figures), flow.tally.ordinal(),
                        flow.tally.hops().size());
+    if (figures.unjudged > 0) out += fmt::format("  {} not judged", figures.unjudged);
     if (const auto changes = flow.tally.path_changes(); changes > 0)
       out += fmt::format("  {}", counted(changes, "path change"));
     out += '\n';

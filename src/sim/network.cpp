@@ -126,8 +126,22 @@ void SimulatedNetwork::hand_over(Instant moment, CaptureSink& sink) {
     const Packet& packet = pool_[moment_[i]];
     ++counts_.delivered;
     sink.on_captured({packet.view(), std::min(packet.time, moment), Direction::incoming});
+    if (packet.protocol == kTcp && packet.reply) kernel_answers(packet, std::min(packet.time, moment), sink);
     release(moment_[i]);
   }
+}
+
+/// The agent's kernel knows of no connection, and says so with a RST: the capture sees it leave. It travels on only
+/// where somebody may need it.
+void SimulatedNetwork::kernel_answers(const Packet& packet, Instant moment, CaptureSink& sink) {
+  const bool v4 = packet.family == Family::ipv4;
+  if (packet.view()[v4 ? 9 : 6] != kTcp) return;  // an ICMP error about a SYN
+  const std::uint8_t flags = packet.view()[(v4 ? 20u : 40u) + 13u];
+  if ((flags & kAck) == 0 || (flags & kRst) != 0 || !topology_.nodes[topology_.agent()].kernel_resets) return;
+  const std::vector<std::uint8_t> reset = reset_of(packet);
+  sink.on_captured({reset, moment, Direction::outgoing});
+  const NodeId target = topology_.owner(source_of(packet));
+  if (target != kNone && topology_.nodes[target].tcp_stack != TcpStack::stateless) static_cast<void>(try_send(reset));
 }
 
 void SimulatedNetwork::arrive(PacketId id) {

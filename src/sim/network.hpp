@@ -99,6 +99,7 @@ class SimulatedNetwork final : public Transport {
   [[nodiscard]] std::size_t packets_on_the_way() const { return pool_.in_use(); }
 
  private:
+  /// What is left of a limit; of a window: since `filled`, the begin of its second.
   struct Bucket {
     double tokens = 0;
     Instant filled{};
@@ -125,9 +126,13 @@ class SimulatedNetwork final : public Transport {
   // destination.cpp: answers of all kinds of nodes. They say whether the packet is a reply now and goes on.
   bool answer(PacketId id, Packet& packet);
   bool answer_with_error(PacketId id, Packet& packet, packet::ReplyKind kind);
-  bool may_reply(PacketId id, Packet& packet, bool limited);
+  bool may_reply(PacketId id, Packet& packet, std::optional<AnswerClass> of);
+  bool within_limit(const IcmpLimit& limit, Bucket& bucket, Instant now);
   void begin_reply(Packet& packet, const Node& node);
   std::uint16_t next_ip_id(NodeId node) { return ++ip_ids_[node]; }
+
+  bool answer_tcp(PacketId id, Packet& packet, PortState port);
+  void kernel_answers(const Packet& packet, Instant moment, CaptureSink& sink);
 
   Topology initial_;
   Topology topology_;
@@ -140,7 +145,8 @@ class SimulatedNetwork final : public Transport {
   EventQueue queue_;
   std::vector<PacketId> moment_;  ///< what arrives at one moment
   Duration delivery_block_{};
-  std::vector<Bucket> buckets_;
+  HalfOpenTable half_open_;
+  std::vector<std::array<Bucket, kAnswerClasses>> buckets_;
   std::vector<std::uint16_t> ip_ids_;
   std::vector<NodeCounts> node_counts_;
   std::vector<LinkCounts> link_counts_;

@@ -16,6 +16,7 @@ void Packet::assign(ByteView datagram) {
   reply = false;
   passing = false;
   arrived = false;
+  connection = 0;
   crossings = 0;
   translations_made = 0;
   hashed = false;

@@ -48,6 +48,8 @@ struct Packet {
   std::uint8_t translations_made = 0;
   bool hashed = false;                    ///< `hashes` are right
   std::array<std::uint64_t, 3> hashes{};  ///< by HashPolicy
+  std::uint64_t connection = 0;  ///< a SYN-ACK that is sent again as long as this one is half open; 0: not such
+  std::uint32_t generation = 0;
   std::array<LinkId, kMaximumCrossings> trail;
   std::array<Translation, kMaximumNats> translations;
 

@@ -130,6 +130,11 @@ bool SimulatedNetwork::go_back(PacketId id, Packet& packet) {
   }
   const Node& node = topology_.nodes[packet.node];
   const bool passing = packet.passing;
+  if (packet.connection != 0 && !passing &&
+      (!half_open_.waits(packet.connection, packet.generation) || random_.happens(node.reply_loss))) {
+    release(id);
+    return false;
+  }
   packet.passing = true;
   if (passing) {
     if (!node.hidden && --packet.ttl == 0) {

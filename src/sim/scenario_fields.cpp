@@ -52,6 +52,12 @@ constexpr std::array<std::pair<std::string_view, HashPolicy>, 4> kHashPolicies{
      {"per_packet", HashPolicy::per_packet}}};
 constexpr std::array<std::pair<std::string_view, PortState>, 3> kPortStates{
     {{"closed", PortState::closed}, {"open", PortState::open}, {"filtered", PortState::filtered}}};
+constexpr std::array<std::pair<std::string_view, TcpStack>, 6> kTcpStacks{{{"stateless", TcpStack::stateless},
+                                                                           {"linux", TcpStack::linux_kernel},
+                                                                           {"freebsd", TcpStack::freebsd},
+                                                                           {"windows", TcpStack::windows},
+                                                                           {"gvisor", TcpStack::gvisor},
+                                                                           {"lwip", TcpStack::lwip}}};
 constexpr std::array<std::pair<std::string_view, NatQuote>, 3> kNatQuotes{
     {{"restored", NatQuote::restored}, {"checksum_left", NatQuote::checksum_left}, {"untouched", NatQuote::untouched}}};
 constexpr std::array<std::pair<std::string_view, packet::ReplyKind>, 5> kRejections{
@@ -60,6 +66,17 @@ constexpr std::array<std::pair<std::string_view, packet::ReplyKind>, 5> kRejecti
      {"port_unreachable", packet::ReplyKind::port_unreachable},
      {"fragmentation_needed", packet::ReplyKind::fragmentation_needed},
      {"admin_prohibited", packet::ReplyKind::admin_prohibited}}};
+
+constexpr std::array<std::pair<std::string_view, IcmpLimit::Model>, 3> kLimitModels{
+    {{"bucket", IcmpLimit::Model::bucket},
+     {"window", IcmpLimit::Model::window},
+     {"collapse", IcmpLimit::Model::collapse}}};
+
+constexpr std::array<std::pair<std::string_view, AnswerClass>, kAnswerClasses> kAnswerClassWords{
+    {{"time_exceeded", AnswerClass::time_exceeded},
+     {"unreachable", AnswerClass::unreachable},
+     {"echo", AnswerClass::echo},
+     {"tcp", AnswerClass::tcp}}};
 
 bool is_false(const toml::node& node) {
   return node.is_boolean() && !read_flag(node);
@@ -93,6 +110,17 @@ IcmpLimit read_limit(const toml::node& node) {
   IcmpLimit limit;
   limit.rate = read_real(fields.require("rate"), 0, 1e9);
   if (const toml::node* burst = fields.find("burst")) limit.burst = read_real(*burst, 1, 1e9);
+  if (const toml::node* model = fields.find("model")) limit.model = read_word(*model, kLimitModels);
+  if (const toml::node* jitter = fields.find("jitter")) limit.jitter = read_real(*jitter, 0, 1e9);
+  if (const toml::node* others = fields.find("others")) limit.others = read_real(*others, 0, 1e9);
+  if (const toml::node* cost = fields.find("random_cost")) limit.random_cost = read_flag(*cost);
+  if (const toml::node* each = fields.find("each")) limit.each = read_flag(*each);
+  if (const toml::node* queue = fields.find("queue")) limit.queue = read_duration(*queue);
+  if (const toml::node* concerns = fields.find("concerns")) {
+    limit.concerns = {};
+    for (const toml::node& element : read_list(*concerns))
+      limit.concerns[static_cast<std::size_t>(read_word(element, kAnswerClassWords))] = true;
+  }
   fields.done();
   return limit;
 }
@@ -342,7 +370,10 @@ NodePatch read_node_patch(Fields& fields, NodeKind kind) {
       return static_cast<std::uint64_t>(read_number(node, 1, std::numeric_limits<std::int64_t>::max()));
     });
   }
-  if (kind == NodeKind::agent) return patch;
+  if (kind == NodeKind::agent) {
+    take(patch, fields, "kernel_resets", &Node::kernel_resets, read_flag);
+    return patch;
+  }
   take(patch, fields, "down", &Node::down, read_flag);
   read_replies(patch, fields);
   if (kind == NodeKind::router) {
@@ -359,6 +390,8 @@ NodePatch read_node_patch(Fields& fields, NodeKind kind) {
   } else {
     take(patch, fields, "udp", &Node::udp, read_ports);
     take(patch, fields, "tcp", &Node::tcp, read_ports);
+    take(patch, fields, "tcp_stack", &Node::tcp_stack,
+         [](const toml::node& node) { return read_word(node, kTcpStacks); });
     take(patch, fields, "udp_answer", &Node::udp_answer, [](const toml::node& node) {
       const std::string text = read_text(node);
       if (text.size() > 1400) complain(node, "an answer of more than 1400 bytes");

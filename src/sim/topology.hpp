@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "base/time.hpp"
 #include "packet/message.hpp"
 #include "probe/transport.hpp"
+#include "sim/half_open.hpp"
 #include "sim/random.hpp"
 
 namespace ecmp::sim {
@@ -53,10 +55,26 @@ struct Nat {
   NatQuote quote = NatQuote::restored;
 };
 
-/// Token bucket: `rate` messages a second on average, `burst` of them at once.
+/// What a limit may concern.
+enum class AnswerClass : std::uint8_t { time_exceeded, unreachable, echo, tcp };
+inline constexpr std::size_t kAnswerClasses = 4;
+
+/// How a node limits what it sends on its own behalf.
 struct IcmpLimit {
+  enum class Model : std::uint8_t {
+    bucket,    ///< `rate` messages a second on average, `burst` of them at once
+    window,    ///< the first `rate` of each second, give or take up to `jitter` drawn anew for each: FreeBSD
+    collapse,  ///< messages of one kind that wait together become one: none for `queue` after another. macOS
+  };
+  Model model = Model::bucket;
   double rate = 0;
   double burst = 1;
+  double jitter = 0;
+  double others = 0;         ///< messages a second that other people's packets take away
+  bool random_cost = false;  ///< a message costs 0, 1 or 2 tokens by chance: Linux's limit of the whole box
+  bool each = false;         ///< every class has one of its own
+  Duration queue{};
+  std::array<bool, kAnswerClasses> concerns{true, true, true, false};  ///< by AnswerClass
 };
 
 /// What a destination does with what reaches one of its ports.
@@ -84,6 +102,10 @@ struct Node {
   Probability drop;                         ///< of what is forwarded, probes only
   std::uint64_t hash_seed = 0;              ///< 0: the network chooses one
 
+  /// The agent's kernel answers a SYN-ACK, or an ACK, of a connection that it does not know with a RST; false behind a
+  /// firewall that drops what conntrack calls invalid.
+  bool kernel_resets = true;
+
   // Routers and destinations: how they answer.
   bool silent = false;
   std::uint8_t reply_ttl = 64;
@@ -105,6 +127,7 @@ struct Node {
   std::uint8_t v6_prefix = 128;
   PortPolicy udp;
   PortPolicy tcp;
+  TcpStack tcp_stack = TcpStack::stateless;
   std::string udp_answer;  ///< of open UDP ports; empty: echo
 
   std::optional<Nat> nat;

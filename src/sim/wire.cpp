@@ -405,31 +405,75 @@ void make_udp_reply(Packet& packet, const std::string& answer, std::uint16_t ip_
 }
 
 void make_tcp_reply(Packet& packet, bool open, std::uint16_t ip_id) {
-  const ByteView probe = packet.view();
-  const ByteView segment = probe.subspan(packet.header_size);
+  const bool syn = (tcp_flags_of(packet) & (kSyn | kAck)) == kSyn;
+  const std::uint8_t flags = syn && open ? kSyn | kAck : kRst | kAck;
+  make_tcp_answer(packet, flags, tcp_sequence_of(packet) + 1, ip_id);  // a SYN counts as one byte (RFC 9293, 3.4)
+}
+
+void make_tcp_answer(Packet& packet, std::uint8_t flags, std::uint32_t acknowledgement, std::uint16_t ip_id) {
+  const ByteView segment = packet.view().subspan(packet.header_size);
   const std::uint16_t from_port = load16(segment, 2);
   const std::uint16_t to_port = load16(segment, 0);
-  const std::uint32_t sequence = load32(segment, 4);
-  const bool syn = (segment[13] & 0x12u) == 0x02u;
   const IpAddress from = destination_of(packet);
   const IpAddress to = source_of(packet);
+  const bool syn = (flags & kSyn) != 0;
+  const std::uint32_t sequence = (flags & kRst) != 0 ? 0 : static_cast<std::uint32_t>(mix(acknowledgement - 1));
 
   const std::size_t header = packet.family == Family::ipv4 ? kV4Header : kV6Header;
-  packet.size = header + kTcpHeader + (syn && open ? 4 : 0);
+  packet.size = header + kTcpHeader + (syn ? 4 : 0);
   const MutableBytes out = packet.bytes();
   write_header(out, from, to, kTcp, 0, ip_id);
   const MutableBytes tcp = out.subspan(header);
   store16(tcp, 0, from_port);
   store16(tcp, 2, to_port);
-  store32(tcp, 4, syn && open ? static_cast<std::uint32_t>(mix(sequence)) : 0);
-  store32(tcp, 8, sequence + 1);  // a SYN counts as one byte (RFC 9293 section 3.4)
+  store32(tcp, 4, sequence);
+  store32(tcp, 8, acknowledgement);
   tcp[12] = static_cast<std::uint8_t>(tcp.size() / 4 << 4);
-  tcp[13] = syn && open ? 0x12 : 0x14;
-  store16(tcp, 14, syn && open ? 65535 : 0);
+  tcp[13] = flags;
+  store16(tcp, 14, (flags & kRst) != 0 ? 0 : 65535);
   store32(tcp, 16, 0);
-  if (syn && open) store32(tcp, 20, 0x020405b4);  // MSS 1460
+  if (syn) store32(tcp, 20, 0x020405b4);  // MSS 1460
   write_transport_checksum(packet, header, kTcp);
   packet.reply = true;
+}
+
+std::uint8_t tcp_flags_of(const Packet& packet) {
+  return packet.view()[packet.header_size + std::size_t{13}];
+}
+
+std::uint32_t tcp_sequence_of(const Packet& packet) {
+  return load32(packet.view(), packet.header_size + std::size_t{4});
+}
+
+std::uint64_t connection_of(const Packet& packet) {
+  std::uint64_t sum = load32(packet.view(), packet.header_size);
+  const auto mix_in = [&sum](const IpAddress& address) {
+    for (const std::uint8_t byte : address.bytes())
+      sum = mix(sum ^ byte);
+  };
+  mix_in(source_of(packet));
+  mix_in(destination_of(packet));
+  return sum | 1;
+}
+
+std::vector<std::uint8_t> reset_of(const Packet& segment) {
+  constexpr std::size_t kPorts = 4;
+  const std::size_t header = segment.family == Family::ipv4 ? kV4Header : kV6Header;
+  const ByteView tcp = segment.view().subspan(header);
+  Packet reset;
+  std::vector<std::uint8_t> room(header + kTcpHeader);
+  write_header(room, destination_of(segment), source_of(segment), kTcp, 0, 0);
+  store16(room, header, load16(tcp, 2));
+  store16(room, header + kPorts / 2, load16(tcp, 0));
+  store32(room, header + kPorts, load32(tcp, 8));
+  room[header + 12] = kTcpHeader / 4 << 4;
+  room[header + 13] = kRst;
+  reset.assign(room);
+  reset.family = segment.family;
+  reset.ttl = 64;
+  write_transport_checksum(reset, header, kTcp);
+  finish(reset);
+  return {reset.view().begin(), reset.view().end()};
 }
 
 void finish(Packet& packet) {

@@ -51,6 +51,14 @@ void make_echo_reply(Packet& packet, std::uint16_t ip_id);
 void make_udp_reply(Packet& packet, const std::string& answer, std::uint16_t ip_id);
 /// SYN-ACK, or RST if the port is closed or this is no SYN.
 void make_tcp_reply(Packet& packet, bool open, std::uint16_t ip_id);
+void make_tcp_answer(Packet& packet, std::uint8_t flags, std::uint32_t acknowledgement, std::uint16_t ip_id);
+inline constexpr std::uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
+std::uint8_t tcp_flags_of(const Packet& packet);
+std::uint32_t tcp_sequence_of(const Packet& packet);
+/// A hash of addresses and ports.
+std::uint64_t connection_of(const Packet& packet);
+/// What a kernel answers to a segment that no socket of it knows: a RST with the number that it acknowledges.
+std::vector<std::uint8_t> reset_of(const Packet& segment);
 
 /// Writes the TTL (and with it, on IPv4, the header checksum).
 void finish(Packet& packet);

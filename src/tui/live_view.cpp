@@ -313,13 +313,16 @@ void LiveView::draw_state(Pane pane, const Scene& scene, std::size_t at, Duratio
   std::uint64_t sent = 0;
   std::uint64_t lost = 0;
   std::uint64_t unsent = 0;
+  std::uint64_t unjudged = 0;
   for (const FlowRow& flow : scene.tally.flows()) {
     sent += flow.tally.end_to_end().sent();
     lost += flow.tally.end_to_end().losses();
     unsent += flow.tally.end_to_end().send_failures();
+    unjudged += flow.tally.end_to_end().unjudged();
   }
   const double ratio = sent == 0 ? 0 : static_cast<double>(lost) / static_cast<double>(sent);
   if (sent > 0) put(fmt::format("loss {} %", percent(ratio)), loss_style(ratio));
+  if (unjudged > 0) put(fmt::format("{} not judged", count(unjudged)), {.hue = Hue::muted});
   if (unsent > 0) put(fmt::format("{} not sent", count(unsent)), {.hue = Hue::warning, .bold = true});
   if (const auto& search = scene.tally.search()) {
     const bool first = search->searching && search->finished == 0;

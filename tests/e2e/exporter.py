@@ -207,7 +207,8 @@ def config(destinations, probe=None, limits=None):
 
     fast = {"interval": "500ms", "timeout": "300ms", "max_ttl": 12, **(probe or {})}
     # The lab's first router answers all flows of all destinations within half a second.
-    wide = {"probes_per_second_per_responder": 20000, **(limits or {})}
+    # And its hosts have no ICMP limits: every round is asked.
+    wide = {"probes_per_second_per_responder": 20000, "adapt_to_responders": False, **(limits or {})}
     text = f"[probe]\n{table(fast)}\n[limits]\n{table(wide)}\n[dns]\nnames = false\n"
     for destination in destinations:
         text += "\n[[destination]]\n" + table(destination)

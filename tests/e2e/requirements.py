@@ -29,6 +29,8 @@ def reasons():
         "test_paths.py": missing_tools("tcpdump"),
         "test_auto.py": missing_tools("scamper"),
         "test_faults.py": [],
+        "test_reality_routing.py": [],
+        "test_reality_tcp.py": missing_tools("ss"),
         "test_etr.py": [],
         "test_trace.py": missing_tools("tcpdump"),
         "test_trace_command.py": missing_tools("setpriv"),

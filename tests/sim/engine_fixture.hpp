@@ -30,7 +30,8 @@ struct TraceOptions {
   std::uint16_t packet_size = 60;
   double probes_per_second = 50000;
   double probes_per_second_per_responder = 500;
-  bool adapt_to_responders = true;
+  /// Off where every round is to be asked: destinations that answer with ICMP errors are asked seldom at first.
+  bool adapt_to_responders = false;
 };
 
 /// A confirmed change of a flow's path.
@@ -48,6 +49,7 @@ struct RoundTotals {
   std::uint64_t reached = 0;
   std::uint64_t lost = 0;
   std::uint64_t send_failed = 0;
+  std::uint64_t unjudged = 0;  ///< for a limit of the destination, or to find it out
   std::uint64_t hops_replied = 0;
   std::uint64_t hops_silent = 0;
   std::uint64_t hops_lost = 0;
@@ -183,6 +185,7 @@ class EngineRun final : public RoundSink {
     ++totals.rounds;
     ++(round.end_to_end == EndToEnd::reached ? totals.reached
        : round.end_to_end == EndToEnd::lost  ? totals.lost
+       : is_unjudged(round.end_to_end)       ? totals.unjudged
                                              : totals.send_failed);
     for (const HopResult& hop : round.hops) {
       totals.hops_replied += hop.outcome == HopOutcome::replied ? 1 : 0;

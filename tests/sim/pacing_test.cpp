@@ -31,6 +31,7 @@ struct Scale {
   bool adapt = true;
   double ceiling = 2000;  ///< above what is wanted of any router: only what they answer limits
   Family family = Family::ipv4;
+  Protocol protocol = Protocol::tcp;  ///< that of destinations which are asked in every round
 };
 
 struct Fates {
@@ -53,8 +54,12 @@ class PacedRun final : public RoundSink {
             {.secret = {1, 2}, .probes_per_second_per_responder = scale.ceiling, .adapt_to_responders = scale.adapt}),
         family_(scale.family) {
     for (std::uint16_t i = 0; i < scale.destinations; ++i) {
-      const DestinationPlan plan{
-          .address = address(i), .flows = scale.flows, .interval = scale.interval, .timeout = 2s, .phase = i};
+      const DestinationPlan plan{.address = address(i),
+                                 .protocol = scale.protocol,
+                                 .flows = scale.flows,
+                                 .interval = scale.interval,
+                                 .timeout = 2s,
+                                 .phase = i};
       const auto first = engine_.add(plan, network_.now());
       REQUIRE(first.has_value());
       for (std::uint32_t flow = *first; flow < *first + scale.flows; ++flow)

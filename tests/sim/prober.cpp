@@ -71,6 +71,7 @@ IpAddress Prober::responder(const packet::ProbeDatagram& probe) {
 }
 
 void Prober::on_captured(const Captured& datagram) {
+  if (datagram.direction == Direction::outgoing) return;  // a RST of the agent's kernel
   Reply& reply = replies_.emplace_back();
   reply.at = datagram.at;
   reply.bytes.assign(datagram.bytes.begin(), datagram.bytes.end());

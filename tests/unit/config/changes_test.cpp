@@ -101,7 +101,7 @@ TEST_CASE("each key of a destination has the effect it must have, and no other",
   CHECK(effect_of_keys("flows = \"auto\"", "flows = \"auto\"\nconfidence = 0.99") == EditEffect{.search = true});
   CHECK(effect_of_keys("", "max_ttl = 17") == EditEffect{.rounds = true});
   for (const char* key : {"protocol = \"tcp\"", "protocol = \"icmp\"", "port = 1", "source_port = 1000",
-                          "interface = \"eth0\"", "packet_size = 100", "dscp = 1"}) {
+                          "interface = \"eth0\"", "fwmark = 7", "packet_size = 100", "dscp = 1"}) {
     CHECK(effect_of_keys("", key) == EditEffect{.headers = true});
     CHECK(effect_of_keys(key, "") == EditEffect{.headers = true});
   }

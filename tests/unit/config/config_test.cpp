@@ -165,16 +165,14 @@ TEST_CASE("the packet size of [probe] is raised to what a destination needs", "[
   CHECK(size("packet_size = 9000\n", "host = \"2001:db8::1\"\nprotocol = \"tcp\"\n") == 9000);
 }
 
-TEST_CASE("source_address and interface of a destination replace each other's default", "[config]") {
-  const Destination by_interface = only_destination(
-      "[probe]\nsource_address = \"192.0.2.9\"\n[[destination]]\nhost = \"192.0.2.1\"\ninterface = \"eth0\"\n");
-  CHECK(by_interface.interface == "eth0");
-  CHECK_FALSE(by_interface.source_address);
-
-  const Destination by_address = only_destination(
-      "[probe]\ninterface = \"eth0\"\n[[destination]]\nhost = \"192.0.2.1\"\nsource_address = \"192.0.2.9\"\n");
-  CHECK(by_address.interface.empty());
-  CHECK(by_address.source_address == IpAddress::parse("192.0.2.9"));
+TEST_CASE("source_address, interface and fwmark go together, and each replaces its own default", "[config]") {
+  const Destination both = only_destination(
+      "[probe]\nsource_address = \"192.0.2.9\"\nfwmark = 0x10\n[[destination]]\nhost = \"192.0.2.1\"\ninterface = "
+      "\"eth0\"\nfwmark = 4294967295\n");
+  CHECK(both.interface == "eth0");
+  CHECK(both.source_address == IpAddress::parse("192.0.2.9"));
+  CHECK(both.fwmark == 0xffffffff);
+  CHECK(only_destination("[probe]\nfwmark = 0x10\n[[destination]]\nhost = \"192.0.2.1\"\n").fwmark == 16);
 
   const Destination by_neither = only_destination(
       "[probe]\nsource_address = \"192.0.2.9\"\n[[destination]]\nhost = \"192.0.2.1\"\nsource_address = \"\"\n");

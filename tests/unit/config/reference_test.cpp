@@ -71,6 +71,7 @@ TEST_CASE("the reference configuration shows every key with its default", "[conf
                           "source_port",
                           "source_address",
                           "interface",
+                          "fwmark",
                           "interval",
                           "timeout",
                           "max_ttl",

@@ -24,12 +24,10 @@ FlowSpec to(const std::string& destination) {
 struct Kernel {
   RouteAnswer answer = Route{false, 2, IpAddress::v4(0x0a000002), IpAddress::v4(0x0a000001)};
   std::size_t asked = 0;
-  std::vector<std::uint32_t> labels;
 
   RouteTable::Lookup lookup() {
-    return [this](const FlowSpec&, std::uint32_t label) {
+    return [this](const FlowSpec&) {
       ++asked;
-      labels.push_back(label);
       return answer;
     };
   }

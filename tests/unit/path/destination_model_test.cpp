@@ -81,6 +81,67 @@ TEST_CASE("a round that could not be sent counts nothing end to end", "[path]") 
   CHECK(told->paths.at(0).hops.at(1).counters.probes == 2);
 }
 
+TEST_CASE("a round that was not judged is counted on its own, and nowhere else", "[path]") {
+  Measured net(1);
+  net.one("a b D");
+  const auto unjudged = [&](EndToEnd outcome, std::string_view hops) {
+    Round round = round_builder::round(hops, net.now, 3);
+    round.end_to_end = outcome;
+    net.now += 10;
+    net.model.on_round(0, round);
+  };
+  unjudged(EndToEnd::left_out, "a b -");
+  unjudged(EndToEnd::left_out, "a * *");
+  unjudged(EndToEnd::suppressed, "a b *");
+  unjudged(EndToEnd::undecided, "a b D");
+  unjudged(EndToEnd::undecided, "a b *");
+  const auto told = net.told();
+  CHECK(told->up);
+  for (const UnjudgedCounters& counts : {told->flows.at(0).unjudged, told->paths.at(0).unjudged}) {
+    CHECK(counts.left_out == 2);
+    CHECK(counts.suppressed == 1);
+    CHECK(counts.undecided == 2);
+  }
+  CHECK(told->flows.at(0).probes == 1);
+  CHECK(told->paths.at(0).probes == 1);
+  CHECK(told->paths.at(0).replies == 1);
+  for (const HopSnapshot& of : told->paths.at(0).hops)
+    CHECK(of.counters.probes == 1);
+}
+
+TEST_CASE("a destination of which no round was judged yet is neither up nor down", "[path]") {
+  Measured net(1);
+  Round round = round_builder::round("a b -", net.now);
+  round.end_to_end = EndToEnd::left_out;
+  net.model.on_round(0, round);
+  CHECK_FALSE(net.told()->measured);
+}
+
+TEST_CASE("a destination that nobody is answered by is down before each of many flows has had its turn", "[path]") {
+  Measured net(64);
+  net.sweep([](std::uint32_t) { return "a b D"; });
+  for (std::uint32_t flow = 0; flow < 15; ++flow)
+    net.model.on_round(flow, round_builder::round("a b *", net.now += 1, 3));
+  CHECK(net.told()->up);
+  net.model.on_round(15, round_builder::round("a b *", net.now += 1, 3));
+  CHECK_FALSE(net.told()->up);
+  net.model.on_round(16, round_builder::round("a b D", net.now += 1, 3));
+  CHECK(net.told()->up);
+}
+
+TEST_CASE("a probe that only asking again found answered counts as what became of the first", "[path]") {
+  Measured net(1);
+  Round round = round_builder::round("a b D", net.now);
+  round.hops[1].again = true;
+  round.hops[1].missed = HopOutcome::silent;
+  net.model.on_round(0, round);
+  const HopSnapshot& told = net.told()->paths.at(0).hops.at(1);
+  CHECK(told.responder == address("b"));
+  CHECK(told.counters.probes == 1);
+  CHECK(told.counters.silences == 1);
+  CHECK(told.counters.replies == 0);
+}
+
 TEST_CASE("filling an unknown slot refines the path and settles what was counted there", "[path]") {
   Measured net(1);
   const PathVerdict first = net.one("a * c D");

@@ -53,7 +53,7 @@ class Maker {
     round.number = static_cast<std::uint32_t>(number / 16);
     round.started = Instant(std::chrono::seconds(1000) + number * std::chrono::milliseconds(100));
     round.finished = round.started + std::chrono::milliseconds(below(900));
-    round.end_to_end = static_cast<EndToEnd>(below(4));
+    round.end_to_end = static_cast<EndToEnd>(below(kEndToEnds));
     round.unobserved = static_cast<Unobserved>(below(static_cast<std::uint32_t>(Unobserved::count_)));
     round.distance = static_cast<std::uint8_t>(below(9));
     for (std::uint8_t ttl = 1; ttl <= 8; ++ttl)

@@ -14,8 +14,11 @@ Standing standing(std::initializer_list<std::initializer_list<EndToEnd>> flows) 
   Standing sum;
   for (const auto& rounds : flows) {
     Standing::OfFlow flow;
-    for (const EndToEnd outcome : rounds)
-      flow.take(outcome);
+    for (const EndToEnd outcome : rounds) {
+      Round round;
+      round.end_to_end = outcome;
+      flow.take(round);
+    }
     sum.add(flow);
   }
   return sum;

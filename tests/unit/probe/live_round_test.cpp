@@ -116,6 +116,45 @@ TEST_CASE("a first round asks unanswered hops twice again, then calls them silen
   const Outcome once =
       run(unknown(), [](int ttl, int attempt) { return ttl == 3 && attempt == 0 ? kSilence : straight(5)(ttl, 0); });
   CHECK(once.hops() == "rrrrr");
+  CHECK(once.round.end_to_end == EndToEnd::reached);
+  CHECK(once.round.hops[2].again);
+  CHECK(once.round.hops[2].missed == HopOutcome::silent);
+}
+
+TEST_CASE("a quote that is wrong about the TTL is found out, and is no loss", "[probe][round]") {
+  // A box on the way leaves the TTL as it is and never answers: what arrives has one more left than was needed.
+  const Network network = [](int ttl, int) {
+    return ttl == 4 ? kSilence : ttl < 4 ? kRouter : destination(ttl - 5 + 2);
+  };
+  const Outcome first = run(unknown(), network);
+  CHECK(first.round.end_to_end == EndToEnd::reached);
+  CHECK(first.round.distance == 5);
+}
+
+TEST_CASE("the first probe to the destination is the one that counts, in every state of knowledge", "[probe][round]") {
+  // One lost packet at each TTL in turn, at the first attempt only: only that of the destination is a lost round.
+  for (const bool udp : {true, false}) {
+    for (int lost = 1; lost <= 5; ++lost) {
+      for (const RoundTerms& terms : {unknown(), known(5), known(4), known(7)}) {
+        CAPTURE(udp, lost, terms.distance);
+        const Outcome outcome = run(terms, [=](int ttl, int attempt) {
+          return ttl == lost && attempt == 0 ? kSilence : straight(5, udp)(ttl, attempt);
+        });
+        if (terms.distance == 0 || terms.distance == 5)
+          CHECK(outcome.round.end_to_end == (lost == 5 ? EndToEnd::lost : EndToEnd::reached));
+        // A path that is longer than it was, and the probe that would have shown it lost: nobody knows.
+        if (terms.distance == 4 && lost == 4) CHECK(outcome.round.end_to_end == EndToEnd::undecided);
+        if (terms.distance == 4 && lost == 5) CHECK(outcome.round.end_to_end == EndToEnd::lost);
+        if (terms.distance == 7) CHECK(outcome.round.end_to_end == EndToEnd::reached);
+      }
+    }
+  }
+}
+
+TEST_CASE("a destination that is nearer than it was does not get a second chance", "[probe][round]") {
+  // The probe at the known distance is lost; that a nearer one was answered is another packet's luck.
+  const Outcome outcome = run(known(5), [](int ttl, int) { return ttl == 5 ? kSilence : straight(4)(ttl, 0); });
+  CHECK(outcome.round.end_to_end == EndToEnd::lost);
 }
 
 TEST_CASE("a destination that missed its first probe is not learned a hop too far", "[probe][round]") {
@@ -126,6 +165,10 @@ TEST_CASE("a destination that missed its first probe is not learned a hop too fa
     CAPTURE(udp);
     CHECK(outcome.round.distance == 5);
     CHECK(outcome.hops() == "rrrrr");
+    // Asking again has found it; that its one probe was lost stays.
+    CHECK(outcome.round.end_to_end == EndToEnd::lost);
+    CHECK(outcome.round.hops[4].again);
+    CHECK(outcome.round.hops[4].missed == HopOutcome::lost);
   }
 }
 

@@ -192,3 +192,47 @@ TEST_CASE("without adapting nothing is left out", "[pacing]") {
   CHECK(asking.silent > 2900);
   CHECK(pacing.limiting(1) == Limiting::none);
 }
+
+TEST_CASE("a destination is never asked more often than it answers, outside of trials", "[pacing]") {
+  // Limit and burst as delivered (REALITY: Linux v4 and v6, IOS, KAME, FreeBSD), and what is wanted.
+  for (const auto& [rate, burst] : {std::pair{1.0, 6.0}, {10.0, 6.0}, {2.0, 1.0}, {100.0, 100.0}, {200.0, 200.0}}) {
+    for (const int wanted : {1, 2, 7, 64}) {
+      CAPTURE(rate, burst, wanted);
+      ResponderPacing pacing(500, true);
+      Asking destination(pacing, rate, burst);
+      pacing.guard(pacing.number_of(router(1), 0), destination.now);
+      destination.run(10min, wanted);
+      CHECK(destination.silent == 0);
+      CHECK(destination.answered >= 250);  // one that does not wait may find no token each second time
+    }
+  }
+}
+
+TEST_CASE("a destination without a limit is asked in every round before long", "[pacing]") {
+  for (const int wanted : {3, 64}) {
+    CAPTURE(wanted);
+    ResponderPacing pacing(500, true);
+    Asking destination(pacing, 1e6, 1e6);
+    const std::uint32_t number = pacing.number_of(router(1), 0);
+    pacing.guard(number, destination.now);
+    destination.run(3min, wanted);
+    destination.left_out = 0;
+    destination.run(10min, wanted);
+    CHECK(destination.left_out == 0);
+    CHECK(pacing.limiting(number) == Limiting::none);
+  }
+}
+
+TEST_CASE("loss on the way to a destination is not taken for a limit of it", "[pacing]") {
+  for (const int every : {50, 10, 4}) {
+    CAPTURE(every);
+    ResponderPacing pacing(500, true);
+    Asking destination(pacing, 1e6, 1e6);
+    destination.lose_every = every;
+    const std::uint32_t number = pacing.number_of(router(1), 0);
+    pacing.guard(number, destination.now);
+    destination.run(10min, 17);
+    CHECK(pacing.limiting(number) == Limiting::none);
+    CHECK(pacing.rate(number) >= 16);
+  }
+}

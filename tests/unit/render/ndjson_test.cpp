@@ -107,7 +107,7 @@ TEST_CASE("a round becomes exactly this line", "[render]") {
       R"("recv_time":"2026-01-01T00:00:00.301000000Z","rtt_ns":1499999,"silent":false,"reply_ttl":61,)"
       R"("reply":"port_unreachable","mpls":[]}],)"
       R"("timestamp":"2026-01-01T00:00:00.000000000Z","destination":"fra-edge","path":"5c1e09aa","path_ordinal":2,)"
-      R"("changed":"remap","loss":false,"window":{"loss_ratio":0.03125,)"
+      R"("changed":"remap","outcome":"reached","loss":false,"window":{"loss_ratio":0.03125,)"
       R"("rtt_ns":{"p50":1400000,"p95":1500000,"p99":1600001},"jitter_ns":{"p50":10000,"p95":20000,"p99":30000},)"
       R"("jitter_rfc3550_ns":12345,"pdv_ns":{"p50":1000,"p95":2000,"p99":3000}}})"
       "\n";
@@ -172,6 +172,30 @@ TEST_CASE("what could not be observed is marked, and is no loss", "[render]") {
   CHECK(line["unobserved"] == "capture_dropped");
   CHECK(line["hops"][0]["reply"] == "unobserved");
   CHECK(line["hops"][0]["silent"] == false);
+}
+
+TEST_CASE("a round that was not judged says why, and is no loss", "[render]") {
+  RoundRecord record = example_round();
+  for (const auto& [outcome, name] : {std::pair{EndToEnd::reached, "reached"},
+                                      {EndToEnd::lost, "lost"},
+                                      {EndToEnd::send_failed, "send_failed"},
+                                      {EndToEnd::unobserved, "unobserved"},
+                                      {EndToEnd::suppressed, "suppressed"},
+                                      {EndToEnd::left_out, "left_out"},
+                                      {EndToEnd::undecided, "undecided"}}) {
+    CAPTURE(name);
+    record.round.end_to_end = outcome;
+    record.round.hops.clear();
+    const auto line = nlohmann::json::parse(line_of(record, NoNames{}));
+    CHECK(line["outcome"] == name);
+    CHECK(line["loss"] == (outcome == EndToEnd::lost));
+    CHECK(line["reached_dest"] == (outcome == EndToEnd::reached));
+  }
+  // The destination answered, but that the answer came is no fair sample.
+  record.round.end_to_end = EndToEnd::undecided;
+  record.round.distance = 1;
+  record.round.hops = {replied(1, "192.0.2.1", 5ms, Instant(101s), packet::ReplyKind::port_unreachable)};
+  CHECK(nlohmann::json::parse(line_of(record, NoNames{}))["reached_dest"] == true);
 }
 
 TEST_CASE("what is not known is empty, and a send that failed is not a loss", "[render]") {
