@@ -239,8 +239,8 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   return verdict;
 }
 
-/// Where most rounds are not judged, some flows have their turn late: that nobody is answered shows long before each has
-/// been asked.
+/// Where most rounds are not judged, some flows have their turn late: that nobody is answered shows long before each
+/// has been asked.
 void DestinationModel::State::note_reached(Flow& flow, const Round& round) {
   flow.standing.take(round);
   if (round.reached()) lost_in_a_row_ = 0;

@@ -15,12 +15,6 @@
 #include "path/flow_view.hpp"
 #include "path/path_registry.hpp"
 #include "path/unjudged.hpp"
-#include "path/unjudged.hpp"
-#include "path/unjudged.hpp"
-#include "path/unjudged.hpp"
-#include "path/unjudged.hpp"
-#include "path/unjudged.hpp"
-#include "path/unjudged.hpp"
 #include "probe/round.hpp"
 
 namespace ecmp::model {
@@ -40,8 +34,8 @@ struct Flow : FlowCounters {
   FlowJitter jitter;
   KnownPath* path = nullptr;  ///< null: nobody answered yet, or there was no room for its path
   IpAddress source;
-  bool rests = false;                                    ///< it is not among the steady flows
-  bool measured = false;                                 ///< a round since it began, or forgot its path
+  bool rests = false;     ///< it is not among the steady flows
+  bool measured = false;  ///< a round since it began, or forgot its path
   Standing::OfFlow standing;
   bool refused = false;                                  ///< its path is not told
   std::uint32_t vacancies = 0;                           ///< of the registry when it was refused

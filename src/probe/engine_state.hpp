@@ -75,7 +75,7 @@ struct Flow {
   End* end = nullptr;  ///< null: the destination is not known to limit what it answers with
 
   std::uint8_t distance = 0;
-  FlowLength length;  ///< while there is no distance
+  FlowLength length;         ///< while there is no distance
   std::uint8_t longest = 0;  ///< before it grew shorter; see hold_distance()
   bool of_two_lengths = false;
   std::uint32_t longest_round = 0;
@@ -202,7 +202,7 @@ class Engine::State {
     LiveRound* round;
     LiveProbe* probe;
   };
-  std::vector<EndCandidate> candidates_;  ///< of end_candidates()
+  std::vector<EndCandidate> candidates_;     ///< of end_candidates()
   std::unordered_map<IpAddress, End> ends_;  ///< of destinations whose answers are ICMP errors
 
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
