@@ -209,6 +209,7 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
     LiveRound& round = *live;
     if (round.over()) continue;
     if (const auto due = round.due()) {
+      if (resets_.any() && due->at <= now) resets_.hurry(flow.number, now);
       if (resets_.next_due() <= now) send_resets(now);  // what ends a SYN leaves before the flow's next one
       if (due->at <= now && batch_.size() < maximum_) try_to_send(flow, round, *due, now);
     } else if (round.quiet() || round.deadline() <= now) {

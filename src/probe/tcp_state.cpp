@@ -48,6 +48,17 @@ void ResetWatch::end(std::uint32_t flow, std::uint32_t sequence, const IpAddress
   if (waiting_.size() < 2 * kMost) waiting_.push_front({flow, sequence, source, now});
 }
 
+void ResetWatch::hurry(std::uint32_t flow, Instant now) {
+  const Instant latest = now + kKernelsTime - kCaptureTime;
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    if (waiting_[i].flow != flow || waiting_[i].due > latest || waiting_[i].due <= now) continue;
+    Reset reset = waiting_[i];
+    reset.due = now;
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+    waiting_.push_front(reset);
+  }
+}
+
 void ResetWatch::seen(std::uint32_t flow, std::uint32_t sequence) {
   std::erase_if(waiting_, [&](const Reset& reset) { return reset.flow == flow && reset.sequence == sequence; });
 }

@@ -48,6 +48,8 @@ class ResetWatch {
  public:
   /// What the kernel needs is microseconds; the capture may show it a block of some milliseconds later.
   static constexpr Duration kKernelsTime = std::chrono::milliseconds(100);
+  /// Before that nobody is hurried.
+  static constexpr Duration kCaptureTime = std::chrono::milliseconds(20);
   /// Beyond so many the oldest is due at once.
   static constexpr std::size_t kMost = 8192;
 
@@ -61,6 +63,9 @@ class ResetWatch {
   void await(std::uint32_t flow, std::uint32_t sequence, const IpAddress& source, Instant now);
   /// One that is due at once: nobody else will send it.
   void end(std::uint32_t flow, std::uint32_t sequence, const IpAddress& source, Instant now);
+  /// The flow is about to send another SYN, which must not meet what the last one began: its RSTs are due now, unless
+  /// the kernel's may still be on its way through the capture.
+  void hurry(std::uint32_t flow, Instant now);
   /// The kernel's RST, or ours, has left.
   void seen(std::uint32_t flow, std::uint32_t sequence);
   /// The flows from `first` on are no more.

@@ -97,6 +97,19 @@ TEST_CASE("a RST is due when the kernel's was not seen to leave", "[probe][tcp]"
   CHECK_FALSE(watch.any());
 }
 
+TEST_CASE("a RST that waits for the kernel's leaves before the flow's next SYN", "[probe][tcp]") {
+  const Instant start{1000s};
+  ResetWatch watch;
+  watch.await(1, 100, {}, start);
+  watch.await(2, 200, {}, start + 1ms);
+  watch.hurry(2, start + 15ms);  // the kernel's may have left, and the capture not have told it yet
+  CHECK_FALSE(watch.take(start + 15ms));
+  watch.hurry(2, start + 30ms);
+  CHECK(watch.take(start + 30ms)->flow == 2);
+  CHECK_FALSE(watch.take(start + 30ms));
+  CHECK(watch.take(start + 100ms)->flow == 1);
+}
+
 TEST_CASE("RSTs that wait are bounded: the oldest is sent early", "[probe][tcp]") {
   ResetWatch watch;
   const Instant start{1000s};
