@@ -55,7 +55,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
-  if (plan.protocol == Protocol::udp) {
+  if (plan.protocol == Protocol::udp && options_.pace_destinations) {
     end = &ends_[plan.address];
     ++end->plans;
   }
@@ -304,6 +304,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                           .first = !flow.first_round_over,
                           .lost_streak = flow.lost_streak,
                           .suspected = flow.suspected,
+                          .suspicions = flow.suspicions,
                           .stamped = flow.stamped,
                           .anonymous = flow.anonymous,
                           .timeout = plan.timeout,
@@ -358,6 +359,10 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
     note_end(flow, round, now);
     if (round.end_to_end() == EndToEnd::reached) flow.lost_streak = 0;
     if (round.end_to_end() == EndToEnd::lost) ++flow.lost_streak;
+    flow.suspicions = round.suspected() == 0 ? std::uint8_t{0}
+                      : round.suspected() == flow.suspected
+                          ? static_cast<std::uint8_t>(std::min(flow.suspicions + 1, 100))
+                          : std::uint8_t{1};
     flow.suspected = round.suspected();
     flow.last_over = round.number();
     flow.last_answered.reset();

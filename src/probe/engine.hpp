@@ -74,6 +74,8 @@ struct EngineOptions {
   /// Ask responders that limit their ICMP errors only as often as they answer, see ResponderPacing. If not, every hop
   /// of every round is asked.
   bool adapt_to_responders = true;
+  /// The same for destinations whose answers are ICMP errors. If not, each round asks its destination.
+  bool pace_destinations = true;
 };
 
 /// The heart: decides which probe leaves when, takes in what was captured, closes probes, finishes rounds. Pure state

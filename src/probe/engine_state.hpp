@@ -86,6 +86,7 @@ struct Flow {
   bool stamped = false;      ///< its newest probe that was answered had been seen on its way out
   std::uint32_t lost_streak = 0;
   std::uint8_t suspected = 0;
+  std::uint8_t suspicions = 0;  ///< rounds in a row that suspected it
   AnswerPace syn_acks;
 
   std::vector<std::unique_ptr<LiveRound>> live;  ///< oldest first

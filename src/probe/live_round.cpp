@@ -249,14 +249,23 @@ EndToEnd LiveRound::trial_at(std::uint8_t distance) const {
   return fate(found == probes_.end() ? nullptr : &*found);
 }
 
-/// A quote that says how much TTL was left is not believed when the TTL that would have been enough was asked three
-/// times in vain: some boxes on the way leave the TTL as it is, or change the quote.
-std::uint8_t LiveRound::believed(const Evidence& evidence) const {
+/// A quote that says how much TTL was left is doubted when the TTL that would have been enough was asked again and
+/// again in vain: some boxes on the way leave the TTL as it is, or change the quote. It is disbelieved once so many
+/// rounds in a row have doubted it that chance does not explain it: with 30 % loss four lost probes come in one round
+/// of 120.
+bool LiveRound::disbelieves(const Evidence& evidence) {
+  constexpr std::uint8_t kDoubts = 3;
+  if (terms_.suspected == evidence.destination_any && terms_.suspicions >= kDoubts) return true;
+  suspected_ = evidence.destination_any;
+  return false;
+}
+
+std::uint8_t LiveRound::believed(const Evidence& evidence) {
   if (evidence.distance == evidence.destination_any) return evidence.distance;
   const auto in_vain = std::ranges::count_if(probes_, [&](const LiveProbe& probe) {
     return probe.hop.ttl == evidence.distance && probe.state == LiveProbe::State::timed_out;
   });
-  return in_vain > kAgain ? evidence.destination_any : evidence.distance;
+  return in_vain > kAgain && disbelieves(evidence) ? evidence.destination_any : evidence.distance;
 }
 
 bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
@@ -267,6 +276,7 @@ bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
     if (terms_.first && ask_again(1, beyond, now)) return false;
     if (terms_.first && ask_again(before, beyond, now, ProbeIdentity::kAttempts - 1)) return false;
     const std::uint8_t distance = believed(evidence);
+    if (suspected_ != 0) return finish(EndToEnd::undecided, distance);  // lost, or the quote is wrong
     // Whose answer of a service it was is known only where one probe after the other was sent, in later attempts.
     return finish(terms_.anonymous ? EndToEnd::undecided : trial_at(distance), distance);
   }
@@ -332,8 +342,11 @@ bool LiveRound::verify(const Evidence& evidence, Instant now) {
   }
   // The destination answered from beyond its distance only.
   if (evidence.quote_tells) {
-    const bool grown = evidence.distance > known;
-    return finish(grown ? EndToEnd::undecided : EndToEnd::lost, grown ? evidence.distance : known);
+    if (evidence.distance > known) return finish(EndToEnd::undecided, evidence.distance);
+    if (terms_.suspected != evidence.destination_any) return finish(EndToEnd::lost, known);
+    if (attempt_ + 1 < ProbeIdentity::kAttempts) return plan_verification(now);
+    // Lost, or the quote is wrong.
+    return finish(EndToEnd::undecided, disbelieves(evidence) ? evidence.destination_any : known);
   }
   if (attempt_ + 1 < ProbeIdentity::kAttempts) return plan_verification(now);
   // Four probes at the known distance went unanswered while others came back from beyond. With 10 % loss that happens
@@ -410,11 +423,16 @@ const LiveProbe* LiveRound::best(std::uint8_t ttl) const {
 HopResult LiveRound::hop_result(std::uint8_t ttl) const {
   const LiveProbe* probe = best(ttl);
   const bool answered = end_to_end_ == EndToEnd::reached || end_to_end_ == EndToEnd::undecided;
-  if (ttl == distance_ && answered && (probe == nullptr || !probe->destination)) {
+  // A first round that is lost may have found the destination all the same, by another probe than the one that counts:
+  // that says who is there, or the path would begin with somebody unknown at its end.
+  const bool found = end_to_end_ == EndToEnd::lost && terms_.distance == 0;
+  bool stands_in = false;
+  if (ttl == distance_ && (answered || found) && (probe == nullptr || !probe->destination)) {
     // The distance was read from a quote, or from an answer beyond: the nearest answer stands for it.
     for (const LiveProbe& candidate : probes_) {
       if (candidate.destination && (probe == nullptr || !probe->destination || candidate.hop.ttl < probe->hop.ttl)) {
         probe = &candidate;
+        stands_in = found;
       }
     }
   }
@@ -431,9 +449,10 @@ HopResult LiveRound::hop_result(std::uint8_t ttl) const {
     hop.outcome = HopOutcome::lost;
   } else {
     hop.outcome = probe->refused() ? HopOutcome::unreachable : HopOutcome::replied;
-    hop.again = probe->attempt > 0 && std::ranges::any_of(probes_, [&](const LiveProbe& other) {
-                  return other.hop.ttl == ttl && other.attempt == 0 && other.state == LiveProbe::State::timed_out;
-                });
+    hop.again =
+        stands_in || (probe->attempt > 0 && std::ranges::any_of(probes_, [&](const LiveProbe& other) {
+                        return other.hop.ttl == ttl && other.attempt == 0 && other.state == LiveProbe::State::timed_out;
+                      }));
   }
   return hop;
 }

@@ -43,6 +43,7 @@ struct RoundTerms {
   bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
   std::uint8_t suspected = 0;     ///< distance that the round before suspected, see LiveRound::suspected()
+  std::uint8_t suspicions = 0;    ///< rounds in a row that did
   bool stamped = false;           ///< the capture sees probes of this flow on their way out
   bool anonymous = false;         ///< the destination answers with datagrams that do not say which probe they answer
   Duration timeout{};
@@ -196,7 +197,8 @@ class LiveRound {
   bool finish(EndToEnd end_to_end, std::uint8_t distance);
   [[nodiscard]] EndToEnd fate(const LiveProbe* probe) const;
   [[nodiscard]] EndToEnd trial_at(std::uint8_t distance) const;
-  [[nodiscard]] std::uint8_t believed(const Evidence& evidence) const;
+  [[nodiscard]] std::uint8_t believed(const Evidence& evidence);
+  [[nodiscard]] bool disbelieves(const Evidence& evidence);
   bool plan_verification(Instant now);
   bool plan_sweep(std::uint8_t from, Instant now);
   LiveProbe& next_probe(const Due& next);

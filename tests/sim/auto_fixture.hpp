@@ -22,7 +22,7 @@ class AutoRun {
           std::uint16_t max_flows = 512, Duration interval = std::chrono::seconds(10))
       : network(scenario, seed),
         routes(network.address("agent")),
-        engine({.secret = {1, 2}}),
+        engine({.secret = {1, 2}, .adapt_to_responders = false}),
         tracing(config_of(network, terms, max_flows, interval), engine, routes,
                 {.round =
                      [this](const std::shared_ptr<const RoundRecord>& record) {

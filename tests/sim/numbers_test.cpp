@@ -96,7 +96,8 @@ TEST_CASE("window quantiles and jitter are those of the rounds", "[numbers]") {
     std::map<std::uint32_t, std::pair<Round, PathVerdict>> before;
     run.watch = [&](std::uint32_t flow, const Round& round, const PathVerdict& verdict) {
       const auto last = before.find(flow);
-      if (round.reached() && verdict.path != 0) {
+      const bool counts = round.end_to_end == EndToEnd::reached;
+      if (counts && verdict.path != 0) {
         const Duration rtt = round.hops.at(round.distance - 1u).rtt;
         rtts.push_back(rtt);
         if (last != before.end() && last->second.first.reached() && last->second.first.number + 1 == round.number &&

@@ -127,8 +127,19 @@ TEST_CASE("a quote that is wrong about the TTL is found out, and is no loss", "[
     return ttl == 4 ? kSilence : ttl < 4 ? kRouter : destination(ttl - 5 + 2);
   };
   const Outcome first = run(unknown(), network);
-  CHECK(first.round.end_to_end == EndToEnd::reached);
-  CHECK(first.round.distance == 5);
+  CHECK(first.round.end_to_end == EndToEnd::undecided);
+  CHECK(first.round.distance == 4);
+  RoundTerms terms = known(4);
+  terms.suspected = 5;
+  for (terms.suspicions = 1; terms.suspicions < 3; ++terms.suspicions) {
+    const Outcome doubted = run(terms, network);
+    CHECK(doubted.round.end_to_end == EndToEnd::undecided);
+    CHECK(doubted.round.distance == 4);
+  }
+  const Outcome found = run(terms, network);
+  CHECK(found.round.distance == 5);
+  const Outcome after = run(known(5), network);
+  CHECK(after.round.end_to_end == EndToEnd::reached);
 }
 
 TEST_CASE("the first probe to the destination is the one that counts, in every state of knowledge", "[probe][round]") {
