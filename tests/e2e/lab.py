@@ -286,7 +286,8 @@ class Fan:
     def _ask_routes(self, node, family, destination, source, protocol, port, flows):
         lines = []
         for sport, came in flows:
-            line = f"route get {destination} from {source}"
+            # A socket's IPv6 route is looked up before it has a source (ADR 24; test_reality_routing.py).
+            line = f"route get {destination}" + (f" from {source}" if came or family == 4 else "")
             if came:
                 line += f" iif {came}"
             line += f" ipproto {protocol if protocol != 'icmp' or family == 4 else 'ipv6-icmp'}"
