@@ -249,10 +249,8 @@ EndToEnd LiveRound::trial_at(std::uint8_t distance) const {
   return fate(found == probes_.end() ? nullptr : &*found);
 }
 
-/// A quote that says how much TTL was left is doubted when the TTL that would have been enough was asked again and
-/// again in vain: some boxes on the way leave the TTL as it is, or change the quote. It is disbelieved once so many
-/// rounds in a row have doubted it that chance does not explain it: with 30 % loss four lost probes come in one round
-/// of 120.
+/// A quote that says how much TTL was left is doubted when that TTL was asked again and again in vain: some boxes on
+/// the way leave the TTL as it is. It is disbelieved once so many rounds in a row have doubted it that it is no chance.
 bool LiveRound::disbelieves(const Evidence& evidence) {
   constexpr std::uint8_t kDoubts = 3;
   if (terms_.suspected == evidence.destination_any && terms_.suspicions >= kDoubts) return true;

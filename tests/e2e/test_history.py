@@ -44,6 +44,7 @@ timeout = "200ms"
 flows = {FLOWS}
 [limits]
 probes_per_second_per_responder = 100000
+adapt_to_responders = false
 [history]
 memory = "{memory}"
 directory = "{directory}"

@@ -115,7 +115,9 @@ class Ring final : public Transport {
 class Trace final : public RoundSink {
  public:
   explicit Trace(std::uint64_t seed, const char* scenario = "fan_4")
-      : network_(load_scenario(scenario), seed), ring(network_), engine({.secret = {1, 2}, .adapt_to_responders = false}) {
+      : network_(load_scenario(scenario), seed),
+        ring(network_),
+        engine({.secret = {1, 2}, .adapt_to_responders = false}) {
     DestinationPlan plan{.address = network_.address("dst"), .flows = 32, .interval = 1s, .timeout = 500ms};
     const auto first = engine.add(plan, network_.now());
     for (std::uint32_t i = 0; i < plan.flows; ++i)

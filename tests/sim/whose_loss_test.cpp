@@ -38,7 +38,8 @@ TEST_CASE("the last hop before a destination that never answers shows its loss",
     EngineRun run(scenario, seed, every_hop(protocol, 443));
     run.run(60s);
     HopCounters last;
-    for (const PathSnapshot& path : run.snapshot("talker")->paths) {
+    const auto told = run.snapshot("talker");
+    for (const PathSnapshot& path : told->paths) {
       for (const HopSnapshot& hop : path.hops) {
         if (hop.ttl != 3) continue;
         CHECK(hop.responder == run.network().address("r2"));

@@ -135,7 +135,8 @@ TEST_CASE("a probe that only asking again found answered counts as what became o
   round.hops[1].again = true;
   round.hops[1].missed = HopOutcome::silent;
   net.model.on_round(0, round);
-  const HopSnapshot& told = net.told()->paths.at(0).hops.at(1);
+  const auto snapshot = net.told();
+  const HopSnapshot& told = snapshot->paths.at(0).hops.at(1);
   CHECK(told.responder == address("b"));
   CHECK(told.counters.probes == 1);
   CHECK(told.counters.silences == 1);
