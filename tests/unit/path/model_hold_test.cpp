@@ -19,7 +19,8 @@ struct Counted {
 /// Of the path whose second hop is this one.
 Counted over(Measured& net, std::string_view second) {
   Counted sum;
-  for (const PathSnapshot& path : net.told()->paths) {
+  const auto told = net.told();
+  for (const PathSnapshot& path : told->paths) {
     const bool is = std::ranges::any_of(path.hops, [&](const HopSnapshot& hop) {
       return hop.ttl == 2 && hop.responder == round_builder::address(second);
     });
