@@ -74,7 +74,7 @@ def test_it_shows_every_branch_within_half_a_minute_and_leaves_nothing(release, 
         branches = {Fan._own(1, i)[4] for i in range(1, 5)}
 
         def all_branches():
-            paths = Metrics(get(port, "/metrics")).paths("lab-udp")
+            paths = Metrics(get(port, "/metrics")).paths("lab-tcp")
             return {path[1] for path in paths.values() if len(path) == 4} == branches
         eventually(all_branches, 30 - (time.monotonic() - begin), lambda: get(port, "/metrics"))
         for path in ("/", "/metrics", "/paths"):
