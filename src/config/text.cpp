@@ -114,7 +114,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 std::string without_secrets(std::string_view text) {
   // A bcrypt hash: "$2y$10$" and what it is made of.
   constexpr std::string_view kOfHashes = "$./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  std::string masked = masked_urls(text);
+  const std::string masked = masked_urls(text);
   std::string shown;
   std::string_view rest = masked;
   while (true) {

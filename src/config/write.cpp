@@ -36,7 +36,7 @@ std::string string(std::string_view text) {
 
 /// Where it is and how the exporter logs in, without what is secret.
 std::string http_source(const HttpSource& source) {
-  const std::string url = string(masked_url(source.url));
+  std::string url = string(masked_url(source.url));
   if (source.username.empty() && source.bearer_token_file.empty()) return url;
   std::string written = "{ url = " + url;
   if (!source.username.empty()) written += ", username = \"<secret>\"";

@@ -146,7 +146,7 @@ std::string open_failure(const std::string& what, int error_number) {
 
 std::optional<std::size_t> count_threads() {
   std::error_code error;
-  std::filesystem::directory_iterator tasks("/proc/self/task", error);
+  const std::filesystem::directory_iterator tasks("/proc/self/task", error);
   if (error) return std::nullopt;
   return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
 }

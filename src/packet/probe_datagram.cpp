@@ -147,11 +147,11 @@ ByteView write_reset(const ProbeDatagram& like, MutableBytes out) {
   const Family family = tuple.source.family();
   const std::size_t size = wire::ip_header(family) + wire::kTcpHeader;
   if (tuple.destination.family() != family || out.size() < size) return {};
-  ProbeDatagram reset{.tuple = tuple,
-                      .ttl = kUsualTtl,
-                      .dscp = like.dscp,
-                      .flow_label = like.flow_label,
-                      .total_size = static_cast<std::uint16_t>(size)};
+  const ProbeDatagram reset{.tuple = tuple,
+                            .ttl = kUsualTtl,
+                            .dscp = like.dscp,
+                            .flow_label = like.flow_label,
+                            .total_size = static_cast<std::uint16_t>(size)};
   const MutableBytes datagram = out.first(size);
   std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
   if (family == Family::ipv4) {

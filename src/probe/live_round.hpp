@@ -112,7 +112,8 @@ class LiveRound {
   /// Every probe of the round so far, in the order of sending.
   template <typename Visit>
   void each_probe(Visit visit) {
-    for (LiveProbe& probe : probes_)
+    // Visitors may change it.
+    for (LiveProbe& probe : probes_)  // NOLINT(misc-const-correctness)
       visit(probe);
   }
 
@@ -144,7 +145,7 @@ class LiveRound {
   /// The answers of this round, whoever they came from.
   template <typename Visit>
   void each_answered(Visit visit) {
-    for (LiveProbe& probe : probes_)
+    for (LiveProbe& probe : probes_)  // NOLINT(misc-const-correctness): as above
       if (probe.answered()) visit(probe);
   }
 
