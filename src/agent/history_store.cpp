@@ -46,6 +46,12 @@ WallTime civil_now() {
   return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
 }
 
+/// A number above all that an earlier run can have given: it counts from its own, by less than 2^20 a second.
+std::uint64_t above_earlier_runs() {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(civil_now().time_since_epoch()).count();
+  return static_cast<std::uint64_t>(seconds) << 20;
+}
+
 WallTime time_of(const StoredRound& round) {
   return round.record->wall(round.record->round.started);
 }
@@ -156,15 +162,11 @@ Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Options options) {
     store->fail(unusable->error);
     store->close();
     // Whatever stands there once it can be read: these numbers are above.
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(civil_now().time_since_epoch()).count();
-    store->first_round_ = store->first_event_ = static_cast<std::uint64_t>(seconds) << 20;
+    store->first_round_ = store->first_event_ = above_earlier_runs();
   } else {
     // Above what a newest file may hold that cannot be read.
-    const auto unknown = static_cast<std::uint64_t>(
-                             std::chrono::duration_cast<std::chrono::seconds>(civil_now().time_since_epoch()).count())
-                         << 20;
-    const auto first_of = [unknown](const HistoryFiles& files) {
-      return files.end_known() ? files.end() : std::max(files.end(), unknown);
+    const auto first_of = [](const HistoryFiles& files) {
+      return files.end_known() ? files.end() : std::max(files.end(), above_earlier_runs());
     };
     store->first_round_ = first_of(store->rounds_);
     store->first_event_ = first_of(store->events_);
