@@ -1,8 +1,11 @@
 """A running ecmp_exporter, seen from outside: its files, its process, what it serves."""
 import collections
+import contextlib
 import http.client
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -177,12 +180,18 @@ def strict(arguments):
     return [*([] if any(a.startswith("--sandbox=") for a in arguments) else ["--sandbox=kill"]), *arguments]
 
 
+# Below the ports that sockets get by themselves (net.ipv4.ip_local_port_range begins at 32768), and a new one each time:
+# what is free now is then free still when the program that it is for listens on it.
+LISTENING_PORTS = itertools.cycle(random.sample(range(20000, 32000), 12000))
+
+
 def free_port(namespace=None):
     import socket
     def ask():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
+        for port in LISTENING_PORTS:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
     if namespace and os.path.exists(os.path.join(NETNS_DIRECTORY, namespace)):
         with entered(namespace):
             return ask()
