@@ -167,7 +167,7 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
   asn_.watch(first_config_->dns.asn_database);
   // Once and for all: to set another filter whenever somebody asks could lose replies of the steady tracing.
   for (const OneOffPorts& ports : one_off_.ports())
-    transport_->keep_ports(ports.protocol, ports.first, ports.count);
+    if (ports.spread || ports.count > 0) routes_.keep_ports(ports.kept);
 }
 
 OneOffTraces::Outputs Agent::State::one_off_outputs() {

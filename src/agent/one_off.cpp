@@ -75,8 +75,8 @@ std::vector<OneOffPorts> choose_one_off_ports(const config::Config& config) {
   std::vector<PortRun> taken;
   taken.reserve(config.destinations.size());
   for (const config::Destination& destination : config.destinations) {
-    taken.push_back(
-        {destination.protocol, destination.source_port, std::uint32_t{destination.source_port} + destination.flows});
+    if (const auto first = destination.source_port)
+      taken.push_back({destination.protocol, *first, std::uint32_t{*first} + destination.flows});
   }
   // Ten thousand destinations mostly have the same few runs.
   const auto key = [](const PortRun& run) { return std::tuple(run.protocol, run.first, run.end); };
@@ -86,11 +86,14 @@ std::vector<OneOffPorts> choose_one_off_ports(const config::Config& config) {
   std::vector<OneOffPorts> ports;
   for (const config::Module& module : config.modules) {
     const Protocol protocol = module.probe.protocol;
-    OneOffPorts chosen{.protocol = protocol, .flows = module.probe.flows};
+    OneOffPorts chosen{.kept = kept_ports(module.probe), .flows = module.probe.flows};
     const std::uint32_t count = std::uint32_t{module.probe.flows} * config.one_off.max_concurrent;
-    if (const auto first = free_run(taken, protocol, module.probe.source_port, count)) {
+    if (!module.probe.source_port) {
+      chosen.spread = true;
+    } else if (const auto first = free_run(taken, protocol, *module.probe.source_port, count)) {
       chosen.first = static_cast<std::uint16_t>(*first);
       chosen.count = static_cast<std::uint16_t>(count);
+      chosen.kept.source_ports = {chosen.first, static_cast<std::uint16_t>(*first + count - 1)};
       taken.push_back({protocol, *first, *first + count});
     }
     ports.push_back(chosen);
@@ -166,7 +169,7 @@ void OneOffTraces::on_round(const Round& round) {
   if (done == trace->module.rounds) return;  // quicker than the others
   if (++done == trace->module.rounds) --trace->flows_left;
   trace->model->on_round(index, round, wall(round.started));
-  std::string line = fmt::format("flow {}, round {}: ", trace->facts->first_source_port + index, done);
+  std::string line = fmt::format("flow {}, round {}: ", trace->facts->source_ports[index], done);
   if (round.reached() && round.distance >= 1 && round.distance <= round.hops.size()) {
     line += fmt::format("reached at TTL {} in {}", round.distance, milliseconds(round.hops[round.distance - 1u].rtt));
   } else {
@@ -233,10 +236,18 @@ void OneOffTraces::choose_address(Trace& trace, const HostAnswer& answer, Instan
 /// In its slot's ports or, should somebody have them, those of another slot.
 std::optional<std::uint32_t> OneOffTraces::add(Trace& trace, DestinationPlan& plan, Instant now) {
   const OneOffPorts& ports = ports_[trace.request.module];
+  if (ports.spread) {
+    const PortOrder order(ports.kept.source_ports, trace.module.name + "/" + trace.request.host, plan.protocol,
+                          plan.port);
+    auto free = engine_.free_ports(order, plan.address, plan.protocol, plan.port, plan.flows);
+    if (free.size() < plan.flows) return std::nullopt;
+    plan.source_ports = SourcePorts(std::move(free));
+    return engine_.add(plan, now);
+  }
   if (ports.count == 0) return std::nullopt;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const std::size_t slot = (trace.slot + i) % slots_.size();
-    plan.first_source_port = static_cast<std::uint16_t>(ports.first + slot * ports.flows);
+    plan.source_ports = static_cast<std::uint16_t>(ports.first + slot * ports.flows);
     if (const auto first = engine_.add(plan, now)) return first;
   }
   return std::nullopt;
@@ -271,7 +282,7 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
   facts->address = address;
   facts->protocol = probe.protocol;
   facts->port = probe.protocol == Protocol::icmp ? std::uint16_t{0} : probe.port;
-  facts->first_source_port = plan.first_source_port;
+  facts->source_ports = plan.source_ports;
   facts->flows = probe.flows;
   facts->interval = interval;
   trace.facts = facts;
@@ -282,8 +293,8 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
   trace.rounds.assign(probe.flows, 0);
   trace.flows_left = probe.flows;
   trace.say(now,
-            fmt::format("tracing {}: {} rounds of {} flows, one each {}, source ports from {}", address.to_string(),
-                        trace.module.rounds, probe.flows, milliseconds(interval), plan.first_source_port));
+            fmt::format("tracing {}: {} rounds of {} flows, one each {}, the first from port {}", address.to_string(),
+                        trace.module.rounds, probe.flows, milliseconds(interval), plan.source_ports[0]));
   const RouteWish wish = wish_of(probe);
   bool routed = false;
   for (std::uint32_t flow = *first; flow < *first + probe.flows; ++flow) {

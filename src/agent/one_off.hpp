@@ -17,17 +17,19 @@
 
 namespace ecmp {
 
-/// Source ports that one-off traces of a module use, one run of them for each that may be under way at once.
+/// Source ports that one-off traces of a module use: of a block whatever nobody has, or one run of consecutive ones for
+/// each that may be under way at once.
 struct OneOffPorts {
-  Protocol protocol = Protocol::udp;
-  std::uint16_t first = 0;
+  PortsToKeep kept;
+  bool spread = false;      ///< over the block of `kept`
+  std::uint16_t first = 0;  ///< of the runs
   std::uint16_t flows = 0;
   std::uint16_t count = 0;  ///< from `first` on, those of all slots; 0: there was no room
 };
 
-/// Chooses the ports of every module: from its source_port on, where no configured destination and no other module of
-/// the protocol has any of them. So neither a one-off trace nor an address that a name gets later can take the 5-tuple
-/// of a steady flow.
+/// Chooses the ports of every module. Of one with source_port: from there on, where no configured destination and no
+/// other module of the protocol has consecutive ones. So neither a one-off trace nor an address that a name gets later
+/// can take the 5-tuple of a steady flow.
 std::vector<OneOffPorts> choose_one_off_ports(const config::Config& config);
 
 /// Whether an address may be traced for somebody who asks: a unicast one of an allowed network.

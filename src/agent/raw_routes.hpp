@@ -19,11 +19,11 @@ class RawRoutes : public Routes {
   }
   [[nodiscard]] SendError error(std::uint32_t flow) const override { return transport_.route_error(flow); }
   void remove_flow(std::uint32_t flow) override { transport_.remove_flow(flow); }
-  void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) override {
-    transport_.keep_ports(protocol, first, count);
+  void keep_ports(const PortsToKeep& ports) override {
+    transport_.keep_ports(ports.protocol, ports.destination_port, ports.source_ports);
   }
-  void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) override {
-    transport_.drop_ports(protocol, first, count);
+  void drop_ports(const PortsToKeep& ports) override {
+    transport_.drop_ports(ports.protocol, ports.destination_port, ports.source_ports);
   }
 
  private:

@@ -7,6 +7,7 @@
 #include "base/ip_address.hpp"
 #include "config/config.hpp"
 #include "packet/five_tuple.hpp"
+#include "packet/source_ports.hpp"
 #include "probe/transport.hpp"
 
 namespace ecmp {
@@ -23,6 +24,14 @@ RouteWish wish_of(const config::Destination& destination);
 
 /// Why nothing can be sent to an address, for people.
 std::string why_unroutable(SendError error, const RouteWish& wish, const IpAddress& destination);
+/// What flows that are not there yet will have in their headers.
+struct PortsToKeep {
+  Protocol protocol = Protocol::udp;
+  std::uint16_t destination_port = 0;  ///< 0 for ICMP
+  PortBlock source_ports;              ///< ICMP: identifiers
+
+  friend bool operator==(const PortsToKeep&, const PortsToKeep&) = default;
+};
 
 /// Whoever knows the host's routes. Kept apart from the transport, so that what uses it runs on a simulated one.
 class Routes {
@@ -39,14 +48,10 @@ class Routes {
     return SendError::no_route;
   }
 
-  /// Flows with these source ports (ICMP: identifiers) may come and go from now on, and nobody else's replies are to be
-  /// lost by that; until drop_ports() takes it back.
-  virtual void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
-    static_cast<void>(protocol), static_cast<void>(first), static_cast<void>(count);
-  }
-  virtual void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
-    static_cast<void>(protocol), static_cast<void>(first), static_cast<void>(count);
-  }
+  /// Flows with these ports may come and go from now on, and nobody else's replies are to be lost by that; until
+  /// drop_ports() takes it back.
+  virtual void keep_ports(const PortsToKeep& ports) { static_cast<void>(ports); }
+  virtual void drop_ports(const PortsToKeep& ports) { static_cast<void>(ports); }
 };
 
 }  // namespace ecmp

@@ -146,7 +146,7 @@ std::shared_ptr<const DestinationFacts> facts_of(const TraceRequest& request) {
   facts->address = request.address.value_or(IpAddress());
   facts->protocol = request.protocol;
   facts->port = request.port;
-  facts->first_source_port = request.source_port;
+  facts->source_ports = ports_of(TraceSession::destination_of(request), facts->name);
   facts->flows = request.flows;
   return facts;
 }

@@ -203,10 +203,12 @@ void read_flows(const Given& given, TraceRequest& request) {
                                fmt::format("--max-flows: expected a whole number from 1 to {}", kMostFlows))
                 : given.number(name, request.flows, 1, kMostFlows, range);
   const std::string ports = "source port+parallel probes must be below 65535";
-  const std::int64_t first = given.number("source-port", request.source_port, 1, 65535, ports);
-  if (first + flows >= 65535) wrong(ports);
+  if (given.has("source-port")) {
+    const std::int64_t first = given.number("source-port", 1, 1, 65535, ports);
+    if (first + flows >= 65535) wrong(ports);
+    request.source_port = static_cast<std::uint16_t>(first);
+  }
   request.flows = static_cast<std::uint16_t>(flows);
-  request.source_port = static_cast<std::uint16_t>(first);
   if (given.has("max-ttl") && given.text("max-ttl") == "0") wrong("maximum TTL must be at least 1");
   request.max_ttl = static_cast<std::uint8_t>(
       given.number("max-ttl", request.max_ttl, 1, 255, "maximum TTL must be between 0 and 255"));

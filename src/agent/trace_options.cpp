@@ -17,8 +17,10 @@ constexpr std::array kOptions = {
     TraceOption{probes, '6', "ipv6", "", TraceValue::none, "", "", "Use the IPv6 address of a name"},
     TraceOption{probes, 'p', "dest-port", "PORT", TraceValue::port, "", "443 for TCP, 33434 for UDP",
                 "Destination port of all probes; 0 stands for the default"},
-    TraceOption{probes, 's', "source-port", "PORT", TraceValue::port, "", "50000",
-                "Source port of the first flow; flow k has PORT+k"},
+    TraceOption{
+        probes, 's', "source-port", "PORT", TraceValue::port, "", "",
+        "Source port of the first flow; flow k has PORT+k. Without it the flows have ports that are spread over "
+        "32768 to 49151, the same ones each time for a destination, protocol and port"},
     TraceOption{probes, 'P', "parallel-probes", "N", TraceValue::number, "", "5",
                 "Flows: each has a source port of its own, so that equal-cost routers keep it on one path"},
     TraceOption{probes, 0, "flows", "N|auto", TraceValue::words, "auto", "",

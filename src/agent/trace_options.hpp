@@ -46,8 +46,8 @@ struct TraceRequest {
   std::optional<IpAddress> address;  ///< when host is one
   config::FamilyChoice family = config::FamilyChoice::any;
   Protocol protocol = Protocol::tcp;
-  std::uint16_t port = 443;  ///< 0 for ICMP
-  std::uint16_t source_port = 50000;
+  std::uint16_t port = 443;                     ///< 0 for ICMP
+  std::optional<std::uint16_t> source_port;     ///< of the first flow; else ports are spread as the exporter does
   std::uint16_t flows = 5;                      ///< with `auto_flows` the most that are asked
   std::optional<config::AutoFlows> auto_flows;  ///< they are found by themselves
   std::uint8_t max_ttl = 30;

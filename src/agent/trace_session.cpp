@@ -45,23 +45,27 @@ TraceSession::~TraceSession() {
   if (thread_.joinable()) thread_.join();
 }
 
+config::Destination TraceSession::destination_of(const TraceRequest& request) {
+  return {.name = request.host,
+          .host = request.host,
+          .address = request.address,
+          .protocol = request.protocol,
+          .family = request.family,
+          .port = request.port,
+          .flows = request.flows,
+          .auto_flows = request.auto_flows,
+          .source_port = request.source_port,
+          .source_address = request.source_address,
+          .interface = request.interface,
+          .fwmark = request.fwmark,
+          .interval = request.interval,
+          .timeout = request.timeout,
+          .max_ttl = request.max_ttl};
+}
+
 config::Config TraceSession::config_of(const TraceRequest& request) {
   config::Config config;
-  config.destinations.push_back({.name = request.host,
-                                 .host = request.host,
-                                 .address = request.address,
-                                 .protocol = request.protocol,
-                                 .family = request.family,
-                                 .port = request.port,
-                                 .flows = request.flows,
-                                 .auto_flows = request.auto_flows,
-                                 .source_port = request.source_port,
-                                 .source_address = request.source_address,
-                                 .interface = request.interface,
-                                 .fwmark = request.fwmark,
-                                 .interval = request.interval,
-                                 .timeout = request.timeout,
-                                 .max_ttl = request.max_ttl});
+  config.destinations.push_back(destination_of(request));
   return config;
 }
 

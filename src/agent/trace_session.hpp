@@ -41,6 +41,9 @@ class TraceSession {
   /// The destination as it was at the end; null if it never had an address. Only after rounds() was closed.
   [[nodiscard]] std::shared_ptr<const DestinationSnapshot> snapshot() const;
 
+  /// What the request asks for, as a configuration says it.
+  static config::Destination destination_of(const TraceRequest& request);
+
  private:
   static config::Config config_of(const TraceRequest& request);
   Tracing::Outputs outputs();

@@ -48,11 +48,24 @@ bool is_traceable(const IpAddress& address) {
 
 }  // namespace
 
+SourcePorts ports_of(const config::Destination& destination, std::string_view name) {
+  if (destination.source_port) return *destination.source_port;
+  return {PortOrder(destination.source_ports, name, destination.protocol, destination.port), destination.flows};
+}
+
+PortsToKeep kept_ports(const config::Destination& destination) {
+  PortBlock block = destination.source_ports;
+  if (const auto first = destination.source_port)
+    block = {*first, static_cast<std::uint16_t>(*first + destination.flows - 1)};
+  const std::uint16_t port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
+  return {.protocol = destination.protocol, .destination_port = port, .source_ports = block};
+}
+
 void tell_of(DestinationFacts& facts, const config::Destination& destination) {
   facts.host = destination.host;
   facts.protocol = destination.protocol;
   facts.port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
-  facts.first_source_port = destination.source_port;
+  facts.source_ports = ports_of(destination, facts.name);
   facts.flows = destination.flows;
   facts.steady = first_steady(destination);
   facts.interval = destination.interval;
@@ -127,19 +140,29 @@ void Tracing::begin(Configured& configured, Instant now) {
   if (!configured.is_name()) begin(*configured.traced.front(), *configured.destination.address, now);
 }
 
+/// Those of the destination's order that no flow of another one to the same address has.
+SourcePorts Tracing::free_ports(const config::Destination& destination, const DestinationFacts& facts) const {
+  if (destination.source_port) return *destination.source_port;
+  const PortOrder order(destination.source_ports, facts.name, destination.protocol, destination.port);
+  auto ports = engine_.free_ports(order, facts.address, destination.protocol, destination.port, destination.flows);
+  if (ports.size() < destination.flows) return ports_of(destination, facts.name);  // which the engine refuses
+  return SourcePorts(std::move(ports));
+}
+
 /// The address is a copy: it may come from the facts that are replaced here.
 void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   const config::Destination& destination = traced.configured.destination;
   auto facts = std::make_shared<DestinationFacts>(*traced.facts);
   facts->address = address;
   facts->steady = first_steady(destination);
+  facts->source_ports = free_ports(destination, *facts);
   traced.facts = std::move(facts);
   traced.model.set_facts(traced.facts, wall(now));
   traced.changed = true;
   DestinationPlan plan{.address = address,
                        .protocol = destination.protocol,
                        .port = destination.port,
-                       .first_source_port = destination.source_port,
+                       .source_ports = traced.facts->source_ports,
                        .flows = destination.flows,
                        .interval = destination.interval,
                        .timeout = destination.timeout,
@@ -226,7 +249,7 @@ void Tracing::on_round(const Round& round) {
   if (traced.searching != nullptr) record->search = traced.searching->progress;
   record->destination = traced.facts;
   record->flow_index = index;
-  record->source_port = static_cast<std::uint16_t>(traced.facts->first_source_port + index);
+  record->source_port = traced.facts->source_ports[index];
   record->source = traced.sources[index];
   record->round = round;
   record->wall_offset = wall_offset_;

@@ -19,6 +19,12 @@
 
 namespace ecmp {
 
+/// The source ports of a destination of this name, before any other destination is looked at.
+SourcePorts ports_of(const config::Destination& destination, std::string_view name);
+
+/// All ports that flows of it may ever have.
+PortsToKeep kept_ports(const config::Destination& destination);
+
 /// What the addresses of a name were found to be.
 struct HostAnswer {
   std::string host;
@@ -93,6 +99,7 @@ class Tracing : public RoundSink {
   Traced& make(Configured& configured, std::string name);
   void introduce(Traced& traced, Instant now);
   void begin(Configured& configured, Instant now);
+  [[nodiscard]] SourcePorts free_ports(const config::Destination& destination, const DestinationFacts& facts) const;
   void begin(Traced& traced, IpAddress address, Instant now);
   void end(Traced& traced);
   void drop(Traced& traced);

@@ -57,14 +57,14 @@ void Tracing::begin_searching(Traced& traced, Instant now) {
   traced.searching->progress = std::make_shared<const SearchProgress>(SearchProgress{.searching = true});
   traced.model.set_search(traced.searching->progress);
   automatic_.push_back(&traced);
-  routes_.keep_ports(destination.protocol, destination.source_port, destination.flows);
+  traced.searching->kept = kept_ports(destination);
+  routes_.keep_ports(traced.searching->kept);
 }
 
-/// The configuration may be another by now: the facts are still those that it began with.
+/// The configuration may be another by now: the ports are still those that it began with.
 void Tracing::end_searching(Traced& traced) {
   if (traced.searching == nullptr) return;
-  const FiveTuple first = engine_.tuple(*traced.first_flow);
-  routes_.drop_ports(first.protocol, first.source_port, static_cast<std::uint16_t>(traced.routed.size()));
+  routes_.drop_ports(traced.searching->kept);
   std::erase(automatic_, &traced);
   std::erase(running_, &traced);
   traced.searching.reset();

@@ -45,6 +45,7 @@ struct Tracing::Searching {
   bool again = false;                                      ///< paths changed while a search was running
   std::vector<std::shared_ptr<const RoundRecord>> newest;  ///< of the steady flows, by flow index
   std::shared_ptr<const SearchProgress> progress;
+  PortsToKeep kept;  ///< as the transport was told
 };
 
 /// A destination of the configuration.

@@ -15,6 +15,7 @@
 #include "base/time.hpp"
 #include "config/networks.hpp"
 #include "packet/five_tuple.hpp"
+#include "packet/source_ports.hpp"
 
 namespace ecmp::config {
 
@@ -40,10 +41,11 @@ struct Destination {
 
   Protocol protocol = Protocol::udp;
   FamilyChoice family = FamilyChoice::any;
-  std::uint16_t port = 33434;           ///< 0 for ICMP
-  std::uint16_t flows = 16;             ///< with `auto_flows` the most that are asked for paths: max_flows
-  std::optional<AutoFlows> auto_flows;  ///< `flows = "auto"`
-  std::uint16_t source_port = 50000;
+  std::uint16_t port = 33434;                ///< 0 for ICMP
+  std::uint16_t flows = 16;                  ///< with `auto_flows` the most that are asked for paths: max_flows
+  std::optional<AutoFlows> auto_flows;       ///< `flows = "auto"`
+  std::optional<std::uint16_t> source_port;  ///< set: flow i has source_port + i
+  PortBlock source_ports;                    ///< else flows take ports of this block, see PortOrder
   std::optional<IpAddress> source_address;
   std::string interface;
   std::uint32_t fwmark = 0;  ///< routes are those of packets with this mark

@@ -42,7 +42,7 @@ void check_names(const std::vector<PlacedDestination>& destinations, Problems& p
 }
 
 std::uint32_t last_port(const Destination& destination) {
-  return std::uint32_t{destination.source_port} + destination.flows - 1;
+  return std::uint32_t{*destination.source_port} + destination.flows - 1;
 }
 
 using Pair = std::pair<const PlacedDestination*, const PlacedDestination*>;
@@ -52,7 +52,7 @@ void report_overlap(Pair pair, Problems& problems) {
   auto [first, second] = pair;
   const auto& a = first->destination;
   const auto& b = second->destination;
-  const std::uint32_t from = std::max(a.source_port, b.source_port);
+  const std::uint32_t from = std::max(*a.source_port, *b.source_port);
   const std::uint32_t to = std::min(last_port(a), last_port(b));
   const std::string_view noun = b.protocol == Protocol::icmp ? "identifiers" : "source ports";
   problems.add(second->ports_where,
@@ -63,13 +63,13 @@ void report_overlap(Pair pair, Problems& problems) {
 }
 
 /// Sweeps over source ports: whoever begins before the end of all that began earlier, overlaps. Each destination is
-/// told at most once for a family, however many are in its way.
+/// told at most once for a family, however many are in its way. Flows that take ports of a block step round others.
 void check_source_ports(const std::vector<PlacedDestination>& destinations, Problems& problems) {
   std::set<Pair> told;
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     std::map<std::pair<Protocol, std::string>, std::vector<const PlacedDestination*>> groups;
     for (const PlacedDestination& each : destinations) {
-      if (each.identity_known && may_be(each.destination, family))
+      if (each.identity_known && each.destination.source_port && may_be(each.destination, family))
         groups[{each.destination.protocol, same_host(each.destination)}].push_back(&each);
     }
     for (auto& [host, group] : groups) {
@@ -77,7 +77,7 @@ void check_source_ports(const std::vector<PlacedDestination>& destinations, Prob
       std::ranges::sort(group, {}, [](const auto* each) { return std::pair(each->destination.source_port, each); });
       const PlacedDestination* widest = group.front();
       for (std::size_t i = 1; i < group.size(); ++i) {
-        if (group[i]->destination.source_port <= last_port(widest->destination) &&
+        if (*group[i]->destination.source_port <= last_port(widest->destination) &&
             told.insert(std::minmax(widest, group[i])).second)
           report_overlap(std::minmax(widest, group[i]), problems);
         if (last_port(group[i]->destination) > last_port(widest->destination)) widest = group[i];

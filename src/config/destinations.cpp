@@ -162,7 +162,8 @@ class DestinationReader {
       fill(search.min_flows_per_path, own_.min_flows_per_path, defaults_.min_flows_per_path);
       fill(search.rediscover, own_.rediscover, defaults_.rediscover);
     }
-    fill(to.source_port, own_.source_port, defaults_.source_port);
+    if (const auto& first = first_port_of(own_, defaults_)) to.source_port = static_cast<std::uint16_t>(first->value);
+    fill(to.source_ports, own_.source_ports, defaults_.source_ports);
     fill(to.interval, own_.interval, defaults_.interval);
     fill(to.timeout, own_.timeout, defaults_.timeout);
     fill(to.max_ttl, own_.max_ttl, defaults_.max_ttl);
@@ -185,7 +186,8 @@ class DestinationReader {
     } else if (own_.flows) {
       out_.ports_where = own_.flows->where;
     }
-    const bool inherits_broken = defaults_.identity_broken && !(own_.protocol && own_.flows && own_.source_port);
+    const bool inherits_broken =
+        defaults_.identity_broken && !(own_.protocol && own_.flows && (own_.source_port || own_.source_ports));
     out_.identity_known = host_.has_value() && !own_.identity_broken && !inherits_broken;
   }
 

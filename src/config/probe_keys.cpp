@@ -32,6 +32,7 @@ constexpr Range<std::int64_t> kPacketSize{38, 9000, "a whole number of bytes fro
 constexpr Range<std::int64_t> kDscp{0, 63, "a whole number from 0 to 63"};
 constexpr Range<std::int64_t> kConfirmRounds{1, 100, "a whole number from 1 to 100"};
 constexpr std::string_view kSourceAddress = "an IPv4 or IPv6 address of this host, or \"\"";
+constexpr std::string_view kSourcePorts = "a range of ports from 1 to 65535, such as \"32768-49151\"";
 constexpr std::string_view kInterface = "the name of a network interface, of at most 127 characters, or \"\"";
 constexpr Range<std::int64_t> kMark{0, 4294967295, "a whole number from 0 to 4294967295, such as 7 or 0x7"};
 
@@ -79,6 +80,21 @@ std::optional<Setting<std::optional<IpAddress>>> read_source_address(TableReader
   return std::nullopt;
 }
 
+std::optional<Setting<PortBlock>> read_source_ports(TableReader& reader) {
+  const auto text = reader.string("source_ports", kSourcePorts);
+  if (!text) return std::nullopt;
+  PortBlock block;
+  const char* const end = text->value.data() + text->value.size();
+  const auto [dash, wrong_first] = std::from_chars(text->value.data(), end, block.first);
+  if (wrong_first == std::errc{} && dash != end && *dash == '-') {
+    const auto [stopped, wrong_last] = std::from_chars(dash + 1, end, block.last);
+    if (wrong_last == std::errc{} && stopped == end && block.first >= 1 && block.first <= block.last)
+      return Setting<PortBlock>{block, text->where, text->text};
+  }
+  reader.refuse("source_ports", *text, fmt::format("expected {}", kSourcePorts));
+  return std::nullopt;
+}
+
 /// What Linux takes for a name (dev_valid_name() of the kernel) or, longer, for an alternative name of an interface.
 bool is_interface_name(std::string_view name) {
   constexpr std::string_view kForbidden = "/: \t\n\v\f\r";
@@ -113,6 +129,7 @@ DestinationDefaults::DestinationDefaults(const ProbeKeys& keys) : keys_(keys) {
   own(keys_.min_flows_per_path);
   own(keys_.rediscover);
   own(keys_.source_port);
+  own(keys_.source_ports);
   own(keys_.source_address);
   own(keys_.interface);
   own(keys_.fwmark);
@@ -149,6 +166,7 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.min_flows_per_path = reader.integer("min_flows_per_path", kPerPath);
   keys.rediscover = reader.duration("rediscover", kRediscover);
   keys.source_port = reader.integer("source_port", kPort);
+  keys.source_ports = read_source_ports(reader);
   keys.source_address = read_source_address(reader);
   keys.interface = read_interface(reader);
   keys.fwmark = reader.integer("fwmark", kMark);
@@ -158,8 +176,8 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.packet_size = reader.integer("packet_size", kPacketSize);
   keys.dscp = reader.integer("dscp", kDscp);
   keys.confirm_rounds = reader.integer("confirm_rounds", kConfirmRounds);
-  keys.identity_broken =
-      reader.broken("protocol") || reader.broken("flows") || reader.broken("max_flows") || reader.broken("source_port");
+  keys.identity_broken = reader.broken("protocol") || reader.broken("flows") || reader.broken("max_flows") ||
+                         reader.broken("source_port") || reader.broken("source_ports");
   return keys;
 }
 
@@ -171,18 +189,51 @@ std::int64_t flows_of(const ProbeKeys& own, const ProbeKeys& defaults, const Lim
   return most ? most->value : std::min<std::int64_t>(kUsualMaxFlows, limits.max_flows_per_destination);
 }
 
-void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems) {
-  const Destination standard;
-  if (own.source_port || own.flows || own.max_flows) {
-    const auto first = own.source_port ? own.source_port : defaults.source_port;
-    const std::int64_t last = (first ? first->value : standard.source_port) + flows_of(own, defaults, limits) - 1;
-    if (last > 65535 && !own.identity_broken && !defaults.identity_broken) {
-      const auto& guilty = own.source_port ? own.source_port : own.max_flows ? own.max_flows : own.flows;
-      const std::string_view key = own.source_port ? "source_port" : own.max_flows ? "max_flows" : "flows";
-      problems.add_value(key, guilty->where, guilty->text,
-                         fmt::format("the source ports of the flows run up to {}, past 65535", last));
-    }
+const std::optional<Setting<std::int64_t>>& first_port_of(const ProbeKeys& own, const ProbeKeys& defaults) {
+  // The two exclude each other, so whoever sets one here does not want the other from [probe].
+  return own.source_port || own.source_ports ? own.source_port : defaults.source_port;
+}
+
+namespace {
+
+void check_ports(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems) {
+  if (own.source_port && own.source_ports) {
+    problems.add(std::max(own.source_port->where, own.source_ports->where),
+                 fmt::format("source_port = {} and source_ports = {}: only one of them can be set",
+                             own.source_port->text, own.source_ports->text));
+    return;
   }
+  if (!own.source_port && !own.source_ports && !own.flows && !own.max_flows) return;
+  if (own.identity_broken || defaults.identity_broken) return;
+  const std::int64_t flows = flows_of(own, defaults, limits);
+  const auto refuse = [&](const std::string& what) {
+    const auto& count = own.max_flows ? own.max_flows : own.flows;
+    if (own.source_port) {
+      problems.add_value("source_port", own.source_port->where, own.source_port->text, what);
+    } else if (own.source_ports) {
+      problems.add_value("source_ports", own.source_ports->where, own.source_ports->text, what);
+    } else {
+      problems.add_value(own.max_flows ? "max_flows" : "flows", count->where, count->text, what);
+    }
+  };
+  if (const auto& first = first_port_of(own, defaults)) {
+    const std::int64_t last = first->value + flows - 1;
+    if (last > 65535) refuse(fmt::format("the source ports of the flows run up to {}, past 65535", last));
+    return;
+  }
+  const auto& given = own.source_ports ? own.source_ports : defaults.source_ports;
+  const PortBlock block = given ? given->value : PortBlock();
+  if (flows > block.size()) {
+    refuse(fmt::format("{} flows need as many source ports, and source_ports = \"{}-{}\" are {}", flows, block.first,
+                       block.last, block.size()));
+  }
+}
+
+}  // namespace
+
+void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems) {
+  check_ports(own, defaults, limits, problems);
+  const Destination standard;
 
   if (own.timeout || own.interval) {
     const auto interval = own.interval ? own.interval : defaults.interval;

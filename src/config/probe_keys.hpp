@@ -28,6 +28,7 @@ struct ProbeKeys {
   std::optional<Setting<std::int64_t>> min_flows_per_path;
   std::optional<Setting<Duration>> rediscover;
   std::optional<Setting<std::int64_t>> source_port;
+  std::optional<Setting<PortBlock>> source_ports;
   std::optional<Setting<std::optional<IpAddress>>> source_address;  ///< of nullopt: written as ""
   std::optional<Setting<std::string>> interface;
   std::optional<Setting<std::int64_t>> fwmark;
@@ -37,7 +38,8 @@ struct ProbeKeys {
   std::optional<Setting<std::int64_t>> packet_size;
   std::optional<Setting<std::int64_t>> dscp;
   std::optional<Setting<std::int64_t>> confirm_rounds;
-  bool identity_broken = false;  ///< protocol, flows or source_port was wrong: do not judge overlaps by the default
+  bool identity_broken =
+      false;  ///< protocol, flows, source_port or source_ports was wrong: do not judge overlaps by the default
 };
 
 /// The keys of [probe], for destinations that stand in other texts: it holds what it shows of the first one.
@@ -63,6 +65,9 @@ std::string place_of(const Setting<T>& setting) {
 
 /// Reads and checks them one by one. The keys of the table that are not among them are left to the caller.
 ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits);
+
+/// The first source port that these keys and the defaults give, of flows that have consecutive ones.
+const std::optional<Setting<std::int64_t>>& first_port_of(const ProbeKeys& own, const ProbeKeys& defaults);
 
 /// How many flows a destination has, as these keys and the defaults say; with "auto", how many it may ask.
 std::int64_t flows_of(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits);

@@ -22,7 +22,7 @@ class PortsInUse {
  public:
   /// Whoever has one of these ports; null, and they are its own now.
   const Found* take(const Found& wanted) {
-    const std::uint32_t first = wanted.destination.source_port;
+    const std::uint32_t first = *wanted.destination.source_port;
     const std::uint32_t last = first + wanted.destination.flows - 1;
     const auto after = ranges_.upper_bound(last);
     if (after != ranges_.begin()) {
@@ -33,7 +33,7 @@ class PortsInUse {
     return nullptr;
   }
 
-  void give_back(const Found& taken) { ranges_.erase(taken.destination.source_port); }
+  void give_back(const Found& taken) { ranges_.erase(*taken.destination.source_port); }
 
  private:
   std::map<std::uint32_t, const Found*> ranges_;
@@ -51,6 +51,7 @@ class Selector {
     const auto [same, is_new] = names_.emplace(wanted.destination.name, &wanted);
     if (!is_new) return Obstacle{LeftOut::duplicate, same->second};
     const Destination& destination = wanted.destination;
+    if (!destination.source_port) return std::nullopt;
     PortsInUse* taken = nullptr;
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       if (!may_be(destination, family)) continue;

@@ -174,7 +174,13 @@ void write_probe_keys(Writer& out, const Destination& destination, const Destina
   } else {
     out.unless(standard.flows, "flows", destination.flows, destination.flows);
   }
-  out.unless(standard.source_port, "source_port", destination.source_port, destination.source_port);
+  if (destination.source_port) {
+    out.key("source_port", *destination.source_port);
+  } else {
+    const auto [first, last] = destination.source_ports;
+    out.unless(standard.source_ports, "source_ports", destination.source_ports,
+               string(fmt::format("{}-{}", first, last)));
+  }
   if (destination.source_address) out.key("source_address", string(destination.source_address->to_string()));
   out.unless(standard.interface, "interface", destination.interface, string(destination.interface));
   out.unless(standard.fwmark, "fwmark", destination.fwmark, destination.fwmark);

@@ -55,24 +55,55 @@ std::string when(const std::string& guard, const std::string& inside) {
 
 }  // namespace
 
-std::string build_filter(const PortRanges& ranges) {
-  const auto& udp = ranges[static_cast<std::size_t>(Protocol::udp)];
-  const auto& tcp = ranges[static_cast<std::size_t>(Protocol::tcp)];
-  const auto& icmp = ranges[static_cast<std::size_t>(Protocol::icmp)];
+namespace {
 
-  const auto ports = [](const std::string& guard, const std::string& source, const std::string& destination,
-                        const std::vector<PortRange>& wanted) {
-    if (wanted.empty()) return std::string();
-    return when(guard, any_of({in_ranges(source, wanted), in_ranges(destination, wanted)}));
-  };
+/// What stands where in a datagram of one family.
+struct Transport {
+  std::string source, destination;  ///< ports
+  std::string flags;                ///< of TCP
+  std::string no_payload;           ///< of TCP: true where nothing follows its header
+};
+
+Transport transport_of(Family family) {
+  if (family == Family::ipv4) {
+    return {field(kV4, 0), field(kV4, 2), "ip[((ip[0] & 0xf) << 2) + 13]",
+            "ip[2:2] - ((ip[0] & 0xf) << 2) = (ip[((ip[0] & 0xf) << 2) + 12] & 0xf0) >> 2"};
+  }
+  return {v6_field(0), v6_field(2), "ip6[53]", "ip6[4:2] = (ip6[52] & 0xf0) >> 2"};
+}
+
+/// Our probes and what answers them. Of TCP a probe is a SYN, and so is nothing else that leaves here for a while; what
+/// answers is SYN and ACK, RST, or an ACK without data, which a host sends for a connection that it has already
+/// (RFC 5961 section 4). So what connections of the host carry does not pass.
+std::string between(const std::string& guard, Family family, Protocol protocol, const WantedPorts& ports) {
+  const auto& own = ports.own[static_cast<std::size_t>(protocol)];
+  const auto& remote = ports.remote[static_cast<std::size_t>(protocol)];
+  if (own.empty() || remote.empty()) return "";
+  const Transport at = transport_of(family);
+  std::string from_us = in_ranges(at.source, own) + " and " + in_ranges(at.destination, remote);
+  std::string to_us = in_ranges(at.destination, own) + " and " + in_ranges(at.source, remote);
+  if (protocol == Protocol::tcp) {
+    from_us = fmt::format("({0} & 0x12 = 2 or {0} & 4 != 0) and {1}", at.flags, from_us);
+    to_us = fmt::format("({0} & 6 != 0 or ({0} & 0x17 = 0x10 and {1})) and {2}", at.flags, at.no_payload, to_us);
+  }
+  return when(guard, any_of({"(" + from_us + ")", "(" + to_us + ")"}));
+}
+
+}  // namespace
+
+std::string build_filter(const WantedPorts& ports) {
+  const auto& udp = ports.own[static_cast<std::size_t>(Protocol::udp)];
+  const auto& tcp = ports.own[static_cast<std::size_t>(Protocol::tcp)];
+  const auto& icmp = ports.own[static_cast<std::size_t>(Protocol::icmp)];
+
   const auto one = [](const std::string& guard, const std::string& value, const std::vector<PortRange>& wanted) {
     return wanted.empty() ? std::string() : when(guard, in_ranges(value, wanted));
   };
 
   // A fragment that is not the first has no ports. ("icmp[...]" excludes them by itself.)
   const std::string v4_transport =
-      when("ip[6:2] & 0x1fff = 0", any_of({ports("ip[9] = 17", field(kV4, 0), field(kV4, 2), udp),
-                                           ports("ip[9] = 6", field(kV4, 0), field(kV4, 2), tcp)}));
+      when("ip[6:2] & 0x1fff = 0", any_of({between("ip[9] = 17", Family::ipv4, Protocol::udp, ports),
+                                           between("ip[9] = 6", Family::ipv4, Protocol::tcp, ports)}));
   const std::string v4_echo = when("icmp", one("(icmp[0] = 0 or icmp[0] = 8)", "icmp[4:2]", icmp));
   // Destination unreachable, time exceeded, parameter problem; the quoted protocol stands at 9 of its IP header.
   const std::string v4_error =
@@ -82,8 +113,8 @@ std::string build_filter(const PortRanges& ranges) {
 
   // Offsets from the IPv6 header: next header at 6; behind it, at 40, the transport. A quote begins at 48.
   const std::string v6 = any_of({
-      ports("ip6[6] = 17", v6_field(0), v6_field(2), udp),
-      ports("ip6[6] = 6", v6_field(0), v6_field(2), tcp),
+      between("ip6[6] = 17", Family::ipv6, Protocol::udp, ports),
+      between("ip6[6] = 6", Family::ipv6, Protocol::tcp, ports),
       when("ip6[6] = 58", one("(ip6[40] = 128 or ip6[40] = 129)", v6_field(4), icmp)),
       when("ip6[6] = 58 and ip6[40] >= 1 and ip6[40] <= 4",
            any_of({one("ip6[54] = 17", v6_quote_field(0), udp), one("ip6[54] = 6", v6_quote_field(0), tcp),
@@ -120,24 +151,82 @@ std::vector<PortRange> coarsen(std::vector<PortRange> ranges, std::size_t maximu
   return merged;
 }
 
-void PortCensus::remove(Protocol protocol, std::uint16_t port) {
-  auto& ports = of(protocol);
-  const auto found = ports.find(port);
-  if (found != ports.end() && --found->second == 0) ports.erase(found);
+namespace {
+
+/// Ports beyond a few are taken by the thousand, so that the filter stays the same when one comes or goes.
+constexpr std::uint32_t kCoarse = 1024;
+
+template <typename Key>
+void take_one(std::map<Key, std::uint32_t>& counts, const Key& key) {
+  const auto found = counts.find(key);
+  if (found != counts.end() && --found->second == 0) counts.erase(found);
 }
 
-PortRanges PortCensus::ranges() const {
-  PortRanges result;
-  for (std::size_t i = 0; i < ports_.size(); ++i) {
-    std::vector<PortRange> runs;
-    for (const auto& [port, count] : ports_[i]) {
-      if (!runs.empty() && runs.back().last + 1 == port) {
-        runs.back().last = port;
-      } else {
-        runs.push_back({port, port});
-      }
+/// Sorted ranges of which some touch or overlap.
+std::vector<PortRange> joined(std::vector<PortRange> ranges) {
+  std::ranges::sort(ranges, {}, &PortRange::first);
+  std::vector<PortRange> runs;
+  for (const PortRange& range : ranges) {
+    if (!runs.empty() && std::uint32_t{runs.back().last} + 1 >= range.first) {
+      runs.back().last = std::max(runs.back().last, range.last);
+    } else {
+      runs.push_back(range);
     }
-    result[i] = coarsen(std::move(runs), kMaximumRanges);
+  }
+  return runs;
+}
+
+std::vector<PortRange> few(std::vector<PortRange> ranges) {
+  ranges = joined(std::move(ranges));
+  if (ranges.size() <= kMaximumRanges) return ranges;
+  for (PortRange& range : ranges) {
+    range.first = static_cast<std::uint16_t>(range.first / kCoarse * kCoarse);
+    range.last = static_cast<std::uint16_t>(range.last / kCoarse * kCoarse + (kCoarse - 1));
+  }
+  return coarsen(joined(std::move(ranges)), kMaximumRanges);
+}
+
+}  // namespace
+
+void PortCensus::add(Protocol protocol, std::uint16_t source_port, std::uint16_t destination_port) {
+  ++of(protocol).own[source_port];
+  if (protocol != Protocol::icmp) ++of(protocol).remote[destination_port];
+}
+
+void PortCensus::remove(Protocol protocol, std::uint16_t source_port, std::uint16_t destination_port) {
+  take_one(of(protocol).own, source_port);
+  if (protocol != Protocol::icmp) take_one(of(protocol).remote, destination_port);
+}
+
+void PortCensus::add_block(Protocol protocol, const PortBlock& source_ports, std::uint16_t destination_port) {
+  ++of(protocol).blocks[{source_ports.first, source_ports.last}];
+  if (protocol != Protocol::icmp) ++of(protocol).remote[destination_port];
+}
+
+void PortCensus::remove_block(Protocol protocol, const PortBlock& source_ports, std::uint16_t destination_port) {
+  take_one(of(protocol).blocks, std::pair(source_ports.first, source_ports.last));
+  if (protocol != Protocol::icmp) take_one(of(protocol).remote, destination_port);
+}
+
+bool PortCensus::contains(Protocol protocol, std::uint16_t source_port) const {
+  const OfProtocol& ports = ports_[static_cast<std::size_t>(protocol)];
+  return ports.own.contains(source_port) || std::ranges::any_of(ports.blocks, [&](const auto& each) {
+           return each.first.first <= source_port && source_port <= each.first.second;
+         });
+}
+
+WantedPorts PortCensus::wanted() const {
+  WantedPorts result;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    std::vector<PortRange> own, remote;
+    for (const auto& [block, count] : ports_[i].blocks)
+      own.push_back({block.first, block.second});
+    for (const auto& [port, count] : ports_[i].own)
+      own.push_back({port, port});
+    for (const auto& [port, count] : ports_[i].remote)
+      remote.push_back({port, port});
+    result.own[i] = few(std::move(own));
+    result.remote[i] = few(std::move(remote));
   }
   return result;
 }

@@ -112,29 +112,39 @@ Result<NetlinkSocket> NetlinkSocket::open(std::span<const unsigned> groups) {
   return NetlinkSocket(std::move(descriptor));
 }
 
-int NetlinkSocket::request(NetlinkRequest& request, const NetlinkSink& sink) {
+Result<NetlinkSocket> NetlinkSocket::open_diagnostics() {
+  FileDescriptor descriptor(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!descriptor.valid()) return Error{std::string("cannot ask the kernel for sockets (netlink): ") + strerror(errno)};
+  return NetlinkSocket(std::move(descriptor));
+}
+
+int NetlinkSocket::begin(NetlinkRequest& request) {
   const ByteView bytes = request.finish(++sequence_);
-  if (::send(descriptor_.get(), bytes.data(), bytes.size(), 0) < 0) return errno;
-  // The kernel answers inside send(): nothing below waits, except for the next part of a dump, made inside recv().
-  for (;;) {
-    const ssize_t size = ::recv(descriptor_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-    if (size < 0) {
-      if (errno == EINTR) continue;
-      return errno;
+  return ::send(descriptor_.get(), bytes.data(), bytes.size(), 0) < 0 ? errno : 0;
+}
+
+/// The kernel answers inside send(): nothing here waits, except for the next part of a dump, made inside recv().
+std::optional<int> NetlinkSocket::next(const NetlinkSink& sink) {
+  const ssize_t size = ::recv(descriptor_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+  if (size < 0) return errno == EINTR ? std::optional<int>() : errno;
+  std::optional<int> end;
+  each_message(ByteView(buffer_).first(static_cast<std::size_t>(size)), [&](const nlmsghdr& header, ByteView body) {
+    if (header.nlmsg_seq != sequence_) return true;  // of an earlier request that was given up
+    if (header.nlmsg_type == NLMSG_ERROR || header.nlmsg_type == NLMSG_DONE) {
+      end = error_number(body);
+      return false;
     }
-    std::optional<int> end;
-    each_message(ByteView(buffer_).first(static_cast<std::size_t>(size)), [&](const nlmsghdr& header, ByteView body) {
-      if (header.nlmsg_seq != sequence_) return true;  // of an earlier request that was given up
-      if (header.nlmsg_type == NLMSG_ERROR || header.nlmsg_type == NLMSG_DONE) {
-        end = error_number(body);
-        return false;
-      }
-      sink({header.nlmsg_type, body});
-      if ((header.nlmsg_flags & NLM_F_MULTI) == 0) end = 0;
-      return !end;
-    });
-    if (end) return *end;
-  }
+    sink({header.nlmsg_type, body});
+    if ((header.nlmsg_flags & NLM_F_MULTI) == 0) end = 0;
+    return !end;
+  });
+  return end;
+}
+
+int NetlinkSocket::request(NetlinkRequest& request, const NetlinkSink& sink) {
+  if (const int error = begin(request); error != 0) return error;
+  for (;;)
+    if (const auto end = next(sink)) return *end;
 }
 
 bool NetlinkSocket::drain(const NetlinkSink& sink, std::size_t maximum) {

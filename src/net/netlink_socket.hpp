@@ -66,14 +66,23 @@ std::optional<IpAddress> attribute_address(ByteView value);
 
 using NetlinkSink = std::function<void(const NetlinkMessage&)>;
 
-/// A NETLINK_ROUTE socket: either for requests, or subscribed to notifications. Needs no privilege.
+/// A NETLINK_ROUTE socket: either for requests, or subscribed to notifications; or one that lists sockets. Needs no
+/// privilege.
 class NetlinkSocket {
  public:
   /// `groups`: RTNLGRP_* to subscribe to; those this kernel does not know are left out.
   static Result<NetlinkSocket> open(std::span<const unsigned> groups = {});
 
+  /// A NETLINK_SOCK_DIAG socket (man 7 sock_diag).
+  static Result<NetlinkSocket> open_diagnostics();
+
   /// Sends a request, hands all messages of the answer (a dump's too) to `sink`; returns 0 or an errno.
   int request(NetlinkRequest& request, const NetlinkSink& sink);
+
+  /// The same in parts: begin() sends it and returns 0 or an errno, next() hands over the messages of one datagram and
+  /// returns how it ended once it is over.
+  int begin(NetlinkRequest& request);
+  std::optional<int> next(const NetlinkSink& sink);
 
   /// Hands over the notifications that have arrived, at most `maximum` datagrams. False if some were lost since the
   /// socket's buffer overflowed.

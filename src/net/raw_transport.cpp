@@ -14,6 +14,7 @@
 #include "net/loopback_direction.hpp"
 #include "net/neighbour_table.hpp"
 #include "net/packet_sender.hpp"
+#include "net/port_holders.hpp"
 #include "net/raw_sender.hpp"
 #include "net/repeated_frames.hpp"
 #include "net/send_failure.hpp"
@@ -65,13 +66,13 @@ ClockSample sample_clocks() {
 
 class RawTransport::State {
  public:
-  State(Capture capture, PacketSender packets, RawSender raw, std::array<NetlinkSocket, 4> sockets,
+  State(Capture capture, PacketSender packets, RawSender raw, std::array<NetlinkSocket, 4> sockets, PortHolders holders,
         FileDescriptor wake);
 
   std::optional<IpAddress> add_flow(std::uint32_t flow, const FlowSpec& spec);
   void remove_flow(std::uint32_t flow);
-  void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
-  void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
+  void keep_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports);
+  void drop_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports);
   void send(std::span<Outgoing> batch);
   void receive(Instant deadline, CaptureSink& sink);
   void wake();
@@ -102,10 +103,11 @@ class RawTransport::State {
   NetlinkSocket notifications_, requests_;
   RouteLookup lookup_;
   NeighbourTable neighbours_;
+  PortHolders holders_;
   FileDescriptor wake_;
 
   PortCensus ports_;
-  PortRanges filtered_;  ///< what the installed filter lets pass
+  WantedPorts filtered_;  ///< what the installed filter lets pass
   bool filter_outdated_ = false;
   bool unread_ = false;  ///< the capture had more than kCapturesPerCall
   RepeatedFrames repeated_;
@@ -118,7 +120,7 @@ class RawTransport::State {
 };
 
 RawTransport::State::State(Capture capture, PacketSender packets, RawSender raw, std::array<NetlinkSocket, 4> sockets,
-                           FileDescriptor wake)
+                           PortHolders holders, FileDescriptor wake)
     : routes([this](const FlowSpec& spec) -> RouteAnswer {
         ++counters_.route_lookups;
         const auto query = query_of(spec);
@@ -133,6 +135,7 @@ RawTransport::State::State(Capture capture, PacketSender packets, RawSender raw,
       requests_(std::move(sockets[1])),
       lookup_(std::move(sockets[2])),
       neighbours_(std::move(sockets[3])),
+      holders_(std::move(holders)),
       wake_(std::move(wake)) {
   links.load(requests_);
 }
@@ -153,9 +156,12 @@ std::optional<RouteQuery> RawTransport::State::query_of(const FlowSpec& spec) co
 
 std::optional<IpAddress> RawTransport::State::add_flow(std::uint32_t flow, const FlowSpec& spec) {
   remove_flow(flow);
-  ports_.add(spec.tuple.protocol, spec.tuple.source_port);
+  ports_.add(spec.tuple.protocol, spec.tuple.source_port, spec.tuple.destination_port);
   filter_outdated_ = true;
   FlowRoute& added = routes.add(flow, spec);
+  FiveTuple tuple = spec.tuple;
+  tuple.source = added.error == SendError::none ? added.route.source : IpAddress();
+  holders_.add(flow, tuple);
   if (added.error != SendError::none) return std::nullopt;
   // Already now: the kernel has the neighbour's address when the first probe is due.
   if (!added.route.local) resolve(added);
@@ -165,26 +171,26 @@ std::optional<IpAddress> RawTransport::State::add_flow(std::uint32_t flow, const
 void RawTransport::State::remove_flow(std::uint32_t flow) {
   const auto removed = routes.remove(flow);
   if (!removed) return;
-  ports_.remove(removed->tuple.protocol, removed->tuple.source_port);
+  holders_.remove(flow, removed->tuple);
+  ports_.remove(removed->tuple.protocol, removed->tuple.source_port, removed->tuple.destination_port);
   filter_outdated_ = true;
 }
 
-void RawTransport::State::keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
-  for (std::uint32_t i = 0; i < count; ++i)
-    ports_.add(protocol, static_cast<std::uint16_t>(first + i));
+void RawTransport::State::keep_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports) {
+  ports_.add_block(protocol, source_ports, destination_port);
   filter_outdated_ = true;
 }
 
 void RawTransport::State::install_filter() {
   if (!filter_outdated_) return;
   filter_outdated_ = false;
-  PortRanges ranges = ports_.ranges();
-  if (ranges == filtered_) return;
-  if (!capture_.set_filter(build_filter(ranges))) {
+  WantedPorts wanted = ports_.wanted();
+  if (wanted == filtered_) return;
+  if (!capture_.set_filter(build_filter(wanted))) {
     ++counters_.filter_failures;
     return;
   }
-  filtered_ = std::move(ranges);
+  filtered_ = std::move(wanted);
 }
 
 void RawTransport::State::send(std::span<Outgoing> batch) {
@@ -198,8 +204,10 @@ void RawTransport::State::send(std::span<Outgoing> batch) {
 
 void RawTransport::State::send_one(Outgoing& datagram) {
   FlowRoute* flow = datagram.bytes.size() < 20 ? nullptr : routes.find(datagram.flow);
-  if (!flow || flow->error != SendError::none) {
-    datagram.error = flow ? flow->error : SendError::no_route;
+  if (!flow || flow->error != SendError::none || holders_.held(datagram.flow)) {
+    datagram.error = !flow                            ? SendError::no_route
+                     : flow->error != SendError::none ? flow->error
+                                                      : SendError::port_in_use;
     datagram.at = monotonic_now();
     return;
   }
@@ -215,9 +223,8 @@ void RawTransport::State::send_one(Outgoing& datagram) {
   }
 }
 
-void RawTransport::State::drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
-  for (std::uint32_t i = 0; i < count; ++i)
-    ports_.remove(protocol, static_cast<std::uint16_t>(first + i));
+void RawTransport::State::drop_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports) {
+  ports_.remove_block(protocol, source_ports, destination_port);
   filter_outdated_ = true;
 }
 
@@ -357,6 +364,10 @@ void RawTransport::State::receive(Instant deadline, CaptureSink& sink) {
   const Instant now = monotonic_now();
   routes.refresh(now);
   check_neighbours(now);
+  holders_.refresh(now, [this](std::uint32_t flow) {
+    const FlowRoute* const found = routes.find(flow);
+    return found != nullptr && found->error == SendError::none ? found->route.source : IpAddress();
+  });
   if (now >= next_forget_) {
     neighbours_.forget_unused();
     next_forget_ = now + kForgetEvery;
@@ -365,7 +376,7 @@ void RawTransport::State::receive(Instant deadline, CaptureSink& sink) {
   const bool listening = now >= capture_pause_;
   std::array<pollfd, 3> ready = {pollfd{notifications_.descriptor(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0},
                                  pollfd{listening ? capture_.descriptor() : -1, POLLIN, 0}};
-  Instant until = std::min(deadline, routes.next_refresh());
+  Instant until = std::min({deadline, routes.next_refresh(), holders_.next_refresh()});
   if (routes.size() != 0) until = std::min(until, now + kLongestWait);
   if (unread_) until = now;
   const Duration wait = std::max(until - now, Duration{});
@@ -390,6 +401,7 @@ RawTransportCounters RawTransport::State::counters() {
   const CaptureStatistics statistics = capture_.statistics();
   counters_.captured = statistics.received;
   counters_.clock_steps = clock.steps();
+  counters_.socket_list_failures = holders_.failures();
   RawTransportCounters told = counters_;
   told.capture_dropped = statistics.dropped;
   return told;
@@ -409,24 +421,26 @@ Result<std::unique_ptr<RawTransport>> RawTransport::open(const CaptureOptions& o
   auto links = NetlinkSocket::open(), routes = NetlinkSocket::open(), neighbours = NetlinkSocket::open();
   for (const auto* socket : {&notifications, &links, &routes, &neighbours})
     if (!*socket) return Error{socket->error()};
+  auto holders = PortHolders::open();
+  if (!holders) return Error{holders.error()};
   FileDescriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.valid()) return Error{std::string("cannot open an eventfd: ") + strerror(errno)};
   return std::unique_ptr<RawTransport>(new RawTransport(std::make_unique<State>(
       std::move(*capture), std::move(*packets), std::move(*raw),
       std::array{std::move(*notifications), std::move(*links), std::move(*routes), std::move(*neighbours)},
-      std::move(wake))));
+      std::move(*holders), std::move(wake))));
 }
 
 std::optional<IpAddress> RawTransport::add_flow(std::uint32_t flow, const FlowSpec& spec) {
   return state_->add_flow(flow, spec);
 }
 
-void RawTransport::keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
-  state_->keep_ports(protocol, first, count);
+void RawTransport::keep_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports) {
+  state_->keep_ports(protocol, destination_port, source_ports);
 }
 
-void RawTransport::drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count) {
-  state_->drop_ports(protocol, first, count);
+void RawTransport::drop_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports) {
+  state_->drop_ports(protocol, destination_port, source_ports);
 }
 
 void RawTransport::remove_flow(std::uint32_t flow) {

@@ -8,6 +8,7 @@
 #include "base/result.hpp"
 #include "net/capture.hpp"
 #include "net/route_table.hpp"
+#include "packet/source_ports.hpp"
 #include "probe/transport.hpp"
 
 namespace ecmp::net {
@@ -20,8 +21,9 @@ struct RawTransportCounters {
   std::uint64_t sent_raw = 0;           ///< probes sent by raw sockets (those, and to this host itself)
   std::uint64_t neighbour_checks = 0;   ///< echo requests that made the kernel verify a neighbour
   std::uint64_t route_lookups = 0;
-  std::uint64_t clock_steps = 0;      ///< times that the wall clock was set
-  std::uint64_t filter_failures = 0;  ///< capture filters the kernel or libpcap refused
+  std::uint64_t clock_steps = 0;           ///< times that the wall clock was set
+  std::uint64_t socket_list_failures = 0;  ///< lists of the host's sockets that the kernel did not give
+  std::uint64_t filter_failures = 0;       ///< capture filters the kernel or libpcap refused
 };
 
 /// The Transport of production: packet sockets out, libpcap in, routes and neighbours by netlink. One thread uses it,
@@ -39,9 +41,9 @@ class RawTransport : public Transport {
 
   /// Lets replies to these source ports pass from now on, whether there are flows or not: flows that come and go with
   /// them do not change the capture's filter. `count` of 0 is none.
-  void keep_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
+  void keep_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports);
   /// Takes back what keep_ports() said.
-  void drop_ports(Protocol protocol, std::uint16_t first, std::uint16_t count);
+  void drop_ports(Protocol protocol, std::uint16_t destination_port, const PortBlock& source_ports);
 
   /// The flows whose source address changed since the last call; unspecified: no route any more.
   std::vector<SourceChange> take_source_changes();

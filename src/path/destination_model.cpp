@@ -22,7 +22,7 @@ void DestinationModel::State::begin(WallTime now) {
 void DestinationModel::State::set_facts(std::shared_ptr<const DestinationFacts> facts, WallTime now) {
   if (!model::same_flows(*facts_, *facts)) {
     forget_paths();
-    if (facts_->first_source_port != facts->first_source_port) {
+    if (!facts_->source_ports.agrees(facts->source_ports)) {
       for (std::size_t i = 0; i < flows_.size(); ++i) {
         lay_aside(i);
         flows_[i] = Flow();
@@ -370,9 +370,9 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   told->flows.reserve(flows_.size());
   std::vector<const FlowView*> views;
   Standing standing;
-  std::uint16_t source_port = facts_->first_source_port;
-  for (const Flow& flow : flows_) {
-    const std::uint16_t port = source_port++;
+  for (std::size_t i = 0; i < flows_.size(); ++i) {
+    const Flow& flow = flows_[i];
+    const std::uint16_t port = facts_->source_ports[i];
     if (flow.rests) continue;
     told->flows.push_back({port, flow.source, flow.probes, flow.replies, flow.unjudged,
                            flow.path != nullptr ? flow.path->id : 0, flow.path != nullptr ? flow.path->ordinal : 0,
@@ -386,7 +386,10 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   if (std::exchange(views_changed_, false)) coverage_ = coverage_of(views);
   told->coverage = coverage_;
   told->search = search_;
-  if (search_ != nullptr && search_->paths > 0) told->coverage = search_->coverage;
+  if (search_ != nullptr && search_->paths > 0) {
+    told->coverage.reset();
+    if (search_->coverage >= 0) told->coverage = search_->coverage;
+  }
   const RoundPlace place = place_of(now, now);
   told->paths.reserve(registry_.paths().size());
   for (const std::unique_ptr<KnownPath>& path : registry_.paths()) {

@@ -6,6 +6,13 @@
 
 namespace ecmp {
 
+namespace {
+
+/// Less than any chance.
+constexpr double kUnknownCoverage = -1;
+
+}  // namespace
+
 bool FlowGraph::Node::hides_silent() const {
   if (open.size() < 2) return false;  // a single one has lost its answers by chance
   // Those that told lost so many of their answers; a flow is open by chance if all of its were lost.
@@ -111,6 +118,9 @@ std::uint32_t FlowGraph::dividing() const {
 
 double FlowGraph::coverage(double p_min) const {
   if (nodes_.size() < 2) return 0;
+  // Where a router never answers nobody knows how many of them there are: no number of flows is evidence of it.
+  const auto answers_nothing = [](const Node& node) { return node.width() == 1 && node.next[0] == Trail::kNobody; };
+  if (std::ranges::any_of(nodes_, answers_nothing)) return kUnknownCoverage;
   double nothing_hidden = 1;
   double worst = 0;
   for (const Node& node : nodes_) {

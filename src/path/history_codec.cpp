@@ -83,7 +83,14 @@ std::uint64_t HistoryEncoder::facts(const std::shared_ptr<const DestinationFacts
   to.address(facts->address);
   to.byte(static_cast<std::uint8_t>(facts->protocol));
   to.number(facts->port);
-  to.number(facts->first_source_port);
+  // 0 is the port of no flow: it says that the ports follow one by one.
+  const auto ports = facts->source_ports.list();
+  to.number(ports.empty() ? facts->source_ports[0] : 0u);
+  if (ports.empty() ? facts->source_ports[0] == 0 : true) {
+    to.number(ports.size());
+    for (const std::uint16_t port : ports)
+      to.number(port);
+  }
   to.number(facts->flows);
   to.byte(facts->steady != nullptr ? 1 : 0);
   if (facts->steady != nullptr) {

@@ -24,7 +24,7 @@ constexpr std::size_t kMostBatchBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostBatchItems = 4096;
 
 /// What the batches of this program look like. A reader reads its own version and all before it.
-constexpr std::uint8_t kHistoryVersion = 1;
+constexpr std::uint8_t kHistoryVersion = 2;
 
 class HistoryEncoder {
  public:

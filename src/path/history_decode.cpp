@@ -208,7 +208,14 @@ void Batch::facts(CompactReader& in) {
   facts->address = in.address();
   facts->protocol = choice(in, Protocol::icmp);
   facts->port = port(in);
-  facts->first_source_port = port(in);
+  if (const std::uint16_t first = port(in); first != 0) {
+    facts->source_ports = first;
+  } else {
+    std::vector<std::uint16_t> ports(in.count());
+    for (std::uint16_t& each : ports)
+      each = port(in);
+    if (!ports.empty()) facts->source_ports = SourcePorts(std::move(ports));
+  }
   facts->flows = port(in);
   if (in.byte() != 0) {
     auto steady = std::make_shared<std::vector<std::uint16_t>>(in.count());

@@ -103,7 +103,7 @@ void Localisation::on_round(const RoundRecord& record) {
   Destination& destination = destinations_[record.destination->name];
   if (destination.facts != record.destination) {
     const bool same = destination.facts != nullptr && destination.facts->address == record.destination->address &&
-                      destination.facts->first_source_port == record.destination->first_source_port &&
+                      destination.facts->source_ports.agrees(record.destination->source_ports) &&
                       destination.facts->protocol == record.destination->protocol;
     if (!same) destination = {};
     destination.facts = record.destination;

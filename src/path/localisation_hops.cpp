@@ -118,7 +118,7 @@ void Localisation::add_witnesses(const Map& map, const Crossings& collapsed, con
                                  LinkVerdict& verdict) {
   const auto witness = [&](std::uint32_t row) {
     const RowOrigin& origin = map.origins[row];
-    const auto port = static_cast<std::uint16_t>(origin.destination->facts->first_source_port + origin.flow);
+    const auto port = origin.destination->facts->source_ports[origin.flow];
     return WitnessFlow{origin.destination->facts, port, collapsed.row(row).probes, collapsed.row(row).losses};
   };
   std::set<std::uint32_t> over;
@@ -148,7 +148,7 @@ void Localisation::add_witnesses(const Map& map, const Crossings& collapsed, con
       std::uint64_t probes = 0;
       for (const Cell& cell : cells)
         probes += cell.probes;
-      const auto port = static_cast<std::uint16_t>(destination->facts->first_source_port + flow);
+      const auto port = destination->facts->source_ports[flow];
       verdict.not_reproduced_by.push_back({destination->facts, port, probes, 0});
       break;
     }

@@ -48,7 +48,7 @@ constexpr std::size_t kMostHeld = 64;
 
 inline bool same_flows(const DestinationFacts& a, const DestinationFacts& b) {
   return a.address == b.address && a.protocol == b.protocol && a.port == b.port &&
-         a.first_source_port == b.first_source_port;
+         a.source_ports.agrees(b.source_ports);
 }
 
 }  // namespace ecmp::model

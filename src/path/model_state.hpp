@@ -53,9 +53,7 @@ class DestinationModel::State {
 
   void rest_and_wake(WallTime now);
   void lay_aside(std::size_t index);
-  [[nodiscard]] std::uint16_t port_of(std::size_t index) const {
-    return static_cast<std::uint16_t>(facts_->first_source_port + index);
-  }
+  [[nodiscard]] std::uint16_t port_of(std::size_t index) const { return facts_->source_ports[index]; }
   void forget_path(Flow& flow);
   void place(Flow& flow, Instant now, WallTime started);
   void settle_tallies(Flow& flow);

@@ -153,7 +153,7 @@ void PathSearch::judge() {
     rule_ = StoppingRule(error_per_hop(rules_.aim.confidence, hops), rules_.aim.p_min);
   }
   progress_.paths = FlowGraph::count(graph_->paths());
-  progress_.coverage = graph_->coverage(rules_.aim.p_min);
+  progress_.coverage = graph_->coverage(rules_.aim.p_min);  // below 0: nothing can be said
 }
 
 void PathSearch::ask(std::vector<Ask>& asks, std::uint32_t flow, std::uint32_t rounds) {

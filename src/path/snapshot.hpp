@@ -12,6 +12,7 @@
 #include "base/time.hpp"
 #include "packet/five_tuple.hpp"
 #include "packet/message.hpp"
+#include "packet/source_ports.hpp"
 #include "path/change.hpp"
 #include "path/search_progress.hpp"
 #include "path/statistics.hpp"
@@ -27,7 +28,7 @@ struct DestinationFacts {
   IpAddress address;
   Protocol protocol = Protocol::udp;
   std::uint16_t port = 0;  ///< 0 for ICMP
-  std::uint16_t first_source_port = 0;
+  SourcePorts source_ports;
   std::uint16_t flows = 0;  ///< source ports that it has
   /// The flows that are probed all the time, by index and rising; null: all of them. Of the others nothing is told.
   std::shared_ptr<const std::vector<std::uint16_t>> steady;

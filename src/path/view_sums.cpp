@@ -71,7 +71,8 @@ std::optional<double> coverage_of(std::span<const FlowView* const> views) {
   }
   if (trails.empty()) return std::nullopt;
   constexpr std::uint32_t kSingle = 6;  // tells one branch from two, at 95 %
-  return FlowGraph(trails, kSingle).coverage(0);
+  const double coverage = FlowGraph(trails, kSingle).coverage(0);
+  return coverage >= 0 ? std::optional(coverage) : std::nullopt;
 }
 
 }  // namespace ecmp

@@ -36,10 +36,7 @@ Engine::State::State(const EngineOptions& options)
 
 std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Instant now) {
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
-    if (find(plan.address, plan.protocol, static_cast<std::uint16_t>(plan.first_source_port + i), plan.port) !=
-        nullptr) {
-      return std::nullopt;
-    }
+    if (find(plan.address, plan.protocol, plan.source_ports[i], plan.port) != nullptr) return std::nullopt;
   }
   std::uint32_t first = static_cast<std::uint32_t>(flows_.size());
   if (auto& free = free_ranges_[plan.flows]; !free.empty()) {
@@ -65,7 +62,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
     const FiveTuple tuple{.source = {},
                           .destination = plan.address,
                           .protocol = plan.protocol,
-                          .source_port = static_cast<std::uint16_t>(plan.first_source_port + i),
+                          .source_port = plan.source_ports[i],
                           .destination_port = port};
     auto flow =
         std::make_unique<Flow>(number, tuple, FlowCodec(plan.protocol, derive_flow_secret(options_.secret, tuple)));
@@ -86,6 +83,17 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
     schedule(*flows_[number]);
   }
   return first;
+}
+
+std::vector<std::uint16_t> Engine::State::free_ports(const PortOrder& order, const IpAddress& address,
+                                                     Protocol protocol, std::uint16_t port, std::uint32_t count) {
+  std::vector<std::uint16_t> ports;
+  ports.reserve(count);
+  for (std::uint32_t place = 0; place < order.size() && ports.size() < count; ++place) {
+    const std::uint16_t source_port = order[place];
+    if (find(address, protocol, source_port, port) == nullptr) ports.push_back(source_port);
+  }
+  return ports;
 }
 
 void Engine::State::remove(std::uint32_t first_flow) {
@@ -395,6 +403,10 @@ Engine::Engine(const EngineOptions& options) : state_(std::make_unique<State>(op
 Engine::~Engine() = default;
 std::optional<std::uint32_t> Engine::add(const DestinationPlan& plan, Instant now) {
   return state_->add(plan, now);
+}
+std::vector<std::uint16_t> Engine::free_ports(const PortOrder& order, const IpAddress& address, Protocol protocol,
+                                              std::uint16_t port, std::uint32_t count) const {
+  return state_->free_ports(order, address, protocol, port, count);
 }
 void Engine::remove(std::uint32_t first_flow) {
   state_->remove(first_flow);

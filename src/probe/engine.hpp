@@ -12,6 +12,7 @@
 #include "base/siphash.hpp"
 #include "base/time.hpp"
 #include "packet/five_tuple.hpp"
+#include "packet/source_ports.hpp"
 #include "probe/round.hpp"
 #include "probe/transport.hpp"
 
@@ -21,8 +22,8 @@ namespace ecmp {
 struct DestinationPlan {
   IpAddress address;
   Protocol protocol = Protocol::udp;
-  std::uint16_t port = 33434;               ///< ignored for ICMP
-  std::uint16_t first_source_port = 50000;  ///< flow i has first_source_port + i
+  std::uint16_t port = 33434;  ///< ignored for ICMP
+  SourcePorts source_ports = 50000;
   std::uint16_t flows = 16;
   Duration interval{};
   Duration timeout{};
@@ -51,7 +52,7 @@ std::string_view to_string(Ignored reason);
 struct EngineCounters {
   /// By Protocol: probes that left this host, counted when that is certain, so that it never has to be taken back.
   std::array<std::uint64_t, 3> probes_sent{};
-  std::array<std::uint64_t, 10> send_errors{};  ///< by SendError; [0] unused
+  std::array<std::uint64_t, 11> send_errors{};  ///< by SendError; [0] unused
   std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};
   std::array<std::uint64_t, static_cast<std::size_t>(Unobserved::count_)> unobserved{};  ///< rounds; [0] unused
   std::uint64_t resets_sent = 0;        ///< RSTs of ours, see ResetWatch; no probes
@@ -91,6 +92,11 @@ class Engine {
   /// destinations may be used again. nullopt if one of its flows has the destination address, protocol, destination
   /// port and source port of a flow that is there already: two such flows could not tell their replies apart.
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
+
+  /// The first `count` ports of the order that no flow to there has, in this order; fewer if there are no more. So two
+  /// destinations that have one address, protocol and port can be traced beside each other.
+  [[nodiscard]] std::vector<std::uint16_t> free_ports(const PortOrder& order, const IpAddress& address,
+                                                      Protocol protocol, std::uint16_t port, std::uint32_t count) const;
 
   /// Ends tracing of the destination whose first flow has this number. Unfinished rounds are dropped, uncounted.
   void remove(std::uint32_t first_flow);

@@ -19,6 +19,8 @@ std::string_view to_string(SendError error) {
       return "link_down";
     case SendError::other:
       return "other";
+    case SendError::port_in_use:
+      return "port_in_use";
     case SendError::never_left:
       return "never_left";
     case SendError::no_interface:

@@ -105,6 +105,8 @@ class Engine::State {
 
   // engine.cpp and, for single probes, engine_send.cpp: what is traced, and when what leaves
   std::optional<std::uint32_t> add(const DestinationPlan& plan, Instant now);
+  std::vector<std::uint16_t> free_ports(const PortOrder& order, const IpAddress& address, Protocol protocol,
+                                        std::uint16_t port, std::uint32_t count);
   void remove(std::uint32_t first_flow);
   void set_schedule(std::uint32_t first_flow, Duration interval, Duration timeout, Instant now);
   void rest(std::uint32_t number);

@@ -19,6 +19,7 @@ enum class SendError : std::uint8_t {
   too_big,        ///< EMSGSIZE
   link_down,      ///< ENETDOWN, ENXIO, ENODEV
   other,
+  port_in_use,   ///< a socket of this host has the flow's addresses and ports: a probe would be taken for its own
   never_left,    ///< no error was told, yet it was not seen at the interface (no neighbour, a queue that dropped it)
   no_interface,  ///< this host has no interface of the configured name
   no_source,     ///< the configured source address is none of this host's

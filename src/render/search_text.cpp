@@ -18,8 +18,10 @@ std::string search_text(const SearchProgress& progress) {
   }
   // Rounded down: 95.0 % are not to be claimed by less.
   const double coverage = std::floor(1000 * progress.coverage) / 10;
-  std::string text = fmt::format("{} found, {} asked, {} kept, coverage {:.1f} %", counted(progress.paths, "path"),
-                                 counted(progress.flows_asked, "flow"), progress.flows_kept, coverage);
+  std::string text = fmt::format("{} found, {} asked, {} kept, ", counted(progress.paths, "path"),
+                                 counted(progress.flows_asked, "flow"), progress.flows_kept);
+  text += progress.coverage >= 0 ? fmt::format("coverage {:.1f} %", coverage)
+                                 : "coverage unknown, since a router on the way never answers";
   if (progress.bounded) text += ", no more flows allowed";
   if (progress.searching) text += ", looking again";
   for (const SearchProgress::PerPacket& place : progress.per_packet)
@@ -39,7 +41,11 @@ void append_search(std::string& out, const SearchProgress& progress) {
   out.append(R"(,"done":)");
   append_ratio(out, progress.done());
   out.append(R"(,"coverage":)");
-  append_ratio(out, progress.coverage);
+  if (progress.coverage >= 0) {
+    append_ratio(out, progress.coverage);
+  } else {
+    out.append("null");
+  }
   out.append(R"(,"per_packet":[)");
   for (std::size_t i = 0; i < progress.per_packet.size(); ++i) {
     out += fmt::format(R"({}{{"ttl":{},"ip":)", i > 0 ? "," : "", progress.per_packet[i].ttl);

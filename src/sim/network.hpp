@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "packet/five_tuple.hpp"
@@ -106,6 +107,11 @@ class SimulatedNetwork final : public Transport {
     bool used = false;
   };
 
+  struct Flowlet {
+    Instant newest = Instant::min();
+    std::uint64_t place = 0;
+  };
+
   // oracle.cpp
   TruePath path_of(Packet& packet, Instant at) const;
 
@@ -117,6 +123,7 @@ class SimulatedNetwork final : public Transport {
   void arrive(PacketId id);
 
   // router.cpp
+  LinkId choose_for_flowlet(const NextHops& hops, const Node& node, Packet& packet);
   void travel(PacketId id);
   bool forward(PacketId id, Packet& packet);
   bool go_back(PacketId id, Packet& packet);
@@ -147,6 +154,7 @@ class SimulatedNetwork final : public Transport {
   Duration delivery_block_{};
   HalfOpenTable half_open_;
   std::vector<std::array<Bucket, kAnswerClasses>> buckets_;
+  std::unordered_map<std::uint64_t, Flowlet> flowlets_;  ///< by router and flow
   std::vector<std::uint16_t> ip_ids_;
   std::vector<NodeCounts> node_counts_;
   std::vector<LinkCounts> link_counts_;

@@ -61,7 +61,8 @@ TruePath walk(const Topology& topology, Packet& packet) {
       if (node.nat && !translate(packet, packet.node, *node.nat)) return path;
     }
     const NextHops& hops = topology.next_hops(packet.node, topology.nodes[packet.target].destination);
-    if (node.hash == HashPolicy::per_packet && hops.links.size() > 1) path.exact = false;
+    const bool by_chance = node.hash == HashPolicy::per_packet || node.hash_ttl || node.flowlet > Duration{};
+    if (by_chance && hops.links.size() > 1) path.exact = false;
     const LinkId out = choose_next_hop(hops, node, packet, 0);
     if (out == kNone || topology.links[out].down) return path;
     packet.node = topology.links[out].to;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "sim/network.hpp"
@@ -5,9 +6,50 @@
 
 namespace ecmp::sim {
 
+namespace {
+
+LinkId at_place(const NextHops& hops, std::uint64_t place) {
+  if (hops.cumulative.empty()) return hops.links[place];
+  std::size_t index = 0;
+  while (hops.cumulative[index] <= place)
+    ++index;
+  return hops.links[index];
+}
+
+/// Writes the bytes that a router of this policy hashes, and returns how many: addresses, protocol, ports. 40 are
+/// enough.
+std::size_t hashed_bytes(const Packet& packet, HashPolicy policy, bool ttl, MutableBytes out) {
+  const ByteView bytes = packet.view();
+  const bool v4 = packet.family == Family::ipv4;
+  std::size_t size = v4 ? 8 : 32;
+  std::copy_n(bytes.begin() + (v4 ? 12 : 8), size, out.begin());
+  out[size++] = packet.protocol;
+  if (policy == HashPolicy::l4) {
+    store32(out, size, load32(bytes, packet.header_size));
+    size += 4;
+  } else if (policy == HashPolicy::flow_label && !v4) {
+    store32(out, size, load32(bytes, 0) & 0xfffffu);
+    size += 4;
+  }
+  if (ttl) out[size++] = packet.ttl;
+  return size;
+}
+
+/// By one of the functions that real routers have, of the bytes that the policy says.
+LinkId choose_by_function(const NextHops& hops, const Node& node, const Packet& packet) {
+  std::array<std::uint8_t, 40> headers;
+  const std::size_t size = hashed_bytes(packet, node.hash, node.hash_ttl, headers);
+  const auto total = hops.cumulative.empty() ? static_cast<std::uint32_t>(hops.links.size()) : hops.cumulative.back();
+  return at_place(hops, choose_by_hash(node.hash_function, node.hash_seed, std::span(headers).first(size), total));
+}
+
+}  // namespace
+
 LinkId choose_next_hop(const NextHops& hops, const Node& node, Packet& packet, std::uint64_t random_number) {
   const std::size_t count = hops.links.size();
   if (count <= 1) return count == 0 ? kNone : hops.links.front();
+  if (node.hash != HashPolicy::per_packet && (node.hash_function != HashFunction::ideal || node.hash_ttl))
+    return choose_by_function(hops, node, packet);
   std::uint64_t number = random_number;
   if (node.hash != HashPolicy::per_packet) {
     if (!packet.hashed) hash_headers(packet);
@@ -16,11 +58,18 @@ LinkId choose_next_hop(const NextHops& hops, const Node& node, Packet& packet, s
   // RFC 2992's hash-threshold: each next hop owns a region of the hash space, so that replacing one moves only its own.
   const std::uint64_t upper = number >> 32;
   if (hops.cumulative.empty()) return hops.links[upper * count >> 32];
-  const std::uint64_t place = upper * hops.cumulative.back() >> 32;
-  std::size_t index = 0;
-  while (hops.cumulative[index] <= place)
-    ++index;
-  return hops.links[index];
+  return at_place(hops, upper * hops.cumulative.back() >> 32);
+}
+
+/// A flowlet is what a flow sends without a pause: the next one takes its chance again.
+LinkId SimulatedNetwork::choose_for_flowlet(const NextHops& hops, const Node& node, Packet& packet) {
+  if (!packet.hashed) hash_headers(packet);
+  const std::uint64_t flow = mix(packet.hashes[static_cast<std::size_t>(HashPolicy::l4)] + packet.node);
+  const auto [place, is_new] = flowlets_.try_emplace(flow);
+  Flowlet& flowlet = place->second;
+  if (is_new || flowlet.newest + node.flowlet < packet.time) flowlet.place = random_.next();
+  flowlet.newest = packet.time;
+  return hops.links[flowlet.place % hops.links.size()];
 }
 
 void SimulatedNetwork::travel(PacketId id) {
@@ -70,7 +119,9 @@ bool SimulatedNetwork::forward(PacketId id, Packet& packet) {
 
   if (!node.hidden) --packet.ttl;
   const std::uint64_t number = node.hash == HashPolicy::per_packet && hops->links.size() > 1 ? random_.next() : 0;
-  return cross(id, packet, choose_next_hop(*hops, node, packet, number));
+  const bool by_flowlet = node.flowlet > Duration{} && hops->links.size() > 1;
+  return cross(id, packet,
+               by_flowlet ? choose_for_flowlet(*hops, node, packet) : choose_next_hop(*hops, node, packet, number));
 }
 
 bool SimulatedNetwork::pass_filters(PacketId id, Packet& packet, const Node& node) {

@@ -50,6 +50,15 @@ constexpr std::array<std::pair<std::string_view, HashPolicy>, 4> kHashPolicies{
      {"l3", HashPolicy::l3},
      {"flow_label", HashPolicy::flow_label},
      {"per_packet", HashPolicy::per_packet}}};
+constexpr std::array<std::pair<std::string_view, HashFunction>, 8> kHashFunctions{
+    {{"ideal", HashFunction::ideal},
+     {"crc16_bisync", HashFunction::crc16_bisync},
+     {"crc16_ccitt", HashFunction::crc16_ccitt},
+     {"crc32_upper", HashFunction::crc32_upper},
+     {"crc32_lower", HashFunction::crc32_lower},
+     {"xor16", HashFunction::xor16},
+     {"toeplitz", HashFunction::toeplitz},
+     {"siphash", HashFunction::siphash}}};
 constexpr std::array<std::pair<std::string_view, PortState>, 3> kPortStates{
     {{"closed", PortState::closed}, {"open", PortState::open}, {"filtered", PortState::filtered}}};
 constexpr std::array<std::pair<std::string_view, TcpStack>, 6> kTcpStacks{{{"stateless", TcpStack::stateless},
@@ -369,6 +378,9 @@ NodePatch read_node_patch(Fields& fields, NodeKind kind) {
     take(patch, fields, "hash_seed", &Node::hash_seed, [](const toml::node& node) {
       return static_cast<std::uint64_t>(read_number(node, 1, std::numeric_limits<std::int64_t>::max()));
     });
+    take(patch, fields, "hash_function", &Node::hash_function,
+         [](const toml::node& node) { return read_word(node, kHashFunctions); });
+    take(patch, fields, "hash_ttl", &Node::hash_ttl, read_flag);
   }
   if (kind == NodeKind::agent) {
     take(patch, fields, "kernel_resets", &Node::kernel_resets, read_flag);
@@ -378,6 +390,7 @@ NodePatch read_node_patch(Fields& fields, NodeKind kind) {
   read_replies(patch, fields);
   if (kind == NodeKind::router) {
     take(patch, fields, "hidden", &Node::hidden, read_flag);
+    take(patch, fields, "flowlet", &Node::flowlet, read_duration);
     take(patch, fields, "drop", &Node::drop, read_probability);
     take(patch, fields, "black_hole", &Node::black_hole, read_flag);
     take_optional(patch, fields, "reject", &Node::reject,

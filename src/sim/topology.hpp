@@ -15,6 +15,7 @@
 #include "packet/message.hpp"
 #include "probe/transport.hpp"
 #include "sim/half_open.hpp"
+#include "sim/hash_functions.hpp"
 #include "sim/random.hpp"
 
 namespace ecmp::sim {
@@ -101,6 +102,9 @@ struct Node {
   std::optional<std::uint16_t> mtu;         ///< forwards nothing larger: "fragmentation needed" with this figure
   Probability drop;                         ///< of what is forwarded, probes only
   std::uint64_t hash_seed = 0;              ///< 0: the network chooses one
+  HashFunction hash_function = HashFunction::ideal;
+  bool hash_ttl = false;  ///< the TTL is hashed too, so that every probe of a round chooses anew
+  Duration flowlet{};     ///< a flow that paused longer than this takes its chance again; zero: never
 
   /// The agent's kernel answers a SYN-ACK, or an ACK, of a connection that it does not know with a RST; false behind a
   /// firewall that drops what conntrack calls invalid.

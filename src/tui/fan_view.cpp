@@ -52,15 +52,24 @@ std::string tree_text(const FanRow& row, const Scene& scene, const Glyphs& shown
   return text;
 }
 
-std::string list(const std::vector<std::uint32_t>& numbers, std::uint32_t offset) {
+std::vector<std::uint32_t> ports_of(const std::vector<std::uint32_t>& flows, const DestinationFacts& facts) {
+  std::vector<std::uint32_t> ports;
+  ports.reserve(flows.size());
+  for (const std::uint32_t flow : flows)
+    ports.push_back(facts.source_ports[flow]);
+  std::ranges::sort(ports);
+  return ports;
+}
+
+std::string list(const std::vector<std::uint32_t>& numbers) {
   std::string text;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     std::size_t j = i;
     while (j + 1 < numbers.size() && numbers[j + 1] == numbers[j] + 1)
       ++j;
     if (!text.empty()) text += ',';
-    fmt::format_to(std::back_inserter(text), "{}", numbers[i] + offset);
-    if (j > i) fmt::format_to(std::back_inserter(text), "{}{}", j > i + 1 ? '-' : ',', numbers[j] + offset);
+    fmt::format_to(std::back_inserter(text), "{}", numbers[i]);
+    if (j > i) fmt::format_to(std::back_inserter(text), "{}{}", j > i + 1 ? '-' : ',', numbers[j]);
     i = j;
   }
   return text;
@@ -150,10 +159,10 @@ void draw_row(Pane& pane, std::size_t at, const Scene& scene, const Columns& col
         time(place, row.end.average(), row.end.replies());
         break;
       case paths:
-        put(place, list(row.ordinals, 0), path);
+        put(place, list(row.ordinals), path);
         break;
       case ports:
-        put(place, list(row.flows, scene.facts.first_source_port), {.hue = Hue::muted});
+        put(place, list(ports_of(row.flows, scene.facts)), {.hue = Hue::muted});
         break;
       case count_:
         break;

@@ -326,8 +326,9 @@ void LiveView::draw_state(Pane pane, const Scene& scene, std::size_t at, Duratio
   if (unsent > 0) put(fmt::format("{} not sent", count(unsent)), {.hue = Hue::warning, .bold = true});
   if (const auto& search = scene.tally.search()) {
     const bool first = search->searching && search->finished == 0;
-    put(first ? render::search_text(*search)
-              : fmt::format("coverage {:.1f} %", std::floor(1000 * search->coverage) / 10),
+    put(first                   ? render::search_text(*search)
+        : search->coverage >= 0 ? fmt::format("coverage {:.1f} %", std::floor(1000 * search->coverage) / 10)
+                                : std::string("coverage unknown"),
         {.hue = first ? Hue::accent : Hue::muted});
     if (!search->per_packet.empty()) put("balanced per packet", {.hue = Hue::warning});
   }

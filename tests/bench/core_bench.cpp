@@ -167,7 +167,7 @@ class Core final : public RoundSink {
       facts->host = facts->name;
       facts->address = plan.address;
       facts->port = plan.port;
-      facts->first_source_port = plan.first_source_port;
+      facts->source_ports = plan.source_ports;
       facts->flows = kFlows;
       facts->interval = kInterval;
       models_.push_back(std::make_unique<DestinationModel>(std::move(facts), ModelOptions{}));

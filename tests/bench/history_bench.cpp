@@ -40,7 +40,7 @@ class Rounds {
       facts->host = facts->name + ".example.net";
       facts->address = IpAddress::v4(0x0a000000u + static_cast<std::uint32_t>(d));
       facts->port = 33434;
-      facts->first_source_port = 50000;
+      facts->source_ports = 50000;
       facts->flows = kFlows;
       facts->interval = std::chrono::seconds(10);
       facts_.push_back(facts);

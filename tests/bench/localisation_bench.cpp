@@ -58,7 +58,7 @@ std::vector<Flow> make_flows(sim::Random& random, std::uint32_t destinations, st
     auto facts = std::make_shared<DestinationFacts>();
     facts->name = "d" + std::to_string(destination);
     facts->address = IpAddress::v4((10u << 24) + (static_cast<std::uint32_t>(kHops) << 16) + destination);
-    facts->first_source_port = 50000;
+    facts->source_ports = 50000;
     facts->flows = flows;
     facts->interval = kInterval;
     for (std::uint16_t index = 0; index < flows; ++index) {

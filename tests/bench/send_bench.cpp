@@ -232,9 +232,9 @@ void bench_rtt(int timeout) {
   other_options.block_timeout = std::chrono::milliseconds(1);
   auto other = Capture::open(other_options);
   const FlowSpec spec = flow_to("10.0.1.2", Protocol::icmp, kFirstPort);
-  PortRanges ranges;
-  ranges[static_cast<std::size_t>(Protocol::icmp)] = {{kFirstPort, kFirstPort}};
-  (void)other->set_filter(build_filter(ranges));
+  WantedPorts ports;
+  ports.own[static_cast<std::size_t>(Protocol::icmp)] = {{kFirstPort, kFirstPort}};
+  (void)other->set_filter(build_filter(ports));
   const auto source = transport->add_flow(1, spec);
   Pings pings;
   const auto read_other = [&] {

@@ -40,7 +40,7 @@ std::vector<std::shared_ptr<RoundRecord>> rounds_of_a_turn(const DestinationFact
   for (std::uint32_t flow = 0; flow < kFlows; ++flow) {
     auto record = std::make_shared<RoundRecord>();
     record->flow_index = flow;
-    record->source_port = static_cast<std::uint16_t>(facts.first_source_port + flow);
+    record->source_port = facts.source_ports[flow];
     auto responders = std::make_shared<std::vector<IpAddress>>();
     record->round.distance = kHops;
     record->round.end_to_end = EndToEnd::reached;
@@ -65,7 +65,7 @@ double processor_seconds() {
 void measure(const char* what, const char* keys, std::size_t rows, std::size_t columns) {
   auto facts = std::make_shared<DestinationFacts>();
   facts->host = "www.example.net";
-  facts->first_source_port = 50000;
+  facts->source_ports = 50000;
   tui::LiveView view(facts, {});
   view.set_names(std::make_shared<AnyNames>());
   for (const char* key = keys; *key != 0; ++key)

@@ -52,6 +52,7 @@ directory = "{directory}"
 [[destination]]
 name = "lab"
 host = "{fan.addresses["dst"][4]}"
+source_port = 50000
 """
 
 

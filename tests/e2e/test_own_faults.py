@@ -189,11 +189,12 @@ def test_a_process_that_is_stopped_for_a_while(seconds):
 
 
 def flood(h, port):
-    """Datagrams from the agent to itself that the capture's filter lets pass, until its ring of 16 MiB must be full."""
+    """Datagrams from the agent to itself that the capture's filter takes for answers of the destination, from its port
+    to one of a flow, until its ring of 16 MiB must be full."""
     with entered(h.fan.network.ns("agent")):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with sender:
-        sender.bind((AGENT[4], 0))
+        sender.bind((AGENT[4], 33434))
         block = bytes(1200)
         for _ in range(30000):
             sender.sendto(block, (AGENT[4], port))

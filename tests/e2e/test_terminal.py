@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anywhere,
               pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")]
 
 SIZES = [(80, 24), (200, 50)]
-TRACE = ("--simulate", scenario("backbone"), "-P", "12", "-d", "250ms", "-i", "5ms", "-t", "200ms")
+TRACE = ("--simulate", scenario("backbone"), "-P", "12", "-s", "50000", "-d", "250ms", "-i", "5ms", "-t", "200ms")
 
 
 class View(Terminal):

@@ -13,6 +13,9 @@ from netns import inside
 BINARY = os.environ.get("ECMP_TRACE") or os.path.join(ROOT, "build/dev/src/ecmp_trace")
 SCENARIOS = os.path.join(ROOT, "tests/sim/scenarios")
 
+FIRST_PORT = 50000
+SPREAD = "--spread"  # no option of the program: its flows have the ports of their own
+
 # Rounds as short as the lab allows.
 FAST = ["-i", "10ms", "-d", "300ms", "-t", "200ms", "-m", "12"]
 
@@ -25,6 +28,10 @@ def scenario(name):
 
 
 def command(arguments, namespace=None, prefix=()):
+    """Flows have the ports that the lab's expectations are about, unless the test says which ones they have."""
+    if not any(str(argument).startswith(("-s", "--source-port", SPREAD)) for argument in arguments):
+        arguments = ["-s", FIRST_PORT, *arguments]
+    arguments = [argument for argument in arguments if argument != SPREAD]
     return [*(inside(namespace) if namespace else []), *prefix, BINARY, *map(str, arguments)]
 
 

@@ -19,11 +19,12 @@ namespace ecmp::sim {
 class AutoRun {
  public:
   AutoRun(const Scenario& scenario, std::uint64_t seed, const config::AutoFlows& terms = {},
-          std::uint16_t max_flows = 512, Duration interval = std::chrono::seconds(10))
+          std::uint16_t max_flows = 512, Duration interval = std::chrono::seconds(10),
+          std::optional<std::uint16_t> source_port = std::nullopt)
       : network(scenario, seed),
         routes(network.address("agent")),
         engine({.secret = {1, 2}, .adapt_to_responders = false}),
-        tracing(config_of(network, terms, max_flows, interval), engine, routes,
+        tracing(config_of(network, terms, max_flows, interval, source_port), engine, routes,
                 {.round =
                      [this](const std::shared_ptr<const RoundRecord>& record) {
                        rounds.push_back(record);
@@ -110,7 +111,8 @@ class AutoRun {
 
  private:
   static config::Config config_of(const SimulatedNetwork& network, const config::AutoFlows& terms,
-                                  std::uint16_t max_flows, Duration interval) {
+                                  std::uint16_t max_flows, Duration interval,
+                                  std::optional<std::uint16_t> source_port) {
     config::Config config;
     config::Destination destination;
     destination.name = "dst";
@@ -119,6 +121,7 @@ class AutoRun {
     destination.flows = max_flows;
     destination.auto_flows = terms;
     destination.interval = interval;
+    destination.source_port = source_port;
     config.destinations.push_back(destination);
     return config;
   }

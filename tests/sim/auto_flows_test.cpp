@@ -135,7 +135,7 @@ TEST_CASE("paths that are looked for again and again disturb nothing that is mea
   const std::uint64_t number =
       GENERATE(2u, 4u, 7u, 10u, 21u, 35u, 37u, 47u, 58u, 61u, 80u, 87u, 9600u, 9601u, 9602u, 9603u, 9604u);
   const Seed seed(number);
-  AutoRun run(lossy_fan(), seed, {.rediscover = 10min});
+  AutoRun run(lossy_fan(), seed, {.rediscover = 10min}, 512, 10s, 50000);  // the ports that these seeds were found with
   // The first search begins when the flows of the start have hardly said anything: what it keeps is put right by the
   // second.
   run.find(2);

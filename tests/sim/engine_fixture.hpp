@@ -163,7 +163,7 @@ class EngineRun final : public RoundSink {
     facts->address = plan.address;
     facts->protocol = plan.protocol;
     facts->port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
-    facts->first_source_port = plan.first_source_port;
+    facts->source_ports = plan.source_ports;
     facts->flows = plan.flows;
     facts->interval = plan.interval;
     Traced& traced = destinations_[node.name];

@@ -18,7 +18,7 @@ class EventRun {
   EventRun(const Scenario& scenario, std::uint64_t seed, const TraceOptions& options) : run_(scenario, seed, options) {
     DestinationFacts facts;
     facts.name = "dst";
-    facts.first_source_port = DestinationPlan().first_source_port;
+    facts.source_ports = DestinationPlan().source_ports;
     facts.flows = options.flows;
     facts.interval = options.interval;
     facts_ = std::make_shared<const DestinationFacts>(facts);
@@ -26,7 +26,7 @@ class EventRun {
       RoundRecord record;
       record.destination = facts_;
       record.flow_index = flow;
-      record.source_port = static_cast<std::uint16_t>(facts_->first_source_port + flow);
+      record.source_port = facts_->source_ports[flow];
       record.round = round;
       record.verdict = verdict;
       if (verdict.changed != ChangeKind::none) changed.insert(record.source_port);

@@ -23,7 +23,7 @@ class LocalisationRun {
       facts->address = node.addresses.of(options.family);
       facts->protocol = options.protocol;
       facts->port = options.port;
-      facts->first_source_port = DestinationPlan{}.first_source_port;
+      facts->source_ports = DestinationPlan{}.source_ports;
       facts->flows = options.flows;
       facts->interval = options.interval;
       facts_.push_back(std::move(facts));
@@ -32,7 +32,7 @@ class LocalisationRun {
       RoundRecord record;
       record.destination = facts_.at(round.flow / options_.flows);
       record.flow_index = flow_index;
-      record.source_port = static_cast<std::uint16_t>(record.destination->first_source_port + flow_index);
+      record.source_port = record.destination->source_ports[flow_index];
       record.source = run_.network().address("agent", options_.family);
       record.round = round;
       record.verdict = verdict;

@@ -57,7 +57,7 @@ class LimitedNetwork {
       auto facts = std::make_shared<DestinationFacts>();
       facts->name = "d" + std::to_string(i);
       facts->address = address_of(kRouters + i);
-      facts->first_source_port = 50000;
+      facts->source_ports = 50000;
       facts->flows = static_cast<std::uint16_t>(sample.flows);
       facts->interval = kInterval;
       for (std::uint32_t flow = 0; flow < sample.flows; ++flow) {
@@ -83,7 +83,7 @@ class LimitedNetwork {
     for (const Flow& flow : flows_) {
       record.destination = flow.facts;
       record.flow_index = flow.index;
-      record.source_port = static_cast<std::uint16_t>(flow.facts->first_source_port + flow.index);
+      record.source_port = flow.facts->source_ports[flow.index];
       record.verdict.path = record.verdict.ordinal = flow.path;
       record.verdict.responders = flow.responders;
       sweep(flow, number, record.round);

@@ -257,7 +257,7 @@ TEST_CASE("a reroute at a shared limited hop is confirmed within a few rounds, a
     for (std::uint16_t i = 0; i < kDestinations; ++i) {
       auto facts = std::make_shared<DestinationFacts>();
       facts->address = run.address(i);
-      facts->first_source_port = 50000;
+      facts->source_ports = 50000;
       facts->flows = kFlows;
       facts->interval = 10s;
       models.push_back(std::make_unique<DestinationModel>(std::move(facts), ModelOptions{}));

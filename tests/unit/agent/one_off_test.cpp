@@ -110,7 +110,7 @@ TEST_CASE("a one-off trace makes its rounds, tells them, and leaves nothing behi
   CHECK(result.refusal == OneOffRefusal::none);
   REQUIRE(result.snapshot != nullptr);
   CHECK(result.snapshot->facts->name == "192.0.2.7");
-  CHECK(result.snapshot->facts->first_source_port == 40000);
+  CHECK(result.snapshot->facts->source_ports[0] == 40000);
   CHECK_FALSE(result.snapshot->up);
   REQUIRE(result.snapshot->flows.size() == 4);
   for (const FlowSnapshot& flow : result.snapshot->flows)
@@ -188,7 +188,7 @@ TEST_CASE("only so many one-off traces are under way, and only so many begin in 
   const auto two = desk.result(*second).snapshot;
   REQUIRE(one != nullptr);
   REQUIRE(two != nullptr);
-  CHECK(one->facts->first_source_port + 4 == two->facts->first_source_port);
+  CHECK(one->facts->source_ports[0] + 4 == two->facts->source_ports[0]);
   // Two tokens were taken and have come back; five in a burst, two a second.
   for (int i = 0; i < 5; ++i) {
     const auto ticket = desk.ask("192.0.2.1", 10ms);
@@ -251,7 +251,7 @@ TEST_CASE("a one-off trace takes no 5-tuple that is taken", "[one_off]") {
   Desk desk;
   DestinationPlan plan;
   plan.address = ip("192.0.2.1");
-  plan.first_source_port = 40001;
+  plan.source_ports = 40001;
   plan.flows = 1;
   plan.interval = 1s;
   plan.timeout = 1s;
@@ -259,7 +259,7 @@ TEST_CASE("a one-off trace takes no 5-tuple that is taken", "[one_off]") {
   const auto other_slot = desk.ask("192.0.2.1");
   desk.pass(4s);
   REQUIRE(desk.result(*other_slot).snapshot != nullptr);
-  plan.first_source_port = 40005;
+  plan.source_ports = 40005;
   REQUIRE(desk.engine.add(plan, desk.now));
   const auto none = desk.ask("192.0.2.1");
   desk.pass(20ms);
@@ -306,4 +306,36 @@ TEST_CASE("without modules there is no /probe", "[one_off]") {
   const auto response = answers.answer({});
   CHECK(response.status == 404);
   CHECK(response.body.starts_with("no module is configured"));
+}
+
+TEST_CASE("one-off traces of a module without source_port take whatever ports nobody has", "[one_off]") {
+  config::Config config = configuration();
+  config.modules[0].probe.source_port.reset();
+  config.modules[0].probe.source_ports = {40000, 40009};
+  Desk desk(config);
+  DestinationPlan plan;
+  plan.address = ip("192.0.2.1");
+  plan.source_ports = 40004;
+  plan.flows = 2;
+  plan.interval = 1s;
+  plan.timeout = 1s;
+  REQUIRE(desk.engine.add(plan, desk.now));
+  const auto first = desk.ask("192.0.2.1");
+  const auto second = desk.ask("192.0.2.1");
+  desk.pass(6s);  // beyond the deadline
+  std::set<std::uint16_t> taken{40004, 40005};
+  std::vector<SourcePorts> ports;
+  for (const auto& ticket : {first, second}) {
+    const auto snapshot = desk.result(*ticket).snapshot;
+    REQUIRE(snapshot != nullptr);
+    REQUIRE(snapshot->flows.size() == 4);
+    ports.push_back(snapshot->facts->source_ports);
+    for (const FlowSnapshot& flow : snapshot->flows)
+      CHECK(taken.insert(flow.source_port).second);
+  }
+  CHECK(taken.size() == 10);
+  // The ports of a destination are the same for everyone who asks.
+  const auto again = desk.ask("192.0.2.1");
+  desk.pass(6s);  // beyond the deadline
+  CHECK(desk.result(*again).snapshot->facts->source_ports.agrees(ports[0]));
 }

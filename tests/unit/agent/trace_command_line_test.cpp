@@ -46,7 +46,7 @@ TEST_CASE("with a destination alone the defaults are those of ETR", "[trace]") {
   CHECK(request.family == config::FamilyChoice::any);
   CHECK(request.protocol == Protocol::tcp);
   CHECK(request.port == 443);
-  CHECK(request.source_port == 50000);
+  CHECK_FALSE(request.source_port);
   CHECK(request.flows == 5);
   CHECK(request.max_ttl == 30);
   CHECK(request.rounds == 0);

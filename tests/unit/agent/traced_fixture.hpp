@@ -26,6 +26,7 @@ inline config::Destination destination(const std::string& host) {
   made.name = made.host = host;
   made.address = IpAddress::parse(host);
   made.flows = 2;
+  made.source_port = 50000;
   made.interval = 1s;
   made.timeout = 200ms;
   made.max_ttl = 2;

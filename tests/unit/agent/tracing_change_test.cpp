@@ -181,7 +181,7 @@ TEST_CASE("two destinations can swap their ports in one reload", "[agent][reload
   traced.go_over({a, b});
   CHECK(traced.warnings.empty());
   CHECK(traced.routes.flows.size() == 4);
-  CHECK(traced.told("a")->facts->first_source_port == 51000);
+  CHECK(traced.told("a")->facts->source_ports[0] == 51000);
   traced.rounds.clear();
   traced.pass(12s);
   CHECK(traced.numbers("a").size() == 2);
@@ -350,4 +350,67 @@ TEST_CASE("what is added begins when it is added, and a clock that is set moves 
   CHECK(told->flows[1].began == of_name);
   CHECK(told->flows[2].began > wall(edited, offset + 3600s));
   CHECK(begun("192.0.2.1") > wall(edited, offset + 3600s));
+}
+
+TEST_CASE("ports that are spread are the same after a restart and with another address, and further flows keep them",
+          "[agent][reload]") {
+  config::Destination spread = destination("a.example");
+  spread.source_port.reset();
+  const auto ports = [](const Traced& traced) {
+    std::vector<std::uint16_t> all;
+    for (const FlowSnapshot& flow : traced.told("a.example")->flows)
+      all.push_back(flow.source_port);
+    return all;
+  };
+  Reloaded traced({spread});
+  const auto before = ports(traced);
+  REQUIRE(before.size() == 2);
+  CHECK(before[0] != before[1]);
+  for (const std::uint16_t port : before)
+    CHECK((port >= 32768 && port <= 49151));
+  traced.answer("a.example", {"192.0.2.1"}, 5s);
+  traced.pass(3s);
+  const std::uint64_t probes = traced.probes("a.example");
+  CHECK(probes > 0);
+  traced.pass(3s);
+  traced.answer("a.example", {"192.0.2.2"}, 3600s);
+  traced.pass(2s);
+  CHECK(traced.traced() == Addresses{ip("192.0.2.2")});
+  CHECK(ports(traced) == before);
+  CHECK(traced.probes("a.example") > probes);
+
+  spread.flows = 5;
+  traced.go_over({spread});
+  const auto after = ports(traced);
+  REQUIRE(after.size() == 5);
+  CHECK(std::ranges::equal(before, std::span(after).first(2)));
+  CHECK(traced.probes("a.example") > probes);
+  CHECK(ports(Reloaded({spread})) == after);
+}
+
+TEST_CASE("destinations of one address have ports of their own each, while there are some", "[agent][reload]") {
+  // Blocks as small as these make sure that the orders of two names collide.
+  std::vector<config::Destination> all = {destination("a.example"), destination("b.example"), destination("c.example")};
+  for (config::Destination& each : all) {
+    each.source_port.reset();
+    each.source_ports = {40000, 40004};
+  }
+  Reloaded traced(all);
+  for (const char* name : {"a.example", "b.example", "c.example"})
+    traced.answer(name, {"192.0.2.1"}, 3600s);
+  CHECK(traced.routes.flows.size() == 4);
+  std::set<std::uint16_t> taken;
+  for (const auto& [flow, tuple] : traced.routes.flows)
+    CHECK(taken.insert(tuple.source_port).second);
+  REQUIRE(traced.warnings.size() == 1);
+  CHECK(traced.warnings[0].starts_with("c.example: not traced: "));
+  traced.pass(5s);
+  CHECK(traced.numbers("a.example").size() == 2);
+  CHECK(traced.numbers("b.example").size() == 2);
+  const auto shown = traced.told("b.example")->flows;
+  // What a reload leaves alone keeps its ports, also those that another one of its order has now.
+  all[1].labels = {{"site", "fra"}};
+  traced.go_over(all);
+  for (std::size_t i = 0; i < shown.size(); ++i)
+    CHECK(traced.told("b.example")->flows[i].source_port == shown[i].source_port);
 }

@@ -100,8 +100,9 @@ TEST_CASE("each key of a destination has the effect it must have, and no other",
   CHECK(effect_of_keys("flows = \"auto\"", "flows = \"auto\"\nmax_flows = 100") == EditEffect{.rounds = true});
   CHECK(effect_of_keys("flows = \"auto\"", "flows = \"auto\"\nconfidence = 0.99") == EditEffect{.search = true});
   CHECK(effect_of_keys("", "max_ttl = 17") == EditEffect{.rounds = true});
-  for (const char* key : {"protocol = \"tcp\"", "protocol = \"icmp\"", "port = 1", "source_port = 1000",
-                          "interface = \"eth0\"", "fwmark = 7", "packet_size = 100", "dscp = 1"}) {
+  for (const char* key :
+       {"protocol = \"tcp\"", "protocol = \"icmp\"", "port = 1", "source_port = 1000", "source_ports = \"1000-2000\"",
+        "interface = \"eth0\"", "fwmark = 7", "packet_size = 100", "dscp = 1"}) {
     CHECK(effect_of_keys("", key) == EditEffect{.headers = true});
     CHECK(effect_of_keys(key, "") == EditEffect{.headers = true});
   }

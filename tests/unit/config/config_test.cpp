@@ -32,7 +32,7 @@ protocol = "udp"                      # udp | tcp | icmp
 family = "any"                        # any | ipv4 | ipv6
 port = 33434                          # udp 33434, tcp 443 if left out
 flows = 16                            # a number, or "auto"
-source_port = 50000                   # of the first flow; flow i has source_port + i
+source_ports = "32768-49151"          # flows take ports spread pseudo-randomly over this range
 source_address = ""                   # or interface = "eth0"
 interval = "10s"                      # one round of every flow
 timeout = "2s"
@@ -128,7 +128,7 @@ flows = 8
   CHECK(destination.family == FamilyChoice::ipv6);
   CHECK(destination.port == 8443);
   CHECK(destination.flows == 8);
-  CHECK(destination.source_port == 20000);
+  CHECK(destination.source_port == std::uint16_t{20000});
   CHECK(destination.source_address == IpAddress::parse("2001:db8::1"));
   CHECK(destination.interval == 90s);
   CHECK(destination.timeout == 500ms);
@@ -184,6 +184,35 @@ TEST_CASE("a source address narrows the family of a host name", "[config]") {
         FamilyChoice::ipv4);
   CHECK(only_destination("[[destination]]\nhost = \"a.example\"\nsource_address = \"2001:db8::9\"\n").family ==
         FamilyChoice::ipv6);
+}
+
+TEST_CASE("whoever sets source_port or source_ports does not inherit the other", "[config]") {
+  constexpr const char* kSpread = "[probe]\nsource_ports = \"40000-41023\"\n[[destination]]\nhost = \"192.0.2.1\"\n";
+  constexpr const char* kRow = "[probe]\nsource_port = 20000\n[[destination]]\nhost = \"192.0.2.1\"\n";
+  CHECK(only_destination(kSpread).source_ports == ecmp::PortBlock{40000, 41023});
+  CHECK_FALSE(only_destination(kSpread).source_port);
+  CHECK(only_destination(std::string(kSpread) + "source_port = 7\n").source_port == std::uint16_t{7});
+  CHECK(only_destination(kRow).source_port == std::uint16_t{20000});
+  const Destination own = only_destination(std::string(kRow) + "source_ports = \"1-65535\"\n");
+  CHECK_FALSE(own.source_port);
+  CHECK(own.source_ports == ecmp::PortBlock{1, 65535});
+  CHECK(only_destination("[[destination]]\nhost = \"192.0.2.1\"\n").source_ports == ecmp::PortBlock{32768, 49151});
+}
+
+TEST_CASE("a block of source ports that cannot be is told with its place", "[config]") {
+  constexpr const char* kExpected = ": expected a range of ports from 1 to 65535, such as \"32768-49151\"\n";
+  for (const char* wrong : {"", "40000", "0-5", "5-4", "1-65536", "1-2-3", " 1-2", "1 - 2", "-", "a-b", "-1-5"}) {
+    const std::string value = "\"" + std::string(wrong) + "\"";
+    CHECK(problems_of("[probe]\nsource_ports = " + value + "\n[[destination]]\nhost = \"192.0.2.1\"\n") ==
+          "test.toml:2:16: source_ports = " + value + kExpected);
+  }
+  CHECK(problems_of("[[destination]]\nhost = \"192.0.2.1\"\nsource_ports = \"40000-40014\"\n") ==
+        "test.toml:3:16: source_ports = \"40000-40014\": 16 flows need as many source ports, and source_ports = "
+        "\"40000-40014\" are 15\n");
+  CHECK(problems_of("[probe]\nsource_ports = \"40000-40015\"\n[[destination]]\nhost = \"192.0.2.1\"\nflows = 17\n") ==
+        "test.toml:5:9: flows = 17: 17 flows need as many source ports, and source_ports = \"40000-40015\" are 16\n");
+  CHECK(problems_of("[probe]\nsource_ports = \"1-2000\"\nsource_port = 5\n[[destination]]\nhost = \"192.0.2.1\"\n") ==
+        "test.toml:3:15: source_port = 5 and source_ports = \"1-2000\": only one of them can be set\n");
 }
 
 TEST_CASE("labels are sorted, and may hold any text", "[config]") {

@@ -68,7 +68,7 @@ TEST_CASE("the reference configuration shows every key with its default", "[conf
                           "family",
                           "port",
                           "flows",
-                          "source_port",
+                          "source_ports",
                           "source_address",
                           "interface",
                           "fwmark",

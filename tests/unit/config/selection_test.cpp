@@ -12,6 +12,7 @@ Found found(const std::string& name, const std::string& host, const std::string&
   Found made{.destination = {}, .origin = origin};
   made.destination.name = name;
   made.destination.host = host;
+  made.destination.source_port = 50000;
   made.destination.address = IpAddress::parse(host);
   return made;
 }
@@ -55,6 +56,14 @@ TEST_CASE("of two sources with the same flows the first has them", "[config][dis
   CHECK(count(selection, LeftOut::overlap) == 2);
   CHECK(selection.problems[0] ==
         "two:1:1: left out: the source ports of \"b\" overlap with those of \"a\" of one:1:1: same host, both udp");
+}
+
+TEST_CASE("flows whose ports are spread step round each other, so that one host may have many names",
+          "[config][discovery]") {
+  std::vector<Found> all = {found("a", "192.0.2.1", "1"), found("b", "192.0.2.1", "2"), found("c", "192.0.2.1", "3")};
+  all[0].destination.source_port.reset();
+  all[1].destination.source_port.reset();
+  CHECK(names(select_destinations(Sources{&all}, {}, {})) == Words{"a", "b", "c"});
 }
 
 TEST_CASE("who is left out does not stand in the way of others", "[config][discovery]") {

@@ -93,6 +93,7 @@ host = "192.0.2.1"
 interface = "eth0"
 protocol = "udp"
 port = 443
+source_ports = "49152-65535"
 )");
 }
 

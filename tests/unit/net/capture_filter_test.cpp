@@ -19,7 +19,7 @@ using Bytes = std::vector<std::uint8_t>;
 /// A compiled filter that runs here instead of in the kernel.
 class Filter {
  public:
-  explicit Filter(const PortRanges& ranges) : handle_(pcap_open_dead(DLT_LINUX_SLL2, 640)) {
+  explicit Filter(const WantedPorts& ranges) : handle_(pcap_open_dead(DLT_LINUX_SLL2, 640)) {
     const std::string expression = build_filter(ranges);
     INFO(expression);
     const int status = pcap_compile(handle_.get(), &program_, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN);
@@ -108,10 +108,11 @@ Bytes with_options(Bytes datagram, std::size_t options) {
   return datagram;
 }
 
-PortRanges ranges_for(Protocol protocol) {
-  PortRanges ranges;
-  ranges[static_cast<std::size_t>(protocol)] = {{50000, 50015}, {51000, 51000}};
-  return ranges;
+WantedPorts ranges_for(Protocol protocol) {
+  WantedPorts ports;
+  ports.own[static_cast<std::size_t>(protocol)] = {{50000, 50015}, {51000, 51000}};
+  if (protocol != Protocol::icmp) ports.remote[static_cast<std::size_t>(protocol)] = {{33434, 33434}, {443, 443}};
+  return ports;
 }
 
 TEST_CASE("the filter passes our probes and all that answers them", "[capture_filter]") {
@@ -158,6 +159,88 @@ TEST_CASE("the filter drops the traffic of others", "[capture_filter]") {
   CHECK_FALSE(filter.passes(error(family, family == Family::ipv4 ? 5 : 134, probe(family, protocol, 50000))));
 }
 
+/// A TCP segment from `source_port` with these flags and so many bytes behind its header.
+Bytes segment(Family family, std::uint16_t source_port, std::uint16_t destination_port, std::uint8_t flags,
+              std::size_t payload = 0) {
+  Bytes bytes = probe(family, Protocol::tcp, source_port, destination_port);
+  const std::size_t at = ip_size(bytes);
+  bytes[at + 13] = flags;
+  const std::size_t header = (bytes[at + 12] >> 4) * 4u;
+  bytes.resize(at + header + payload);
+  if (family == Family::ipv4) {
+    store16(bytes, 2, static_cast<std::uint16_t>(bytes.size()));
+  } else {
+    store16(bytes, 4, static_cast<std::uint16_t>(header + payload));
+  }
+  return bytes;
+}
+
+TEST_CASE("of TCP the filter passes what probes and their answers are, and nothing that connections carry",
+          "[capture_filter]") {
+  const Family family = GENERATE(Family::ipv4, Family::ipv6);
+  const Filter filter(ranges_for(Protocol::tcp));
+  constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kPush = 8, kAck = 16, kEcn = 0xc0;
+  const auto out = [&](std::uint8_t flags, std::size_t payload = 0) {
+    return filter.passes(segment(family, 50000, 443, flags, payload));
+  };
+  const auto in = [&](std::uint8_t flags, std::size_t payload = 0) {
+    return filter.passes(segment(family, 443, 50000, flags, payload));
+  };
+  CHECK(out(kSyn));
+  CHECK(out(kSyn | kEcn));
+  CHECK(out(kRst));
+  CHECK(out(kRst | kAck));
+  CHECK(in(kSyn | kAck));
+  CHECK(in(kSyn | kAck | 0x40));
+  CHECK(in(kRst));
+  CHECK(in(kRst | kAck));
+  CHECK(in(kAck));  // a challenge ACK: RFC 5961 section 4
+  // A host's own connection from a port of ours to the same destination: data one way, ACKs the other way.
+  CHECK_FALSE(out(kAck));
+  CHECK_FALSE(out(kAck, 1400));
+  CHECK_FALSE(out(kAck | kPush, 1400));
+  CHECK_FALSE(out(kAck | kFin));
+  CHECK_FALSE(in(kAck, 1));
+  CHECK_FALSE(in(kAck, 1400));
+  CHECK_FALSE(in(kAck | kPush, 1400));
+  CHECK_FALSE(in(kAck | kFin));
+  // To other ports than those of destinations.
+  for (const std::uint8_t flags : {kSyn, kRst, kAck, static_cast<std::uint8_t>(kSyn | kAck)}) {
+    CHECK_FALSE(filter.passes(segment(family, 50000, 5201, flags)));
+    CHECK_FALSE(filter.passes(segment(family, 5201, 50000, flags)));
+  }
+}
+
+TEST_CASE("UDP to ports that are no destination's does not pass", "[capture_filter]") {
+  const Family family = GENERATE(Family::ipv4, Family::ipv6);
+  const Filter filter(ranges_for(Protocol::udp));
+  CHECK(filter.passes(probe(family, Protocol::udp, 50000, 33434)));
+  CHECK(filter.passes(probe(family, Protocol::udp, 33434, 50000)));
+  CHECK_FALSE(filter.passes(probe(family, Protocol::udp, 50000, 53)));
+  CHECK_FALSE(filter.passes(probe(family, Protocol::udp, 53, 50000)));
+}
+
+TEST_CASE("flows that come and go leave the filter as it is, where ports are spread", "[capture_filter]") {
+  PortCensus census;
+  const PortOrder order({}, "a", Protocol::udp, 33434);
+  for (std::uint32_t i = 0; i < 200; ++i)
+    census.add(Protocol::udp, order[i], 33434);
+  const WantedPorts before = census.wanted();
+  CHECK(before.own[0] == std::vector<PortRange>{{32768, 49151}});
+  CHECK(before.remote[0] == std::vector<PortRange>{{33434, 33434}});
+  census.add(Protocol::udp, order[200], 33434);
+  census.remove(Protocol::udp, order[7], 33434);
+  CHECK(census.wanted() == before);
+  // A whole block may be kept beforehand.
+  PortCensus kept;
+  kept.add_block(Protocol::tcp, {}, 443);
+  CHECK(kept.contains(Protocol::tcp, 32768));
+  CHECK_FALSE(kept.contains(Protocol::tcp, 49152));
+  CHECK(kept.wanted().own[1] == std::vector<PortRange>{{32768, 49151}});
+  kept.remove_block(Protocol::tcp, {}, 443);
+  CHECK(kept.wanted() == WantedPorts());
+}
+
 TEST_CASE("the filter passes first fragments only", "[capture_filter]") {
   const Filter filter(ranges_for(Protocol::udp));
   Bytes v4 = answer_to(probe(Family::ipv4, Protocol::udp, 50000));
@@ -189,13 +272,19 @@ TEST_CASE("the largest filter stays far below what the kernel takes", "[capture_
   std::mt19937 random(1);
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp, Protocol::icmp})
     for (int i = 0; i < 5000; ++i)
-      census.add(protocol, static_cast<std::uint16_t>(random()));
-  const PortRanges ranges = census.ranges();
-  for (const auto& of_protocol : ranges)
-    CHECK(of_protocol.size() == kMaximumRanges);
+      census.add(protocol, static_cast<std::uint16_t>(random()), static_cast<std::uint16_t>(random()));
+  const WantedPorts wanted = census.wanted();
+  // Five thousand ports of 64 thousand leave no block of 1,024 empty.
+  for (const auto& of_protocol : wanted.own)
+    CHECK(of_protocol == std::vector<PortRange>{{0, 65535}});
+  WantedPorts ranges;
+  for (auto* side : {&ranges.own, &ranges.remote})
+    for (auto& of_protocol : *side)
+      for (std::size_t i = 0; i < kMaximumRanges; ++i)
+        of_protocol.push_back({static_cast<std::uint16_t>(i * 2048), static_cast<std::uint16_t>(i * 2048 + 1023)});
   const Filter filter(ranges);
   CHECK(filter.instructions() < 1024);
-  CHECK(filter.passes(probe(Family::ipv4, Protocol::icmp, ranges[2][3].last)));
+  CHECK(filter.passes(probe(Family::ipv4, Protocol::icmp, ranges.own[2][3].last)));
 }
 
 TEST_CASE("no ranges, no filter", "[capture_filter]") {
@@ -216,24 +305,24 @@ TEST_CASE("ranges are merged over their smallest gaps", "[capture_filter]") {
 TEST_CASE("the census joins consecutive ports, and counts flows that share one", "[capture_filter]") {
   PortCensus census;
   for (const std::uint16_t port : std::to_array<std::uint16_t>({50001, 50000, 50002, 50000, 65535, 0}))
-    census.add(Protocol::tcp, port);
-  CHECK(census.ranges()[1] == std::vector<PortRange>{{0, 0}, {50000, 50002}, {65535, 65535}});
-  census.remove(Protocol::tcp, 50000);
+    census.add(Protocol::tcp, port, 443);
+  CHECK(census.wanted().own[1] == std::vector<PortRange>{{0, 0}, {50000, 50002}, {65535, 65535}});
+  census.remove(Protocol::tcp, 50000, 443);
   CHECK(census.contains(Protocol::tcp, 50000));
   CHECK_FALSE(census.contains(Protocol::udp, 50000));
-  census.remove(Protocol::tcp, 50000);
-  census.remove(Protocol::tcp, 50000);
-  census.remove(Protocol::tcp, 65535);
-  CHECK(census.ranges()[1] == std::vector<PortRange>{{0, 0}, {50001, 50002}});
+  census.remove(Protocol::tcp, 50000, 443);
+  census.remove(Protocol::tcp, 50000, 443);
+  census.remove(Protocol::tcp, 65535, 443);
+  CHECK(census.wanted().own[1] == std::vector<PortRange>{{0, 0}, {50001, 50002}});
 }
 
 TEST_CASE("on the loopback interface ports tell probes from replies", "[loopback]") {
   const Family family = GENERATE(Family::ipv4, Family::ipv6);
   PortCensus census;
-  census.add(Protocol::udp, 50000);
-  census.add(Protocol::udp, 50001);
-  census.add(Protocol::tcp, 50000);
-  census.add(Protocol::icmp, 50000);
+  census.add(Protocol::udp, 50000, 33434);
+  census.add(Protocol::udp, 50001, 33434);
+  census.add(Protocol::tcp, 50000, 33434);
+  census.add(Protocol::icmp, 50000, 33434);
   const LoopbackRole is_probe{true, false}, is_reply{false, true}, is_both{true, true};
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp, Protocol::icmp}) {
     const Bytes ours = probe(family, protocol, 50000);

@@ -1,6 +1,10 @@
 #include "net/raw_transport.hpp"
 
+#include <cstdio>
+#include <fstream>
 #include <linux/capability.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,6 +139,68 @@ TEST_CASE("other traffic does not get through the capture's filter", "[root]") {
   REQUIRE(receive_until(*transport, collector, [&] { return first_error_from(collector).has_value(); }));
   CHECK(collector.seen.size() == 2);
   CHECK(transport->counters().captured == 2);
+}
+
+TEST_CASE("what the host moves over ports like ours does not get through the capture's filter", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  const auto transport = open_transport();
+  // As many flows as make the filter pass a whole block of ports, and destinations of TCP 443.
+  const PortOrder order({}, "bulk", Protocol::tcp, 443);
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    FlowSpec spec = udp_flow("10.9.9.9", order[i]);
+    spec.tuple.protocol = Protocol::tcp;
+    spec.tuple.destination_port = 443;
+    REQUIRE(transport->add_flow(i, spec).has_value());
+  }
+  transport->send({});
+  const std::string script = "/tmp/ecmp-bulk-" + std::to_string(::getpid()) + ".py";
+  std::ofstream(script) << "import socket, sys\n"
+                           "if sys.argv[1] == 'take':\n"
+                           "    server = socket.create_server(('10.0.0.2', 5201))\n"
+                           "    taken = server.accept()[0]\n"
+                           "    while taken.recv(1 << 20): pass\n"
+                           "else:\n"
+                           "    bulk = socket.socket()\n"
+                           "    bulk.bind(('10.0.0.1', 40000))\n"
+                           "    bulk.connect(('10.0.0.2', 5201))\n"
+                           "    for _ in range(200): bulk.sendall(bytes(1 << 20))\n";
+  network.gateway.run("python3 " + script + " take >/dev/null 2>&1 & sleep 1");
+  run("python3 " + script + " give");  // 200 MB, from a port of the block
+  std::remove(script.c_str());
+  Collector collector;
+  for (int turn = 0; turn < 20; ++turn)
+    transport->receive(transport->now() + std::chrono::milliseconds(20), collector);
+  CHECK(collector.seen.empty());
+  CHECK(transport->counters().captured == 0);
+  CHECK(transport->counters().capture_dropped == 0);
+}
+
+TEST_CASE("a flow whose ports a socket of the host has sends nothing", "[root]") {
+  ECMP_NEEDS_ROOT();
+  const GatewayNetwork network;
+  const int holder = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in here{};
+  here.sin_family = AF_INET;
+  here.sin_port = htons(40001);
+  REQUIRE(::bind(holder, reinterpret_cast<const sockaddr*>(&here), sizeof here) == 0);
+  const auto transport = open_transport();
+  for (std::uint32_t i = 0; i < 3; ++i)
+    REQUIRE(transport->add_flow(i, udp_flow("10.9.9.9", static_cast<std::uint16_t>(40000 + i))).has_value());
+  std::array<std::vector<std::uint8_t>, 3> storage;
+  const auto errors = [&] {
+    std::array<Outgoing, 3> batch;
+    for (std::uint32_t i = 0; i < 3; ++i)
+      batch[i] =
+          probe(i, udp_flow("10.9.9.9", static_cast<std::uint16_t>(40000 + i)), address("10.0.0.1"), 9, storage[i]);
+    transport->send(batch);
+    return std::array{batch[0].error, batch[1].error, batch[2].error};
+  };
+  CHECK(errors() == std::array{SendError::none, SendError::port_in_use, SendError::none});
+  ::close(holder);
+  Collector collector;
+  // The kernel's list of sockets is read again some seconds later.
+  CHECK(receive_until(*transport, collector, [&] { return errors()[1] == SendError::none; }));
 }
 
 /// Leaves this process no capability but `kept` (a mask of the first 32).

@@ -100,7 +100,7 @@ TEST_CASE("a flow that a reload takes away and gives back goes on counting", "[p
   watched.look(*net.told());
   const auto facts_of = [&](std::uint16_t first, std::uint16_t flows) {
     DestinationFacts facts = *round_builder::facts(flows);
-    facts.first_source_port = first;
+    facts.source_ports = first;
     return std::make_shared<const DestinationFacts>(facts);
   };
   for (const auto& [first, flows] : {std::pair{50000, 2}, {50000, 4}, {50002, 4}, {50000, 4}, {60000, 1}, {50000, 4}}) {

@@ -18,7 +18,7 @@ std::shared_ptr<const DestinationFacts> facts_of(const std::string& name, std::u
   DestinationFacts facts;
   facts.name = name;
   facts.address = IpAddress::v4(0xc0000201);
-  facts.first_source_port = 50000;
+  facts.source_ports = 50000;
   facts.flows = flows;
   return std::make_shared<const DestinationFacts>(facts);
 }
@@ -28,7 +28,7 @@ History::Record record_of(const std::shared_ptr<const DestinationFacts>& facts, 
   RoundRecord record;
   record.destination = facts;
   record.flow_index = flow;
-  record.source_port = static_cast<std::uint16_t>(facts->first_source_port + flow);
+  record.source_port = facts->source_ports[flow];
   record.round.number = number;
   record.round.started = Instant(seconds(10 * number));
   record.round.finished = Instant(seconds(10 * number + 2));

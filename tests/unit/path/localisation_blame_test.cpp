@@ -24,7 +24,7 @@ class Watched {
       RoundRecord record;
       record.destination = facts_;
       record.flow_index = flow;
-      record.source_port = static_cast<std::uint16_t>(facts_->first_source_port + flow);
+      record.source_port = facts_->source_ports[flow];
       record.source = address("s");
       record.round = round_builder::round(hops(flow), net_.now + 10.0 * flow / kFlows, distance);
       record.verdict = net_.model.on_round(flow, record.round);

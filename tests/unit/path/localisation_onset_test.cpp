@@ -42,7 +42,7 @@ class Rounds {
       auto facts = std::make_shared<DestinationFacts>();
       facts->name = "d" + std::to_string(d);
       facts->address = address("e" + std::to_string(d + 1));
-      facts->first_source_port = 50000;
+      facts->source_ports = 50000;
       facts->flows = static_cast<std::uint16_t>(traced.flows);
       facts->interval = std::chrono::seconds(10);
       for (std::uint32_t b = 0; b < kBranches; ++b)
@@ -279,7 +279,7 @@ TEST_CASE("what is lost while a change is not confirmed belongs to where the flo
   // Flow 0 moves from b0 to b7, which loses; the first two rounds are not confirmed.
   RoundRecord record;
   record.destination = std::make_shared<const DestinationFacts>(
-      DestinationFacts{.name = "d0", .address = address("e1"), .first_source_port = 50000, .flows = 16});
+      DestinationFacts{.name = "d0", .address = address("e1"), .source_ports = 50000, .flows = 16});
   record.source = address("s");
   record.round.distance = 4;
   const auto old_path = std::make_shared<const std::vector<IpAddress>>(

@@ -28,7 +28,7 @@ class Watched {
         RoundRecord record;
         record.destination = facts_;
         record.flow_index = flow;
-        record.source_port = static_cast<std::uint16_t>(facts_->first_source_port + flow);
+        record.source_port = facts_->source_ports[flow];
         record.source = address("s");
         const bool lost = known_ && flow % 4 == 1 && (static_cast<std::uint32_t>(i) + flow / 4) % 2 == 0;
         const std::string branch = "a b" + std::to_string(flow % 4);

@@ -197,7 +197,7 @@ TEST_CASE("flows begin when they are steady for the first time, other flows anew
   CHECK(told->flows[1].began == kStart + 30s);
   CHECK(told->flows[2].began == kStart + 10s);  // what it counted was kept
   auto others = std::make_shared<DestinationFacts>(*facts);
-  others->first_source_port = 40000;
+  others->source_ports = 40000;
   model.set_facts(others, kStart + 40s);
   told = model.snapshot(round_builder::at(1000));
   REQUIRE(told->flows.size() == 1);

@@ -69,7 +69,7 @@ inline std::shared_ptr<const DestinationFacts> facts(std::uint16_t flows) {
   made.host = "192.0.2.1";
   made.address = address("D");
   made.port = 33434;
-  made.first_source_port = 50000;
+  made.source_ports = 50000;
   made.flows = flows;
   made.interval = std::chrono::seconds(10);
   return std::make_shared<const DestinationFacts>(made);

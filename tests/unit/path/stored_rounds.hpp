@@ -26,7 +26,7 @@ class Maker {
       facts->address = address(i % 2 == 0, static_cast<std::uint32_t>(i));
       facts->protocol = static_cast<Protocol>(i % 3);
       facts->port = 33434;
-      facts->first_source_port = static_cast<std::uint16_t>(50000 + 64 * i);
+      facts->source_ports = static_cast<std::uint16_t>(50000 + 64 * i);
       facts->flows = 16;
       facts->interval = std::chrono::seconds(10);
       if (i == 2)
@@ -46,7 +46,7 @@ class Maker {
     auto record = std::make_shared<RoundRecord>();
     record->destination = facts_[of];
     record->flow_index = static_cast<std::uint32_t>(number / facts_.size() % 16);
-    record->source_port = static_cast<std::uint16_t>(facts_[of]->first_source_port + record->flow_index);
+    record->source_port = facts_[of]->source_ports[record->flow_index];
     record->source = address(of % 2 == 0, 99);
     record->wall_offset = kBegin - std::chrono::seconds(1000);
     Round& round = record->round;
@@ -252,7 +252,7 @@ inline std::string text(const RoundRecord& record) {
   out += std::to_string(round.distance) + " " + std::to_string(record.wall(round.finished).time_since_epoch().count()) +
          " " + std::to_string(record.verdict.previous) + " " + record.destination->host + " " +
          std::to_string(record.destination->interval.count()) + " " +
-         std::to_string(record.destination->first_source_port) + "+" + std::to_string(record.destination->flows);
+         std::to_string(record.destination->source_ports[0]) + "+" + std::to_string(record.destination->flows);
   for (const auto& [name, value] : record.destination->labels)
     out += " " + name + "=" + value;
   for (const HopResult& hop : round.hops)

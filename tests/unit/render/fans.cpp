@@ -12,7 +12,7 @@ DestinationSnapshot made_fan(const std::vector<MadePath>& paths, std::uint32_t p
   facts.host = "192.0.2.1";
   facts.address = ip("192.0.2.1");
   facts.port = 33434;
-  facts.first_source_port = 50000;
+  facts.source_ports = 50000;
   DestinationSnapshot snapshot;
   snapshot.measured = true;
   std::uint32_t number = 0;
@@ -42,7 +42,7 @@ DestinationSnapshot made_fan(const std::vector<MadePath>& paths, std::uint32_t p
   std::vector<std::uint32_t> left;
   for (const MadePath& made : paths)
     left.push_back(made.flows);
-  std::uint16_t port = facts.first_source_port;
+  std::uint16_t port = facts.source_ports[0];
   const auto add_flow = [&](std::uint32_t path) {
     FlowSnapshot flow;
     flow.source_port = port++;

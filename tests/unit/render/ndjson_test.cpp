@@ -40,7 +40,7 @@ RoundRecord example_round() {
   facts.address = ip("192.0.2.1");
   facts.protocol = Protocol::udp;
   facts.port = 33434;
-  facts.first_source_port = 50000;
+  facts.source_ports = 50000;
   facts.flows = 16;
   RoundRecord record;
   record.destination = std::make_shared<const DestinationFacts>(facts);

@@ -62,7 +62,7 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   facts.host = "fra.example.net";
   facts.address = ip("192.0.2.1");
   facts.port = 33434;
-  facts.first_source_port = 50000;
+  facts.source_ports = 50000;
   facts.flows = 3;
   facts.labels = {{"site", "fra"}, {"team", "backbone"}};
   DestinationSnapshot snapshot;
@@ -127,7 +127,7 @@ std::shared_ptr<const DestinationSnapshot> never_measured() {
   facts.host = "2001:db8::1";
   facts.address = ip("2001:db8::1");
   facts.protocol = Protocol::icmp;
-  facts.first_source_port = 4711;
+  facts.source_ports = 4711;
   facts.flows = 1;
   DestinationSnapshot snapshot;
   snapshot.facts = std::make_shared<const DestinationFacts>(facts);
@@ -146,7 +146,7 @@ std::shared_ptr<const DestinationSnapshot> to_be_escaped() {
   facts.address = ip("198.51.100.77");
   facts.protocol = Protocol::tcp;
   facts.port = 443;
-  facts.first_source_port = 51000;
+  facts.source_ports = 51000;
   facts.flows = 1;
   facts.labels = {{"address", "taken"}, {"bad-name", "x"}, {"note", "\"\\\n\x80"}, {"note", "twice"}};
   DestinationSnapshot snapshot;

@@ -32,7 +32,7 @@ WatchedNetwork::WatchedNetwork(std::string_view scenario, std::uint16_t flows, F
     RoundRecord record;
     record.destination = facts;
     record.flow_index = flow;
-    record.source_port = static_cast<std::uint16_t>(facts->first_source_port + flow);
+    record.source_port = facts->source_ports[flow];
     record.source = source;
     record.round = round;
     record.verdict = verdict;

@@ -1,0 +1,112 @@
+// Routers that choose by other functions than a perfect one, with the packets that the exporter sends. Sources of each
+// are in docs/reality.md, section "Hashing".
+#include <stdexcept>
+
+#include "sim/auto_fixture.hpp"
+
+using namespace ecmp;
+using namespace ecmp::sim;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint64_t kSeeds = 10;  // of each row
+
+Scenario parsed(const std::string& text) {
+  auto scenario = parse_scenario(text, "hashing");
+  if (!scenario) throw std::runtime_error(scenario.error());
+  return *scenario;
+}
+
+Scenario fan_of_8(const std::string& router) {
+  return parsed("wires = [\"agent - r1 - (b1..b8) - r2 - dst\"]\n[link.\"*\"]\ndelay = \"1ms\"\n[router.r1]\n" +
+                router + "\n[destination.dst]\n");
+}
+
+/// Four branches of two routers each.
+Scenario long_fan(const std::string& router) {
+  return parsed(
+      "wires = [\"agent - r1 - (b1..b4) = (c1..c4) - r2 - dst\"]\n[link.\"*\"]\ndelay = \"1ms\"\n[router.r1]\n" +
+      router + "\n[destination.dst]\n");
+}
+
+int changes_of_path(const AutoRun& run) {
+  int count = 0;
+  for (const auto& [kind, times] : run.changes)
+    count += kind == ChangeKind::per_packet ? 0 : times;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("a search finds all branches whatever function the router hashes flows with", "[auto][hashing]") {
+  for (const char* function :
+       {"crc16_bisync", "crc16_ccitt", "crc32_upper", "crc32_lower", "xor16", "toeplitz", "siphash"}) {
+    int complete = 0;
+    for (std::uint64_t number = 0; number < kSeeds; ++number) {
+      const Seed seed(7700 + number);
+      AutoRun run(fan_of_8("hash_function = \"" + std::string(function) + "\""), seed);
+      run.find();
+      complete += run.search().paths == 8 ? 1 : 0;
+    }
+    CAPTURE(function);
+    CHECK(complete >= 8);
+  }
+}
+
+TEST_CASE("a router that moves a flow after a pause is one that does not keep flows together", "[auto][hashing]") {
+  for (std::uint64_t number = 0; number < kSeeds; ++number) {
+    const Seed seed(7800 + number);
+    AutoRun run(fan_of_8("flowlet = \"256us\""), seed);
+    run.find();
+    CAPTURE(number);
+    CHECK_FALSE(run.search().bounded);
+    REQUIRE(run.search().per_packet.size() == 1);
+    CHECK(run.search().per_packet[0].ttl == 2);
+    run.pass(10min);
+    // Not a storm of changes, one for each round of each flow: by then 60 rounds.
+    CHECK(changes_of_path(run) <= 8);
+  }
+}
+
+TEST_CASE("a router that balances per packet makes no storm of changes", "[auto][hashing]") {
+  for (std::uint64_t number = 0; number < kSeeds; ++number) {
+    const Seed seed(7900 + number);
+    AutoRun run(fan_of_8("hash = \"per_packet\""), seed);
+    run.find();
+    CAPTURE(number);
+    CHECK(run.search().per_packet.size() == 1);
+    run.pass(10min);
+    CHECK(changes_of_path(run) <= 8);
+  }
+}
+
+TEST_CASE("where the TTL is hashed flows stay where they are", "[auto][hashing]") {
+  for (std::uint64_t number = 0; number < kSeeds; ++number) {
+    const Seed seed(8000 + number);
+    AutoRun run(long_fan("hash_ttl = true"), seed);
+    run.find();
+    CAPTURE(number);
+    CHECK_FALSE(run.search().bounded);
+    CHECK(run.search().per_packet.empty());
+    run.pass(10min);
+    CHECK(run.changes.empty());
+  }
+}
+
+TEST_CASE("a fan whose routers never answer has no coverage", "[auto][hashing]") {
+  const Seed seed(8100);
+  AutoRun run(parsed("wires = [\"agent - r1 - (b1..b4) - r2 - dst\"]\n[link.\"*\"]\ndelay = \"1ms\"\n"
+                     "[router.\"b*\"]\nsilent = true\n[destination.dst]\n"),
+              seed);
+  run.find();
+  run.pass(2min);
+  CHECK_FALSE(run.told()->coverage);
+  AutoRun answered(parsed("wires = [\"agent - r1 - (b1..b4) - r2 - dst\"]\n[link.\"*\"]\ndelay = \"1ms\"\n"
+                          "[destination.dst]\n"),
+                   seed);
+  answered.find();
+  answered.pass(2min);
+  REQUIRE(answered.told()->coverage);
+  CHECK(*answered.told()->coverage >= 0.95);
+}
