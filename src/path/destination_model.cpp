@@ -121,13 +121,15 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   const Duration interval = std::max<Duration>(facts_->interval, std::chrono::seconds(1));
   const FlowView::Rules rules{options_.confirm_rounds, (8 + 2 * std::int64_t{options_.confirm_rounds}) * interval};
   const bool agreed = flow.view.agrees(round);
+  const bool placed = agreed && flow.view.presume(round);
   if (!agreed) {
     flow.view.follow(round, rules, step_);
+    const bool presumed = flow.view.presume(round);
     views_changed_ = true;
     note_sightings(flow, round.started);
     if (step_.change == ViewStep::Change::per_packet) verdict.changed = ChangeKind::per_packet;
     if (step_.change == ViewStep::Change::switched) verdict.changed = judge(flow);
-    if (step_.moved) place(flow, round.finished, started);
+    if (step_.moved || presumed) place(flow, round.finished, started);
     if (verdict.changed != ChangeKind::none) {
       ++flow.changes[static_cast<std::size_t>(verdict.changed)];
       verdict.previous = before;
@@ -137,6 +139,7 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     for (const Sight& left : step_.left)
       if (!in_use(left.ttl, left.responder)) sightings_.forget(left.ttl, left.responder);
   }
+  if (placed) place(flow, round.finished, started);
   if (flow.refused && flow.vacancies != registry_.vacancies()) place(flow, round.finished, started);
 
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
@@ -175,8 +178,8 @@ void DestinationModel::State::note_reached(Flow& flow, const Round& round) {
 
 /// Finds the path of a flow whose view is not what it was.
 void DestinationModel::State::place(Flow& flow, Instant now, WallTime started) {
-  const PathContent view = flow.view.content();
-  flow.path = registry_.place(view, flow.path, now);
+  const PathContent view = flow.view.content(facts_->address);
+  flow.path = registry_.place(view, flow.view.ends_presumed(), flow.path, now);
   if (flow.path != nullptr) flow.path->begin(started);
   flow.refused = flow.path == nullptr && !view.slots.empty();
   flow.vacancies = registry_.vacancies();

@@ -78,10 +78,28 @@ std::size_t FlowView::length() const {
   return length;
 }
 
-PathContent FlowView::content() const {
+bool FlowView::presume(const Round& round) {
+  if (distance_.known()) return false;
+  const bool ended = ends_presumed();
+  const std::uint8_t before = presumed_;
+  lost_ = lost_ || round.end_to_end == EndToEnd::lost;
+  if (lost_) {
+    presumed_ = 0;
+  } else if (is_unjudged(round.end_to_end) && !round.reached()) {
+    presumed_ = std::max(round.distance, round.presumed);
+  }
+  return ended != ends_presumed() || (ended && presumed_ != before);
+}
+
+PathContent FlowView::content(const IpAddress& destination) const {
   PathContent content;
   content.complete = distance_.known();
   content.slots.resize(length());
+  if (ends_presumed()) {
+    content.complete = true;
+    content.slots.resize(presumed_);
+    content.slots.back().add(destination);
+  }
   for (std::size_t i = 0; i < std::min(content.slots.size(), slots_.size()); ++i) {
     const Sticky<IpAddress>& responder = slots_[i].responder;
     if (!responder.known()) continue;
@@ -247,6 +265,8 @@ void FlowView::switch_over(Instant not_older, ViewStep& step) {
   } else if (distance_.last_heard() < episode) {
     // The destination has not answered since: nobody knows how long the new path is.
     distance_.clear();
+    presumed_ = 0;
+    lost_ = false;
   }
   step.ttl = differing + 1;
   step.first_seen = episode;
@@ -285,6 +305,8 @@ void FlowView::switch_slot(std::size_t index, Instant episode, Instant not_older
 
 /// What is behind the destination is forgotten: it does not belong to the path.
 void FlowView::set_distance(std::uint8_t distance, Instant at) {
+  presumed_ = 0;
+  lost_ = false;
   distance_.set(distance, at);
   for (std::size_t i = distance; i < slots_.size(); ++i)
     clear(slots_[i]);

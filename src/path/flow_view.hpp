@@ -61,6 +61,13 @@ class FlowView {
 
   void follow(const Round& round, const Rules& rules, ViewStep& step);
 
+  /// Where the destination stands while nobody knows: its answers are limited, so that flows are asked for it in turn,
+  /// and this one's turn has not come. It is taken to be where it was, or where other flows reach it, until a round
+  /// that asks loses it. Returns whether that makes another path of the view.
+  bool presume(const Round& round);
+  /// content() ends at such a place.
+  [[nodiscard]] bool ends_presumed() const { return !distance_.known() && presumed_ > length(); }
+
   /// Whether it may be about to change: somebody else was heard, `rules.memory` ago at most, and nothing has confirmed
   /// or refuted it since.
   [[nodiscard]] bool in_doubt(Instant now, const Rules& rules) const { return unsettled(now - rules.memory); }
@@ -69,7 +76,8 @@ class FlowView {
   [[nodiscard]] std::size_t length() const;
   /// 0 while the destination has not been reached.
   [[nodiscard]] std::size_t distance() const { return distance_.value(); }
-  [[nodiscard]] PathContent content() const;
+  /// `destination` stands at a presumed end.
+  [[nodiscard]] PathContent content(const IpAddress& destination) const;
   /// nullptr if nobody answered at this TTL or beyond it.
   [[nodiscard]] const Slot* slot(std::size_t ttl) const;
   /// The same to count on; makes the slot.
@@ -101,6 +109,8 @@ class FlowView {
 
   std::vector<Slot> slots_;  ///< TTL 1 first; behind the distance: what answered last, for the day when it moves
   Sticky<std::uint8_t> distance_;
+  std::uint8_t presumed_ = 0;  ///< see presume()
+  bool lost_ = false;          ///< a round that asked the destination lost it, while no distance was known
 };
 
 }  // namespace ecmp

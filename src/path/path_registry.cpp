@@ -57,19 +57,23 @@ std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& 
   return list;
 }
 
-KnownPath* PathRegistry::place(const PathContent& view, KnownPath* current, Instant now) {
+KnownPath* PathRegistry::place(const PathContent& view, bool presumed, KnownPath* current, Instant now) {
   if (view.slots.empty()) {
     if (current != nullptr) leave(*current, now);
     return nullptr;
   }
   const bool stays_possible = current != nullptr && compatible(view, current->content);
-  if (stays_possible && !adds(view, current->content)) return current;
+  if (stays_possible && !adds(view, current->content)) {
+    current->presumed = current->presumed && presumed;
+    return current;
+  }
   KnownPath* target = match(view, current, stays_possible);
   if (target == nullptr && stays_possible) {
     // Only a flow that knows all of the path may add to it: what several flows know in part may be of several paths.
     // No other flow on it can contradict, since whatever a flow knows its path knows.
     if (refines(view, current->content)) {
       take_in(*current, view);
+      current->presumed = current->presumed && presumed;
       return current;
     }
     target = match(view, current, false);
@@ -82,10 +86,11 @@ KnownPath* PathRegistry::place(const PathContent& view, KnownPath* current, Inst
     PathContent becomes = view;
     if (target != nullptr) unite(becomes, target->content);
     leave(*current, now);
-    if (current->flows == 0 && refines(becomes, current->content)) sketch = extract(current);
+    if (current->flows == 0 && (current->presumed || refines(becomes, current->content))) sketch = extract(current);
   }
-  if (target == nullptr) target = create(view, sketch ? sketch->ordinal : 0, now);
+  if (target == nullptr) target = create(view, presumed, sketch ? sketch->ordinal : 0, now);
   if (target == nullptr) return nullptr;
+  target->presumed = target->presumed && presumed;
   if (adds(view, target->content)) take_in(*target, view);
   ++target->flows;
   ++target->joined;
@@ -193,7 +198,7 @@ void PathRegistry::make_room(Instant now) {
   paths_.erase(unseen);
 }
 
-KnownPath* PathRegistry::create(const PathContent& view, std::uint32_t ordinal, Instant now) {
+KnownPath* PathRegistry::create(const PathContent& view, bool presumed, std::uint32_t ordinal, Instant now) {
   make_room(now);
   if (paths_.size() >= max_paths_) {
     ++refused_;
@@ -202,6 +207,7 @@ KnownPath* PathRegistry::create(const PathContent& view, std::uint32_t ordinal, 
   auto path = std::make_unique<KnownPath>();
   take_in(*path, view);
   path->content.complete = view.complete;
+  path->presumed = presumed;
   assign_name(*path, ordinal);
   wake(*path);
   paths_.push_back(std::move(path));

@@ -31,6 +31,7 @@ struct KnownPath {
   std::uint32_t id = 0;
   std::uint32_t ordinal = 0;
   std::uint32_t flows = 0;   ///< on it now
+  bool presumed = false;     ///< nobody has reached the destination over it yet
   std::uint32_t joined = 0;  ///< times a flow came; 0: known by name only, not to be told
   std::uint64_t probes = 0;
   std::uint64_t replies = 0;
@@ -78,7 +79,9 @@ class PathRegistry {
 
   /// Moves a flow from `current` (null: from none) to the path that its view belongs to, which is made if there is none
   /// yet. Null if the view knows nobody, or if max_paths is reached: that is counted in refused().
-  KnownPath* place(const PathContent& view, KnownPath* current, Instant now);
+  /// `presumed`: that the view ends at the destination has not been seen. A path that no flow has reached it over is
+  /// not kept once its last flow has turned out to take another one.
+  KnownPath* place(const PathContent& view, bool presumed, KnownPath* current, Instant now);
 
   /// A flow leaves its path for none.
   void leave(KnownPath& path, Instant now);
@@ -101,7 +104,7 @@ class PathRegistry {
   static constexpr std::size_t kNames = 4096;
 
   [[nodiscard]] KnownPath* match(const PathContent& view, const KnownPath* current, bool filling) const;
-  KnownPath* create(const PathContent& view, std::uint32_t ordinal, Instant now);
+  KnownPath* create(const PathContent& view, bool presumed, std::uint32_t ordinal, Instant now);
   void assign_name(KnownPath& path, std::uint32_t ordinal);
   [[nodiscard]] bool id_taken(std::uint32_t id) const;
   static void take_in(KnownPath& path, const PathContent& view);

@@ -61,6 +61,11 @@ void PathSearch::on_round(std::uint32_t flow, const Round& round) {
   if (round.reached()) {
     seen.reached = true;
     seen.distance = round.distance;
+    if (round.distance > 0 && round.distance <= responders.size()) end_ = responders[round.distance - 1u];
+  } else if (round.presumed != 0) {
+    seen.lost = seen.lost || !is_unjudged(round.end_to_end);
+    seen.presumed = round.presumed;
+    seen.tallies.resize(std::max<std::size_t>(seen.tallies.size(), round.presumed));
   }
   if (seen.rounds.size() == kMostRounds) seen.rounds.erase(seen.rounds.begin());
   seen.rounds.push_back(std::move(responders));
@@ -72,6 +77,15 @@ void PathSearch::stop_waiting() {
   for (auto& [flow, seen] : seen_)
     seen.awaited = 0;
   awaited_ = 0;
+}
+
+/// A destination that limits its answers is asked over few flows: the others end where these do, unless they lose it
+/// and do not even get to the hop before.
+void PathSearch::end_at(Trail& trail, std::size_t distance) const {
+  if (end_ == Trail::kNobody || distance <= trail.hops.size()) return;
+  trail.hops.resize(distance, Trail::kNobody);
+  trail.hops.back() = end_;
+  trail.reached = true;
 }
 
 /// The newest answer of each hop.
@@ -86,6 +100,7 @@ Trail PathSearch::trail_of(const Seen& seen) const {
   if (seen.distance != 0 && seen.distance < trail.hops.size()) trail.hops.resize(seen.distance);
   while (!trail.hops.empty() && trail.hops.back() == Trail::kNobody)
     trail.hops.pop_back();
+  if (!seen.reached && (!seen.lost || trail.hops.size() + 1 == seen.presumed)) end_at(trail, seen.presumed);
   const std::vector<std::uint32_t> known = trail.hops;
   // What steady flows said last is put together with what they said before: it is no measure of what gets lost.
   if (!seen.steady)
@@ -175,7 +190,7 @@ std::vector<PathSearch::Ask> PathSearch::ask_again() {
   const bool any_reached = reached();
   for (const auto& [flow, seen] : seen_) {
     if (!askable(flow) || seen.asked >= kMostAsked) continue;
-    const bool lost = any_reached ? !seen.reached : seen.rounds.size() < 2;
+    const bool lost = any_reached ? !seen.reached && (seen.presumed == 0 || seen.lost) : seen.rounds.size() < 2;
     if (lost) ask(asks, flow, 1);
   }
   for (const std::uint32_t trail : graph_->open()) {

@@ -63,6 +63,8 @@ class PathSearch {
     std::vector<Trail::Tally> tallies;               ///< by TTL - 1
     bool reached = false;
     std::size_t distance = 0;  ///< 0: it was not reached
+    bool lost = false;         ///< a round that asked the destination was not answered
+    std::size_t presumed = 0;  ///< where other flows reach it, which was left out of this one's rounds; 0: unknown
   };
   /// A balancer per packet: behind this router (at TTL `ttl`, 0 for ourselves) these TTLs vary.
   struct Varying {
@@ -72,6 +74,7 @@ class PathSearch {
   };
 
   std::uint32_t number_of(const IpAddress& responder);
+  void end_at(Trail& trail, std::size_t distance) const;
   [[nodiscard]] Trail trail_of(const Seen& seen) const;
   void find_varying();
   void judge();
@@ -83,7 +86,8 @@ class PathSearch {
   SearchRules rules_;
   std::map<std::uint32_t, Seen> seen_;  ///< by flow
   std::unordered_map<IpAddress, std::uint32_t> numbers_;
-  std::vector<IpAddress> addresses_;  ///< by number
+  std::vector<IpAddress> addresses_;    ///< by number
+  std::uint32_t end_ = Trail::kNobody;  ///< who answered as the destination last
   std::vector<Varying> varying_;
   std::vector<std::uint32_t> flows_;  ///< of the trails of the graph
   std::optional<FlowGraph> graph_;

@@ -308,6 +308,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                RoundTerms{.distance = distance,
                           .length = flow.length.value(),
                           .presumed = presumed,
+                          .mixed = presumed && flow.end->mixed > 0,
                           .max_ttl = plan.max_ttl,
                           .first = !flow.first_round_over,
                           .lost_streak = flow.lost_streak,
@@ -344,8 +345,16 @@ void Engine::State::hold_distance(Flow& flow, std::uint8_t found, std::uint32_t 
 void Engine::State::note_end(Flow& flow, const LiveRound& round, Instant now) {
   if (flow.end == nullptr) return;
   if (round.nearer() && flow.distance > 1) flow.paces[flow.distance - 2u].urgent = 1;
-  if (round.distance() != 0 && (round.end_to_end() == EndToEnd::reached || flow.end->distance == 0))
-    flow.end->distance = round.distance();
+  if (round.distance() != 0 && (round.end_to_end() == EndToEnd::reached || flow.end->distance == 0)) {
+    constexpr std::uint8_t kAlike = 64;
+    End& end = *flow.end;
+    if (end.distance != 0 && end.distance != round.distance()) {
+      end.mixed = kAlike;
+    } else if (end.mixed > 0) {
+      --end.mixed;
+    }
+    end.distance = round.distance();
+  }
   const std::uint8_t aim = round.aim();
   if (aim == 0 || flow.end->responder == 0) return;
   round.each_sent([&](const LiveProbe& probe) {

@@ -43,6 +43,7 @@ struct End {
   std::uint32_t plans = 0;      ///< destinations that have it
   std::uint8_t distance = 0;    ///< that a flow has found last; 0: none has
   std::uint8_t searches = 0;    ///< that were begun while none had
+  std::uint8_t mixed = 0;       ///< answers to come until its flows count as having one distance
   Instant search_until{};       ///< other flows wait so long for the one that searches the distance
 };
 

@@ -461,6 +461,7 @@ void LiveRound::report(Instant now, Round& round) const {
   round.finished = now;
   round.end_to_end = end_to_end_;
   round.distance = distance_;
+  round.presumed = terms_.presumed && !terms_.mixed && distance_ == 0 ? terms_.distance : std::uint8_t{0};
   round.hops.clear();
   int last = distance_;
   if (last == 0) {

@@ -39,6 +39,7 @@ struct RoundTerms {
   std::uint8_t distance = 0;  ///< of the destination as far as known, 0 if it was never reached
   std::uint8_t length = 0;    ///< furthest TTL that is known to answer, where the destination was never reached
   bool presumed = false;      ///< the distance is that of other flows: this one was never answered by the destination
+  bool mixed = false;         ///< flows have reached it at several distances
   std::uint8_t max_ttl = 30;
   bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before

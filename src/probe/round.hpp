@@ -85,6 +85,7 @@ struct Round {
   EndToEnd end_to_end = EndToEnd::lost;
   Unobserved unobserved = Unobserved::none;  ///< why something of it is not known, if it is our own fault
   std::uint8_t distance = 0;  ///< TTL of the destination: seen in this round, or the last known; 0 if never reached
+  std::uint8_t presumed = 0;  ///< never reached: the TTL at which all other flows reach it; 0: unknown
   std::vector<HopResult> hops;
 
   /// The destination answered, whether or not that answer counts.

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -235,14 +236,16 @@ def stopping(exporter, stopped, running):
 
 @contextlib.contextmanager
 def trickle(fan, port):
-    """Packets as one of a flow, all the time: each few of them take a block of the capture buffer."""
+    """Packets as one of a flow, all the time: each few of them take a block of the capture buffer. A raw socket sends
+    them: one that had the flow's port would make the flow step aside."""
     with fan.network.entered("agent"):
-        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sender.bind(("10.50.0.1", port))
+        sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    sender.bind(("10.50.0.1", 0))
+    datagram = struct.pack("!HHHH", port, 33434, 28, 0) + bytes(20)
 
     def send():
         while not done.wait(0.004):
-            sender.sendto(bytes(20), (DESTINATION[4], 33434))
+            sender.sendto(datagram, (DESTINATION[4], 0))
 
     done = threading.Event()
     thread = threading.Thread(target=send)

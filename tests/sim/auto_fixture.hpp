@@ -23,7 +23,7 @@ class AutoRun {
           std::optional<std::uint16_t> source_port = std::nullopt)
       : network(scenario, seed),
         routes(network.address("agent")),
-        engine({.secret = {1, 2}, .adapt_to_responders = false}),
+        engine({.secret = {1, 2}}),
         tracing(config_of(network, terms, max_flows, interval, source_port), engine, routes,
                 {.round =
                      [this](const std::shared_ptr<const RoundRecord>& record) {

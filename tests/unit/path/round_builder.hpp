@@ -23,9 +23,9 @@ inline Instant at(double seconds) {
   return Instant(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
 }
 
-/// Hops from TTL 1, separated by blanks: a name answered, "*" did not, "-" could not be sent, "!b2" refused. "D" in the
-/// end means that the destination was reached. `distance` is what the engine knew of it, if this round did not reach
-/// it.
+/// Hops from TTL 1, separated by blanks: a name answered, "*" did not, "-" could not be sent, "!b2" refused, "." was
+/// left out. "D" in the end means that the destination was reached. `distance` is what the engine knew of it, if this
+/// round did not reach it.
 inline Round round(std::string_view hops, double started, std::uint8_t distance = 0) {
   Round result;
   result.number = static_cast<std::uint32_t>(started);
@@ -40,6 +40,8 @@ inline Round round(std::string_view hops, double started, std::uint8_t distance 
     hop.ttl = static_cast<std::uint8_t>(result.hops.size() + 1);
     if (word == "-") {
       hop.outcome = HopOutcome::send_failed;
+    } else if (word == ".") {
+      hop.outcome = HopOutcome::left_out;
     } else if (word.front() == '!') {
       hop.outcome = HopOutcome::unreachable;
       hop.reply = packet::ReplyKind::admin_prohibited;
@@ -59,6 +61,8 @@ inline Round round(std::string_view hops, double started, std::uint8_t distance 
     result.distance = static_cast<std::uint8_t>(result.hops.size());
   } else if (word == "-") {
     result.end_to_end = EndToEnd::send_failed;
+  } else if (word == ".") {
+    result.end_to_end = EndToEnd::left_out;
   }
   return result;
 }
