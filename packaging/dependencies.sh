@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The one list of the packages of Debian 12 and 13 that this project needs. Installs those that are missing:
-#   packaging/dependencies.sh [--list] build | run | runtime | package | test
+#   packaging/dependencies.sh [--list] build | run | runtime | package | test | cross
 # build: to compile. run: for the quickstart's lab. runtime: the libraries alone, for an image. package: for the Debian
-# packages. test: all of these. --list KIND... prints the names for the release of this machine, and installs nothing.
+# packages. test: all of these. cross: to build for arm64 on amd64, packages as well, and to run that under qemu-user; in a
+# root of its own (packaging/in_root.sh), since some of these take the place of amd64's. --list KIND... prints the names for the release of this machine, and installs nothing.
 # A second run finds everything there, asks nobody and needs neither root nor a network.
 set -euo pipefail
 
@@ -18,14 +19,14 @@ run_packages=(iproute2 nftables ethtool util-linux procps python3 curl)
 release=$(. /etc/os-release 2> /dev/null && echo "${VERSION_CODENAME:-}")
 case $release in
   trixie)
-    libraries=(libcpp-httplib0.18 libfmt10 libpcap0.8t64 libspdlog1.15 libssl3t64 libtomlplusplus3t64 libyaml-cpp0.8)
+    libraries=(libcares2 libcpp-httplib0.18 libfmt10 libpcap0.8t64 libspdlog1.15 libssl3t64 libtomlplusplus3t64 libyaml-cpp0.8)
     ;;
   *)
-    libraries=(libcpp-httplib0.11 libfmt9 libpcap0.8 libspdlog1.10 libssl3 libtomlplusplus3 libyaml-cpp0.7)
+    libraries=(libc-ares2 libcpp-httplib0.11 libfmt9 libpcap0.8 libspdlog1.10 libssl3 libtomlplusplus3 libyaml-cpp0.7)
     ;;
 esac
 runtime_packages=(
-  "${libraries[@]}" libc-ares2 libcrypt1 libprometheus-cpp-core1.0 libzstd1 zlib1g
+  "${libraries[@]}" libcrypt1 libprometheus-cpp-core1.0 libzstd1 zlib1g
   libcap2-bin ca-certificates
 )
 package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
@@ -38,9 +39,22 @@ test_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
   man-db systemd debootstrap python3-yaml
 )
+# What is compiled against is arm64's, what compiles is ours.
+cross_packages=(
+  crossbuild-essential-arm64 cmake ninja-build pkgconf git ca-certificates ccache
+  libfmt-dev:arm64 libspdlog-dev:arm64 prometheus-cpp-dev:arm64 libcpp-httplib-dev:arm64 libtomlplusplus-dev:arm64
+  libpcap-dev:arm64 libc-ares-dev:arm64 zlib1g-dev:arm64 libzstd-dev:arm64 libssl-dev:arm64 libcrypt-dev:arm64
+  libyaml-cpp-dev:arm64 libbrotli-dev:arm64 libcli11-dev nlohmann-json3-dev
+  dpkg-dev debhelper fakeroot lintian
+  python3 iproute2 # who tries the exporter under the emulator
+)
+case $release in
+  trixie) cross_packages+=(libcatch2-dev:arm64 qemu-user) ;;
+  *) cross_packages+=(catch2:arm64 qemu-user-static) ;;
+esac
 
 usage() {
-  echo "usage: packaging/dependencies.sh [--list] build|run|runtime|package|test..." >&2
+  echo "usage: packaging/dependencies.sh [--list] build|run|runtime|package|test|cross..." >&2
   exit 2
 }
 
@@ -81,6 +95,7 @@ for kind in "$@"; do
     runtime) wanted+=("${runtime_packages[@]}") ;;
     package) wanted+=("${build_packages[@]}" "${package_packages[@]}") ;;
     test) wanted+=("${build_packages[@]}" "${run_packages[@]}" "${package_packages[@]}" "${test_packages[@]}") ;;
+    cross) wanted+=("${cross_packages[@]}") ;;
     *) usage ;;
   esac
 done
@@ -107,6 +122,7 @@ fi
 echo "dependencies.sh: installing ${missing[*]}"
 prometheus_was_there=$(installed prometheus && echo yes || echo no)
 forbid_services
+if [[ " ${missing[*]} " == *:arm64\ * ]]; then dpkg --add-architecture arm64; fi
 apt update
 apt install --yes --no-install-recommends "${missing[@]}" > /dev/null
 if [ "$prometheus_was_there" = no ] && installed prometheus && command -v systemctl > /dev/null; then

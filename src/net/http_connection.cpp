@@ -137,16 +137,6 @@ class StreamPump {
   bool unflushed_ = false;
 };
 
-std::string joined(const httplib::Request& request, const std::string& name) {
-  std::string list;
-  const auto [first, last] = request.headers.equal_range(name);
-  for (auto line = first; line != last; ++line) {
-    if (!list.empty()) list += ", ";
-    list += line->second;
-  }
-  return list;
-}
-
 std::optional<Duration> parse_seconds(const std::string& text) {
   double seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -306,12 +296,12 @@ class Connection : private httplib::Server {
     request.method = parsed.method;
     request.path = std::move(target->path);
     request.query = std::move(target->query);
-    request.accept = joined(parsed, "Accept");
+    request.accept = field_values(head_.forwarded, "Accept");
     request.accept_encoding = head_.accept_encoding;
-    request.if_none_match = joined(parsed, "If-None-Match");
-    request.scrape_timeout = parse_seconds(parsed.get_header_value("X-Prometheus-Scrape-Timeout-Seconds"));
-    request.authorization = parsed.get_header_value("Authorization");
-    request.content_type = parsed.get_header_value("Content-Type");
+    request.if_none_match = field_values(head_.forwarded, "If-None-Match");
+    request.scrape_timeout = parse_seconds(field_values(head_.forwarded, "X-Prometheus-Scrape-Timeout-Seconds"));
+    request.authorization = field_values(head_.forwarded, "Authorization");
+    request.content_type = field_values(head_.forwarded, "Content-Type");
     request.body = std::move(body_);
     request.remote_address = peer_.address;
     request.remote_port = peer_.port;

@@ -207,6 +207,17 @@ RequestHead inspect_head(std::string_view head, std::size_t max_body_bytes) {
   return inspected;
 }
 
+std::string field_values(std::string_view head, std::string_view name) {
+  std::string list;
+  for (std::size_t end = head.find(kLineEnd); end != std::string_view::npos; end = head.find(kLineEnd)) {
+    head.remove_prefix(end + kLineEnd.size());  // the request line first
+    const std::size_t colon = head.find(':');
+    if (colon == std::string_view::npos || !equals_ignoring_case(head.substr(0, colon), name)) continue;
+    append_to_list(list, trimmed(head.substr(colon + 1, head.find(kLineEnd, colon) - colon - 1)));
+  }
+  return list;
+}
+
 std::optional<RequestTarget> parse_target(std::string_view target) {
   target = without_authority(target);
   target = target.substr(0, target.find('#'));

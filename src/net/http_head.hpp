@@ -33,6 +33,10 @@ std::size_t find_head_end(std::string_view received, std::size_t from = 0);
 /// `head` runs through its blank line.
 RequestHead inspect_head(std::string_view head, std::size_t max_body_bytes);
 
+/// The values of the fields called `name` in a checked head, in their order, joined by commas (RFC 9110 section 5.3).
+/// Of a field that must not come twice, two make a value that nothing takes. Parsers behind differ in both.
+std::string field_values(std::string_view head, std::string_view name);
+
 struct RequestTarget {
   std::string path;
   std::vector<std::pair<std::string, std::string>> query;

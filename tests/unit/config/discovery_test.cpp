@@ -114,9 +114,7 @@ TEST_CASE("destinations from elsewhere inherit from [probe] of the configuration
 }
 
 TEST_CASE("what is wrong with targets is told with its place", "[config][discovery]") {
-  CHECK(
-      targets_problems("") ==
-      "t:1:1: not JSON: syntax error while parsing value - unexpected end of input; expected '[', '{', or a literal\n");
+  CHECK(targets_problems("") == "t:1:1: not JSON: nothing is there\n");
   CHECK(targets_problems("{}") == "t:1:1: expected a list of groups: [{\"targets\": [...], \"labels\": {...}}]\n");
   CHECK(targets_problems("[\n 7]") == "t:2:2: expected a group: {\"targets\": [...], \"labels\": {...}}\n");
   CHECK(targets_problems("[{}]") == "t:1:2: a group without \"targets\"\n");

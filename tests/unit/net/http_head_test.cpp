@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 
+using ecmp::net::field_values;
 using ecmp::net::find_head_end;
 using ecmp::net::inspect_head;
 using ecmp::net::parse_target;
@@ -28,6 +29,16 @@ TEST_CASE("a head ends with its blank line, wherever the pieces were cut", "[htt
     CHECK(find_head_end(head, searched) == head.size());
     CHECK(find_head_end(head.substr(0, searched), 0) == std::string::npos);
   }
+}
+
+TEST_CASE("fields of one name are one list, in the order of their lines", "[http]") {
+  const std::string head =
+      with("Accept: a/b;q=0.5\r\nX-Accept: no\r\nACCEPT:\t c/d \r\nAuthorization: Basic YTpi\r\naccept: e/%66\r\n");
+  CHECK(field_values(head, "Accept") == "a/b;q=0.5, c/d, e/%66");
+  CHECK(field_values(head, "authorization") == "Basic YTpi");
+  CHECK(field_values(head, "If-None-Match").empty());
+  CHECK(field_values("GET Accept:a HTTP/1.1\r\n\r\n", "Accept").empty());
+  CHECK(field_values("", "Accept").empty());
 }
 
 TEST_CASE("the parser behind sees neither ranges nor codings nor connection options", "[http]") {
