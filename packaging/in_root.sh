@@ -42,7 +42,7 @@ if [ ! -e "$directory/etc/debian_version" ]; then
   printf '#!/bin/sh\nexit 101\n' > "$directory.partial/usr/sbin/policy-rc.d"
   chmod 755 "$directory.partial/usr/sbin/policy-rc.d"
   # How this machine reaches its packages (a proxy, say), the root's apt has to know too.
-  grep -lsE '^[^/#]*Acquire::https?::' /etc/apt/apt.conf.d/* | xargs -r cp -t "$directory.partial/etc/apt/apt.conf.d"
+  { grep -lsE '^[^/#]*Acquire::https?::' /etc/apt/apt.conf.d/* || true; } | xargs -r cp -t "$directory.partial/etc/apt/apt.conf.d"
   mv "$directory.partial" "$directory"
 fi
 cp -L /etc/resolv.conf "$directory/etc/resolv.conf"
