@@ -46,7 +46,7 @@ cross_packages=(
   libpcap-dev:arm64 libc-ares-dev:arm64 zlib1g-dev:arm64 libzstd-dev:arm64 libssl-dev:arm64 libcrypt-dev:arm64
   libyaml-cpp-dev:arm64 libbrotli-dev:arm64 libcli11-dev nlohmann-json3-dev
   dpkg-dev debhelper fakeroot lintian
-  python3 iproute2 # who tries the exporter under the emulator
+  python3 qemu-system-arm cpio openssl # who tries the exporter there
 )
 case $release in
   trixie) cross_packages+=(libcatch2-dev:arm64 qemu-user) ;;
@@ -79,7 +79,8 @@ apt() {
   return 1
 }
 
-installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+# Of several architectures each has its word.
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) = installed* ]]; }
 
 wanted=()
 list=no

@@ -106,9 +106,11 @@ class Stage:
         source, target = os.path.join(ROOT, words[-2]), self.path(words[-1])
         if words[0].startswith("--from="):
             source = others[words[0].removeprefix("--from=")].path(words[-2].lstrip("/"))
-        if words[-2] == ".":  # what git knows, as .dockerignore leaves it
-            names = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                                   check=True, capture_output=True).stdout
+        if words[-2] == ".":  # what git knows, as .dockerignore leaves it; of a source tarball everything
+            command = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+            if not os.path.exists(os.path.join(ROOT, ".git")):
+                command = ["find", ROOT, "-type", "f", "-printf", "%P\\0"]
+            names = subprocess.run(command, check=True, capture_output=True).stdout
             run("sh", "-c", 'tar -C "$1" -c --null --ignore-failed-read -T "$3" | tar -C "$2" -x', "sh", ROOT, target,
                 self._list(names))
         elif os.path.isdir(source):

@@ -1,4 +1,4 @@
-"""A Debian 12 with nothing but what is essential, made by debootstrap from where this machine gets its packages."""
+"""A Debian with nothing but what is essential, made by debootstrap from where this machine gets its packages."""
 import glob
 import os
 import re
@@ -30,19 +30,28 @@ def mirror():
     return "http://deb.debian.org/debian"
 
 
-class Root:
-    """A Debian 12 with nothing but what is essential, in a directory."""
+def own_release():
+    """The name of this machine's Debian."""
+    with open("/etc/os-release") as file:
+        return re.search(r"^VERSION_CODENAME=(\w+)", file.read(), re.MULTILINE).group(1)
 
-    def __init__(self, directory):
+
+class Root:
+    """A Debian with nothing but what is essential, in a directory."""
+
+    def __init__(self, directory, release="bookworm"):
         self.directory = str(directory)
+        self.release = release
         self.mounts = []
 
     def make(self):
         signal.alarm(ROOT_SECONDS)
-        done = run("debootstrap", "--variant=minbase", "bookworm", self.directory, mirror(), seconds=ROOT_SECONDS)
+        done = run("debootstrap", "--variant=minbase", self.release, self.directory, mirror(), seconds=ROOT_SECONDS)
         if done.returncode != 0:
             raise NoRoot("debootstrap could not make a root: " + done.stdout.strip().splitlines()[-1][:200])
-        for name in ("apt/sources.list", "apt/sources.list.d", "apt/auth.conf.d", "apt/trusted.gpg.d", "resolv.conf", "ssl"):
+        with open(os.path.join(self.directory, "etc/apt/sources.list"), "w") as file:
+            file.write(f"deb {mirror()} {self.release} main\n")
+        for name in ("apt/auth.conf.d", "apt/trusted.gpg.d", "resolv.conf", "ssl"):
             self._take_over(name)
         for path in glob.glob("/etc/apt/apt.conf.d/*"):
             with open(path) as file:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from bare_root import NoRoot, Root, run
+from bare_root import NoRoot, Root, own_release, run
 from exporter import ROOT
 
 DEB = os.path.join(ROOT, "build/deb")
@@ -29,7 +29,7 @@ def packages():
 def bare_root(tmp_path_factory):
     if not shutil.which("debootstrap"):
         pytest.skip("debootstrap is not installed")
-    root = Root(tmp_path_factory.mktemp("root") / "bookworm")
+    root = Root(tmp_path_factory.mktemp("root") / "bare", own_release())
     try:
         try:
             root.make()

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Makes a disk with Debian, the exporter as its package would install it and the tests; boots it; prints what they say.
+"""Makes a disk with Debian, the packages of that release and the tests; boots it; prints what the tests say.
+
+    machine.py RELEASE DIRECTORY          (of the packages: tests/vm/run.sh)
 
 Exit code: that of the tests; 77 if there can be no machine here.
 """
@@ -40,12 +42,8 @@ WantedBy=default.target
 """
 
 
-def packages():
-    """What the programs are linked to, as the project's own list has it, and what makes a machine of it."""
-    with open(os.path.join(ROOT, "packaging/dependencies.sh")) as file:
-        runtime = re.search(r"^runtime_packages=\((.*?)^\)", file.read(), re.MULTILINE | re.DOTALL).group(1).split()
-    return runtime + ["linux-image-cloud-amd64", "systemd-sysv", "dbus", "udev", "kmod", "iproute2", "curl", "adduser", "procps",
-                      "python3-pytest"]
+# What makes a machine of a root, and what the tests need there. What the programs need, their packages have to say.
+MACHINE = ("linux-image-cloud-amd64", "systemd-sysv", "dbus", "udev", "kmod", "iproute2", "curl", "procps", "python3-pytest")
 
 
 def write(path, text, mode=0o644):
@@ -55,23 +53,21 @@ def write(path, text, mode=0o644):
     os.chmod(path, mode)
 
 
-def install(root, build):
-    """As packaging/debian does it. The packages themselves are tested by tests/e2e/test_packages.py."""
+def install(root, directory):
+    """The packages, by dpkg -i: whatever they depend on is there already."""
     def inside(path):
         return os.path.join(root.directory, path)
-    shutil.copy(os.path.join(build, "src/ecmp_exporter"), inside("usr/bin/ecmp_exporter"))
-    run("strip", inside("usr/bin/ecmp_exporter"))
-    shutil.copy(os.path.join(ROOT, "packaging/systemd/ecmp_exporter.service"), inside("lib/systemd/system"))
+    files = [path for path in glob.glob(os.path.join(directory, "*.deb")) if "-dbgsym_" not in path]
+    assert len(files) == 2, f"not two packages in {directory}: {files}"
+    for path in files:
+        shutil.copy(path, inside("srv"))
+    names = [f"/srv/{os.path.basename(path)}" for path in files]
+    missing = root.run("sh", "-c", "apt-get -qq install -y --no-install-recommends $(apt-get install --simulate -y "
+                       "--no-install-recommends \"$@\" | sed -n 's/^Inst \\([^ ]*\\) .*/\\1/p' | grep -v '^ecmp-') && dpkg -i \"$@\"", "sh",
+                       *names, seconds=900)
+    assert missing.returncode == 0, missing.stdout[-1000:] + missing.stderr[-1000:]
     for part in ("e2e", "vm"):
         shutil.copytree(os.path.join(ROOT, "tests", part), inside(f"srv/tests/{part}"), dirs_exist_ok=True)
-    # What the maintainer's scripts do, without debhelper's part.
-    with open(os.path.join(ROOT, "packaging/debian/ecmp-exporter.dirs")) as file:
-        for line in file.read().split():
-            os.makedirs(inside(line), exist_ok=True)
-    with open(os.path.join(ROOT, "packaging/debian/ecmp-exporter.postinst")) as file:
-        write(inside("srv/postinst"), file.read().replace("#DEBHELPER#", ""), 0o755)
-    done = root.run("/srv/postinst", "configure")
-    assert done.returncode == 0, done.stderr
     write(inside("srv/run"), GUEST, 0o755)
     write(inside("etc/systemd/system/machine.service"), SERVICE)
     root.run("systemctl", "enable", "machine.service")
@@ -81,7 +77,7 @@ def install(root, build):
 def boot(root, directory):
     (kernel,), (initrd,) = (glob.glob(os.path.join(root.directory, "boot", name)) for name in ("vmlinuz-*", "initrd.img-*"))
     disk = os.path.join(directory, "disk")
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root.directory, disk, "2G"], check=True)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root.directory, disk, "3G"], check=True)
     # Emulated: what calls itself KVM inside of other virtual machines does not always boot a kernel.
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "2", "-nographic", "-no-reboot", "-nic",
                "none", "-monitor", "none", "-serial", "stdio", "-kernel", kernel, "-initrd", initrd, "-append",
@@ -103,7 +99,7 @@ def boot(root, directory):
 
 
 def main():
-    build = os.path.abspath(sys.argv[1])
+    release, packages = sys.argv[1], os.path.abspath(sys.argv[2])
     missing = [tool for tool in ("qemu-system-x86_64", "debootstrap", "mke2fs") if not shutil.which(tool)]
     if os.geteuid() != 0 or missing:
         print(f"skipped: needs root and {' '.join(missing) or 'nothing else'}")
@@ -111,17 +107,17 @@ def main():
     directory = os.path.join(ROOT, "build/vm")
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
-    root = Root(os.path.join(directory, "root"))
+    root = Root(os.path.join(directory, "root"), release)
     try:
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        print("machine: a root", flush=True)
+        print(f"machine: a root of {release}", flush=True)
         root.make()
         for command in (["apt-get", "-qq", "update"],
-                        ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages()]):
+                        ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *MACHINE]):
             done = root.run(*command, seconds=900)
             if done.returncode != 0:
                 raise NoRoot(done.stderr.strip().splitlines()[-1])
-        install(root, build)
+        install(root, packages)
         root.unmount()
         print("machine: it boots", flush=True)
         return boot(root, directory)

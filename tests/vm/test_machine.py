@@ -80,7 +80,7 @@ def service():
     os.makedirs("/etc/ecmp_exporter", exist_ok=True)
     with open("/etc/ecmp_exporter/ecmp_exporter.toml", "w") as file:
         file.write(config([{"name": name, "host": host, "flows": FLOWS} for name, host in HOSTS.items()]))
-    run("systemctl", "start", "ecmp_exporter")
+    run("systemctl", "restart", "ecmp_exporter")  # the package has started it with its own configuration
     found = Service()
     eventually(found.ready, 30, lambda: run("journalctl", "-u", "ecmp_exporter"))
     found.all_reach()

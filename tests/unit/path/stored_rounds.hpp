@@ -94,6 +94,11 @@ class Maker {
   }
 
  private:
+  /// Two draws within one call's arguments would come in another order with another compiler or architecture.
+  IpAddress any_address(std::uint32_t end) {
+    const std::uint32_t number = below(end);
+    return address(below(2) == 0, number);
+  }
   double ratio() { return below(1u << 20) / double{1u << 20}; }
 
   std::shared_ptr<const SearchProgress> search() {
@@ -123,7 +128,7 @@ class Maker {
       interface.role = static_cast<packet::InterfaceInfo::Role>(below(4));
       if (below(2) == 0) interface.index = below(1u << 31);
       if (below(2) == 0) interface.mtu = below(9000);
-      interface.address = address(below(2) == 0, below(99));
+      interface.address = any_address(99);
       interface.name = "ge-0/0/" + std::to_string(i);
       notes.interfaces.push_back(std::move(interface));
     }
@@ -141,7 +146,7 @@ class Maker {
   void finding(PathEvent& event) {
     if (!is_finding(event.kind)) return;
     event.ended = below(2) == 0;
-    const auto a = [&] { return address(below(2) == 0, below(1000)); };
+    const auto a = [&] { return any_address(1000); };
     if (event.kind == EventKind::loss_verdict) {
       LinkVerdict verdict;
       verdict.links = {{a(), a()}, {a(), a()}};
