@@ -29,7 +29,7 @@ runtime_packages=(
   "${libraries[@]}" libcrypt1 libprometheus-cpp-core1.0 libzstd1 zlib1g
   libcap2-bin ca-certificates
 )
-package_packages=(dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
+package_packages=(build-essential dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
 test_packages=(
   catch2 binutils libcap2-bin
   python3-pytest tcpdump scamper prometheus openssl protobuf-compiler iputils-ping
@@ -45,7 +45,7 @@ cross_packages=(
   libfmt-dev:arm64 libspdlog-dev:arm64 prometheus-cpp-dev:arm64 libcpp-httplib-dev:arm64 libtomlplusplus-dev:arm64
   libpcap-dev:arm64 libc-ares-dev:arm64 zlib1g-dev:arm64 libzstd-dev:arm64 libssl-dev:arm64 libcrypt-dev:arm64
   libyaml-cpp-dev:arm64 libbrotli-dev:arm64 libcli11-dev nlohmann-json3-dev
-  dpkg-dev debhelper fakeroot lintian
+  build-essential dpkg-dev debhelper fakeroot lintian
   python3 qemu-system-arm cpio openssl # who tries the exporter there
 )
 case $release in
