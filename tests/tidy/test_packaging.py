@@ -1,6 +1,7 @@
 """What is shipped around the programs, as far as it can be judged without installing it: the unit, the image's recipe, the
 manifests, the man pages, the list of libraries."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -197,3 +198,33 @@ def test_versions_agree():
     assert f'appVersion: "{version}"' in read("packaging/helm/ecmp-exporter/Chart.yaml")
     for path in glob.glob(os.path.join(ROOT, "packaging/kubernetes/*.yaml")):
         assert set(re.findall(r"image: ecmp-exporter:(\S+)", read(os.path.relpath(path, ROOT)))) <= {version}
+
+
+def test_the_list_of_parts_names_every_file_and_what_it_depends_on(tmp_path):
+    need("dpkg-deb")
+    folder = tmp_path / "release"
+    folder.mkdir()
+    (folder / "a.tar.gz").write_bytes(b"abc")
+    control = tmp_path / "package/DEBIAN/control"
+    control.parent.mkdir(parents=True)
+    control.write_text("Package: ecmp-trace\nVersion: 1+deb12\nArchitecture: arm64\nMaintainer: a <a@example.org>\nDescription: x\n"
+                       "Depends: libfmt9 (>= 9.1), adduser | other\n")
+    done = run("dpkg-deb", "--root-owner-group", "--build", str(tmp_path / "package"), str(folder / "ecmp-trace_1+deb12_arm64.deb"))
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "release.bookworm-arm64.made_with").write_text("libcli11-dev 2.3.2 all\n")
+    command = ("/usr/bin/python3", os.path.join(ROOT, "packaging/sbom.py"), str(folder), "1", "c0ffee", "86400")
+    document = json.loads(run(*command).stdout)
+    assert document["spdxVersion"] == "SPDX-2.3" and document["creationInfo"]["created"] == "1970-01-02T00:00:00Z"
+    by_name = {package["name"]: package for package in document["packages"]}
+    assert set(by_name) == {"a.tar.gz", "ecmp-trace_1+deb12_arm64.deb", "libfmt9", "adduser", "libcli11-dev"}
+    # FIPS 180-2 appendix B.1
+    assert by_name["a.tar.gz"]["checksums"] == [{"algorithm": "SHA256", "checksumValue":
+                                                 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}]
+    assert by_name["libfmt9"]["versionInfo"] == ">= 9.1" and by_name["libcli11-dev"]["versionInfo"] == "2.3.2"
+    names = {package["SPDXID"]: package["name"] for package in document["packages"]}
+    assert len(names) == len(by_name) and all(re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", name) for name in names)
+    found = {(names.get(r["spdxElementId"]), r["relationshipType"], names.get(r["relatedSpdxElement"])) for r in document["relationships"]}
+    package = "ecmp-trace_1+deb12_arm64.deb"
+    assert found == {(None, "DESCRIBES", "a.tar.gz"), (None, "DESCRIBES", package), (package, "DEPENDS_ON", "libfmt9"),
+                     (package, "DEPENDS_ON", "adduser"), ("libcli11-dev", "BUILD_DEPENDENCY_OF", package)}
+    assert run(*command).stdout == run(*command).stdout
