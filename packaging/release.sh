@@ -42,6 +42,8 @@ mkdir -p "$folder"
 git archive --prefix="$name/" HEAD | gzip -9 --no-name > "$folder/$name.tar.gz"
 say "$name.tar.gz"
 
+scratch=
+trap 'rm -rf "$scratch"' EXIT
 # The tarball again, in a place of its own: what it lacks is to be missed here.
 unpack() {
   scratch=$(mktemp -d)
