@@ -32,7 +32,7 @@ runtime_packages=(
 package_packages=(build-essential dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
 test_packages=(
   catch2 binutils libcap2-bin
-  python3-pytest tcpdump scamper prometheus openssl protobuf-compiler iputils-ping
+  python3-pytest python3-jsonschema tcpdump scamper prometheus prometheus-alertmanager jsonnet openssl protobuf-compiler iputils-ping
   chromium fonts-dejavu-core # who looks at the page
   mtr-tiny tmux # what ecmp_trace is compared with, and driven in
   man-db mandoc zsh fish # readers of its manual and completions
@@ -121,11 +121,16 @@ if [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 echo "dependencies.sh: installing ${missing[*]}"
-prometheus_was_there=$(installed prometheus && echo yes || echo no)
+new_services=() # nor shall they start at the next boot: the tests start their own
+for service in prometheus prometheus-alertmanager; do
+  installed "$service" || new_services+=("$service")
+done
 forbid_services
 if [[ " ${missing[*]} " == *:arm64\ * ]]; then dpkg --add-architecture arm64; fi
 apt update
 apt install --yes --no-install-recommends "${missing[@]}" > /dev/null
-if [ "$prometheus_was_there" = no ] && installed prometheus && command -v systemctl > /dev/null; then
-  systemctl disable prometheus > /dev/null 2>&1 || true # nor at the next boot: the tests start their own
-fi
+for service in "${new_services[@]}"; do
+  if installed "$service" && command -v systemctl > /dev/null; then
+    systemctl disable "$service" > /dev/null 2>&1 || true
+  fi
+done

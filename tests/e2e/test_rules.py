@@ -1,6 +1,7 @@
 """Recording rules and alerts: each alert fires on its fault in the lab and on no other. promtool tests the long
 durations (dashboards/rules/tests); here every duration is replaced by a short one, from one table."""
 import contextlib
+import ctypes
 import glob
 import os
 import re
@@ -20,8 +21,9 @@ from lab import DESTINATION, Fan
 from prometheus import Prometheus
 
 # What each duration of the rules is here. Rounds come each half second instead of each ten.
-SECONDS = {"2m": 3, "5m": 8, "10m": 10, "15m": 20, "30m": 30, "1h": 20, "6h": 120}
+SECONDS = {"2m": 3, "5m": 8, "10m": 10, "15m": 20, "30m": 30, "1h": 20, "2h": 30, "5h": 10, "6h": 120, "1d": 60}
 DURATION = re.compile(r"(\[|offset |for: )(\d+[smhd])\b")
+INTERVAL = re.compile(r"interval: \d+[smhd]\b")
 FLOWS = 24
 NAMES = {4: "four", 6: "six"}
 WINDOW = '\n[window]\nduration = "10s"\n'
@@ -29,7 +31,8 @@ LONGEST = 45
 
 
 def shortened(text):
-    return DURATION.sub(lambda match: f"{match.group(1)}{SECONDS[match.group(2)]}s", text)
+    text = DURATION.sub(lambda match: f"{match.group(1)}{SECONDS[match.group(2)]}s", text)
+    return INTERVAL.sub("interval: 1s", text)
 
 
 def rule_files():
@@ -86,9 +89,8 @@ def watched(fan, rules, tmp_path_factory):
                                 rules=rules)
         try:
             eventually(prometheus.is_up, 30, lambda: prometheus.log.read_text())
-            # A fan can only have become narrower than it was a while ago.
-            long = "count(ecmp_paths offset 25s) == 2"
-            eventually(lambda: prometheus.query(long, ()), 40, "a past")
+            # A fan can only have become narrower than it was for long.
+            eventually(lambda: prometheus.query("count(destination:ecmp_paths:settled == 4) == 2", ()), 60, "a past")
             yield fan, prometheus
         finally:
             prometheus.close()
@@ -259,28 +261,76 @@ def trickle(fan, port):
 
 
 # {agent: (what must fire, what may fire besides)}. One that stands still for seconds, or may not send as fast as it has
-# to, also is late and skips rounds; of a destination that no probe leaves for nothing is known.
+# to, also is late and skips rounds; of a destination that no probe leaves for nothing is known; and four flows hide paths.
+FEW = {"EcmpLowCoverage"}
 AGENTS = {
     "well": (set(), set()),
-    "cut": ({"EcmpAgentSeriesDropped"}, set()),
-    "slow": ({"EcmpAgentRoundsSkipped"}, {"EcmpAgentLagging"}),
-    "stranded": ({"EcmpAgentSendErrors", "EcmpDestinationUnobserved"}, set()),
-    "late": ({"EcmpAgentLagging"}, set()),
-    "overrun": ({"EcmpAgentCaptureDrops"}, {"EcmpAgentLagging", "EcmpAgentRoundsSkipped"}),
+    "few": ({"EcmpLowCoverage"}, set()),
+    "cut": ({"EcmpAgentSeriesDropped"}, FEW),
+    "slow": ({"EcmpAgentRoundsSkipped"}, {"EcmpAgentLagging"} | FEW),
+    "stranded": ({"EcmpAgentSendErrors", "EcmpDestinationUnobserved"}, FEW),
+    "late": ({"EcmpAgentLagging"}, FEW),
+    "overrun": ({"EcmpAgentCaptureDrops"}, {"EcmpAgentLagging", "EcmpAgentRoundsSkipped"} | FEW),
     "gone": ({"EcmpAgentDown"}, set()),
-    "misled": ({"EcmpAgentReloadFailed"}, set()),
+    "misled": ({"EcmpAgentReloadFailed"}, FEW),
     "mistaken": ({"EcmpDestinationUnresolved", "EcmpDestinationNotTraced"}, set()),
+    "stalled": ({"EcmpAgentStalled"}, FEW),
+    "crowded": ({"EcmpPathsRefused"}, FEW),
+    "lonely": ({"EcmpAgentSeesMostDown", "EcmpDestinationDown"}, {"EcmpLinkLoss"} | FEW),
+    "unsaved": ({"EcmpAgentHistoryNotWritten"}, FEW),
+    "orphaned": ({"EcmpAgentDiscoveryDown", "EcmpAgentDestinationsLeftOut"}, FEW),
 }
-# Half an hour of rounds that a limit leaves undecided: promtool's tests have it.
-NOT_LIVE = {"EcmpDestinationUndecided"}
+# Half an hour of rounds that a limit hides: promtool's tests have it.
+NOT_LIVE = {"EcmpDestinationUndecided", "EcmpDestinationSuppressed"}
 
 
-def started_agents(fan, stack):
+@contextlib.contextmanager
+def held(process):
+    """Holds the first thread of a process, which is the probing loop; the others go on."""
+    seize, interrupt, detach, any_thread = 0x4206, 0x4207, 17, 0x40000000
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    ptrace.restype = ctypes.c_long
+    for request in (seize, interrupt):
+        if ptrace(request, process.pid, None, None) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+    os.waitpid(process.pid, any_thread)
+    try:
+        yield
+    finally:
+        ptrace(detach, process.pid, None, None)
+
+
+@contextlib.contextmanager
+def small_disk(directory):
+    """A file system that is full at once."""
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(directory)], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def lonely_destinations():
+    """One that answers, and three addresses that nobody has."""
+    nobody = [{"name": f"nobody{i}", "host": f"10.99.0.{100 + i}", "flows": 2, "source_port": 34000 + 10 * i, "max_ttl": 6}
+              for i in range(3)]
+    return [*destinations(34100, families=(4,), flows=4), *nobody]
+
+
+def started_agents(fan, stack, directory):
     namespace = fan.network.ns("agent")
+    disk = stack.enter_context(small_disk(directory / "disk"))
+    (directory / "more.toml").write_text('[[destination]]\nname = "four"\nhost = "192.0.2.1"\n')
+    found = f'\n[discovery]\nfiles = ["{directory}/more.toml", "{directory}/bad.json"]\n'
+    (directory / "bad.json").write_text("[]")
     few = {"families": (4,), "flows": 4}
     configs = {
         "well":
-        config(destinations(33000, **few)),
+        config(destinations(33000, families=(4,))),
+        "few":
+        config(destinations(33050, **few)),
         "cut":
         config(destinations(33100, **few), limits={"max_series": 100}),
         "slow":
@@ -302,6 +352,16 @@ def started_agents(fan, stack):
         config([{"name": "nowhere", "host": "nowhere.invalid", "flows": 4, "source_port": 33800},
                 {"name": "first", "host": "127.0.0.1", "flows": 4, "source_port": 33850},
                 {"name": "second", "host": "localhost", "family": "ipv4", "flows": 4, "source_port": 33850}]),
+        "stalled":
+        config(destinations(33900, **few)),
+        "crowded":
+        config(destinations(33930, families=(4,), flows=16), limits={"max_paths_per_destination": 2}),
+        "lonely":
+        config(lonely_destinations()),
+        "unsaved":
+        config(destinations(34200, **few)) + f'\n[history]\ndirectory = "{disk}/history"\n',
+        "orphaned":
+        config(destinations(34300, **few)) + found,
     }
     # One is never ready: its name is never resolved.
     return {name: stack.enter_context(Exporter(text + WINDOW, namespace, ready_seconds=0 if name == "mistaken" else 10))
@@ -317,7 +377,7 @@ def mislead(exporter):
 
 def test_each_agent_has_the_alerts_of_its_own_trouble(fan, rules, tmp_path):
     with contextlib.ExitStack() as stack:
-        agents = started_agents(fan, stack)
+        agents = started_agents(fan, stack, tmp_path)
         prometheus = Prometheus(fan, agents, tmp_path / "agents", "--enable-feature=native-histograms", rules=rules)
         stack.callback(prometheus.close)
         eventually(prometheus.is_up, 30, lambda: prometheus.log.read_text())
@@ -325,6 +385,8 @@ def test_each_agent_has_the_alerts_of_its_own_trouble(fan, rules, tmp_path):
         stack.enter_context(stopping(agents["late"], 0.25, 0.1))
         stack.enter_context(trickle(fan, 33500))
         stack.enter_context(stopping(agents["overrun"], 2, 1))
+        stack.enter_context(held(agents["stalled"].process))
+        (tmp_path / "bad.json").write_text("{")
         agents["gone"].stop()
         wanted = {(alert, name) for name, (must, _) in AGENTS.items() for alert in must}
         if not mislead(agents["misled"]):
@@ -369,9 +431,9 @@ def test_every_alert_is_tested_and_has_its_page_in_the_runbook():
     runbook = open(os.path.join(ROOT, "docs", "runbook.md")).read()
     for block in texts["alerts.yml"].split("- alert: ")[1:]:
         name = block.split()[0]
-        assert re.search(r"severity: (warning|critical)\n",
+        assert re.search(r"severity: (info|warning|critical)\n",
                          block) and "summary: " in block and "description: " in block, name
-        assert f"runbook: docs/runbook.md#{name.lower()}\n" in block, name
+        assert f"runbook_url: docs/runbook.md#{name.lower()}\n" in block, name
         assert f"\n## {name}\n" in runbook, name
         fires, quiet = (re.search(rf"alertname: {name}\n\s+exp_alerts:{what}", tests) for what in (r"\n", r" \[\]"))
         assert fires and quiet, f"{name} is not tested to fire and to be quiet"

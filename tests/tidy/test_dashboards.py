@@ -1,6 +1,7 @@
 """The dashboards are what their generator writes, and heed the rules that dashboard linters know."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -17,28 +18,81 @@ SUFFIX = re.compile(r"_(?:bucket|sum|count)$")
 KINDS = {"stat", "table", "timeseries", "state-timeline", "heatmap", "nodeGraph"}
 
 
+needs_jsonnet = pytest.mark.skipif(not shutil.which("jsonnet"), reason="jsonnet is not installed")
+
+
 def every_panel():
     return [(uid, panel) for uid, board in boards().items() for panel in panels(board)]
 
 
+@needs_jsonnet
 def test_the_files_are_what_the_generator_writes():
     done = subprocess.run([sys.executable, os.path.join(ROOT, "dashboards/generate.py"), "--check"],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@needs_jsonnet
 def test_a_changed_file_is_noticed(tmp_path):
     """The check above can fail: a copy of everything with one byte more, one file less, one too many."""
     subprocess.run(["cp", "-r", os.path.join(ROOT, "dashboards"), str(tmp_path)], check=True)
     check = [sys.executable, str(tmp_path / "dashboards/generate.py"), "--check"]
-    files = tmp_path / "dashboards/grafana"
+    files, rules = tmp_path / "dashboards/grafana", tmp_path / "dashboards/rules"
     assert subprocess.run(check, capture_output=True).returncode == 0
     for break_it in (lambda: (files / "ecmp-agent.json").open("a").write(" "), lambda:
-                     (files / "ecmp-path.json").unlink(), lambda: (files / "other.json").write_text("{}")):
+                     (files / "ecmp-path.json").unlink(), lambda: (files / "other.json").write_text("{}"), lambda:
+                     (rules / "alerts.yml").open("a").write("# mine\n"), lambda: (rules / "recording.yml").unlink()):
         break_it()
         assert subprocess.run(check, capture_output=True).returncode == 1
         subprocess.run([*check[:2]], check=True)
         (files / "other.json").unlink(missing_ok=True)
+
+
+@needs_jsonnet
+def test_the_mixin_is_formatted():
+    files = [os.path.join(place, name) for place, _, names in os.walk(os.path.join(ROOT, "dashboards/mixin"))
+             for name in names if name.endswith("sonnet")]
+    assert len(files) > 10
+    assert subprocess.run(["jsonnetfmt", "--test", *files]).returncode == 0
+
+
+MINE = """(import 'mixin.libsonnet') + { _config+:: {
+  selector: 'job="probes"', agent_selector: 'job="probes"', destination_labels: ['site'], loss_ratio: 0.05,
+  runbook_url: 'https://wiki.example.net/ecmp#', alert_labels: { team: 'net' } } }"""
+
+
+@needs_jsonnet
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_the_configuration_of_the_mixin_reaches_rules(tmp_path):
+    """Selectors, thresholds, and a label of a destination that an alert about it must carry."""
+    yaml = pytest.importorskip("yaml")
+    sys.path.insert(0, os.path.join(ROOT, "dashboards"))
+    import generate
+    for name in ("prometheusAlerts", "prometheusRules"):
+        rules = generate.evaluated(f"({MINE}).{name}")
+        (tmp_path / f"{name}.yml").write_text(generate.rule_file(rules))
+        assert yaml.safe_load((tmp_path / f"{name}.yml").read_text()) == rules, "the writer of YAML"
+        for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+            unselected = re.sub(r'\w+\{[^}]*job="probes"[^}]*\}|\w+:\w+:\w+|"[^"]*"', "", rule["expr"])
+            assert not re.search(r"\becmp_", unselected), rule["expr"]
+    labels = 'job="probes", instance="a", destination="d"'
+    other = labels.replace("probes", "other")
+    series = {f"ecmp_destination_up{{{labels}}}": "0x20", f"ecmp_destination_up{{{other}}}": "0x20",
+              f'ecmp_destination_info{{{labels}, address="192.0.2.1", site="fra"}}': "1x20"}
+    annotations = {"summary": "d is not reached over any path", "runbook_url": "https://wiki.example.net/ecmp#ecmpdestinationdown",
+                   "description": "No flow from a to d had an answer from it for two minutes."}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({
+        "rule_files": ["prometheusAlerts.yml", "prometheusRules.yml"], "evaluation_interval": "1m", "tests": [{
+            "interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "alert_rule_test": [{
+                "eval_time": "10m", "alertname": "EcmpDestinationDown", "exp_alerts": [{
+                    "exp_labels": {"job": "probes", "instance": "a", "destination": "d", "site": "fra", "team": "net",
+                                   "severity": "critical"}, "exp_annotations": annotations}]}]}]}))
+    done = subprocess.run(["promtool", "check", "rules", "--lint-fatal", *map(str, tmp_path.glob("prom*.yml"))],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_boards_have_a_name_and_a_place():
@@ -62,7 +116,8 @@ def test_variables_are_as_everyone_expects():
         for name, one in variables.items():
             assert one["type"] == "query" and one["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, name
             assert one["multi"] and (not one["includeAll"] or one["allValue"] == ".+"), name
-            assert one["includeAll"] or name == "destination" and uid in ("ecmp-destination", "ecmp-path"), name
+            first_only = {"ecmp-destination": {"destination"}, "ecmp-path": {"destination", "path"}}.get(uid, set())
+            assert one["includeAll"] != (name in first_only), name
             assert one["label"] == name.capitalize(), name
             assert one["refresh"] == 2, f"{name} is asked again when the time range changes"
             assert one["query"]["query"].startswith("label_values(ecmp_"), name
@@ -207,6 +262,7 @@ def test_links_lead_to_boards():
                 for link in links:
                     to = re.match(r"/d/([a-z-]+)\?\$\{datasource:queryparam\}", link["url"])
                     assert to and to.group(1) in boards() and "${__url_time_range}" in link["url"], link
+                    assert "&${job:queryparam}&" in link["url"] and "&var-instance=" in link["url"], link
                     variables = {one["name"] for one in boards()[to.group(1)]["templating"]["list"]}
                     assert set(re.findall(r"var-(\w+)=", link["url"])) <= variables, link
 

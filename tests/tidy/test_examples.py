@@ -23,7 +23,16 @@ def load(path):
     sorted(
         os.path.relpath(path, ROOT) for directory in ("prometheus", "scaling")
         for path in glob.glob(f"{ROOT}/configs/{directory}/prometheus*.yml")))
-def test_promtool_accepts_the_configuration(path):
+def test_promtool_accepts_the_configuration(path, tmp_path):
+    """A key of Prometheus 3.8 is taken out for one that does not know it yet."""
+    shown = subprocess.run(["promtool", "--version"], capture_output=True, text=True)
+    version = tuple(map(int, re.search(r"version (\d+)\.(\d+)", shown.stdout + shown.stderr).groups()))
+    if version < (3, 8) and path.endswith("-3.8.yml"):
+        text = read(path)
+        assert text.count("    scrape_native_histograms: true\n") == 1
+        (tmp_path / "prometheus.yml").write_text(text.replace("    scrape_native_histograms: true\n", ""))
+        (tmp_path / "agents.yml").write_text(read("configs/prometheus/agents.yml"))
+        path = str(tmp_path / "prometheus.yml")
     done = subprocess.run(["promtool", "check", "config", path], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "WARNING" not in done.stdout + done.stderr, done.stdout + done.stderr
 
@@ -36,7 +45,7 @@ def test_the_rules_stand_where_the_configuration_looks_for_them(tmp_path):
     shutil.copytree(os.path.join(ROOT, "dashboards/rules"), tmp_path / "rules")
     done = subprocess.run(
         ["promtool", "check", "config", str(tmp_path / "prometheus.yml")], capture_output=True, text=True)
-    assert done.returncode == 0 and "18 rules" in done.stdout and "2 rule files found" in done.stdout, done.stdout
+    assert done.returncode == 0 and "26 rules" in done.stdout and "2 rule files found" in done.stdout, done.stdout
 
 
 def test_the_relabel_example_takes_the_port_of_the_exporter_away():

@@ -1,1 +1,0 @@
-"""The Grafana dashboards, as code: each module but the first two makes one board."""
