@@ -61,6 +61,8 @@ render::HistogramForm form_of(config::HistogramForm form) {
       return render::HistogramForm::both;
     case config::HistogramForm::off:
       return render::HistogramForm::off;
+    case config::HistogramForm::automatic:
+      return render::HistogramForm::automatic;
   }
   return render::HistogramForm::both;
 }
@@ -73,6 +75,14 @@ render::HistogramOptions options_of(const config::Histograms& histograms,
           .jitter = histograms.jitter,
           .loss = histograms.loss,
           .exact = std::move(exact)};
+}
+
+render::MetricGroups groups_of(const config::MetricGroups& groups) {
+  return {.flows = groups.flows,
+          .path_windows = groups.path_windows,
+          .hops = groups.hops,
+          .hop_windows = groups.hop_windows,
+          .links = groups.links};
 }
 
 }  // namespace
@@ -181,6 +191,7 @@ ProbeAnswers::Sources Agent::State::probe_sources() {
           .wake = [this] { transport_->wake(); },
           .names = [this] { return asn_.with_origins(names_.table()); },
           .max_series = first_config_->limits.max_series,
+          .groups = groups_of(first_config_->metrics),
           .histograms = options_of(first_config_->histograms, bounds_)};
 }
 
@@ -223,7 +234,8 @@ Web::Sources Agent::State::web_sources() {
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
       .scraped = [this](const render::RenderOutcome& outcome, Duration took) { own_metrics_.on_scrape(outcome, took); },
       .max_series = first_config_->limits.max_series,
-      .histograms = options_of(first_config_->histograms, bounds_)};
+      .histograms = options_of(first_config_->histograms, bounds_),
+      .groups = groups_of(first_config_->metrics)};
 }
 
 std::optional<Error> Agent::State::open_listeners() {
@@ -328,7 +340,7 @@ bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& ch
     const std::lock_guard lock(report_mutex_);
     bounds_ = with_bounds(bounds_.get(), changes->histograms);
   }
-  web_.set_settings(changes->limits.max_series, options_of(changes->histograms, bounds_));
+  web_.set_settings(changes->limits.max_series, options_of(changes->histograms, bounds_), groups_of(changes->metrics));
   log_.set_budget(changes->history_memory);
   if (store_ != nullptr) store_->set_limits(changes->history_disk.retention, changes->history_disk.max_size);
   localiser_.set_window(changes->window);

@@ -49,19 +49,25 @@ Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, st
                                      const std::vector<config::Module>& modules) {
   ProbeQuery query;
   std::optional<std::string> destination;
+  std::optional<std::string> target;
   std::optional<std::string> module;
   std::optional<std::string> debug;
   for (const auto& [name, value] : parameters) {
     auto* const wanted = name == "destination" ? &destination
+                         : name == "target"    ? &target
                          : name == "module"    ? &module
                          : name == "debug"     ? &debug
                                                : nullptr;
     if (wanted == nullptr)
-      return Error{"parameter " + config::in_quotes(name) + " is unknown: destination, module and debug are there"};
+      return Error{"parameter " + config::in_quotes(name) +
+                   " is unknown: destination (or target), module and debug are there"};
     if (wanted->has_value()) return Error{"parameter " + name + " is there twice"};
     *wanted = value;
   }
   if (!module) return Error{"parameter module is missing: the name of a table [modules.NAME] of the configuration"};
+  if (destination && target && *destination != *target)
+    return Error{"parameters destination and target name different hosts: one of them is enough"};
+  if (!destination) destination = std::move(target);
   if (!destination) return Error{"parameter destination is missing: an address or a host name"};
   if (debug && *debug != "true" && *debug != "false") return Error{"parameter debug: must be true or false"};
   query.debug = debug && *debug == "true";
@@ -144,15 +150,20 @@ HttpResponse ProbeAnswers::told(const HttpRequest& request, const ProbeQuery& qu
       query.debug ? render::negotiate_format("text/plain") : render::negotiate_format(request.accept);
   HttpResponse response;
   response.content_type = content_type;
+  response.headers.emplace_back("Vary", "Accept, Accept-Encoding");
   std::string metrics;
   if (result.snapshot != nullptr) {
-    render::append_exposition(
-        metrics, std::span(&result.snapshot, 1), *sources_.names(),
-        {.format = format, .families = {}, .max_series = sources_.max_series, .histograms = sources_.histograms});
+    render::append_exposition(metrics, std::span(&result.snapshot, 1), *sources_.names(),
+                              {.format = format,
+                               .families = {},
+                               .max_series = sources_.max_series,
+                               .histograms = sources_.histograms,
+                               .groups = sources_.groups});
   }
+  const double seconds = std::chrono::duration<double>(took).count();
   const std::vector<prometheus::MetricFamily> own = {
-      family(render::Metric::probe_success, success ? 1 : 0),
-      family(render::Metric::probe_duration, std::chrono::duration<double>(took).count())};
+      family(render::Metric::probe_success, success ? 1 : 0), family(render::Metric::probe_duration, seconds),
+      family(render::Metric::blackbox_success, success ? 1 : 0), family(render::Metric::blackbox_duration, seconds)};
   append_families(metrics, format, own);
   if (!query.debug) {
     response.body = std::move(metrics);

@@ -12,6 +12,7 @@
 #include "net/http_server.hpp"
 #include "render/figures.hpp"
 #include "render/hop_names.hpp"
+#include "render/metric_groups.hpp"
 
 namespace ecmp {
 
@@ -38,6 +39,7 @@ class ProbeAnswers {
     std::function<void()> wake;  ///< the probing loop, which may be asleep
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::uint64_t max_series = 0;
+    render::MetricGroups groups;
     render::HistogramOptions histograms;
   };
 

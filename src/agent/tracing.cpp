@@ -69,6 +69,7 @@ void tell_of(DestinationFacts& facts, const config::Destination& destination) {
   facts.flows = destination.flows;
   facts.steady = first_steady(destination);
   facts.interval = destination.interval;
+  facts.expected_paths = destination.expected_paths;
   facts.labels = destination.labels;
 }
 

@@ -132,15 +132,21 @@ HttpResponse Web::healthy() const {
   return HttpResponse::text(503, "the probing loop has stood still for " + std::to_string(seconds) + " s");
 }
 
-void Web::set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms) {
+void Web::set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms,
+                       const render::MetricGroups& groups) {
   const std::lock_guard lock(settings_mutex_);
   sources_.max_series = max_series;
   sources_.histograms = histograms;
+  sources_.groups = groups;
 }
 
 render::ExpositionOptions Web::exposition_options(render::Format format, const render::FamilyFilter& filter) const {
   const std::lock_guard lock(settings_mutex_);
-  return {.format = format, .families = filter, .max_series = sources_.max_series, .histograms = sources_.histograms};
+  return {.format = format,
+          .families = filter,
+          .max_series = sources_.max_series,
+          .histograms = sources_.histograms,
+          .groups = sources_.groups};
 }
 
 HttpResponse Web::metrics(const HttpRequest& request) {
@@ -160,6 +166,7 @@ HttpResponse Web::metrics(const HttpRequest& request) {
                                                exposition_options(format, filter), std::move(slot), finish);
   HttpResponse response;
   response.content_type = content_type;
+  response.headers.emplace_back("Vary", "Accept, Accept-Encoding");
   response.stream = std::move(stream);
   return response;
 }

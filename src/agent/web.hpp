@@ -37,12 +37,14 @@ class Web {
     std::function<void(const render::RenderOutcome&, Duration took)> scraped;
     std::uint64_t max_series = 0;
     render::HistogramOptions histograms;
+    render::MetricGroups groups;
   };
 
   explicit Web(Sources sources) : sources_(std::move(sources)) {}
 
   /// Other settings than those of the sources, for scrapes from now on.
-  void set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms);
+  void set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms,
+                    const render::MetricGroups& groups);
 
   /// What was refused for being too many at once, since the start.
   [[nodiscard]] std::uint64_t refused_scrapes() const { return scrapes_->refused(); }
@@ -62,7 +64,7 @@ class Web {
                                                          net::HttpResponse answer) const;
 
   Sources sources_;
-  mutable std::mutex settings_mutex_;  ///< of max_series and histograms of the sources
+  mutable std::mutex settings_mutex_;  ///< of max_series, histograms and groups of the sources
   std::shared_ptr<Slots> scrapes_ = std::make_shared<Slots>(ScrapeStream::kMostAtOnce);
   /// Fewer than the server has connections: however many follow and do not read, there is room for scrapes.
   static constexpr int kMostFollowers = 100;

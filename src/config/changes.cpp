@@ -6,7 +6,7 @@ namespace ecmp::config {
 
 EditEffect effect_of(const Destination& before, const Destination& after) {
   EditEffect effect;
-  effect.labels = before.labels != after.labels;
+  effect.labels = before.labels != after.labels || before.expected_paths != after.expected_paths;
   effect.schedule = before.interval != after.interval || before.timeout != after.timeout;
   effect.judging = before.confirm_rounds != after.confirm_rounds;
   effect.search = before.auto_flows != after.auto_flows;
@@ -26,14 +26,15 @@ Changes plan_changes(const Config& before, const Config& after) {
   Changes changes{.limits = after.limits,
                   .window = after.window,
                   .histograms = after.histograms,
+                  .metrics = after.metrics,
                   .history_memory = after.history_memory,
                   .history_disk = after.history_disk,
                   .dns = after.dns};
   changes.judging = before.window != after.window || before.histograms != after.histograms ||
                     before.limits.max_paths_per_destination != after.limits.max_paths_per_destination;
   changes.settings = changes.judging || before.limits != after.limits || before.histograms != after.histograms ||
-                     before.history_memory != after.history_memory || before.history_disk != after.history_disk ||
-                     before.dns != after.dns;
+                     before.metrics != after.metrics || before.history_memory != after.history_memory ||
+                     before.history_disk != after.history_disk || before.dns != after.dns;
   if (before.listen_addresses != after.listen_addresses) changes.need_restart.emplace_back("web.listen_addresses");
   if (before.web_config_file != after.web_config_file) changes.need_restart.emplace_back("web.config_file");
   if (before.history_disk.directory != after.history_disk.directory)

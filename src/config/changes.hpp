@@ -11,7 +11,7 @@ namespace ecmp::config {
 
 /// What an edit means for a destination that goes on under its name. All false: nothing.
 struct EditEffect {
-  bool labels = false;    ///< what is told besides the numbers
+  bool labels = false;    ///< what is published besides what is measured: labels, expected_paths
   bool schedule = false;  ///< interval or timeout
   bool judging = false;   ///< confirm_rounds
   bool search = false;    ///< how its flows are chosen, of `flows = "auto"`
@@ -38,6 +38,7 @@ struct Changes {
   Limits limits;
   Duration window{};
   Histograms histograms;
+  MetricGroups metrics;
   std::uint64_t history_memory = 0;
   HistoryDisk history_disk;  ///< but for the directory, which takes a restart
   Dns dns;

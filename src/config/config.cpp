@@ -41,6 +41,7 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   const ProbeKeys probe = read_probe(root, config.limits);
   read_window(root, config);
   read_histograms(root, config);
+  read_metrics(root, config);
   read_history(root, config);
   read_dns(root, config);
   read_discovery(root, config);

@@ -55,6 +55,7 @@ struct Destination {
   std::uint16_t packet_size = 60;
   std::uint8_t dscp = 0;
   std::uint32_t confirm_rounds = 2;
+  std::uint32_t expected_paths = 0;  ///< how many equal-cost paths there should be; 0: not known
 
   friend bool operator==(const Destination&, const Destination&) = default;
 };
@@ -79,18 +80,30 @@ struct Dns {
   friend bool operator==(const Dns&, const Dns&) = default;
 };
 
-/// In which forms histograms are told: classic buckets, native ones, both, or (hops only) not at all.
-enum class HistogramForm : std::uint8_t { classic, native, both, off };
+/// In which forms histograms are told: classic buckets, native ones, both, or (hops only) not at all, or as the scraper
+/// takes them: native ones to one that takes protobuf, few classic ones to another.
+enum class HistogramForm : std::uint8_t { classic, native, both, off, automatic };
 
 struct Histograms {
   HistogramForm paths = HistogramForm::both;  ///< never off
-  HistogramForm hops = HistogramForm::both;
+  HistogramForm hops = HistogramForm::automatic;
   // Upper bounds of classic buckets, rising, in seconds, of loss as ratios; the open last one is not listed.
   std::vector<double> rtt = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
   std::vector<double> jitter = {0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5};
   std::vector<double> loss = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
 
   friend bool operator==(const Histograms&, const Histograms&) = default;
+};
+
+/// [metrics]: groups of families that a scrape has, or has not.
+struct MetricGroups {
+  bool flows = true;
+  bool path_windows = true;
+  bool hops = true;
+  bool hop_windows = false;
+  bool links = true;
+
+  friend bool operator==(const MetricGroups&, const MetricGroups&) = default;
 };
 
 /// What GET /probe may be asked for by name.
@@ -170,6 +183,7 @@ struct Config {
   Limits limits;
   Duration window = std::chrono::minutes(5);
   Histograms histograms;
+  MetricGroups metrics;
   std::uint64_t history_memory = 64ull << 20;  ///< bytes
   HistoryDisk history_disk;
   Dns dns;

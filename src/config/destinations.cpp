@@ -170,6 +170,7 @@ class DestinationReader {
     fill(to.packet_size, own_.packet_size, defaults_.packet_size);
     fill(to.dscp, own_.dscp, defaults_.dscp);
     fill(to.confirm_rounds, own_.confirm_rounds, defaults_.confirm_rounds);
+    fill(to.expected_paths, own_.expected_paths, defaults_.expected_paths);
 
     to.port = to.protocol == Protocol::tcp ? 443 : 33434;
     fill(to.port, own_.port, defaults_.port);

@@ -19,9 +19,9 @@ constexpr std::size_t kMostTargets = 1'000'000;
 constexpr std::size_t kMostLabelBytes = 256u << 20;
 
 constexpr std::string_view kOurs = "__ecmp_";
-constexpr std::array<std::string_view, 10> kNumbers = {"port",           "flows",   "max_flows",   "min_flows_per_path",
-                                                       "source_port",    "max_ttl", "packet_size", "dscp",
-                                                       "confirm_rounds", "fwmark"};
+constexpr std::array<std::string_view, 11> kNumbers = {
+    "port",        "flows", "max_flows",      "min_flows_per_path", "source_port", "max_ttl",
+    "packet_size", "dscp",  "confirm_rounds", "expected_paths",     "fwmark"};
 constexpr std::array<std::string_view, 2> kFractions = {"confidence", "p_min"};
 
 const ProbeKeys& defaults_of(const Config& base) {

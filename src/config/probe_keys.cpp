@@ -31,6 +31,7 @@ constexpr Range<std::int64_t> kMaxTtl{1, 255, "a whole number from 1 to 255"};
 constexpr Range<std::int64_t> kPacketSize{38, 9000, "a whole number of bytes from 38 to 9000"};
 constexpr Range<std::int64_t> kDscp{0, 63, "a whole number from 0 to 63"};
 constexpr Range<std::int64_t> kConfirmRounds{1, 100, "a whole number from 1 to 100"};
+constexpr Range<std::int64_t> kExpectedPaths{0, 65535, "a whole number from 0 to 65535"};
 constexpr std::string_view kSourceAddress = "an IPv4 or IPv6 address of this host, or \"\"";
 constexpr std::string_view kSourcePorts = "a range of ports from 1 to 65535, such as \"32768-49151\"";
 constexpr std::string_view kInterface = "the name of a network interface, of at most 127 characters, or \"\"";
@@ -139,6 +140,7 @@ DestinationDefaults::DestinationDefaults(const ProbeKeys& keys) : keys_(keys) {
   own(keys_.packet_size);
   own(keys_.dscp);
   own(keys_.confirm_rounds);
+  own(keys_.expected_paths);
 }
 
 std::optional<std::uint32_t> parse_mark(std::string_view text) {
@@ -176,6 +178,7 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.packet_size = reader.integer("packet_size", kPacketSize);
   keys.dscp = reader.integer("dscp", kDscp);
   keys.confirm_rounds = reader.integer("confirm_rounds", kConfirmRounds);
+  keys.expected_paths = reader.integer("expected_paths", kExpectedPaths);
   keys.identity_broken = reader.broken("protocol") || reader.broken("flows") || reader.broken("max_flows") ||
                          reader.broken("source_port") || reader.broken("source_ports");
   return keys;

@@ -38,6 +38,7 @@ struct ProbeKeys {
   std::optional<Setting<std::int64_t>> packet_size;
   std::optional<Setting<std::int64_t>> dscp;
   std::optional<Setting<std::int64_t>> confirm_rounds;
+  std::optional<Setting<std::int64_t>> expected_paths;
   bool identity_broken =
       false;  ///< protocol, flows, source_port or source_ports was wrong: do not judge overlaps by the default
 };

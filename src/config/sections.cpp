@@ -46,7 +46,8 @@ constexpr std::array kPathForms = {Choice<HistogramForm>{"classic", HistogramFor
                                    Choice<HistogramForm>{"native", HistogramForm::native},
                                    Choice<HistogramForm>{"both", HistogramForm::both}};
 constexpr std::array kHopForms = {kPathForms[0], kPathForms[1], kPathForms[2],
-                                  Choice<HistogramForm>{"off", HistogramForm::off}};
+                                  Choice<HistogramForm>{"off", HistogramForm::off},
+                                  Choice<HistogramForm>{"auto", HistogramForm::automatic}};
 
 constexpr std::string_view kSeconds = "a list of numbers of seconds, above 0 and rising";
 constexpr std::string_view kRatios = "a list of ratios, above 0, rising and at most 1";
@@ -125,6 +126,21 @@ void read_histograms(TableReader& root, Config& config) {
   bounds("rtt_buckets", kAny, kSeconds, histograms.rtt);
   bounds("jitter_buckets", kAny, kSeconds, histograms.jitter);
   bounds("loss_buckets", 1, kRatios, histograms.loss);
+  reader.refuse_unknown_keys();
+}
+
+void read_metrics(TableReader& root, Config& config) {
+  const Node* table = root.table("metrics");
+  if (table == nullptr) return;
+  TableReader reader(*table, root.problems());
+  const auto group = [&reader](std::string_view key, bool& on) {
+    if (const auto given = reader.boolean(key)) on = given->value;
+  };
+  group("flows", config.metrics.flows);
+  group("path_windows", config.metrics.path_windows);
+  group("hops", config.metrics.hops);
+  group("hop_windows", config.metrics.hop_windows);
+  group("links", config.metrics.links);
   reader.refuse_unknown_keys();
 }
 

@@ -12,6 +12,7 @@ void read_web(TableReader& root, Config& config);
 void read_limits(TableReader& root, Config& config);
 void read_window(TableReader& root, Config& config);
 void read_histograms(TableReader& root, Config& config);
+void read_metrics(TableReader& root, Config& config);
 void read_history(TableReader& root, Config& config);
 void read_dns(TableReader& root, Config& config);
 void read_discovery(TableReader& root, Config& config);

@@ -87,7 +87,7 @@ std::string list(const std::vector<T>& items, Write write) {
 }
 
 std::string_view form(HistogramForm form) {
-  constexpr std::array<std::string_view, 4> kForms = {"\"classic\"", "\"native\"", "\"both\"", "\"off\""};
+  constexpr std::array<std::string_view, 5> kForms = {"\"classic\"", "\"native\"", "\"both\"", "\"off\"", "\"auto\""};
   return kForms[static_cast<std::size_t>(form)];
 }
 
@@ -132,6 +132,12 @@ void write_tables(Writer& out, const Config& config) {
   out.key("jitter_buckets", list(config.histograms.jitter, number));
   out.key("loss_buckets", list(config.histograms.loss, number));
   out.key("hops", form(config.histograms.hops));
+  out.table("[metrics]");
+  out.key("flows", config.metrics.flows);
+  out.key("path_windows", config.metrics.path_windows);
+  out.key("hops", config.metrics.hops);
+  out.key("hop_windows", config.metrics.hop_windows);
+  out.key("links", config.metrics.links);
   out.table("[history]");
   out.key("memory", size(config.history_memory));
   out.key("directory", string(config.history_disk.directory));
@@ -190,6 +196,7 @@ void write_probe_keys(Writer& out, const Destination& destination, const Destina
   out.unless(standard.packet_size, "packet_size", destination.packet_size, destination.packet_size);
   out.unless(standard.dscp, "dscp", destination.dscp, destination.dscp);
   out.unless(standard.confirm_rounds, "confirm_rounds", destination.confirm_rounds, destination.confirm_rounds);
+  out.unless(standard.expected_paths, "expected_paths", destination.expected_paths, destination.expected_paths);
 }
 
 void write_destination(Writer& out, const Destination& destination) {

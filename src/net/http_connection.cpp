@@ -321,7 +321,7 @@ class Connection : private httplib::Server {
       response.set_header(name, value);
     }
     response.set_header("X-Content-Type-Options", "nosniff");  // bodies quote names that others chose
-    response.set_header("Vary", "Accept-Encoding");
+    if (!response.has_header("Vary")) response.set_header("Vary", "Accept-Encoding");
     const bool compressed = prefers_gzip(head_.accept_encoding);
     if (from.stream) {
       fill_stream(request, std::move(from), compressed, response);

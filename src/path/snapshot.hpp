@@ -33,6 +33,7 @@ struct DestinationFacts {
   /// The flows that are probed all the time, by index and rising; null: all of them. Of the others nothing is told.
   std::shared_ptr<const std::vector<std::uint16_t>> steady;
   Duration interval{};
+  std::uint32_t expected_paths = 0;                         ///< as configured; 0: not known
   std::vector<std::pair<std::string, std::string>> labels;  ///< the user's, sorted by name
 };
 

@@ -12,10 +12,11 @@ constexpr Duration kLongestWait = std::chrono::milliseconds(250);
 
 constexpr std::array<Duration, 15> kLagBounds = [] {
   std::array<Duration, 15> bounds{};
-  Duration bound = std::chrono::microseconds(100);
-  for (Duration& entry : bounds) {  // 0.1 ms, 0.2 ms, ... 1.6 s
-    entry = bound;
-    bound *= 2;
+  Duration decade = std::chrono::microseconds(100);
+  for (std::size_t i = 0; i < bounds.size(); i += 3, decade *= 10) {  // 0.1 ms, 0.25 ms, 0.5 ms, 1 ms, ... 5 s
+    bounds[i] = decade;
+    bounds[i + 1] = decade * 5 / 2;
+    bounds[i + 2] = decade * 5;
   }
   return bounds;
 }();

@@ -86,7 +86,7 @@ Exposition::State::State(std::span<const std::shared_ptr<const DestinationSnapsh
                          const ExpositionOptions& options)
     : format(options.format), source_(snapshots) {
   for (const MetricRow& family : metric_table().first(kNetworkMetrics)) {
-    if (!takes(options.families, family)) continue;
+    if (!takes(options.families, family) || !takes(options.groups, family.metric)) continue;
     if (auto one = want(family, source_, options)) {
       outcome.series += one->series;
       wanted_.push_back(std::move(*one));

@@ -12,6 +12,7 @@
 #include "render/encoder.hpp"
 #include "render/figures.hpp"
 #include "render/hop_names.hpp"
+#include "render/metric_groups.hpp"
 
 namespace ecmp::render {
 
@@ -27,6 +28,7 @@ struct ExpositionOptions {
   FamilyFilter families;
   std::uint64_t max_series = 500000;
   HistogramOptions histograms;
+  MetricGroups groups;
 };
 
 struct DroppedFamily {

@@ -1,5 +1,6 @@
 #include "render/figures.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace ecmp::render {
@@ -17,11 +18,20 @@ bool has_classic(HistogramForm form) {
   return form == HistogramForm::classic || form == HistogramForm::both;
 }
 
-std::vector<double> bounds_of(const Figure& figure, const HistogramOptions& options) {
-  if (figure.what != What::histogram || !has_classic(form_of(figure, options))) return {};
+/// Of `automatic`, where classic ones are all there is: 100 destinations with 16 paths of 12 hops fit into 500,000
+/// series.
+std::size_t few_of(Kind kind) {
+  return kind == Kind::rtt ? 2 : kind == Kind::jitter ? 1 : 0;
+}
+
+std::vector<double> bounds_of(const Figure& figure, Format format, const HistogramOptions& options) {
+  const HistogramForm form = form_of(figure, options);
+  const bool automatic = form == HistogramForm::automatic && format != Format::protobuf;
+  if (figure.what != What::histogram || !(has_classic(form) || automatic)) return {};
   const std::vector<double>& bounds = figure.kind == Kind::rtt      ? options.rtt
                                       : figure.kind == Kind::jitter ? options.jitter
                                                                     : options.loss;
+  if (automatic) return few(bounds, few_of(figure.kind));
   return figure.of_hops ? every_other(bounds) : bounds;
 }
 
@@ -70,6 +80,13 @@ std::vector<double> every_other(std::span<const double> bounds) {
   return kept;
 }
 
+std::vector<double> few(std::span<const double> bounds, std::size_t count) {
+  std::vector<double> kept;
+  for (std::size_t i = 1; i <= std::min(count, bounds.size()); ++i)
+    kept.push_back(bounds[i * bounds.size() / (count + 1)]);
+  return kept;
+}
+
 const NativeBuckets& NativeConversion::convert(const HistogramView& histogram) {
   // Two empty buckets in between cost no more than a new span.
   constexpr std::int32_t kLargestFilledGap = 2;
@@ -104,7 +121,7 @@ const NativeBuckets& NativeConversion::convert(const HistogramView& histogram) {
 }
 
 FigureWriter::FigureWriter(const Figure& figure, Format format, const HistogramOptions& options)
-    : FigureWriter(figure, format, form_of(figure, options), bounds_of(figure, options), options.exact.get()) {}
+    : FigureWriter(figure, format, form_of(figure, options), bounds_of(figure, format, options), options.exact.get()) {}
 
 FigureWriter::FigureWriter(const Figure& figure, Format format, HistogramForm form, const std::vector<double>& bounds,
                            const Statistics::Bounds* exact)

@@ -18,7 +18,8 @@ namespace ecmp::render {
 
 /// Which buckets a histogram is told with. Only protobuf can carry native ones; without classic ones, the text formats
 /// tell sum, count and the open bucket.
-enum class HistogramForm : std::uint8_t { classic, native, both, off };
+/// `automatic`: native ones alone in protobuf, few classic ones elsewhere.
+enum class HistogramForm : std::uint8_t { classic, native, both, off, automatic };
 
 struct HistogramOptions {
   HistogramForm paths = HistogramForm::both;
@@ -45,6 +46,9 @@ std::optional<Figure> figure_of(Metric metric);
 
 /// Bounds that keep every other of these, the last one among them.
 std::vector<double> every_other(std::span<const double> bounds);
+
+/// As many of these, evenly apart, neither the first nor the last: what a histogram of which there are very many has.
+std::vector<double> few(std::span<const double> bounds, std::size_t count);
 
 /// A histogram's buckets as native ones. Kept from one to the next for its memory; the result points into it.
 class NativeConversion {

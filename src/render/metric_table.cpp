@@ -19,6 +19,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::destination_info, "ecmp_destination_info", gauge, "destination,address,family,protocol,port", true,
      "What is configured for a destination, with the labels of the configuration, to join on; always 1."},
     {Metric::paths, "ecmp_paths", gauge, "destination", false, "Paths that flows of the destination are on now."},
+    {Metric::destination_expected_paths, "ecmp_destination_expected_paths", gauge, "destination", false,
+     "Paths that there should be, by expected_paths of the configuration; absent where that is 0."},
     {Metric::destination_unreachable_replies, "ecmp_destination_unreachable_replies_total", counter,
      "destination,reply,hop", false,
      "Refusals by routers on the way or by the destination, by their reason and by who sent them."},
@@ -210,6 +212,10 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Whether any flow reached the destination in its last round."},
     {Metric::probe_duration, "ecmp_probe_duration_seconds", gauge, "", false,
      "How long the trace took, with the look-up of the name."},
+    {Metric::blackbox_success, "probe_success", gauge, "", false,
+     "The same as ecmp_probe_success, by the name that blackbox_exporter has for it."},
+    {Metric::blackbox_duration, "probe_duration_seconds", gauge, "", false,
+     "The same as ecmp_probe_duration_seconds, by the name that blackbox_exporter has for it."},
 }};
 
 constexpr bool in_order() {

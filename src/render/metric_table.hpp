@@ -16,6 +16,7 @@ enum class Metric : std::uint8_t {
   destination_unjudged,
   destination_info,
   paths,
+  destination_expected_paths,
   destination_unreachable_replies,
   destination_paths_refused,
   path_coverage_probability,
@@ -110,12 +111,14 @@ enum class Metric : std::uint8_t {
   // Of one-off traces, in answers of GET /probe only.
   probe_success,
   probe_duration,
+  blackbox_success,
+  blackbox_duration,
 };
 
 inline constexpr std::size_t kNetworkMetrics = static_cast<std::size_t>(Metric::build_info);
 /// How many are the exporter's own: they follow those about the network.
 inline constexpr std::size_t kOwnMetrics = static_cast<std::size_t>(Metric::probe_success) - kNetworkMetrics;
-inline constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::probe_duration) + 1;
+inline constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::blackbox_duration) + 1;
 
 struct MetricRow {
   Metric metric{};

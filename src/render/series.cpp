@@ -211,6 +211,9 @@ void SeriesSource::visit_destinations(Metric metric, const Range& range, const S
       case Metric::paths:
         sink(labels, snapshot->paths_in_use);
         break;
+      case Metric::destination_expected_paths:
+        if (snapshot->facts->expected_paths > 0) sink(labels, snapshot->facts->expected_paths);
+        break;
       case Metric::destination_paths_refused:
         sink(labels, snapshot->paths_refused);
         break;
@@ -332,6 +335,7 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
     case Metric::destination_unjudged:
     case Metric::destination_info:
     case Metric::paths:
+    case Metric::destination_expected_paths:
     case Metric::destination_paths_refused:
     case Metric::path_coverage_probability:
       visit_destinations(metric, range, sink);
@@ -385,6 +389,7 @@ std::size_t SeriesSource::items(Metric metric) const {
     case Metric::destination_unjudged:
     case Metric::destination_info:
     case Metric::paths:
+    case Metric::destination_expected_paths:
     case Metric::destination_paths_refused:
     case Metric::path_coverage_probability:
       return destinations_.size();

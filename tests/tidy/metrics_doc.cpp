@@ -46,10 +46,10 @@ configuration are only on `_info` metrics: join them with `* on (hop) group_left
 *Loss* means that nothing at a hop or beyond it answered. A hop that keeps quiet while a later one answers is *silent*,
 which says nothing about the traffic: routers limit how often they answer.
 
-A scrape comes as Prometheus text 0.0.4, OpenMetrics 1.0.0 or delimited protobuf, as `Accept` asks. Histograms carry
-classic buckets in all of them, those of hops with every other bound of the configuration, and native ones (schema 3) in
-protobuf, as `[histograms]` says. Classic buckets are exact: a value that equals a bound is
-within it. (The buckets of native histograms are 9 % wide; what lies in the one that a bound cuts is counted beside it.)
+A scrape comes as Prometheus text 0.0.4, OpenMetrics 1.0.0 or delimited protobuf, as `Accept` asks. Histograms of paths carry
+classic buckets in all of them, and native ones (schema 3) in protobuf; those of hops native ones in protobuf and three classic
+buckets at most elsewhere. `[histograms]` changes that, and `[metrics]` switches whole groups of families: window quantiles of
+hops are off by default. Classic buckets are exact: a value that equals a bound is within it. (The buckets of native histograms are 9 % wide; what lies in the one that a bound cuts is counted beside it.)
 
 Protobuf also says of each counter, histogram and summary when what it counts began (`created_timestamp`, in newer versions
 of the messages `start_timestamp`): with the process, when the destination was added, with the round in which a path or hop

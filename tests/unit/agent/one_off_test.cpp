@@ -281,7 +281,12 @@ TEST_CASE("parameters of /probe are checked, each with one line", "[one_off]") {
   CHECK(error({{"module", "quick"}}).starts_with("parameter destination is missing"));
   CHECK(error({{"module", "slow"}, {"destination", "a"}}) == "parameter module: \"slow\" is not configured");
   CHECK(error({{"module", "quick"}, {"module", "quick"}}) == "parameter module is there twice");
-  CHECK(error({{"target", "a"}}).starts_with("parameter \"target\" is unknown"));
+  CHECK(error({{"module", "quick"}, {"target", "192.0.2.1"}}).empty());
+  CHECK(error({{"target", "a.example"}, {"module", "quick"}, {"destination", "a.example"}}).empty());
+  CHECK(error({{"target", "a.example"}, {"module", "quick"}, {"destination", "b.example"}}) ==
+        "parameters destination and target name different hosts: one of them is enough");
+  CHECK(error({{"module", "quick"}, {"target", "a"}, {"target", "a"}}) == "parameter target is there twice");
+  CHECK(error({{"host", "a"}}).starts_with("parameter \"host\" is unknown"));
   CHECK(error({{"module", "quick"}, {"destination", "a"}, {"debug", "1"}}) == "parameter debug: must be true or false");
   CHECK(error({{"module", "four"}, {"destination", "2001:db8::1"}}).find("the module is for IPv4") !=
         std::string::npos);

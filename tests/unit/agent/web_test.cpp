@@ -121,6 +121,7 @@ TEST_CASE("/metrics tells the network's families and the exporter's own", "[agen
   const Answer answer = served.get("/metrics");
   CHECK(answer.status == 200);
   CHECK(answer.header("content-type") == "text/plain; version=0.0.4; charset=utf-8");
+  CHECK(answer.header("vary") == "Accept, Accept-Encoding");  // the format is negotiated
   CHECK(answer.body.find("ecmp_destination_up{destination=\"a\"} 1\n") != std::string::npos);
   CHECK(answer.body.find("ecmp_destination_up{destination=\"b\"} 1\n") != std::string::npos);
   CHECK(answer.body.ends_with("\nown 1\n"));

@@ -92,6 +92,7 @@ host = "c.example"
 
 TEST_CASE("each key of a destination has the effect it must have, and no other", "[config][reload]") {
   CHECK(effect_of_keys("", "labels.a = \"b\"") == EditEffect{.labels = true});
+  CHECK(effect_of_keys("", "expected_paths = 4") == EditEffect{.labels = true});
   CHECK(effect_of_keys("", "interval = \"5s\"") == EditEffect{.schedule = true});
   CHECK(effect_of_keys("", "timeout = \"1s\"") == EditEffect{.schedule = true});
   CHECK(effect_of_keys("", "confirm_rounds = 3") == EditEffect{.judging = true});

@@ -54,7 +54,7 @@ duration = "5m"
 
 [histograms]                          # seconds; loss as ratio
 format = "both"                       # classic | native | both
-hops = "both"                         # classic | native | both | off
+hops = "auto"                         # native for a scraper that takes protobuf, else classic | ... | off
 
 [history]
 memory = "64MiB"                      # recent rounds kept for /paths
@@ -118,6 +118,7 @@ max_ttl = 12
 packet_size = 1280
 dscp = 46
 confirm_rounds = 3
+expected_paths = 16
 [[destination]]
 host = "edge.example.net"
 flows = 8
@@ -136,6 +137,7 @@ flows = 8
   CHECK(destination.packet_size == 1280);
   CHECK(destination.dscp == 46);
   CHECK(destination.confirm_rounds == 3);
+  CHECK(destination.expected_paths == 16);
 }
 
 TEST_CASE("the port follows the protocol unless it is set", "[config]") {
@@ -254,6 +256,15 @@ TEST_CASE("defaults of features that are not there yet are accepted", "[config]"
   CHECK(problems_of("[discovery]\nfiles = []\nhttp = []\n").empty());
 }
 
+TEST_CASE("groups of metrics are switched one by one", "[config]") {
+  using ecmp::config::MetricGroups;
+  CHECK(must_parse("").metrics == MetricGroups{.hop_windows = false});
+  CHECK(must_parse("[metrics]\nflows = false\n").metrics == MetricGroups{.flows = false});
+  CHECK(must_parse("[metrics]\nhop_windows = true\nlinks = false\n").metrics ==
+        MetricGroups{.hop_windows = true, .links = false});
+  CHECK_FALSE(problems_of("[metrics]\npaths = false\n").empty());
+}
+
 TEST_CASE("the window and the histograms are what the file says", "[config]") {
   const Config config = must_parse(R"(
 [window]
@@ -272,6 +283,9 @@ hops = "off"
   CHECK(config.histograms.rtt == std::vector<double>{0.1, 1, 10});
   CHECK(config.histograms.jitter == std::vector<double>{0.001});
   CHECK(config.histograms.loss == std::vector<double>{0.5});
+  CHECK(must_parse("").histograms.hops == HistogramForm::automatic);
+  CHECK(must_parse("[histograms]\nhops = \"auto\"\n").histograms.hops == HistogramForm::automatic);
+  CHECK_FALSE(problems_of("[histograms]\nformat = \"auto\"\n").empty());
   CHECK(must_parse("[window]\nduration = \"10s\"\n").window == 10s);
   CHECK_FALSE(problems_of("[window]\nduration = \"9s\"\n").empty());
   CHECK_FALSE(problems_of("[histograms]\nformat = \"off\"\n").empty());

@@ -59,7 +59,7 @@ TEST_CASE("labels that begin with __ecmp_ are keys, other reserved ones are left
     "__ecmp_name": "x", "__ecmp_protocol": "tcp", "__ecmp_flows": "8", "__ecmp_port": "8443", "__ecmp_interval": "5s",
     "__ecmp_source_port": "1000", "__ecmp_all": "true", "__ecmp_family": "ipv4", "__ecmp_max_ttl": "9",
     "__ecmp_packet_size": "99", "__ecmp_dscp": "3", "__ecmp_confirm_rounds": "4", "__ecmp_timeout": "1s",
-    "__ecmp_interface": "eth0", "__ecmp_fwmark": "7", "__meta_site": "m", "__address__": "n", "name": "a label"}}])");
+    "__ecmp_interface": "eth0", "__ecmp_fwmark": "7", "__ecmp_expected_paths": "16", "__meta_site": "m", "__address__": "n", "name": "a label"}}])");
   REQUIRE(found.size() == 1);
   Destination expected;
   expected.name = "x";
@@ -76,6 +76,7 @@ TEST_CASE("labels that begin with __ecmp_ are keys, other reserved ones are left
   expected.packet_size = 99;
   expected.dscp = 3;
   expected.confirm_rounds = 4;
+  expected.expected_paths = 16;
   expected.interface = "eth0";
   expected.fwmark = 7;
   expected.labels = {{"name", "a label"}};

@@ -88,6 +88,7 @@ max_ttl = 255
 packet_size = 9000
 dscp = 63
 confirm_rounds = 100
+expected_paths = 16
 [[destination]]
 host = "192.0.2.1"
 interface = "eth0"

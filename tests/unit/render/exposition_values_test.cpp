@@ -1,5 +1,7 @@
 // What single samples say.
+#include <algorithm>
 #include <bit>
+#include <map>
 #include <string>
 
 #include "catch.hpp"
@@ -9,6 +11,21 @@
 using namespace ecmp;
 using namespace ecmp::render;
 using namespace ecmp::render::test;
+
+namespace {
+
+struct Whole {
+  std::string text;
+  RenderOutcome outcome;
+};
+
+Whole rendered(const ExpositionOptions& options) {
+  Whole made;
+  made.outcome = append_exposition(made.text, example_snapshots(), example_names(), options);
+  return made;
+}
+
+}  // namespace
 
 TEST_CASE("why nothing is known of a destination is told in place of up", "[render]") {
   Snapshots snapshots;
@@ -34,6 +51,24 @@ TEST_CASE("why nothing is known of a destination is told in place of up", "[rend
                              "d7\",reason=\"left_out", "d8\",reason=\"undecided"}) {
     CHECK(text.find(std::string("ecmp_destination_unjudged{destination=\"") + sample + "\"} 1\n") != std::string::npos);
   }
+}
+
+TEST_CASE("how many paths there should be is published where it is configured", "[render]") {
+  Snapshots snapshots;
+  for (const std::uint32_t expected : {0u, 16u}) {
+    DestinationFacts facts;
+    facts.name = "d" + std::to_string(expected);
+    facts.expected_paths = expected;
+    auto made = std::make_shared<DestinationSnapshot>();
+    made->facts = std::make_shared<const DestinationFacts>(facts);
+    snapshots.push_back(made);
+  }
+  ExpositionOptions options;
+  options.families = {"ecmp_destination_expected_paths"};
+  std::string text;
+  append_exposition(text, snapshots, example_names(), options);
+  CHECK(text.ends_with("ecmp_destination_expected_paths{destination=\"d16\"} 16\n"));
+  CHECK(text.find("d0") == std::string::npos);
 }
 
 TEST_CASE("classic buckets of all formats are exact at their bounds", "[render]") {
@@ -81,4 +116,70 @@ TEST_CASE("classic buckets of all formats are exact at their bounds", "[render]"
   for (unsigned shift = 0; shift < 64; shift += 8)
     bucket += static_cast<char>(bits >> shift & 0xff);
   CHECK(bytes.find(bucket) != std::string::npos);
+}
+
+TEST_CASE("by default hops have native histograms in protobuf, and few classic buckets elsewhere", "[render]") {
+  ExpositionOptions options;
+  options.histograms.hops = HistogramForm::automatic;
+  options.families = {"ecmp_hop_rtt_seconds"};
+  auto text = rendered(options);
+  std::map<std::string, int> bounds;
+  constexpr std::string_view kBound = ",le=\"";
+  for (std::size_t at = text.text.find(kBound); at != std::string::npos; at = text.text.find(kBound, at + 1)) {
+    const std::size_t begin = at + kBound.size();
+    ++bounds[text.text.substr(begin, text.text.find('"', begin) - begin)];
+  }
+  REQUIRE(bounds.size() == 3);
+  const int hops = bounds["+Inf"];
+  CHECK(bounds == std::map<std::string, int>{{"+Inf", hops}, {"0.0025", hops}, {"0.05", hops}});
+  CHECK(text.outcome.series == static_cast<std::uint64_t>(std::ranges::count(text.text, '\n') - 2));
+  options.format = Format::protobuf;
+  CHECK(rendered(options).outcome.series == static_cast<std::uint64_t>(hops));
+}
+
+TEST_CASE("what is evenly few of bounds", "[render]") {
+  CHECK(few(std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, 2) == std::vector<double>{5, 9});
+  CHECK(few(std::vector<double>{1, 2, 3}, 1) == std::vector<double>{2});
+  CHECK(few(std::vector<double>{1, 2, 3}, 0).empty());
+  CHECK(few(std::vector<double>{}, 2).empty());
+}
+
+TEST_CASE("the defaults drop nothing of 100 destinations with 32 flows over a fan of 16, 12 hops long", "[render]") {
+  const Snapshots snapshots = many_snapshots(100, 32, 16, 12);
+  ExpositionOptions options;
+  options.histograms.hops = HistogramForm::automatic;
+  options.groups.hop_windows = false;
+  const auto series = [&](Format format) {
+    options.format = format;
+    const Exposition exposition(snapshots, example_names(), options);
+    CHECK(exposition.outcome().dropped.empty());
+    return exposition.outcome().series;
+  };
+  CHECK(series(Format::text) <= 500000);
+  // Prometheus keeps of a histogram that is both the native one.
+  options.histograms.paths = HistogramForm::native;
+  CHECK(series(Format::protobuf) <= 250000);
+}
+
+TEST_CASE("groups of families that are switched off are not there", "[render]") {
+  const auto text = [](const MetricGroups& groups) {
+    ExpositionOptions options;
+    options.groups = groups;
+    return rendered(options).text;
+  };
+  const auto has = [](const std::string& all, const char* family) {
+    return all.find(std::string("# TYPE ") + family + " ") != std::string::npos;
+  };
+  const std::map<const char*, MetricGroups> switched = {{"ecmp_flow_path_ordinal", {.flows = false}},
+                                                        {"ecmp_path_window_rtt_seconds", {.path_windows = false}},
+                                                        {"ecmp_hop_silences_total", {.hops = false}},
+                                                        {"ecmp_hop_window_jitter_seconds", {.hop_windows = false}},
+                                                        {"ecmp_link_flows", {.links = false}}};
+  for (const auto& [of_group, groups] : switched) {
+    const std::string all = text(groups);
+    for (const auto& [family, other] : switched) {
+      CAPTURE(family, of_group);
+      CHECK(has(all, family) == (std::string(family) != of_group));
+    }
+  }
 }

@@ -64,6 +64,7 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   facts.port = 33434;
   facts.source_ports = 50000;
   facts.flows = 3;
+  facts.expected_paths = 4;
   facts.labels = {{"site", "fra"}, {"team", "backbone"}};
   DestinationSnapshot snapshot;
   snapshot.facts = std::make_shared<const DestinationFacts>(facts);
