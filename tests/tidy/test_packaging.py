@@ -192,6 +192,91 @@ def test_the_chart_renders():
     assert run(helm, "template", "release", chart, "--kube-version", "1.31", "--set", "mode=other").returncode != 0
 
 
+# Every value of the chart but those that the test above sets.
+MONITOR = {"enabled": True, "labels": {"release": "p"}, "interval": "15s", "scrapeTimeout": "10s", "scheme": "https",
+           "tlsConfig": {"ca": {"secret": {"name": "n", "key": "ca.crt"}}},
+           "basicAuth": {"username": {"name": "n", "key": "u"}, "password": {"name": "n", "key": "p"}},
+           "authorization": {"type": "Bearer", "credentials": {"name": "n", "key": "t"}},
+           "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance"}],
+           "metricRelabelings": [{"sourceLabels": ["__name__"], "regex": "ecmp_hop_.*", "action": "drop"}],
+           "sampleLimit": 1000000, "scrapeNativeHistograms": True, "scrapeClassicHistograms": False,
+           "nativeHistogramBucketLimit": 160, "nativeHistogramMinBucketFactor": "1.1",
+           "scrapeProtocols": ["PrometheusProto", "PrometheusText0.0.4"]}
+VALUES = {
+    "mode": "statefulset", "replicas": 2, "image": {"repository": "r", "tag": "t", "pullPolicy": "Always"},
+    "imagePullSecrets": [{"name": "s"}], "port": 10816, "extraArgs": ["--log.level=debug"], "config": "[web]\n",
+    "webConfigSecret": "web", "resources": {"limits": {"memory": "1Gi"}}, "podAnnotations": {"a": "b"},
+    "podLabels": {"c": "d"}, "nodeSelector": {"e": "f"}, "tolerations": [{"operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}}, "priorityClassName": "high", "podMonitor": MONITOR, "serviceMonitor": MONITOR,
+    "extraVolumes": [{"name": "history", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "history", "mountPath": "/var/lib/ecmp_exporter"}],
+    "prometheusRule": {"enabled": True, "labels": {"g": "h"}},
+    "dashboards": {"enabled": True, "labels": {"grafana_dashboard": "1"}, "annotations": {"folder": "ECMP"}},
+}
+
+
+def test_the_schema_of_the_chart_knows_every_value():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(read("packaging/helm/ecmp-exporter/values.schema.json"))
+    (standard,) = yaml_documents(os.path.join(ROOT, "packaging/helm/ecmp-exporter/values.yaml"))
+    for values in (standard, {**standard, **VALUES}):
+        jsonschema.validate(values, schema)
+    assert set(standard) == set(VALUES) and set(standard["podMonitor"]) == set(MONITOR)
+    for wrong in ({"podMonitor": {"scrapetimeout": "1s"}}, {"serviceMonitor": {"interval": "often"}},
+                  {"extraVolumeMounts": [{"name": "x"}]}, {"dashboard": {}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**standard, **wrong}, schema)
+
+
+def test_the_chart_has_the_rules_and_boards_of_this_tree():
+    files = os.path.join(ROOT, "packaging/helm/ecmp-exporter/files")
+    for name in ("alerts.yml", "recording.yml"):
+        assert os.path.realpath(os.path.join(files, name)) == os.path.join(os.path.realpath(ROOT), "dashboards/rules", name)
+    boards = sorted(os.path.realpath(path) for path in glob.glob(os.path.join(files, "dashboards/*")))
+    assert boards == sorted(os.path.realpath(path) for path in glob.glob(os.path.join(ROOT, "dashboards/grafana/*.json")))
+
+
+def test_the_chart_renders_with_every_value(tmp_path):
+    helm = shutil.which("helm")
+    if not helm:
+        pytest.skip("helm is not installed (it is not in Debian)")
+    yaml = pytest.importorskip("yaml")
+    (tmp_path / "values.yaml").write_text(json.dumps(VALUES))
+    done = run(helm, "template", "release", "packaging/helm/ecmp-exporter", "--kube-version", "1.31", "-f",
+               str(tmp_path / "values.yaml"))
+    assert done.returncode == 0, done.stderr
+    made = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(done.stdout) if one}
+    name = "release-ecmp-exporter"
+    assert set(made) == {("ConfigMap", name), ("ConfigMap", name + "-dashboards"), ("Service", name), ("StatefulSet", name),
+                         ("PodMonitor", name), ("ServiceMonitor", name), ("PrometheusRule", name)}
+    check_workload(made["StatefulSet", name])
+    pod = made["StatefulSet", name]["spec"]["template"]["spec"]
+    assert VALUES["extraVolumes"][0] in pod["volumes"]
+    assert VALUES["extraVolumeMounts"][0] in pod["containers"][0]["volumeMounts"]
+    of_endpoint = {"interval", "scrapeTimeout", "scheme", "tlsConfig", "basicAuth", "authorization", "relabelings",
+                   "metricRelabelings"}
+    for kind, endpoints in (("PodMonitor", "podMetricsEndpoints"), ("ServiceMonitor", "endpoints")):
+        spec, labels = made[kind, name]["spec"], made[kind, name]["metadata"]["labels"]
+        (endpoint,) = spec.pop(endpoints)
+        selector = spec.pop("selector")["matchLabels"]
+        selected = made["Service", name]["metadata"] if kind == "ServiceMonitor" else (
+            made["StatefulSet", name]["spec"]["template"]["metadata"])
+        assert selector.items() <= selected["labels"].items() and labels["release"] == "p"
+        assert endpoint == {"port": "metrics", **{key: MONITOR[key] for key in of_endpoint}}
+        assert spec == {key: value for key, value in MONITOR.items() if key not in of_endpoint | {"enabled", "labels"}}
+    groups = made["PrometheusRule", name]["spec"]["groups"]
+    wanted = [group for file in ("recording", "alerts") for group in yaml.safe_load(read(f"dashboards/rules/{file}.yml"))["groups"]]
+    assert groups == wanted
+    for file, text in made["ConfigMap", name + "-dashboards"]["data"].items():
+        assert json.loads(text) == json.loads(read(f"dashboards/grafana/{file}"))
+
+
+def test_the_namespace_allows_what_the_pods_need():
+    (namespace,) = [one for one in yaml_documents(os.path.join(ROOT, "packaging/kubernetes/configuration.yaml"))
+                    if one["kind"] == "Namespace"]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
+
+
 def test_versions_agree():
     version = re.search(r"project\(ecmp_exporter VERSION ([0-9.]+)", read("CMakeLists.txt")).group(1)
     assert re.match(rf"ecmp-exporter \({re.escape(version)}\)", read("packaging/debian/changelog"))

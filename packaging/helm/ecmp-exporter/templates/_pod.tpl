@@ -112,6 +112,7 @@ spec:
           mountPath: /etc/ecmp_exporter_web
           readOnly: true
         {{- end }}
+        {{- with .Values.extraVolumeMounts }}{{ toYaml . | nindent 8 }}{{ end }}
   volumes:
     - name: config
       configMap:
@@ -121,4 +122,5 @@ spec:
       secret:
         secretName: {{ . }}
     {{- end }}
+    {{- with .Values.extraVolumes }}{{ toYaml . | nindent 4 }}{{ end }}
 {{- end -}}
