@@ -1,5 +1,6 @@
--- Rounds as /paths tells them, one row for each round of a flow. Rounds of six hops of the lab take 25 bytes each once they
--- are merged; real round-trip times are less alike, and take more.
+-- Rounds as /paths has them, one row for each round of a flow. A shipper that was restarted sends some of them twice: rows with
+-- the same key become one with the next merge, and for views, which read FINAL, at once. Rounds of six hops of the lab take 25
+-- bytes each once they are merged; real round-trip times are less alike, and take more.
 CREATE TABLE IF NOT EXISTS rounds
 (
     timestamp        DateTime64(9) CODEC(DoubleDelta, ZSTD),
@@ -15,26 +16,28 @@ CREATE TABLE IF NOT EXISTS rounds
     changed          LowCardinality(String),
     reached_dest     Bool,
     loss             Bool,
+    outcome          LowCardinality(String),
     hops             Array(Tuple(
         ttl UInt8, ip String, ptr String, timeout Bool, silent Bool, rtt_ns UInt64, reply String,
         reply_ttl UInt8)) CODEC(ZSTD)
 )
-ENGINE = MergeTree
+ENGINE = ReplacingMergeTree
 PARTITION BY toDate(timestamp)
 ORDER BY (destination, agent, source_port, timestamp)
 TTL toDateTime(timestamp) + INTERVAL 30 DAY;
 
--- Loss of each path in each hour.
+-- Loss of each path in each hour. Other outcomes say nothing about the network: docs/http.md lists them.
 CREATE VIEW IF NOT EXISTS path_loss AS
 SELECT toStartOfHour(timestamp) AS hour, agent, destination, path, count() AS rounds, avg(loss) AS loss_ratio
-FROM rounds
+FROM rounds FINAL
+WHERE outcome IN ('reached', 'lost')
 GROUP BY hour, agent, destination, path;
 
 -- Which responders were on the way of rounds that were lost, and how often.
 CREATE VIEW IF NOT EXISTS responders AS
 SELECT toStartOfHour(timestamp) AS hour, hop.ip AS responder, count() AS rounds, countIf(loss) AS lost,
        quantilesIf(0.5, 0.99)(hop.rtt_ns / 1e9, NOT hop.timeout) AS rtt_seconds
-FROM rounds
+FROM rounds FINAL
 ARRAY JOIN hops AS hop
-WHERE hop.ip != ''
+WHERE hop.ip != '' AND outcome IN ('reached', 'lost')
 GROUP BY hour, responder;

@@ -1,17 +1,29 @@
-"""A real Prometheus, Debian's, that scrapes exporters every second from within the lab."""
+"""A real Prometheus, Debian's or another one, that scrapes exporters every second from within the lab."""
 import http.client
 import json
+import os
+import shutil
 import subprocess
 import urllib.parse
 
 from exporter import free_port
 
 
-class Prometheus:
-    """Runs in the agent's namespace. `exporters`: one, or {instance: exporter}; `rules`: files."""
+# The program of Prometheus 3, such as that of a later Debian's package, unpacked (`apt-get download`, `dpkg -x`).
+THREE = os.environ.get("ECMP_PROMETHEUS_3") or ""
 
-    def __init__(self, fan, exporters, directory, *flags, rules=(), job="ecmp"):
+
+def without_three():
+    """Why there is no Prometheus 3 here; empty if there is one."""
+    return "" if THREE and shutil.which(THREE) else "ECMP_PROMETHEUS_3 names no program of Prometheus 3"
+
+
+class Prometheus:
+    """Runs in the agent's namespace. `exporters`: one, or {instance: exporter}; `rules`: files; `keys`: of the job."""
+
+    def __init__(self, fan, exporters, directory, *flags, rules=(), job="ecmp", program="prometheus", keys=None):
         self.fan = fan
+        self.exporters = exporters
         self.port = free_port(fan.network.ns("agent"))
         directory.mkdir()
         self.log = directory / "log"
@@ -22,10 +34,10 @@ class Prometheus:
         (directory / "prometheus.yml").write_text(
             json.dumps({
                 "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}, "rule_files":
-                [str(path) for path in rules], "scrape_configs": [{"job_name": job, "static_configs": targets}]
+                [str(path) for path in rules], "scrape_configs": [{"job_name": job, "static_configs": targets, **(keys or {})}]
             }))
         self.process = fan.network.popen("agent", [
-            "prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+            program, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
             f"--web.listen-address=127.0.0.1:{self.port}", *flags
         ], stdout=subprocess.DEVNULL, stderr=open(self.log, "w"))
 

@@ -8,12 +8,13 @@ import pytest
 from exporter import Exporter, config, eventually
 from grafana import boards, fill_in, grouping_labels, made_labels, metrics_of, panels, queries
 from lab import DESTINATION, Fan
-from prometheus import Prometheus
+from prometheus import THREE, Prometheus, without_three
 
 FLOWS = 16
 LOSSY, SILENT, CHANGED, REFUSING = 2, 1, 3, 4
 WINDOW = "20s"
 EVERYTHING = dict.fromkeys(("job", "instance", "destination", "path", "hop"), ".+")
+FLAVOURS = ["native", "classic", "three", "nhcb"]
 HISTOGRAM = re.compile(r"ecmp_(?:path|hop)_(?:rtt_seconds|jitter_seconds|loss_ratio)(?=[{_])(_bucket)?")
 # Label columns that are only there when reverse DNS knows something, which the lab has not.
 ONLY_WITH_NAMES = {"name", "asn", "mpls"}
@@ -31,7 +32,8 @@ def fan():
 
 @pytest.fixture(scope="module")
 def lab(fan, tmp_path_factory):
-    """Prometheus with and without native histograms, after loss, silence, a refusal and a change of path."""
+    """Prometheus with and without native histograms, and 3.x with them, once with classic ones made native with custom
+    buckets; after loss, silence, a refusal and a change of path."""
     destinations = [{"name": "four", "host": DESTINATION[4], "flows": FLOWS, "labels": {"site": "lab"}},
                     {"name": "six", "host": DESTINATION[6], "flows": FLOWS}]
     directory = tmp_path_factory.mktemp("prometheus")
@@ -39,8 +41,12 @@ def lab(fan, tmp_path_factory):
     with Exporter(config(destinations), fan.network.ns("agent")) as exporter:
         eventually(lambda: len([x for x in exporter.paths() if x["reached_dest"]]) == 2 * FLOWS, 15, "all flows reach")
         try:
-            for name, flags in (("native", ["--enable-feature=native-histograms"]), ("classic", [])):
+            native = "--enable-feature=native-histograms"
+            for name, flags in (("native", [native]), ("classic", [])):
                 started[name] = Prometheus(fan, exporter, directory / name, *flags)
+            converted = {"convert_classic_histograms_to_nhcb": True}
+            for name, keys in () if without_three() else (("three", {}), ("nhcb", converted)):
+                started[name] = Prometheus(fan, exporter, directory / name, native, program=THREE, keys=keys)
             for one in started.values():
                 eventually(one.is_up, 30, lambda: one.log.read_text())
             # One flow may be all that this branch has: half of its probes, so that some seconds are enough to see it.
@@ -68,11 +74,13 @@ def lab(fan, tmp_path_factory):
 def expects_data(query, flavour):
     """Native histograms are not there without the feature; with it, 2.42 does not keep their classic buckets."""
     forms = {bool(bucket) for bucket in HISTOGRAM.findall(query.expression)}
-    return forms != {flavour == "native"}
+    return forms != {flavour != "classic"}
 
 
-@pytest.mark.parametrize("flavour", ["native", "classic"])
+@pytest.mark.parametrize("flavour", FLAVOURS)
 def test_every_query_succeeds_and_has_data(lab, flavour):
+    if flavour not in lab:
+        pytest.skip(without_three())
     wrong, asked = [], 0
     for query in queries():
         answer = lab[flavour].answer("query", query=filled(query))

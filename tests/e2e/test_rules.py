@@ -18,7 +18,7 @@ from delay import Delay
 from exporter import Exporter, config, eventually
 from grafana import ROOT, RULES
 from lab import DESTINATION, Fan
-from prometheus import Prometheus
+from prometheus import THREE, Prometheus, without_three
 
 # What each duration of the rules is here. Rounds come each half second instead of each ten.
 SECONDS = {"2m": 3, "5m": 8, "10m": 10, "15m": 20, "30m": 30, "1h": 20, "2h": 30, "5h": 10, "6h": 120, "1d": 60}
@@ -211,6 +211,29 @@ def test_every_recording_rule_records(watched):
     recorded = [rule["name"] for rule in rules if rule["type"] == "recording"]
     empty = [name for name in recorded if not prometheus.query(f"count({name}) > 0", ())]
     assert len(recorded) > 8 and not empty, empty
+
+
+def test_every_rule_is_good_on_prometheus_3_too(watched, rules, tmp_path):
+    """With classic histograms made native with custom buckets: what reads buckets alone would find none."""
+    if without_three():
+        pytest.skip(without_three())
+    fan, first = watched
+    prometheus = Prometheus(fan, first.exporters, tmp_path / "three", "--enable-feature=native-histograms", rules=rules,
+                            program=THREE, keys={"convert_classic_histograms_to_nhcb": True})
+    try:
+        eventually(prometheus.is_up, 30, lambda: prometheus.log.read_text())
+        lag = "histogram_quantile(0.99, sum by (job, instance) (rate(ecmp_exporter_schedule_lag_seconds[8s])))"
+        eventually(lambda: prometheus.query(lag, ("instance",)), 20, "the lag, of native histograms")
+        eventually(lambda: prometheus.query("count(destination:ecmp_paths:settled)", ()), 60, "a past")
+        recorded = {rule["name"] for group in prometheus.api("rules")["groups"] for rule in group["rules"]
+                    if rule["type"] == "recording"}
+        empty = [name for name in recorded if not prometheus.query(f"count({name}) > 0", ())]
+        wrong = [rule["lastError"] for group in prometheus.api("rules")["groups"] for rule in group["rules"]
+                 if rule["health"] != "ok"]
+        assert not empty and not wrong, (empty, wrong)
+        assert not alerts(prometheus), alerts(prometheus)
+    finally:
+        prometheus.close()
 
 
 # --- the agents -------------------------------------------------------------------------------------------------------

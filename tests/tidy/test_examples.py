@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_the_columns_of_the_table_are_members_of_rounds():
     hops = re.findall(r"(\w+) (?:UInt|String|Bool)", sql.split("Array(Tuple(")[1].split("))")[0])
     told = set(re.findall(r'"(\w+)', read("src/render/ndjson.cpp")))
     missing = (set(columns) - {"agent"} | set(hops)) - told
-    assert len(columns) == 14 and len(hops) == 8 and not missing, missing
+    assert len(columns) == 15 and len(hops) == 8 and not missing, missing
 
 
 def test_fluent_bit_finds_its_parser_and_routes_what_it_reads():
@@ -153,3 +154,54 @@ def test_fluent_bit_finds_its_parser_and_routes_what_it_reads():
     assert source["parser"] in [one["name"] for one in parsers]
     assert all(one["match"] == source["tag"] for one in config if one["section"] in ("FILTER", "OUTPUT"))
     assert os.path.exists(os.path.join(SCALING, config[0]["parsers_file"]))
+
+
+@pytest.mark.parametrize("path", ["configs/prometheus/prometheus-3.8.yml", "configs/collectors/vmagent.yml",
+                                  "configs/collectors/otel-collector.yml"])
+def test_every_collector_scrapes_alike(path):
+    """The job and its instances have the names that boards and alerts look for."""
+    config = load(path)
+    config = config["receivers"]["prometheus"]["config"] if "receivers" in config else config
+    (job,) = config["scrape_configs"]
+    (known,) = load("configs/prometheus/prometheus.yml")["scrape_configs"]
+    assert job["job_name"] == known["job_name"]
+    (rule,), (wanted,) = job["relabel_configs"], known["relabel_configs"]
+    assert {**rule, "replacement": rule["replacement"].replace("$$", "$")} == wanted
+    assert job.get("scrape_protocols", ["PrometheusProto"])[0] == "PrometheusProto"
+    assert job.get("scrape_native_histograms", False) == path.endswith("-3.8.yml")
+
+
+def test_the_pipeline_of_the_collector_is_joined():
+    config = load("configs/collectors/otel-collector.yml")
+    (pipeline,) = config["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        assert set(pipeline[kind]) == set(config[kind])
+    assert config["exporters"]["prometheusremotewrite"]["add_metric_suffixes"] is False
+
+
+@pytest.mark.parametrize("program,arguments",
+                         [("otelcol-contrib", ["validate", "--config=configs/collectors/otel-collector.yml"]),
+                          ("vmagent", ["-dryRun", "-promscrape.config=configs/collectors/vmagent.yml",
+                                       "-promscrape.config.strictParse", "-remoteWrite.url=http://127.0.0.1:1/"])])
+def test_collectors_accept_their_configuration(program, arguments):
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed")
+    done = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_round_counts_once_though_a_restarted_shipper_sends_it_twice():
+    """In ClickHouse as a library; `pip install chdb` makes this test run."""
+    session = pytest.importorskip("chdb.session", reason="chdb is not installed").Session()
+    statements = re.sub(r"--.*", "", read("configs/scaling/clickhouse.sql")).split(";")
+    for statement in filter(str.strip, statements):
+        session.query(statement)
+    rounds = [(second, "reached", 0) for second in range(8)] + [(8, "lost", 1), (9, "suppressed", 0), (10, "unobserved", 1)]
+    hour = int(time.time()) // 3600 * 3600 - 3600  # rounds of a month ago would be gone at once
+    for _ in range(2):
+        for second, outcome, loss in rounds:
+            session.query("INSERT INTO rounds (timestamp, agent, destination, source_port, path, loss, outcome, hops) VALUES ("
+                          f"toDateTime64({hour + second}, 9), 'a', 'd', 50000, 'p', {loss}, '{outcome}', "
+                          "[(1, '192.0.2.1', '', 0, 0, 1000, 'time_exceeded', 64)])")
+    assert str(session.query("SELECT rounds, round(loss_ratio, 3) FROM path_loss")).strip() == "9,0.111"
+    assert str(session.query("SELECT rounds, lost FROM responders")).strip() == "9,1"

@@ -170,10 +170,20 @@
     alert.about(
       'EcmpPathsRefused',
       'warning',
-      'sum by (%s) (increase(%s[15m])) > 0' % [alert.destination, metric('ecmp_destination_paths_refused_total')],
+      // Counted once for a flow; after that the flow is on no path.
+      |||
+        sum by (%(by)s) (increase(%(refused)s[15m])) > 0
+          or
+            sum by (%(by)s) (%(refused)s) > 0
+              and on (%(by)s) count by (%(by)s) (%(ordinal)s == 0) > 0
+      ||| % values {
+        refused: metric('ecmp_destination_paths_refused_total'),
+        ordinal: metric('ecmp_flow_path_ordinal'),
+      },
       'There are more paths to {{ $labels.destination }} than {{ $labels.instance }} may keep',
       '{{ $labels.instance }} has found as many paths to {{ $labels.destination }} as '
-      + 'limits.max_paths_per_destination allows; what flows on others see is in no figure of a path.'
+      + 'limits.max_paths_per_destination allows; what flows on others see is in no figure of a path.',
+      '5m'
     ),
     alert.about(
       'EcmpLowCoverage',
