@@ -1,5 +1,7 @@
 """Scrapes in every format, read by Debian's Prometheus: what it makes of them is what the agent says itself."""
 import json
+import re
+import struct
 
 import pytest
 
@@ -31,7 +33,9 @@ def fan():
 
 @pytest.fixture(scope="module")
 def exporter(fan):
-    with Exporter(config(TWO), fan.network.ns("agent")) as running:
+    # Every form at once, to compare them.
+    everything = '\n[histograms]\nhops = "both"\n[metrics]\nhop_windows = true\n'
+    with Exporter(config(TWO) + everything, fan.network.ns("agent")) as running:
         eventually(lambda: len([x for x in running.paths() if x["reached_dest"]]) == 2 * FLOWS, 15, "all flows reach")
         eventually(lambda: {hop[0] for hop in hops(running)} == {"four", "six"}, 15, "hops with RTTs")
         yield running
@@ -134,6 +138,20 @@ def test_the_series_keep_their_names_whatever_the_format(native, classic):
     parts = ("_bucket", "_sum", "_count")
     assert {n for n in names[0] ^ names[1] if not n.endswith(parts)} \
         == {f"ecmp_{of}_{what}" for of in ("path", "hop") for what in ("rtt_seconds", "jitter_seconds", "loss_ratio")}
+
+
+def test_by_default_hops_are_native_to_who_takes_them_and_coarse_to_others(fan):
+    others = [{**one, "source_port": 34000} for one in TWO]
+    with Exporter(config(others), fan.network.ns("agent")) as running:
+        eventually(lambda: {hop[0] for hop in hops(running)} == {"four", "six"}, 15, "hops with RTTs")
+        text = running.get("/metrics?name[]=ecmp_hop_rtt_seconds&name[]=ecmp_hop_window_rtt_seconds").text
+        assert set(re.findall(r'le="([^"]+)"', text)) == {"0.0025", "0.05", "+Inf"} and "window" not in text
+        native = running.request("GET", "/metrics?name[]=ecmp_hop_rtt_seconds", {"Accept": ACCEPT_NATIVE})
+        both = running.request("GET", "/metrics?name[]=ecmp_path_rtt_seconds", {"Accept": ACCEPT_NATIVE})
+        for answer, classic in ((native, False), (both, True)):
+            assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+            # A bucket is field 3 of a histogram, which begins with 0x1a, and has its upper bound as a double (0x11).
+            assert (struct.pack("<cd", b"\x11", 0.05) in answer.body) == classic
 
 
 def bucket_of(bounds, value):

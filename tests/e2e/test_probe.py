@@ -103,6 +103,16 @@ def test_another_module_is_another_protocol(exporter):
     assert (info[0]["protocol"], info[0]["port"]) == ("tcp", "443")
 
 
+def test_relabelling_made_for_the_blackbox_exporter_works(exporter):
+    """`target` for the host, and the names of blackbox_exporter beside our own."""
+    answer = exporter.get("/probe?" + urllib.parse.urlencode({"module": "fan", "target": DESTINATION[4]}))
+    told = Metrics(answer.text)
+    assert answer.status == 200
+    for name in ("success", "duration_seconds"):
+        assert told.families[f"probe_{name}"] == told.families[f"ecmp_probe_{name}"]
+    assert told.families["probe_success"] == [({}, 1.0)]
+
+
 def test_promtool_has_nothing_to_say(exporter):
     _, body = probe(exporter, DESTINATION[4])
     done = subprocess.run(["promtool", "check", "metrics"], input=body.encode(), capture_output=True)
@@ -143,7 +153,8 @@ def test_only_allowed_networks(exporter, agent):
     ({"module": "fan"}, 400, "parameter destination is missing"),
     ({"module": "nan", "destination": "a"}, 400, 'parameter module: "nan" is not configured'),
     ({"module": "fan", "destination": "a b"}, 400, "parameter destination="),
-    ({"module": "fan", "destination": "a", "target": "b"}, 400, 'parameter "target" is unknown'),
+    ({"module": "fan", "destination": "a", "target": "b"}, 400, "parameters destination and target name different hosts"),
+    ({"module": "fan", "destination": "a", "host": "b"}, 400, 'parameter "host" is unknown'),
 ])
 def test_bad_parameters_are_told_in_one_line(exporter, query, status, words):
     answer = exporter.get("/probe?" + urllib.parse.urlencode(query))
