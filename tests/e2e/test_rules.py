@@ -236,6 +236,27 @@ def test_every_rule_is_good_on_prometheus_3_too(watched, rules, tmp_path):
         prometheus.close()
 
 
+def test_a_start_and_a_restart_raise_nothing(fan, rules, tmp_path):
+    text = config(destinations(40000)) + WINDOW
+    with Exporter(text, fan.network.ns("agent")) as first:
+        prometheus = Prometheus(fan, {"anew": first}, tmp_path / "anew", "--enable-feature=native-histograms", rules=rules)
+        try:
+            begin = time.time()
+            eventually(prometheus.is_up, 30, lambda: prometheus.log.read_text())
+            eventually(lambda: prometheus.query("count(destination:ecmp_paths:settled == 4) == 2", ()), 60, "a past")
+            first.stop()
+            # Shorter than what an agent may be away for.
+            with Exporter(text, fan.network.ns("agent"), port=first.port):
+                resets = 'resets(ecmp_exporter_probes_sent_total{protocol="udp"}[30s]) > 0'
+                eventually(lambda: prometheus.query(resets, ()), 15, "the new process is scraped")
+                again = time.time()
+                eventually(lambda: time.time() - again > 25, LONGEST, "time")
+                found = fired(prometheus, begin)
+                assert not found and prometheus.query("count(ecmp_paths == 4) == 2", ()), found
+        finally:
+            prometheus.close()
+
+
 # --- the agents -------------------------------------------------------------------------------------------------------
 
 
