@@ -64,6 +64,7 @@ int run(const ecmp::CommandLine& command_line) {
                                   .listen_addresses = command_line.listen_addresses,
                                   .web_config_file = command_line.web_config_file,
                                   .systemd_socket = command_line.systemd_socket,
+                                  .lifecycle = command_line.lifecycle,
                                   .shard_index = command_line.shard_index,
                                   .shard_count = command_line.shard_count};
   if (const auto problem = origin.apply(config)) return print({*problem});

@@ -110,6 +110,7 @@ class Agent::State {
   void housekeeping(Instant now);
   void take_changes();
   bool make_changes(const std::shared_ptr<const config::Changes>& changes);
+  void set_web_limits(const config::WebLimits& limits);
   void own_metrics(std::string& out, render::Format format, const render::FamilyFilter& filter);
 
   std::unique_ptr<Reloader> reloader_;
@@ -268,9 +269,11 @@ std::optional<Error> Agent::State::listen() {
       log::info("listening", {{"address", "unix:" + bound.path}});
     }
   }
+  server_.check_hosts();
+  set_web_limits(first_config_->web);
   web_.add_routes(server_);
   probe_answers_.add_routes(server_);
-  add_config_routes(server_, *reloader_);
+  add_config_routes(server_, *reloader_, reloader_->lifecycle());
   return std::nullopt;
 }
 
@@ -334,12 +337,20 @@ void Agent::State::run() {
   names_.stop();
 }
 
+void Agent::State::set_web_limits(const config::WebLimits& limits) {
+  server_.set_allowed_hosts(limits.allowed_hosts);
+  server_.set_share(limits.connections_per_address);
+  server_.budget().set_limit(limits.answer_memory);
+  web_.set_share(limits.connections_per_address);
+}
+
 /// On the reloader's thread.
 bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& changes) {
   {
     const std::lock_guard lock(report_mutex_);
     bounds_ = with_bounds(bounds_.get(), changes->histograms);
   }
+  set_web_limits(changes->web);
   web_.set_settings(changes->limits.max_series, options_of(changes->histograms, bounds_), groups_of(changes->metrics));
   log_.set_budget(changes->history_memory);
   if (store_ != nullptr) store_->set_limits(changes->history_disk.retention, changes->history_disk.max_size);
@@ -370,6 +381,7 @@ void Agent::State::housekeeping(Instant now) {
     one_off_.on_names(answer, now);
   }
   events_.maintain(now);
+  server_.budget().set_kept(tracing_.kept_bytes());
   {
     const LoopReport report{engine_.counters(), transport_->counters(), tracing_.dns_errors() + names_.errors()};
     // A scrape that reads the last one may have no processor just now: the next one will do.
@@ -415,10 +427,13 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
                                     {"read_timeout", http.read_timeouts},
                                     {"write_timeout", http.write_timeouts},
                                     {"idle", http.idle_cut},
+                                    {"gave_way", http.evicted + web_.evicted()},
+                                    {"answer_memory", http.refused_memory},
                                     {"scrapes", web_.refused_scrapes()},
                                     {"followers", web_.refused_followers()},
                                     {"memory", http.connections_failed},
                                     {"tls", http.tls_failures}};
+  input.http_answer_bytes = http.answer_bytes;
   for (const auto& [status, count] : http.requests)
     input.http_requests.push_back({std::to_string(status), count});
   const OneOffCounters one_off = one_off_desk_.counters();

@@ -26,6 +26,7 @@ Watches the parallel paths to the destinations of a configuration file, and serv
   --web.systemd-socket        serve on the sockets that systemd passes, and on no listen address
   --web.config.file=PATH      TLS and basic auth, in the format of Prometheus' exporter-toolkit (default:
                               web.config_file of the configuration, and without it neither of the two)
+  --web.enable-lifecycle=BOOL whether POST /-/reload is served (default true)
   --shard.index=N             which part of the destinations to trace, from 0, and of how many: instead of shard.index
   --shard.count=N             and shard.count of the configuration
   --user=NAME                 become this user once everything that takes a privilege is open
@@ -57,6 +58,7 @@ struct Given {
   std::optional<std::uint32_t> shard_index;
   std::optional<std::uint32_t> shard_count;
   bool systemd_socket = false;
+  bool lifecycle = true;
   bool check_only = false;
   bool version = false;
   bool help = false;
@@ -71,6 +73,7 @@ std::string read(int argc, const char* const* argv, Given& given) {
   app.add_option("--web.listen-address", given.listen_addresses)->allow_extra_args(false);
   app.add_option("--web.config.file", given.web_config_file);
   app.add_flag("--web.systemd-socket", given.systemd_socket)->disable_flag_override();
+  app.add_flag("--web.enable-lifecycle,!--no-web.enable-lifecycle", given.lifecycle);
   app.add_option("--shard.index", given.shard_index)->check(CLI::Range(0, kMostShards - 1));
   app.add_option("--shard.count", given.shard_count)->check(CLI::Range(1, kMostShards));
   app.add_option("--user", given.user);
@@ -123,6 +126,7 @@ std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* co
   line.listen_addresses = given.listen_addresses;
   line.web_config_file = given.web_config_file;
   line.systemd_socket = given.systemd_socket;
+  line.lifecycle = given.lifecycle;
   line.shard_index = given.shard_index;
   line.shard_count = given.shard_count;
   line.user = given.user;

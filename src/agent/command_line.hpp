@@ -18,6 +18,7 @@ struct CommandLine {
   std::vector<std::string> listen_addresses;  ///< checked; none: those of the configuration
   std::string web_config_file;                ///< empty: that of the configuration
   bool systemd_socket = false;                ///< instead of all listen addresses
+  bool lifecycle = true;                      ///< POST /-/reload is served
   std::optional<std::uint32_t> shard_index;   ///< instead of that of the configuration
   std::optional<std::uint32_t> shard_count;   ///< the same
   std::string user;                           ///< whom to become once everything is open; empty: nobody else

@@ -87,7 +87,7 @@ std::vector<OneOffPorts> choose_one_off_ports(const config::Config& config) {
   for (const config::Module& module : config.modules) {
     const Protocol protocol = module.probe.protocol;
     OneOffPorts chosen{.kept = kept_ports(module.probe), .flows = module.probe.flows};
-    const std::uint32_t count = std::uint32_t{module.probe.flows} * config.one_off.max_concurrent;
+    const std::uint32_t count = std::uint32_t{module.probe.flows} * OneOffDesk::places(config.one_off);
     if (!module.probe.source_port) {
       chosen.spread = true;
     } else if (const auto first = free_run(taken, protocol, *module.probe.source_port, count)) {
@@ -146,7 +146,7 @@ OneOffTraces::OneOffTraces(const config::Config& config, Engine& engine, Routes&
       next_(next),
       outputs_(std::move(outputs)),
       ports_(choose_one_off_ports(config)),
-      slots_(config.one_off.max_concurrent) {}
+      slots_(OneOffDesk::places(config.one_off)) {}
 
 OneOffTraces::~OneOffTraces() = default;
 

@@ -1,5 +1,6 @@
 #include "agent/one_off_desk.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -41,24 +42,41 @@ OneOffResult OneOffTicket::wait(Instant limit) {
 }
 
 OneOffDesk::OneOffDesk(const config::OneOffLimits& limits)
-    : max_concurrent_(limits.max_concurrent), tokens_(limits.requests_per_second, limits.burst) {}
+    : max_concurrent_(limits.max_concurrent),
+      lately_(std::chrono::ceil<Duration>(std::chrono::duration<double>(limits.burst / limits.requests_per_second))),
+      tokens_(limits.requests_per_second, limits.burst),
+      guest_tokens_(limits.requests_per_second / 4, std::max(1.0, limits.burst / 4.0)) {}
+
+OneOffRefusal OneOffDesk::judge(const IpAddress& client, Instant now) {
+  if (stopping_) return OneOffRefusal::stopping;
+  const bool has_any = of_client_.contains(client);
+  if (under_way_ >= (has_any ? max_concurrent_ : max_concurrent_ + 1)) return OneOffRefusal::busy;
+  std::erase_if(asked_, [&](const auto& one) { return now - one.second > lately_; });
+  const bool guest = !asked_.contains(client);
+  TokenBucket* const tokens = tokens_.available(now) <= now                  ? &tokens_
+                              : guest && guest_tokens_.available(now) <= now ? &guest_tokens_
+                                                                             : nullptr;
+  if (tokens == nullptr) return OneOffRefusal::rate;
+  tokens->take(now);
+  asked_[client] = now;  // no more of them than there were tokens lately
+  return OneOffRefusal::none;
+}
+
+void OneOffDesk::end_one_of(const IpAddress& client) {
+  --under_way_;
+  const auto found = of_client_.find(client);
+  if (found != of_client_.end() && --found->second == 0) of_client_.erase(found);
+}
 
 OneOffRefusal OneOffDesk::admit(OneOffRequest request, std::shared_ptr<OneOffTicket>& ticket) {
   const std::lock_guard lock(mutex_);
-  OneOffRefusal refusal = OneOffRefusal::none;
-  if (stopping_) {
-    refusal = OneOffRefusal::stopping;
-  } else if (under_way_ >= max_concurrent_) {
-    refusal = OneOffRefusal::busy;
-  } else if (tokens_.available(request.begun) > request.begun) {
-    refusal = OneOffRefusal::rate;
-  }
+  const OneOffRefusal refusal = judge(request.client, request.begun);
   if (refusal != OneOffRefusal::none) {
     ++counters_.refused[static_cast<std::size_t>(refusal)];
     return refusal;
   }
-  tokens_.take(request.begun);
   ++under_way_;
+  ++of_client_[request.client];
   ticket = std::make_shared<OneOffTicket>(std::move(request));
   waiting_.push_back(ticket);
   return OneOffRefusal::none;
@@ -79,7 +97,7 @@ std::vector<std::shared_ptr<OneOffTicket>> OneOffDesk::take() {
 void OneOffDesk::finish(OneOffTicket& ticket, OneOffResult result) {
   {
     const std::lock_guard lock(mutex_);
-    --under_way_;
+    end_one_of(ticket.request().client);
     if (result.refusal != OneOffRefusal::none) {
       ++counters_.refused[static_cast<std::size_t>(result.refusal)];
     } else {

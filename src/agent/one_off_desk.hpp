@@ -3,6 +3,7 @@
 #include <array>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,6 +35,7 @@ struct OneOffRequest {
   std::size_t module = 0;            ///< its place in the configuration
   std::string host;                  ///< as asked for: an address or a name
   std::optional<IpAddress> address;  ///< when host is one
+  IpAddress client;                  ///< that asks, see net::client_of()
   Instant begun{};
   Instant deadline{};  ///< then the answer is what has been found out
 };
@@ -69,7 +71,10 @@ struct OneOffCounters {
 };
 
 /// Between threads that answer GET /probe and the probing loop: lets in what the limits allow, in a queue that holds no
-/// more than max_concurrent.
+/// more than max_concurrent and one more.
+///
+/// One client cannot use up what there is: one that has none under way gets that further place when the others are
+/// taken, and one that has asked for nothing lately, a quarter of the rate and of the burst besides.
 class OneOffDesk {
  public:
   explicit OneOffDesk(const config::OneOffLimits& limits);
@@ -89,10 +94,21 @@ class OneOffDesk {
 
   [[nodiscard]] OneOffCounters counters() const;
 
+  /// Traces under way at once, at most.
+  static constexpr std::uint32_t places(const config::OneOffLimits& limits) { return limits.max_concurrent + 1; }
+
  private:
+  /// With the mutex held.
+  OneOffRefusal judge(const IpAddress& client, Instant now);
+  void end_one_of(const IpAddress& client);
+
   const std::uint32_t max_concurrent_;
+  const Duration lately_;  ///< the time in which a burst is used up and filled again
   mutable std::mutex mutex_;
   TokenBucket tokens_;
+  TokenBucket guest_tokens_;                      ///< of clients that have not asked lately
+  std::map<IpAddress, Instant> asked_;            ///< lately; bounded
+  std::map<IpAddress, std::uint32_t> of_client_;  ///< under way
   std::vector<std::shared_ptr<OneOffTicket>> waiting_;
   std::uint32_t under_way_ = 0;  ///< waiting or being traced
   bool stopping_ = false;

@@ -284,6 +284,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   families.add(Metric::events_forgotten, input.events_forgotten);
   add_reasons(families, Metric::http_connections_refused, input.http_connections_refused);
   add_reasons(families, Metric::http_requests, input.http_requests);
+  families.add(Metric::http_answer_bytes, input.http_answer_bytes);
   add_reasons(families, Metric::one_off_traces, input.one_off_traces);
   add_reasons(families, Metric::one_off_refused, input.one_off_refused);
   if (input.privileges) families.add_privileges(*input.privileges);

@@ -50,8 +50,9 @@ struct OwnMetricsInput {
   std::uint64_t events_forgotten = 0;
   std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0
   std::vector<ReasonCount> http_requests;             ///< by status code
-  std::vector<ReasonCount> one_off_traces;            ///< by result; likewise
-  std::vector<ReasonCount> one_off_refused;           ///< likewise
+  std::uint64_t http_answer_bytes = 0;
+  std::vector<ReasonCount> one_off_traces;   ///< by result; likewise
+  std::vector<ReasonCount> one_off_refused;  ///< likewise
   std::optional<net::Privileges> privileges;
   std::shared_ptr<const LocalisationReport> localisation;  ///< null: it is off
   std::vector<ReasonCount> localisation_verdicts;          ///< by kind; likewise

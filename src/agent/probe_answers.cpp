@@ -9,6 +9,7 @@
 #include "agent/one_off.hpp"
 #include "config/quantity.hpp"
 #include "config/text.hpp"
+#include "net/client_place.hpp"
 #include "render/accept.hpp"
 #include "render/exposition.hpp"
 #include "render/metric_table.hpp"
@@ -99,6 +100,8 @@ void ProbeAnswers::add_routes(net::HttpServer& server) {
 HttpResponse ProbeAnswers::answer(const HttpRequest& request) const {
   if (modules_.empty())
     return HttpResponse::text(404, "no module is configured: GET /probe is for tables [modules.NAME]");
+  // A page that somebody looks at must not send probes from his network.
+  if (request.cross_site) return HttpResponse::text(403, "a browser asks for this on behalf of another site");
   const auto query = parse_probe_query(request.query, modules_);
   if (!query.ok()) return HttpResponse::text(400, query.error());
   const auto time = probe_time(request.scrape_timeout, settings_);
@@ -113,6 +116,7 @@ HttpResponse ProbeAnswers::answer(const HttpRequest& request) const {
   const OneOffRefusal refusal = sources_.desk->admit({.module = query->module,
                                                       .host = query->host,
                                                       .address = query->address,
+                                                      .client = net::client_of(request.remote_address),
                                                       .begun = begun,
                                                       .deadline = begun + *time},
                                                      ticket);

@@ -123,11 +123,11 @@ Reloader::Report Reloader::report() const {
   return report_;
 }
 
-void Reloader::wait() {
+void Reloader::wait(bool pending) {
   std::array<pollfd, 2> descriptors{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
                                      {.fd = discovery_->descriptor(), .events = POLLIN, .revents = 0}}};
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(discovery_->next_look() - Discovery::Clock::now()).count();
+  const auto until = pending ? std::min(reload_at_, discovery_->next_look()) : discovery_->next_look();
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Discovery::Clock::now()).count();
   ::poll(descriptors.data(), descriptors.size(), static_cast<int>(std::clamp<long>(left, 0, kLongestWait)));
   std::uint64_t count = 0;
   [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
@@ -135,16 +135,19 @@ void Reloader::wait() {
 }
 
 void Reloader::run() {
+  bool pending = false;
   while (!stop_.load()) {
-    wait();
-    const bool signalled = signalled_.exchange(false);
-    const bool asked = [this] {
+    wait(pending);
+    pending = signalled_.load() || [this] {
       const std::lock_guard lock(mutex_);
       return asked_ > answered_;
     }();
     if (stop_.load()) break;
-    if (signalled || asked) {
+    if (pending && Discovery::Clock::now() >= reload_at_) {
+      signalled_.store(false);  // before the file is read: a signal from here on may be about a newer one
       reload_now();
+      reload_at_ = Discovery::Clock::now() + kPause;
+      pending = false;
     } else {
       follow_discovery();
     }

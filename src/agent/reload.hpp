@@ -27,6 +27,7 @@ struct ConfigOrigin {
   std::vector<std::string> listen_addresses;  ///< empty: those of the file
   std::string web_config_file;                ///< empty: that of the file
   bool systemd_socket = false;
+  bool lifecycle = true;  ///< POST /-/reload is served
   std::optional<std::uint32_t> shard_index;
   std::optional<std::uint32_t> shard_count;
 
@@ -61,11 +62,17 @@ class Reloader {
   void start(Make make);
   void stop();
 
+  /// From one reload to the next at least; those who ask meanwhile share the next.
+  static constexpr Duration kPause = std::chrono::seconds(1);
+
   /// Asks for a reload. Any thread, and signal handlers.
   void request();
 
   /// Reloads and waits for the outcome; several who ask at the same time share one. Any thread.
   ReloadOutcome reload();
+
+  /// Whether POST /-/reload is served.
+  [[nodiscard]] bool lifecycle() const { return origin_.lifecycle; }
 
   /// All that is traced, and how. Any thread.
   [[nodiscard]] std::shared_ptr<const config::Config> running() const;
@@ -83,7 +90,8 @@ class Reloader {
   Reloader(ConfigOrigin origin, net::FileDescriptor wake) : origin_(std::move(origin)), wake_(std::move(wake)) {}
 
   void run();
-  void wait();
+  /// `pending`: a reload was asked for, which must wait until `reload_at_`.
+  void wait(bool pending);
   void reload_now();
   ReloadOutcome load();
   void follow_discovery();
@@ -98,6 +106,7 @@ class Reloader {
   std::shared_ptr<const config::Config> base_;  ///< as the file has it
   std::vector<std::string> untraced_;           ///< what was told last of destinations that are left out
   Make make_;
+  Discovery::Clock::time_point reload_at_{};  ///< not before
   std::thread thread_;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> signalled_ = false;

@@ -20,7 +20,7 @@ class ScrapeStream : public net::BodyStream {
   using Finish = std::function<void(std::string& out, const render::RenderOutcome&, Duration took)>;
 
   /// Scrapes under way at once. Each keeps the snapshots that it tells of.
-  static constexpr int kMostAtOnce = 8;
+  static constexpr std::size_t kMostAtOnce = 8;
 
   ScrapeStream(std::shared_ptr<const Snapshots> snapshots, const render::HopNames& names,
                const render::ExpositionOptions& options, std::shared_ptr<const void> slot, Finish finish);

@@ -354,8 +354,11 @@ void Tracing::maintain(Instant now) {
   if (changing_ != nullptr) change_a_slice(now);
   if (now >= resolve_at_) ask_for_names(now);
   if (!automatic_.empty()) search(now);
-  for (std::size_t hops = 0; hops < kPublishSlice && !retired_.empty(); retired_.pop_back())
+  kept_.look(retired_);
+  for (std::size_t hops = 0; hops < kPublishSlice && !retired_.empty(); retired_.pop_back()) {
     hops += hops_of(*retired_.back());
+    kept_.take(retired_.back());
+  }
   if (now >= publish_at_) publish(now);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/board.hpp"
+#include "agent/kept_snapshots.hpp"
 #include "agent/routes.hpp"
 #include "config/changes.hpp"
 #include "config/config.hpp"
@@ -87,6 +88,8 @@ class Tracing : public RoundSink {
   [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
 
   /// True once every destination has finished a round, or cannot have one.
+  /// Bytes of snapshots that were replaced and that readers keep alive.
+  [[nodiscard]] std::uint64_t kept_bytes() const { return kept_.bytes(); }
   [[nodiscard]] bool settled() const { return unsettled_ == 0; }
 
  private:
@@ -161,6 +164,7 @@ class Tracing : public RoundSink {
   /// Snapshots that others took the place of, until the readers' board has the new ones; and those that nobody reads
   /// any more. Thousands may end at once, with a hundred allocations each: they go a few at a time.
   std::vector<std::shared_ptr<const DestinationSnapshot>> replaced_, retired_;
+  KeptSnapshots kept_;
   std::size_t publish_next_ = 0;  ///< next of traced_ in the pass under way
   bool publish_changed_ = false;
   Instant publish_at_{};

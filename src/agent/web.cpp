@@ -20,6 +20,20 @@ using net::HttpResponse;
 constexpr std::size_t kPageRounds = 64;
 /// A probing loop that has not turned for so long does not do its work: a turn takes a tenth of a second at most.
 constexpr Duration kLongestTurn = std::chrono::seconds(10);
+/// For a place among scrapes or followers. A scrape takes less; a reader that stalls loses its place in this time.
+constexpr Duration kForPlace = std::chrono::milliseconds(1500);
+
+/// Null: there was none in time.
+net::FairPlaces::Token take_place(const std::shared_ptr<net::FairPlaces>& places, const HttpRequest& request) {
+  return net::FairPlaces::take(places, {net::client_of(request.remote_address), request.place},
+                               net::monotonic_now() + kForPlace);
+}
+
+HttpResponse later(std::string_view line) {
+  HttpResponse response = HttpResponse::text(503, line);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
 
 /// The rounds that a query asks for, line by line: from the disk what memory does not have, then from there.
 class RoundStream : public BodyStream {
@@ -118,6 +132,8 @@ void Web::add_routes(net::HttpServer& server) {
     return unless_too_many_follow(
         request, answer_events(request, *sources_.board, *sources_.events, sources_.store, sources_.names));
   });
+  server.reserve("/-/healthy");
+  server.reserve("/-/ready");
   server.route("GET", "/-/healthy", [this](const HttpRequest&) { return healthy(); });
   server.route("GET", "/-/ready", [this](const HttpRequest&) {
     return sources_.ready() ? HttpResponse::text(200, "ready")
@@ -156,8 +172,8 @@ HttpResponse Web::metrics(const HttpRequest& request) {
     filter.insert(value);
   }
   const auto [format, content_type] = render::negotiate_format(request.accept);
-  auto slot = Slots::take(scrapes_);
-  if (slot == nullptr) return HttpResponse::text(503, "too many scrapes at once");
+  auto slot = take_place(scrapes_, request);
+  if (slot == nullptr) return later("too many scrapes at once");
   const auto finish = [this, format, filter](std::string& out, const render::RenderOutcome& outcome, Duration took) {
     sources_.scraped(outcome, took);
     sources_.own_metrics(out, format, filter);
@@ -173,8 +189,8 @@ HttpResponse Web::metrics(const HttpRequest& request) {
 
 HttpResponse Web::unless_too_many_follow(const HttpRequest& request, HttpResponse answer) const {
   if (answer.stream == nullptr || request.parameter("follow").value_or("false") != "true") return answer;
-  auto slot = Slots::take(followers_);
-  if (slot == nullptr) return HttpResponse::text(503, "too many follow already");
+  auto slot = take_place(followers_, request);
+  if (slot == nullptr) return later("too many follow already");
   answer.stream = std::make_unique<SlottedStream>(std::move(answer.stream), std::move(slot));
   return answer;
 }

@@ -10,7 +10,7 @@
 #include "agent/history_store.hpp"
 #include "agent/round_log.hpp"
 #include "agent/scrape_stream.hpp"
-#include "agent/slots.hpp"
+#include "net/fair_places.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
 #include "path/link_verdict.hpp"
@@ -46,9 +46,13 @@ class Web {
   void set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms,
                     const render::MetricGroups& groups);
 
-  /// What was refused for being too many at once, since the start.
+  /// How many of its connections one client may follow by while places are short; 0: any.
+  void set_share(std::size_t share) { followers_->set_share(share); }
+
+  /// What was refused for being too many at once, since the start, and what had to give way to others.
   [[nodiscard]] std::uint64_t refused_scrapes() const { return scrapes_->refused(); }
   [[nodiscard]] std::uint64_t refused_followers() const { return followers_->refused(); }
+  [[nodiscard]] std::uint64_t evicted() const { return scrapes_->evicted() + followers_->evicted(); }
 
   /// Before the server starts. The server must not outlive this object.
   void add_routes(net::HttpServer& server);
@@ -65,10 +69,10 @@ class Web {
 
   Sources sources_;
   mutable std::mutex settings_mutex_;  ///< of max_series, histograms and groups of the sources
-  std::shared_ptr<Slots> scrapes_ = std::make_shared<Slots>(ScrapeStream::kMostAtOnce);
+  std::shared_ptr<net::FairPlaces> scrapes_ = std::make_shared<net::FairPlaces>(ScrapeStream::kMostAtOnce);
   /// Fewer than the server has connections: however many follow and do not read, there is room for scrapes.
-  static constexpr int kMostFollowers = 100;
-  std::shared_ptr<Slots> followers_ = std::make_shared<Slots>(kMostFollowers);
+  static constexpr std::size_t kMostFollowers = 100;
+  std::shared_ptr<net::FairPlaces> followers_ = std::make_shared<net::FairPlaces>(kMostFollowers);
 };
 
 }  // namespace ecmp

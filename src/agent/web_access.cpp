@@ -78,7 +78,8 @@ net::HttpGate::Verdict WebAccess::judge(const net::HttpRequest& request, const n
     return verdict;
   }
   using Outcome = net::PasswordCheck::Outcome;
-  switch (now_in_force->passwords->check(*given, stop, net::monotonic_now() + kTurn)) {
+  switch (now_in_force->passwords->check(*given, stop, net::monotonic_now() + kTurn,
+                                         net::client_of(request.remote_address))) {
     case Outcome::right:
       break;
     case Outcome::wrong:

@@ -23,7 +23,8 @@ EditEffect effect_of(const Destination& before, const Destination& after) {
 }
 
 Changes plan_changes(const Config& before, const Config& after) {
-  Changes changes{.limits = after.limits,
+  Changes changes{.web = after.web,
+                  .limits = after.limits,
                   .window = after.window,
                   .histograms = after.histograms,
                   .metrics = after.metrics,
@@ -34,7 +35,7 @@ Changes plan_changes(const Config& before, const Config& after) {
                     before.limits.max_paths_per_destination != after.limits.max_paths_per_destination;
   changes.settings = changes.judging || before.limits != after.limits || before.histograms != after.histograms ||
                      before.metrics != after.metrics || before.history_memory != after.history_memory ||
-                     before.history_disk != after.history_disk || before.dns != after.dns;
+                     before.history_disk != after.history_disk || before.dns != after.dns || before.web != after.web;
   if (before.listen_addresses != after.listen_addresses) changes.need_restart.emplace_back("web.listen_addresses");
   if (before.web_config_file != after.web_config_file) changes.need_restart.emplace_back("web.config_file");
   if (before.history_disk.directory != after.history_disk.directory)

@@ -35,6 +35,7 @@ struct Edit {
 /// All that another configuration changes, in the order in which it is to be made: who is removed makes room for flows
 /// that others take over.
 struct Changes {
+  WebLimits web;
   Limits limits;
   Duration window{};
   Histograms histograms;

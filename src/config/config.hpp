@@ -173,12 +173,22 @@ struct HistoryDisk {
   friend bool operator==(const HistoryDisk&, const HistoryDisk&) = default;
 };
 
+/// What HTTP clients may have.
+struct WebLimits {
+  std::vector<std::string> allowed_hosts;                  ///< that loopback and unix listeners are asked by
+  std::uint64_t answer_memory = std::uint64_t{128} << 20;  ///< bytes that all answers under way may hold
+  std::uint32_t connections_per_address = 16;              ///< while places are short
+
+  friend bool operator==(const WebLimits&, const WebLimits&) = default;
+};
+
 /// What destinations from elsewhere inherit from [probe].
 class DestinationDefaults;
 
 struct Config {
   std::vector<std::string> listen_addresses = {":10815"};
   std::string web_config_file;  ///< as written: relative to the directory of the configuration
+  WebLimits web;
   bool systemd_socket = false;  ///< of the command line only: serve on what systemd passes instead
   Limits limits;
   Duration window = std::chrono::minutes(5);

@@ -31,6 +31,8 @@ constexpr Range<std::int64_t> kWorstLinks{1, 100, "a whole number from 1 to 100"
 constexpr Range<double> kMinLoss{0.0001, 0.5, "a number from 0.0001 to 0.5"};
 constexpr Range<Duration> kWindow{seconds(10), hours(24), "a duration from \"10s\" to \"24h\""};
 constexpr Range<std::uint64_t> kMemory{64 * kKiB, kTiB, "a size from \"64KiB\" to \"1TiB\""};
+constexpr Range<std::uint64_t> kAnswers{kKiB << 10, kTiB, "a size from \"1MiB\" to \"1TiB\""};
+constexpr Range<std::int64_t> kPerAddress{1, 128, "a whole number from 1 to 128"};
 constexpr Range<std::uint64_t> kDisk{16 * (kKiB << 10), 1024 * kTiB, "a size from \"16MiB\" to \"1024TiB\""};
 constexpr Range<Duration> kRetention{minutes(1), hours(24) * 3650, "a duration from \"1m\" to \"3650d\""};
 constexpr Range<Duration> kRefresh{seconds(1), hours(24) * 7, "\"ttl\" or a duration from \"1s\" to \"7d\""};
@@ -51,6 +53,28 @@ constexpr std::array kHopForms = {kPathForms[0], kPathForms[1], kPathForms[2],
 
 constexpr std::string_view kSeconds = "a list of numbers of seconds, above 0 and rising";
 constexpr std::string_view kRatios = "a list of ratios, above 0, rising and at most 1";
+
+}  // namespace
+
+namespace {
+
+void read_web_limits(TableReader& reader, WebLimits& web) {
+  constexpr std::string_view kHosts = "a list of host names such as \"probe.example.net\"";
+  if (const auto hosts = reader.strings("allowed_hosts", kHosts)) {
+    for (const Setting<std::string>& host : hosts->value) {
+      if (const std::string_view wrong = wrong_with_host_name(host.value); !wrong.empty()) {
+        reader.refuse("allowed_hosts", host, fmt::format("expected {}", wrong));
+      } else if (std::ranges::find(web.allowed_hosts, host.value) != web.allowed_hosts.end()) {
+        reader.refuse("allowed_hosts", host, "given twice");
+      } else {
+        web.allowed_hosts.push_back(host.value);
+      }
+    }
+  }
+  if (const auto memory = reader.size("answer_memory", kAnswers)) web.answer_memory = memory->value;
+  if (const auto most = reader.integer("connections_per_address", kPerAddress))
+    web.connections_per_address = static_cast<std::uint32_t>(most->value);
+}
 
 }  // namespace
 
@@ -77,6 +101,7 @@ void read_web(TableReader& root, Config& config) {
   }
   if (const auto file = reader.string("config_file", "the path of a file, or \"\""))
     config.web_config_file = file->value;
+  read_web_limits(reader, config.web);
   reader.refuse_unknown_keys();
 }
 

@@ -116,6 +116,9 @@ void write_tables(Writer& out, const Config& config) {
   out.table("[web]");
   out.key("listen_addresses", list(config.listen_addresses, string));
   out.key("config_file", string(config.web_config_file));
+  out.key("allowed_hosts", list(config.web.allowed_hosts, string));
+  out.key("answer_memory", size(config.web.answer_memory));
+  out.key("connections_per_address", config.web.connections_per_address);
   out.table("[limits]");
   out.key("probes_per_second", number(config.limits.probes_per_second));
   out.key("probes_per_second_per_responder", number(config.limits.probes_per_second_per_responder));

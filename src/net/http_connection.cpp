@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "net/http_encoding.hpp"
+#include "net/http_greeting.hpp"
 #include "net/http_head.hpp"
-#include "net/tls_wire.hpp"
 
 namespace ecmp::net {
 
@@ -21,13 +21,18 @@ constexpr std::size_t kMostEmptyBytes = 64;                      // lines in fro
 constexpr std::size_t kGatherBytes = std::size_t{16} << 10;      // written at once, so that headers do not go out alone
 constexpr std::size_t kSmallestCompressed = 256;                 // below, one packet carries it anyway
 constexpr Duration kStreamTurn = std::chrono::milliseconds(50);  // how soon a stream sees stop and lost readers
-constexpr Duration kFarewell = std::chrono::seconds(1);
+
+/// What an answer that is made while it is sent may hold besides what it shares with others: a piece of it, plain and
+/// compressed, the state of gzip, a page of rounds.
+constexpr std::uint64_t kStreamBytes = std::uint64_t{512} << 10;
+/// A body that costs less than its connection does anyway: /-/healthy and refusals are always to be had.
+constexpr std::size_t kSmallBody = std::size_t{16} << 10;
 
 /// What httplib reads a request from and writes its answer to: a head that is complete already, and the wire.
 class MessageStream : public httplib::Stream {
  public:
-  MessageStream(Wire& wire, HttpService& service, const SocketAddress& peer)
-      : wire_(wire), service_(service), peer_(peer) {}
+  MessageStream(Wire& wire, HttpService& service, const SocketAddress& peer, SendPace& pace)
+      : wire_(wire), service_(service), peer_(peer), pace_(pace) {}
 
   void offer(std::string_view head) { head_ = head; }
   [[nodiscard]] bool broken() const { return broken_; }
@@ -70,7 +75,7 @@ class MessageStream : public httplib::Stream {
  private:
   void send(std::string_view bytes, bool more_follows) {
     if (broken_ || bytes.empty()) return;
-    const auto sent = wire_.send(bytes, service_.limits.write_timeout, more_follows);
+    const auto sent = wire_.send(bytes, pace_, more_follows);
     if (sent == Wire::Sent::timeout) ++service_.tally.write_timeouts;
     broken_ = sent != Wire::Sent::all;
   }
@@ -78,6 +83,7 @@ class MessageStream : public httplib::Stream {
   Wire& wire_;
   HttpService& service_;
   const SocketAddress& peer_;
+  SendPace& pace_;
   std::string_view head_;
   std::string gathered_;
   bool broken_ = false;
@@ -151,8 +157,15 @@ std::optional<Duration> parse_seconds(const std::string& text) {
 /// protected; nothing of that server's own (listening, pool, routing, body reading, ranges, compression) is used.
 class Connection : private httplib::Server {
  public:
-  Connection(HttpService& service, Wire& wire, const SocketAddress& peer)
-      : service_(service), peer_(peer), wire_(wire), stream_(wire_, service, peer_) {
+  Connection(HttpService& service, Wire& wire, const SocketAddress& peer, bool local,
+             const std::shared_ptr<ClientPlace>& place)
+      : service_(service),
+        peer_(peer),
+        local_(local),
+        place_(place),
+        head_timeout_(place->health_only() ? service.limits.reserved_timeout : service.limits.head_timeout),
+        wire_(wire),
+        stream_(wire_, service, peer_, place->pace()) {
     svr_sock_ = 0;  // httplib takes an invalid listening socket as a sign to break streams off
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       answer(request, response);
@@ -177,7 +190,8 @@ class Connection : private httplib::Server {
     (void)skip_empty_lines();
     const HttpLimits& limits = service_.limits;
     if (received_.empty() && !(first ? receive_first() : receive_next())) return false;
-    const Instant deadline = monotonic_now() + limits.head_timeout;
+    const Instant deadline = monotonic_now() + head_timeout_;
+    place_->enter(ClientPlace::Stage::request);
     std::size_t searched = 0;
     std::size_t skipped = skip_empty_lines();
     std::size_t end = std::string::npos;
@@ -206,9 +220,11 @@ class Connection : private httplib::Server {
 
   bool receive_first() {
     const HttpLimits& limits = service_.limits;
-    const auto got = wire_.receive(received_, limits.max_head_bytes, monotonic_now() + limits.head_timeout);
+    place_->enter(ClientPlace::Stage::request);
+    const auto got = wire_.receive(received_, limits.max_head_bytes, monotonic_now() + head_timeout_);
     if (got == Wire::Got::bytes) return true;
     if (got == Wire::Got::timeout) ++service_.tally.read_timeouts;
+    if (place_->evicted()) return give_up(got);
     abandoned_ = true;  // nobody waits for an answer
     return false;
   }
@@ -217,6 +233,7 @@ class Connection : private httplib::Server {
   bool receive_next() {
     const HttpLimits& limits = service_.limits;
     const Instant deadline = monotonic_now() + limits.idle_timeout;
+    place_->enter(ClientPlace::Stage::idle);
     abandoned_ = true;
     for (;;) {
       const auto got = wire_.receive(received_, limits.max_head_bytes,
@@ -235,7 +252,7 @@ class Connection : private httplib::Server {
 
   bool receive_body() {
     if (head_.expects_continue && received_.empty() && !send_now("HTTP/1.1 100 Continue\r\n\r\n")) return false;
-    const Instant deadline = monotonic_now() + service_.limits.body_timeout;
+    const Instant deadline = monotonic_now() + std::min(service_.limits.body_timeout, 2 * head_timeout_);
     while (received_.size() < head_.body_bytes) {
       const auto got = wire_.receive(received_, head_.body_bytes - received_.size(), deadline);
       if (got != Wire::Got::bytes) return give_up(got);
@@ -250,9 +267,11 @@ class Connection : private httplib::Server {
     close_ = head_.close || service_.stop.raised();
     answered_ = false;
     stream_.offer(head_.forwarded);
+    begin_answer(ClientPlace::Stage::working);
     bool told_to_close = false;
     const bool complete = process(stream_, told_to_close);
     const bool sent = stream_.flush();
+    charge_ = nullptr;
     abandoned_ = !complete || !sent;
     return !abandoned_ && !close_;
   }
@@ -270,6 +289,7 @@ class Connection : private httplib::Server {
 
   /// The rest of a request did not come. Always false.
   bool give_up(Wire::Got got) {
+    if (place_->evicted()) return refuse(503, "too many connections: this one kept others waiting");
     if (got != Wire::Got::timeout) {
       abandoned_ = true;
       return false;
@@ -286,7 +306,13 @@ class Connection : private httplib::Server {
   }
 
   bool send_now(std::string_view bytes) {
-    return wire_.send(bytes, service_.limits.write_timeout, false) == Wire::Sent::all;
+    begin_answer(ClientPlace::Stage::answering);
+    return wire_.send(bytes, place_->pace(), false) == Wire::Sent::all;
+  }
+
+  void begin_answer(ClientPlace::Stage stage) {
+    place_->pace().begin(service_.limits.write_timeout);
+    place_->enter(stage);
   }
 
   void answer(const httplib::Request& parsed, httplib::Response& response) {
@@ -305,14 +331,42 @@ class Connection : private httplib::Server {
     request.body = std::move(body_);
     request.remote_address = peer_.address;
     request.remote_port = peer_.port;
+    request.place = place_;
+    const auto hosts = service_.hosts.get();
+    const std::string host = parsed.get_header_value("Host");
+    request.cross_site =
+        is_cross_site(parsed.get_header_value("Sec-Fetch-Site"), parsed.get_header_value("Origin"), host, *hosts);
     HttpGate::Verdict verdict;
-    if (service_.gate != nullptr) verdict = service_.gate->judge(request, service_.stop);
-    fill(parsed, verdict.refusal ? std::move(*verdict.refusal) : service_.routes.answer(request), response);
+    if (service_.checks_hosts && local_ && !is_own_host(host, *hosts)) {
+      verdict.refusal = HttpResponse::text(
+          403, "the Host header names another host than this one: web.allowed_hosts takes names that it may have");
+    } else if (place_->health_only() && !service_.reserved.contains(request.path)) {
+      close_ = true;
+      verdict.refusal = later(HttpResponse::text(503, "too many connections"));
+    } else if (service_.gate != nullptr) {
+      verdict = service_.gate->judge(request, service_.stop);
+    }
+    fill(parsed, charged(verdict.refusal ? std::move(*verdict.refusal) : service_.routes.answer(request)), response);
+    place_->enter(ClientPlace::Stage::answering);
     if (verdict.headers == nullptr) return;
     for (const auto& [name, value] : *verdict.headers) {
       response.headers.erase(name);
       response.set_header(name, value);
     }
+  }
+
+  static HttpResponse later(HttpResponse response) {
+    response.headers.emplace_back("Retry-After", "1");
+    return response;
+  }
+
+  /// The same answer, if there is memory for it.
+  HttpResponse charged(HttpResponse answer) {
+    const std::size_t body = answer.shared_body ? answer.shared_body->size() : answer.body.size();
+    if (answer.stream == nullptr && body <= kSmallBody) return answer;
+    charge_ = ByteBudget::take(service_.budget, answer.stream != nullptr ? kStreamBytes : body);
+    if (charge_ != nullptr) return answer;
+    return later(HttpResponse::text(503, "the answers under way hold as much as web.answer_memory allows"));
   }
 
   void fill(const httplib::Request& request, HttpResponse&& from, httplib::Response& response) {
@@ -382,6 +436,10 @@ class Connection : private httplib::Server {
 
   HttpService& service_;
   const SocketAddress peer_;
+  const bool local_;
+  const std::shared_ptr<ClientPlace> place_;
+  const Duration head_timeout_;
+  ByteBudget::Token charge_;  ///< of the answer at hand
   Wire& wire_;
   MessageStream stream_;
   std::string received_;  ///< bytes not yet taken: the head in the making, or what was pipelined behind it
@@ -392,79 +450,17 @@ class Connection : private httplib::Server {
   bool abandoned_ = false;  ///< no answer is under way that the closing could destroy
 };
 
-std::string_view reason_phrase(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 408:
-      return "Request Timeout";
-    case 411:
-      return "Length Required";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 415:
-      return "Unsupported Media Type";
-    case 417:
-      return "Expectation Failed";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 503:
-      return "Service Unavailable";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Error";
-  }
-}
-
 }  // namespace
 
-std::string http_refusal(int status, std::string_view line) {
-  std::string text = "HTTP/1.1 " + std::to_string(status) + " ";
-  text += reason_phrase(status);
-  text += "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " + std::to_string(line.size() + 1);
-  text += "\r\nConnection: close\r\n\r\n";
-  text += line;
-  text += "\n";
-  return text;
-}
-
-namespace {
-
-/// What the connection speaks, with the handshake done; null when it came to nothing.
-std::unique_ptr<Wire> open_wire(HttpService& service, OwnedSocket socket) {
-  auto tls = service.gate != nullptr ? service.gate->tls() : nullptr;
-  if (tls == nullptr) return std::make_unique<PlainWire>(std::move(socket), service.stop);
-  auto wire = std::make_unique<TlsWire>(std::move(socket), service.stop, std::move(tls));
-  switch (wire->greet(monotonic_now() + service.limits.head_timeout)) {
-    case TlsWire::Greeting::done:
-      return wire;
-    case TlsWire::Greeting::plain_http:
-      ++service.tally.tls_failures;
-      service.tally.answered(400);
-      wire->refuse_plainly(http_refusal(400, "this is an HTTPS server: use https://"), monotonic_now() + kFarewell);
-      return nullptr;
-    case TlsWire::Greeting::refused:
-      ++service.tally.tls_failures;
-      wire->finish(monotonic_now() + kFarewell);  // the peer reads why
-      return nullptr;
-    case TlsWire::Greeting::timeout:
-      ++service.tally.tls_failures;
-      return nullptr;
-    case TlsWire::Greeting::stopped:
-      return nullptr;
-  }
-  return nullptr;
-}
-
-}  // namespace
-
-void serve_http_connection(HttpService& service, OwnedSocket socket, const SocketAddress& peer) {
+void serve_http_connection(HttpService& service, OwnedSocket socket, const SocketAddress& peer, bool local,
+                           const std::shared_ptr<ClientPlace>& place) {
   try {
+    const int descriptor = socket.get();
     const auto wire = open_wire(service, std::move(socket));
-    if (wire != nullptr) Connection(service, *wire, peer).serve();
+    place->attach(descriptor);
+    // Before the wire closes the socket, whose number may be somebody else's then.
+    const std::unique_ptr<ClientPlace, void (*)(ClientPlace*)> attached(place.get(), [](auto* one) { one->detach(); });
+    if (greet_client(service, *wire, *place)) Connection(service, *wire, peer, local, place).serve();
   } catch (...) {
     ++service.tally.failed;  // out of memory: this connection is dropped, the others go on
   }

@@ -14,6 +14,8 @@
 
 namespace ecmp::net {
 
+class ClientPlace;
+
 /// A request after all checks: sizes bounded, escapes decoded, no control characters in path and query.
 struct HttpRequest {
   std::string method;                                      ///< "GET", "HEAD", "POST", ...
@@ -28,6 +30,8 @@ struct HttpRequest {
   std::string body;
   IpAddress remote_address;
   std::uint16_t remote_port = 0;
+  bool cross_site = false;             ///< a browser sends it for a page of another site, see is_cross_site()
+  std::shared_ptr<ClientPlace> place;  ///< of its connection; null: made by hand
 
   /// The first value of a parameter.
   [[nodiscard]] std::optional<std::string_view> parameter(std::string_view key) const {

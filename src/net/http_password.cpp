@@ -18,9 +18,6 @@ namespace ecmp::net {
 
 namespace {
 
-/// How soon who waits for a turn sees that the server stops.
-constexpr auto kPatience = std::chrono::milliseconds(50);
-
 constexpr std::string_view kAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 void draw(std::uint8_t* into, std::size_t size) {
@@ -96,20 +93,16 @@ PasswordCheck::PasswordCheck(Users users) : users_(std::move(users)), unknown_(h
   draw(secret_.data(), secret_.size());
 }
 
-PasswordCheck::Outcome PasswordCheck::check(const Credentials& given, const StopSignal& stop, Instant deadline) {
+PasswordCheck::Outcome PasswordCheck::check(const Credentials& given, const StopSignal& stop, Instant deadline,
+                                            const IpAddress& client) {
   const auto user = users_.find(given.user);
   const bool known = user != users_.end();
   const std::string& hash = known ? user->second : unknown_;
   const Digest key = digest(given, hash);
   if (remembers(key)) return Outcome::right;
 
-  while (!turn_.try_acquire_for(kPatience)) {
-    if (stop.raised() || monotonic_now() >= deadline) return Outcome::busy;
-  }
-  struct Turn {
-    std::binary_semaphore& semaphore;
-    ~Turn() { semaphore.release(); }
-  } const turn{turn_};
+  const auto turn = FairPlaces::take(turn_, {client, nullptr}, deadline, &stop);
+  if (turn == nullptr) return Outcome::busy;
   if (remembers(key)) return Outcome::right;  // who came before asked the same
   {
     const std::lock_guard lock(mutex_);

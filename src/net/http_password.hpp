@@ -5,13 +5,15 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/ip_address.hpp"
+#include "net/fair_places.hpp"
 #include "net/http_socket.hpp"
 
 namespace ecmp::net {
@@ -26,7 +28,8 @@ std::optional<Credentials> read_credentials(std::string_view authorization);
 
 /// Decides on users and passwords, against bcrypt hashes. Called by many threads at once.
 ///
-/// bcrypt is slow on purpose: at most one is computed at a time, for what probes needs the processor, too. Credentials
+/// bcrypt is slow on purpose: at most one is computed at a time, for what probes needs the processor, too, and clients
+/// take turns. Credentials
 /// that were good are remembered as a keyed hash, so that a scrape costs no bcrypt; those that were not never are.
 class PasswordCheck {
  public:
@@ -40,8 +43,8 @@ class PasswordCheck {
     busy,   ///< too many others are waiting for their answer, or the server stops
   };
 
-  /// Waits until `deadline` for its turn.
-  Outcome check(const Credentials& given, const StopSignal& stop, Instant deadline);
+  /// Waits until `deadline` for the turn of this client, see client_of().
+  Outcome check(const Credentials& given, const StopSignal& stop, Instant deadline, const IpAddress& client = {});
 
   /// Credentials that are remembered: never more than kRemembered.
   [[nodiscard]] std::size_t remembered() const;
@@ -59,7 +62,7 @@ class PasswordCheck {
   const Users users_;
   std::string unknown_;  ///< a hash of nothing, as dear as the dearest
   Digest secret_{};      ///< so that what is remembered tells nothing to who reads it
-  std::binary_semaphore turn_{1};
+  const std::shared_ptr<FairPlaces> turn_ = std::make_shared<FairPlaces>(1);
   mutable std::mutex mutex_;  ///< over what follows, and never held while a hash is computed
   std::deque<Digest> good_;   ///< oldest first
   std::uint64_t computed_ = 0;

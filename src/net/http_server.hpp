@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ip_address.hpp"
@@ -23,7 +24,10 @@ struct HttpCounters {
   std::uint64_t connections_accepted = 0;  ///< and served
   std::uint64_t connections_open = 0;      ///< now
   std::uint64_t refused_full = 0;          ///< max_connections were open
-  std::uint64_t refused_address = 0;       ///< max_connections_per_address were open
+  std::uint64_t refused_address = 0;       ///< places were short, and the client had its share
+  std::uint64_t evicted = 0;               ///< closed while they kept the server waiting, since others needed the place
+  std::uint64_t refused_memory = 0;        ///< answers beyond the byte budget
+  std::uint64_t answer_bytes = 0;          ///< that answers under way hold now
   std::uint64_t accept_failures = 0;       ///< no descriptor or no thread left
   std::uint64_t idle_cut = 0;              ///< closed between two requests, since others needed the place
   std::uint64_t read_timeouts = 0;
@@ -60,6 +64,21 @@ class HttpServer {
 
   /// Before start(). Routes are called from many threads at once.
   void route(std::string method, std::string path, HttpRoute route);
+
+  /// Before start(): this path is served also when no place is left for anything else.
+  void reserve(std::string path) { service_.reserved.insert(std::move(path)); }
+
+  /// Before start(): what comes to a loopback address or a unix socket must name this machine, see is_own_host().
+  void check_hosts() { service_.checks_hosts = true; }
+
+  // These may change while connections are served.
+
+  /// Host names that are taken for this machine's.
+  void set_allowed_hosts(HostNames names) { service_.hosts.set(std::move(names)); }
+  /// HttpLimits::max_connections_per_address.
+  void set_share(std::size_t share) { service_.share.store(share); }
+  /// Of all answers under way.
+  [[nodiscard]] ByteBudget& budget() { return *service_.budget; }
 
   /// From now on connections are served.
   void start();

@@ -92,9 +92,32 @@ bool Wire::wait(short events, Instant deadline) const {
   }
 }
 
-Instant send_deadline(Instant begin, Instant now, std::size_t sent, Duration patience) {
-  const Duration fair_share = std::chrono::milliseconds(sent * 1000 / kSlowestReader);
-  return std::min(now + patience, begin + patience + fair_share);
+void SendPace::begin(Duration patience) {
+  patience_ = patience;
+  bytes_.store(0);
+  waited_.store(0);
+  waiting_since_.store(0);
+}
+
+Instant SendPace::wait_begins(Instant now) {
+  waiting_since_.store(now.time_since_epoch().count());
+  const Duration earned = std::chrono::milliseconds(bytes_.load() * 1000 / kSlowestReader);
+  return now + std::min(patience_, std::max(patience_ + earned - Duration(waited_.load()), Duration::zero()));
+}
+
+void SendPace::wait_ends(Instant now) {
+  waited_.fetch_add(now.time_since_epoch().count() - waiting_since_.exchange(0));
+}
+
+Duration SendPace::waited(Instant now) const {
+  const std::int64_t since = waiting_since_.load();
+  const Duration this_time = since == 0 ? Duration::zero() : now - Instant(Duration(since));
+  return Duration(waited_.load()) + std::max(this_time, Duration::zero());
+}
+
+double SendPace::rate(Instant now) const {
+  const double seconds = std::chrono::duration<double>(waited(now)).count();
+  return static_cast<double>(bytes_.load()) / std::max(seconds, 1e-9);
 }
 
 Wire::Got Wire::receive_bare(std::string& into, std::size_t limit, Instant deadline) {
@@ -112,17 +135,17 @@ Wire::Got Wire::receive_bare(std::string& into, std::size_t limit, Instant deadl
   }
 }
 
-Wire::Sent Wire::send_bare(std::string_view bytes, Duration patience, bool more_follows) {
+Wire::Sent Wire::send_bare(std::string_view bytes, SendPace& pace, bool more_follows) {
   const int flags = MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
-  const Instant begin = monotonic_now();
-  const std::size_t all = bytes.size();
   while (!bytes.empty()) {
     const ssize_t size = ::send(socket_.get(), bytes.data(), bytes.size(), flags);
     if (size >= 0) {
+      pace.took(static_cast<std::size_t>(size));
       bytes.remove_prefix(static_cast<std::size_t>(size));
     } else if (errno == EAGAIN) {
-      if (!wait(POLLOUT, send_deadline(begin, monotonic_now(), all - bytes.size(), patience)))
-        return stop_.raised() ? Sent::stopped : Sent::timeout;
+      const bool ready = wait(POLLOUT, pace.wait_begins(monotonic_now()));
+      pace.wait_ends(monotonic_now());
+      if (!ready) return stop_.raised() ? Sent::stopped : Sent::timeout;
     } else if (errno != EINTR) {
       return Sent::gone;
     }

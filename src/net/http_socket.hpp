@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -92,10 +93,32 @@ Result<std::vector<Listener>> listeners_of_systemd();
 
 Instant monotonic_now();
 
-inline constexpr std::size_t kSlowestReader = 1024;  ///< bytes per second
+inline constexpr std::size_t kSlowestReader = 4096;  ///< bytes per second, of a whole answer
 
-/// Until when to wait for a peer that has taken `sent` bytes since `begin` to take more.
-Instant send_deadline(Instant begin, Instant now, std::size_t sent, Duration patience);
+/// How fast a peer takes an answer. Written by the thread that sends; others may look.
+///
+/// Only the time in which the sender waits for the peer counts: an answer that has nothing to say for long is no slow
+/// reader's fault.
+class SendPace {
+ public:
+  /// A new answer. `patience`: without any progress, and on the whole besides what kSlowestReader would take.
+  void begin(Duration patience);
+  void took(std::size_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  /// The peer is waited for from now on. Returns until when, at most.
+  Instant wait_begins(Instant now);
+  void wait_ends(Instant now);
+
+  /// For which the peer was waited, altogether.
+  [[nodiscard]] Duration waited(Instant now) const;
+  /// Bytes per second of waiting.
+  [[nodiscard]] double rate(Instant now) const;
+
+ private:
+  Duration patience_{};
+  std::atomic<std::uint64_t> bytes_ = 0;
+  std::atomic<std::int64_t> waited_ = 0;         ///< nanoseconds, of waits that are over
+  std::atomic<std::int64_t> waiting_since_ = 0;  ///< nanoseconds of the monotonic clock; 0: not now
+};
 
 /// One accepted connection, with deadlines. Every wait ends when the stop signal is raised.
 class Wire {
@@ -112,9 +135,10 @@ class Wire {
 
   enum class Sent : std::uint8_t { all, gone, timeout, stopped };
 
-  /// Sends everything; gives up when the peer takes nothing for `patience`, or on the whole less than kSlowestReader:
-  /// who reads a byte now and then must not hold a connection, and what is to be sent on it, for ever.
-  virtual Sent send(std::string_view bytes, Duration patience, bool more_follows) = 0;
+  /// Sends everything; gives up when the peer takes nothing for the patience of `pace`, or of the whole answer less
+  /// than kSlowestReader: who reads a byte now and then must not hold a connection, and what is to be sent on it, for
+  /// ever.
+  virtual Sent send(std::string_view bytes, SendPace& pace, bool more_follows) = 0;
 
   /// The peer has closed its side, or the connection broke. Does not wait.
   [[nodiscard]] bool peer_left() const;
@@ -131,7 +155,7 @@ class Wire {
 
   /// What the kernel has, as it is: see receive() and send().
   Got receive_bare(std::string& into, std::size_t limit, Instant deadline);
-  Sent send_bare(std::string_view bytes, Duration patience, bool more_follows);
+  Sent send_bare(std::string_view bytes, SendPace& pace, bool more_follows);
 
  private:
   OwnedSocket socket_;
@@ -145,8 +169,8 @@ class PlainWire : public Wire {
   Got receive(std::string& into, std::size_t limit, Instant deadline) override {
     return receive_bare(into, limit, deadline);
   }
-  Sent send(std::string_view bytes, Duration patience, bool more_follows) override {
-    return send_bare(bytes, patience, more_follows);
+  Sent send(std::string_view bytes, SendPace& pace, bool more_follows) override {
+    return send_bare(bytes, pace, more_follows);
   }
 };
 

@@ -48,10 +48,16 @@ TlsWire::Turn TlsWire::await(int result, Instant deadline) {
   return stopped() ? Turn::stopped : Turn::timeout;
 }
 
-TlsWire::Greeting TlsWire::greet(Instant deadline) {
+TlsWire::Greeting TlsWire::greet(Instant deadline, const TakeTurn& take_turn) {
   for (;;) {
+    auto turn_taken = take_turn ? take_turn(deadline) : nullptr;
+    if (take_turn && turn_taken == nullptr) {
+      broken_ = true;
+      return stopped() ? Greeting::stopped : Greeting::timeout;
+    }
     ERR_clear_error();
     const int result = SSL_do_handshake(ssl_);
+    turn_taken.reset();
     if (result == 1) return Greeting::done;
     const bool plain = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
     // Looked at before waiting for more: who has spent it all is not waited for.
@@ -69,7 +75,9 @@ TlsWire::Greeting TlsWire::greet(Instant deadline) {
 }
 
 void TlsWire::refuse_plainly(std::string_view answer, Instant deadline) {
-  send_bare(answer, deadline - monotonic_now(), false);
+  SendPace pace;
+  pace.begin(deadline - monotonic_now());
+  send_bare(answer, pace, false);
   Wire::finish(deadline);
 }
 
@@ -97,18 +105,19 @@ Wire::Got TlsWire::receive(std::string& into, std::size_t limit, Instant deadlin
   }
 }
 
-Wire::Sent TlsWire::send(std::string_view bytes, Duration patience, bool /*more_follows*/) {
-  const Instant begin = monotonic_now();
-  const std::size_t all = bytes.size();
+Wire::Sent TlsWire::send(std::string_view bytes, SendPace& pace, bool /*more_follows*/) {
   while (!bytes.empty()) {
     ERR_clear_error();
     std::size_t size = 0;
     const int result = SSL_write_ex(ssl_, bytes.data(), std::min(bytes.size(), kLargestRecord), &size);
     if (result == 1) {
+      pace.took(size);
       bytes.remove_prefix(size);
       continue;
     }
-    switch (await(result, send_deadline(begin, monotonic_now(), all - bytes.size(), patience))) {
+    const Turn turn = await(result, pace.wait_begins(monotonic_now()));
+    pace.wait_ends(monotonic_now());
+    switch (turn) {
       case Turn::ready:
         break;
       case Turn::timeout:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "net/http_socket.hpp"
@@ -26,14 +27,17 @@ class TlsWire : public Wire {
     stopped,
   };
 
-  /// The whole handshake, within `deadline` and a budget of bytes.
-  Greeting greet(Instant deadline);
+  /// What a step of the handshake needs before it takes the processor; null: it was not to be had in time.
+  using TakeTurn = std::function<std::shared_ptr<const void>(Instant deadline)>;
+
+  /// The whole handshake, within `deadline` and a budget of bytes. Each of its steps takes a turn.
+  Greeting greet(Instant deadline, const TakeTurn& take_turn = {});
 
   /// After plain_http: an answer in the client's own words.
   void refuse_plainly(std::string_view answer, Instant deadline);
 
   Got receive(std::string& into, std::size_t limit, Instant deadline) override;
-  Sent send(std::string_view bytes, Duration patience, bool more_follows) override;
+  Sent send(std::string_view bytes, SendPace& pace, bool more_follows) override;
   void finish(Instant deadline) override;
 
  private:

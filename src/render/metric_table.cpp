@@ -172,6 +172,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "HTTP connections refused or cut."},
     {Metric::http_requests, "ecmp_exporter_http_requests_total", counter, "code", false,
      "HTTP requests answered, by status code; connections refused before a request are left out."},
+    {Metric::http_answer_bytes, "ecmp_exporter_http_answer_memory_bytes", gauge, "", false,
+     "What the answers under way hold, old states of the fans that only they keep included."},
     {Metric::one_off_traces, "ecmp_exporter_one_off_traces_total", counter, "result", false,
      "Traces made for GET /probe, by whether the destination was reached."},
     {Metric::one_off_refused, "ecmp_exporter_one_off_refused_total", counter, "reason", false,

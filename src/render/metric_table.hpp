@@ -91,6 +91,7 @@ enum class Metric : std::uint8_t {
   events_forgotten,
   http_connections_refused,
   http_requests,
+  http_answer_bytes,
   one_off_traces,
   one_off_refused,
   privileges_info,

@@ -58,10 +58,11 @@ struct Desk {
                {.resolve = [this](const std::string& host, auto) { asked.push_back(host); }, .responder = {}}) {}
 
   std::shared_ptr<OneOffTicket> ask(const std::string& host, Duration time = 5s,
-                                    OneOffRefusal expected = OneOffRefusal::none) {
+                                    OneOffRefusal expected = OneOffRefusal::none, const IpAddress& client = {}) {
     std::shared_ptr<OneOffTicket> ticket;
-    CHECK(desk.admit({.host = host, .address = IpAddress::parse(host), .begun = now, .deadline = now + time}, ticket) ==
-          expected);
+    CHECK(desk.admit(
+              {.host = host, .address = IpAddress::parse(host), .client = client, .begun = now, .deadline = now + time},
+              ticket) == expected);
     return ticket;
   }
 
@@ -123,6 +124,33 @@ TEST_CASE("a one-off trace makes its rounds, tells them, and leaves nothing behi
   CHECK(desk.probed.empty());
   CHECK(desk.desk.counters().traced == 1);
   CHECK(desk.desk.counters().reached == 0);
+}
+
+TEST_CASE("one client cannot take all places and tokens of one-off traces", "[one_off]") {
+  const IpAddress other = IpAddress::v4(0x0a000002), third = IpAddress::v4(0x0a000003);
+  Desk desk;
+  desk.ask("192.0.2.1");
+  desk.ask("192.0.2.2");
+  desk.ask("192.0.2.3", 5s, OneOffRefusal::busy);
+  // max_concurrent are taken: another client gets the one place more, and nobody a further one.
+  const auto ticket = desk.ask("192.0.2.3", 5s, OneOffRefusal::none, other);
+  desk.ask("192.0.2.4", 5s, OneOffRefusal::busy, other);
+  desk.ask("192.0.2.4", 5s, OneOffRefusal::busy, third);
+  desk.pass(6s);
+  CHECK(desk.result(*ticket).snapshot != nullptr);
+  CHECK(desk.probed.contains(ip("192.0.2.3")));
+
+  // A burst of five, two tokens a second.
+  desk.pass(60s);
+  for (int count = 0; count < 5; ++count) {
+    desk.ask("192.0.2.1", 10ms);
+    desk.pass(20ms);
+  }
+  desk.ask("192.0.2.1", 10ms, OneOffRefusal::rate);
+  desk.ask("192.0.2.1", 10ms, OneOffRefusal::none, other);
+  desk.pass(20ms);
+  desk.ask("192.0.2.1", 10ms, OneOffRefusal::rate, other);
+  desk.ask("192.0.2.1", 10ms, OneOffRefusal::rate, third);  // a quarter of five is one
 }
 
 TEST_CASE("a one-off trace answers at its deadline with what there is", "[one_off]") {
@@ -227,8 +255,8 @@ TEST_CASE("ports of one-off traces are those that nobody else has", "[one_off]")
   const auto ports = choose_one_off_ports(config);
   REQUIRE(ports.size() == 3);
   CHECK(ports[0].first == 40019);
-  CHECK(ports[0].count == 8);
-  CHECK(ports[1].first == 40027);
+  CHECK(ports[0].count == 12);  // four flows for each of two, and of one more
+  CHECK(ports[1].first == 40031);
   CHECK(ports[2].first == 40000);
 
   // From the top on around to the lowest; and none where there is no room.
@@ -259,8 +287,10 @@ TEST_CASE("a one-off trace takes no 5-tuple that is taken", "[one_off]") {
   const auto other_slot = desk.ask("192.0.2.1");
   desk.pass(4s);
   REQUIRE(desk.result(*other_slot).snapshot != nullptr);
-  plan.source_ports = 40005;
-  REQUIRE(desk.engine.add(plan, desk.now));
+  for (const std::uint16_t taken : {std::uint16_t{40005}, std::uint16_t{40009}}) {
+    plan.source_ports = taken;
+    REQUIRE(desk.engine.add(plan, desk.now));
+  }
   const auto none = desk.ask("192.0.2.1");
   desk.pass(20ms);
   CHECK(desk.result(*none).refusal == OneOffRefusal::ports);

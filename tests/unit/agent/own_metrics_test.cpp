@@ -52,6 +52,7 @@ OwnMetricsInput example_input() {
   input.events_forgotten = 22;
   input.http_connections_refused = {{"full", 12}, {"address", 0}};
   input.http_requests = {{"200", 31}, {"404", 2}};
+  input.http_answer_bytes = 524288;
   input.one_off_traces = {{"reached", 13}, {"not_reached", 1}};
   input.one_off_refused = {{"rate", 14}, {"busy", 0}};
   input.privileges = net::Privileges{"ecmp-exporter", "none", true, "filter"};

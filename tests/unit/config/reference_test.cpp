@@ -17,6 +17,7 @@ std::string read(const std::string& name) {
 void check_same(const Config& a, const Config& b) {
   CHECK(a.listen_addresses == b.listen_addresses);
   CHECK(a.web_config_file == b.web_config_file);
+  CHECK(a.web == b.web);
   CHECK(a.limits.probes_per_second == b.limits.probes_per_second);
   CHECK(a.limits.probes_per_second_per_responder == b.limits.probes_per_second_per_responder);
   CHECK(a.limits.adapt_to_responders == b.limits.adapt_to_responders);

@@ -1,5 +1,6 @@
 #include <list>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "catch.hpp"
@@ -243,16 +244,76 @@ TEST_CASE("idle connections give way when most places are taken", "[http]") {
   CHECK(RawClient(server.port()).get("/").status == 200);
 }
 
-TEST_CASE("one address may be given a bound of its own", "[http]") {
+TEST_CASE("the share of an address binds only while places are short", "[http]") {
   HttpLimits limits;
-  limits.max_connections_per_address = 1;
+  limits.max_connections = 8;
+  limits.max_connections_per_address = 2;
   TestServer server(limits);
   add_fine(server);
   server.start();
-  RawClient first(server.port());
-  CHECK(first.get("/").status == 200);
+  std::list<RawClient> clients;
+  for (int count = 0; count < 6; ++count)  // three times its share: two places of eight are left then
+    REQUIRE(clients.emplace_back(server.port()).get("/").status == 200);
   CHECK(RawClient(server.port()).answer().body == "too many connections from this address\n");
   CHECK(server->counters().refused_address == 1);
+  clients.pop_back();
+  REQUIRE(server.await([](const auto& counters) { return counters.connections_open == 5; }));
+  CHECK(RawClient(server.port()).get("/").status == 200);
+}
+
+TEST_CASE("what is reserved is served when half-sent requests have all places", "[http]") {
+  HttpLimits limits;
+  limits.max_connections = 8;
+  limits.head_timeout = std::chrono::hours(1);
+  TestServer server(limits);
+  add_fine(server);
+  server->route("GET", "/-/healthy", [](const HttpRequest&) { return HttpResponse::text(200, "healthy"); });
+  server->reserve("/-/healthy");
+  server.start();
+  std::list<RawClient> stuck;
+  for (int count = 0; count < 8; ++count)
+    stuck.emplace_back(server.port()).send("GET / HT");
+  REQUIRE(server.await([](const auto& counters) { return counters.connections_open == 8; }));
+  for (int count = 0; count < 20; ++count)
+    CHECK(RawClient(server.port()).get("/-/healthy?x=1").body == "healthy\n");
+  // A reserved place is for nothing else, also not for a second request of its connection.
+  RawClient client(server.port());
+  REQUIRE(client.get("/-/healthy").status == 200);
+  CHECK(client.get("/").status == 503);
+  CHECK(client.rest().empty());
+  RawClient other(server.port());
+  other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(other.answer().status == 503);
+}
+
+TEST_CASE("a client with few connections takes the place of one that stalls", "[http]") {
+  HttpLimits limits;
+  limits.max_connections = 6;
+  limits.max_connections_per_address = 0;
+  limits.head_timeout = limits.write_timeout = std::chrono::hours(1);
+  TestServer server(limits);
+  add_fine(server);
+  add_streams(server);
+  server.start();
+  std::list<RawClient> many;
+  for (int count = 0; count < 3; ++count)
+    many.emplace_back(server.port()).send("GET / HT");
+  for (int count = 0; count < 3; ++count)
+    many.emplace_back(server.port(), 4096).send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+  REQUIRE(server.await([](const auto& counters) { return counters.connections_open == 6; }));
+  CHECK(RawClient(server.port(), 0, "127.0.0.2").answer().status == 503);  // nobody has stalled for long yet
+  const auto stalled = ecmp::net::monotonic_now() + ecmp::net::ClientPlace::kStalled + milliseconds(200);
+  REQUIRE(server.await([&](const auto&) { return ecmp::net::monotonic_now() > stalled; }));
+  // Half a request goes first, and is told so; then come the readers.
+  for (int count = 0; count < 5; ++count) {
+    CAPTURE(count);
+    CHECK(RawClient(server.port(), 0, "127.0.0.2").get("/").status == 200);
+    CHECK(server->counters().evicted == static_cast<std::uint64_t>(count) + 1);
+    REQUIRE(server.await([](const auto& counters) { return counters.connections_open <= 5; }));
+    many.emplace_back(server.port(), 4096).send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    REQUIRE(server.await([](const auto& counters) { return counters.connections_open == 6; }));
+  }
+  CHECK(many.front().answer().body == "too many connections: this one kept others waiting\n");
 }
 
 TEST_CASE("many refused clients that stay are let go", "[http]") {
@@ -268,17 +329,125 @@ TEST_CASE("many refused clients that stay are let go", "[http]") {
   CHECK(server->counters().refused_full == 100);
 }
 
-TEST_CASE("a reader that takes a byte now and then is not waited for longer than one that takes none", "[http]") {
-  using ecmp::net::send_deadline;
+TEST_CASE("of a whole answer a reader must take a least rate, however it spreads the bytes", "[http]") {
   using std::chrono::seconds;
   const ecmp::Instant begin{std::chrono::hours(1)};
-  CHECK(send_deadline(begin, begin, 0, seconds(10)) == begin + seconds(10));
-  // Nine bytes in nine seconds: the end stays where it was, but for what nine bytes are worth.
-  CHECK(send_deadline(begin, begin + seconds(9), 9, seconds(10)) < begin + seconds(11));
+  ecmp::net::SendPace pace;
+  pace.begin(seconds(10));
+  CHECK(pace.wait_begins(begin) == begin + seconds(10));
+  pace.wait_ends(begin + seconds(9));
+  // Nine bytes in nine seconds: what is left is the tenth, and what nine bytes are worth.
+  pace.took(9);
+  CHECK(pace.wait_begins(begin + seconds(20)) > begin + seconds(21));
+  CHECK(pace.wait_begins(begin + seconds(20)) < begin + milliseconds(21010));
+  pace.wait_ends(begin + seconds(21));
+  CHECK(pace.waited(begin + seconds(60)) == seconds(10));
   // Whoever takes more than enough has the whole patience for each wait, however long it takes altogether.
-  CHECK(send_deadline(begin, begin + seconds(90), 1 << 20, seconds(10)) == begin + seconds(100));
-  // kSlowestReader is just enough.
-  CHECK(send_deadline(begin, begin + seconds(64), 64 * 1024, seconds(10)) == begin + seconds(74));
+  pace.took(1 << 20);
+  CHECK(pace.wait_begins(begin + seconds(60)) == begin + seconds(70));
+  pace.wait_ends(begin + seconds(60));
+  // The next answer begins anew: 4,096 bytes a second, and ten seconds, are what is asked for.
+  pace.begin(seconds(10));
+  pace.took(8 * 4096);
+  pace.wait_begins(begin);
+  pace.wait_ends(begin + seconds(16));
+  CHECK(pace.wait_begins(begin) == begin + seconds(2));
+}
+
+TEST_CASE("clients are IPv4 addresses and networks of 64 bits", "[http]") {
+  const auto client = [](const char* text) { return ecmp::net::client_of(*ecmp::IpAddress::parse(text)).to_string(); };
+  CHECK(client("192.0.2.7") == "192.0.2.7");
+  CHECK(client("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::");
+}
+
+TEST_CASE("an answer beyond the byte budget is 503, and a small one is always to be had", "[http]") {
+  HttpLimits limits;
+  limits.answer_memory = 1 << 20;
+  TestServer server(limits);
+  add_fine(server);
+  add_streams(server);
+  server->route("GET", "/large", [](const HttpRequest&) {
+    HttpResponse response;
+    response.body.assign(600000, 'x');
+    return response;
+  });
+  server.start();
+  std::list<RawClient> readers;
+  CHECK(RawClient(server.port()).get("/large").body.size() == 600000);
+  for (int count = 0; count < 2; ++count)  // 512 KiB each
+    REQUIRE((readers.emplace_back(server.port()).send("GET /silent HTTP/1.1\r\nHost: a\r\n\r\n") &&
+             readers.back().answer_head().status == 200));
+  for (const char* target : {"/silent", "/large"}) {
+    const auto refused = RawClient(server.port()).get(target);
+    CHECK(refused.status == 503);
+    CHECK(refused.header("retry-after") == "1");
+    CHECK(refused.body == "the answers under way hold as much as web.answer_memory allows\n");
+  }
+  CHECK(RawClient(server.port()).get("/").status == 200);
+  CHECK(server->counters().refused_memory == 2);
+  CHECK(server->counters().answer_bytes == 1 << 20);
+  readers.clear();
+  REQUIRE(server.await([](const auto& counters) { return counters.answer_bytes == 0; }));
+  CHECK(RawClient(server.port()).get("/large").status == 200);
+}
+
+TEST_CASE("where answers keep too much alive, the slowest reader goes", "[http]") {
+  HttpLimits limits;
+  limits.answer_memory = 8 << 20;
+  limits.write_timeout = std::chrono::hours(1);
+  TestServer server(limits);
+  add_streams(server);
+  server.start();
+  RawClient stuck(server.port(), 4096);
+  stuck.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+  RawClient fine(server.port());
+  fine.send("GET /silent HTTP/1.1\r\nHost: a\r\n\r\n");
+  REQUIRE(server.await([](const auto& counters) { return counters.answer_bytes == 1 << 20; }));
+  server->budget().set_kept(8 << 20);
+  REQUIRE(server.await([](const auto& counters) { return counters.evicted == 1; }));
+  REQUIRE(server.await([](const auto& counters) { return counters.connections_open == 1; }));
+  const auto later = ecmp::net::monotonic_now() + milliseconds(300);
+  REQUIRE(server.await([&](const auto&) { return ecmp::net::monotonic_now() > later; }));
+  CHECK(server->counters().evicted == 1);  // one that is not waited for stays
+}
+
+TEST_CASE("on a loopback address a request must name this machine", "[http]") {
+  TestServer server;
+  add_fine(server);
+  server->check_hosts();
+  server->set_allowed_hosts({"probe.example.net"});
+  server.start();
+  const auto status = [&server](const std::string& host) {
+    RawClient client(server.port());
+    client.send("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    return client.answer().status;
+  };
+  for (const char* fine : {"127.0.0.1", "127.0.0.1:10815", "[::1]:10815", "[2001:db8::1]", "192.0.2.1", "localhost",
+                           "LOCALHOST:1", "localhost.", "Probe.Example.NET:10815", ""})
+    CHECK(status(fine) == 200);
+  for (const char* wrong : {"rebound.example", "rebound.example:10815", "localhost.example", "127.0.0.1.example",
+                            "probe.example.net.example", "[::1", "1270.0.1"})
+    CHECK(status(wrong) == 403);
+  RawClient client(server.port());
+  client.send("GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n");
+  CHECK(client.answer().body.find("web.allowed_hosts") != std::string::npos);
+}
+
+TEST_CASE("a request for another site is known by what browsers say", "[http]") {
+  using ecmp::net::is_cross_site;
+  const ecmp::net::HostNames allowed = {"front.example"};
+  // Neither curl nor Prometheus sends either of them.
+  CHECK_FALSE(is_cross_site("", "", "127.0.0.1:10815", allowed));
+  CHECK_FALSE(is_cross_site("same-origin", "http://127.0.0.1:10815", "127.0.0.1:10815", allowed));
+  CHECK_FALSE(is_cross_site("none", "", "127.0.0.1:10815", allowed));
+  CHECK_FALSE(is_cross_site("", "http://127.0.0.1:10815", "127.0.0.1:10815", allowed));
+  CHECK_FALSE(is_cross_site("", "https://front.example", "127.0.0.1:10815", allowed));
+  CHECK(is_cross_site("cross-site", "", "127.0.0.1:10815", allowed));
+  CHECK(is_cross_site("same-site", "", "127.0.0.1:10815", allowed));
+  CHECK(is_cross_site("nonsense", "", "127.0.0.1:10815", allowed));
+  CHECK(is_cross_site("", "null", "127.0.0.1:10815", allowed));
+  CHECK(is_cross_site("", "http://127.0.0.1:9090", "127.0.0.1:10815", allowed));
+  CHECK(is_cross_site("", "https://evil.example", "127.0.0.1:10815", allowed));
 }
 
 TEST_CASE("a reader that stops reading is given up, and blocks nobody meanwhile", "[http]") {

@@ -30,7 +30,8 @@ struct Answer {
 /// server that hangs fails a test instead of hanging it.
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port, int receive_buffer = 0);
+  /// From an address of 127.0.0.0/8, if one is given.
+  explicit RawClient(std::uint16_t port, int receive_buffer = 0, const char* from = nullptr);
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
   ~RawClient();
