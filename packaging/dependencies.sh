@@ -11,6 +11,7 @@ build_packages=(
   g++ cmake ninja-build pkgconf git ca-certificates ccache mold
   libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev prometheus-cpp-dev libcpp-httplib-dev libtomlplusplus-dev
   libpcap-dev libc-ares-dev zlib1g-dev libzstd-dev libssl-dev libcrypt-dev libyaml-cpp-dev
+  libidn2-dev
   libbrotli-dev # what the pkg-config file of libcpp-httplib-dev asks for
 )
 # The program links its libraries dynamically; the -dev packages bring them. What is here is for the lab around it.
@@ -26,7 +27,7 @@ case $release in
     ;;
 esac
 runtime_packages=(
-  "${libraries[@]}" libcrypt1 libprometheus-cpp-core1.0 libzstd1 zlib1g
+  "${libraries[@]}" libcrypt1 libidn2-0 libprometheus-cpp-core1.0 libzstd1 zlib1g
   libcap2-bin ca-certificates
 )
 package_packages=(build-essential dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)

@@ -182,9 +182,9 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
 }
 
 OneOffTraces::Outputs Agent::State::one_off_outputs() {
-  return {
-      .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
-      .responder = [this](const IpAddress& address) { names_.want(address, turn_); }};
+  return {.resolve = [this](const std::string& host,
+                            config::FamilyChoice family) { names_.ask_addresses(host, family, net::NameUse::one_off); },
+          .responder = [this](const IpAddress& address) { names_.want(address, turn_); }};
 }
 
 ProbeAnswers::Sources Agent::State::probe_sources() {
@@ -376,6 +376,10 @@ void Agent::State::take_changes() {
 }
 
 void Agent::State::housekeeping(Instant now) {
+  if (names_.take_server_change()) {
+    log::info("other name servers are asked from now on");
+    tracing_.ask_failing_names(now);
+  }
   for (const HostAnswer& answer : names_.take_answers(now)) {
     tracing_.on_names(answer, now);
     one_off_.on_names(answer, now);
@@ -457,7 +461,9 @@ Result<std::unique_ptr<Agent>> Agent::open(config::Config config, ConfigOrigin o
   if (!reloader.ok()) return Error{reloader.error()};
   auto transport = net::RawTransport::open();
   if (!transport.ok()) return Error{transport.error()};
-  auto resolver = net::Resolver::make({});
+  net::ResolverOptions dns;
+  dns.warn = [](const std::string& problem) { log::warn(problem); };
+  auto resolver = net::Resolver::make(std::move(dns));
   if (!resolver.ok()) return Error{resolver.error()};
   const std::shared_ptr<const config::Config> running = (*reloader)->running();
   const config::HistoryDisk& disk = running->history_disk;

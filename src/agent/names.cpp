@@ -55,8 +55,13 @@ void Names::set_options(const config::Dns& options) {
   cache_.set_refresh(options.refresh);
 }
 
-void Names::ask_addresses(const std::string& host, config::FamilyChoice family) {
-  if (resolver_->request_addresses(host, family_of(family))) return;
+bool Names::take_server_change() {
+  const std::uint64_t changes = resolver_->server_changes();
+  return std::exchange(server_changes_, changes) != changes;
+}
+
+void Names::ask_addresses(const std::string& host, config::FamilyChoice family, net::NameUse use) {
+  if (resolver_->request_addresses(host, family_of(family), use)) return;
   refused_.push_back({.host = host, .family = family, .error = "too many look-ups are under way", .ttl = {}});
 }
 

@@ -21,7 +21,11 @@ class Names {
 
   void set_options(const config::Dns& options);
 
-  void ask_addresses(const std::string& host, config::FamilyChoice family);
+  void ask_addresses(const std::string& host, config::FamilyChoice family,
+                     net::NameUse use = net::NameUse::destination);
+
+  /// Once for each time that other name servers were taken up.
+  bool take_server_change();
 
   /// Somebody answered from this address: its name may be told soon.
   void want(const IpAddress& address, Instant now);
@@ -45,6 +49,7 @@ class Names {
   net::NameCache cache_;
   std::vector<HostAnswer> refused_;
   std::uint64_t errors_ = 0;
+  std::uint64_t server_changes_ = 0;  ///< taken
   mutable std::mutex mutex_;
   std::shared_ptr<const render::HopNames> table_;
 };

@@ -7,6 +7,7 @@
 
 #include "agent/family_encoding.hpp"
 #include "agent/one_off.hpp"
+#include "config/host.hpp"
 #include "config/quantity.hpp"
 #include "config/text.hpp"
 #include "net/client_place.hpp"
@@ -36,11 +37,12 @@ prometheus::MetricFamily family(render::Metric metric, double value) {
   return made;
 }
 
-std::string_view wrong_with_host(const std::string& host, const std::optional<IpAddress>& address,
-                                 config::FamilyChoice family) {
-  if (!address) return config::wrong_with_host_name(host);
-  if (family == config::FamilyChoice::ipv4 && !address->is_v4()) return "an IPv4 address: the module is for IPv4";
-  if (family == config::FamilyChoice::ipv6 && address->is_v4()) return "an IPv6 address: the module is for IPv6";
+std::string_view wrong_with_family(const std::optional<IpAddress>& address, config::FamilyChoice family) {
+  if (!address) return {};
+  if (family == config::FamilyChoice::ipv4 && !address->is_v4())
+    return "expected an IPv4 address: the module is for IPv4";
+  if (family == config::FamilyChoice::ipv6 && address->is_v4())
+    return "expected an IPv6 address: the module is for IPv6";
   return {};
 }
 
@@ -75,11 +77,15 @@ Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, st
   const auto found = std::ranges::find(modules, *module, &config::Module::name);
   if (found == modules.end()) return Error{"parameter module: " + config::in_quotes(*module) + " is not configured"};
   query.module = static_cast<std::size_t>(found - modules.begin());
-  query.host = *destination;
-  query.address = IpAddress::parse(*destination);
-  const std::string_view expected = wrong_with_host(query.host, query.address, found->probe.family);
-  if (!expected.empty())
-    return Error{"parameter destination=" + config::in_quotes(query.host) + ": expected " + std::string(expected)};
+  const auto wrong = [&destination](std::string_view what) {
+    return Error{"parameter destination=" + config::in_quotes(*destination) + ": " + std::string(what)};
+  };
+  auto host = config::parse_host(*destination);
+  if (!host.ok()) return wrong(host.error());
+  const std::string_view family = wrong_with_family(host->address, found->probe.family);
+  if (!family.empty()) return wrong(family);
+  query.host = std::move(host->name);
+  query.address = host->address;
   return query;
 }
 

@@ -8,6 +8,7 @@
 
 #include "agent/version.hpp"
 #include "config/config.hpp"
+#include "config/host.hpp"
 #include "config/probe_keys.hpp"
 #include "config/text.hpp"
 
@@ -243,16 +244,17 @@ void read_destination(const Given& given, TraceRequest& request) {
   constexpr std::int64_t kMostSeed = std::numeric_limits<std::int64_t>::max();
   request.seed = static_cast<std::uint64_t>(given.number("seed", 1, 0, kMostSeed, "seed must not be negative"));
   if (given.has("seed") && !given.has("simulate")) wrong("--seed is for --simulate");
-  request.host = given.destination();
-  request.address = IpAddress::parse(request.host);
+  const std::string& destination = given.destination();
+  if (destination.empty()) return;  // of a simulated network
+  auto host = config::parse_host(destination);
+  if (!host.ok()) wrong(config::in_quotes(destination) + ": " + host.error());
+  request.host = std::move(host->name);
+  request.address = host->address;
   if (!request.address) return;
   if (request.address->is_v4() && request.family == config::FamilyChoice::ipv6)
     wrong(request.host + " is an IPv4 address: it contradicts --ipv6");
   if (!request.address->is_v4() && request.family == config::FamilyChoice::ipv4)
     wrong(request.host + " is an IPv6 address: it contradicts --ipv4");
-  if (request.address->is_multicast() || request.address->is_unspecified() ||
-      *request.address == IpAddress::v4(0xffffffff))
-    wrong(request.host + " cannot be traced: it is not the address of one host");
   if (request.source_address && request.source_address->family() != request.address->family())
     wrong("source address and destination are of different families");
 }

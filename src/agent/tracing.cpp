@@ -23,7 +23,9 @@ constexpr std::size_t kPublishSlice = 256;
 
 constexpr Duration kLeastRefresh = std::chrono::seconds(5);
 constexpr Duration kMostRefresh = std::chrono::hours(1);
+/// After a name could not be resolved. A second time as well, then twice as long each time, up to the longest.
 constexpr Duration kRetry = std::chrono::seconds(15);
+constexpr Duration kLongestRetry = std::chrono::minutes(5);
 /// Flows begin within this time after the start, however long the interval is.
 constexpr Duration kStartSpread = std::chrono::seconds(10);
 
@@ -279,6 +281,7 @@ void Tracing::on_names(const HostAnswer& answer, Instant now) {
       continue;
     }
     name->failing = false;
+    name->failures = 0;
     // The user's own period is taken as it is, a server's only within reason.
     const Duration ttl = std::clamp(answer.ttl.value_or(kMostRefresh), kLeastRefresh, kMostRefresh);
     name->ask_at = now + refresh_.value_or(ttl);
@@ -292,7 +295,10 @@ void Tracing::on_names(const HostAnswer& answer, Instant now) {
 
 void Tracing::fail(Configured& name, const HostAnswer& answer, Instant now) {
   ++dns_errors_;
-  name.ask_at = now + kRetry;
+  ++name.failures;
+  constexpr std::uint32_t kMostDoublings = 8;
+  const std::uint32_t doublings = std::min(name.failures < 2 ? 0 : name.failures - 2, kMostDoublings);
+  name.ask_at = now + std::min<Duration>(kRetry * (1 << doublings), kLongestRetry);
   // The last address stays: a name server that is down must not end the measuring.
   if (!name.failing) outputs_.warn(name.destination.name, "cannot resolve " + answer.host + ": " + answer.error);
   name.failing = true;
@@ -339,6 +345,14 @@ void Tracing::apply_all(Configured& name, const HostAnswer& answer, Instant now)
                                              " addresses of " + answer.host + " are left out");
   }
   name.too_many = left_out > 0;
+}
+
+void Tracing::ask_failing_names(Instant now) {
+  for (Configured* const name : names_) {
+    if (!name->failing) continue;
+    name->ask_at = now;
+    name->failures = 0;
+  }
 }
 
 void Tracing::ask_for_names(Instant now) {

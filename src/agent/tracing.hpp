@@ -88,6 +88,9 @@ class Tracing : public RoundSink {
   [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
 
   /// True once every destination has finished a round, or cannot have one.
+  /// Other name servers are there: names that could not be resolved are asked for at once.
+  void ask_failing_names(Instant now);
+
   /// Bytes of snapshots that were replaced and that readers keep alive.
   [[nodiscard]] std::uint64_t kept_bytes() const { return kept_.bytes(); }
   [[nodiscard]] bool settled() const { return unsettled_ == 0; }

@@ -57,7 +57,8 @@ struct Tracing::Configured {
   // Of a host name.
   bool asked = false;  ///< an answer is awaited
   bool failing = false;
-  bool too_many = false;  ///< addresses were left out the last time
+  std::uint32_t failures = 0;  ///< in a row
+  bool too_many = false;       ///< addresses were left out the last time
   Instant ask_at{};
 
   [[nodiscard]] bool is_name() const { return !destination.address.has_value(); }

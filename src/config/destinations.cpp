@@ -3,6 +3,7 @@
 #include <array>
 #include <fmt/format.h>
 
+#include "config/host.hpp"
 #include "config/quantity.hpp"
 #include "config/text.hpp"
 #include "packet/probe_datagram.hpp"
@@ -60,37 +61,22 @@ class DestinationReader {
     }
     host_ = reader_.string("host", kHost);
     if (!host_) return;
-    if (const std::string wrong = wrong_with_host(host_->value); !wrong.empty()) {
-      reader_.refuse("host", *host_, wrong);
+    auto host = parse_host(host_->value);
+    if (!host.ok()) {
+      reader_.refuse("host", *host_, host.error());
       host_.reset();
       return;
     }
-    out_.destination.host = host_->value;
-    out_.destination.address = IpAddress::parse(host_->value);
-  }
-
-  static std::string wrong_with_host(std::string_view host) {
-    const auto address = IpAddress::parse(host);
-    if (!address) {
-      const std::string_view expected = wrong_with_host_name(host);
-      return expected.empty() ? std::string() : fmt::format("expected {}", expected);
-    }
-    if (address->is_unspecified()) return "the unspecified address cannot be traced";
-    if (address->is_multicast()) return "a multicast address cannot be traced";
-    if (*address == IpAddress::v4(0xffffffff)) return "the broadcast address cannot be traced";
-    // RFC 4291 section 2.5.5.2: such addresses stand for IPv4 hosts in programs, and never on the wire.
-    const std::string text = address->to_string();
-    if (!address->is_v4() && text.starts_with("::ffff:") && text.find('.') != std::string::npos)
-      return "an IPv4-mapped address: write the IPv4 address";
-    return {};
+    out_.destination.host = std::move(host->name);
+    out_.destination.address = host->address;
   }
 
   void read_name() {
     const auto name = reader_.string("name", kName);
     if (reader_.broken("name")) return;
     if (!name) {
-      out_.destination.name = out_.destination.host;
       if (host_) {
+        out_.destination.name = host_->value;
         out_.name_where = host_->where;
         out_.name_text = host_->text;
       }

@@ -1,9 +1,11 @@
 #include "net/resolver.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
@@ -20,8 +22,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "net/fair_queue.hpp"
 #include "net/http_socket.hpp"
+#include "net/resolver_file.hpp"
 #include "net/resolver_reply.hpp"
+#include "net/resolver_request.hpp"
 
 namespace ecmp::net {
 
@@ -30,127 +35,35 @@ namespace {
 constexpr int kTypePtr = 12;
 constexpr int kClassInternet = 1;
 constexpr std::size_t kLongestName = 255;
-
-DnsFailure failure_of(int status) {
-  switch (status) {
-    case ARES_SUCCESS:
-      return DnsFailure::none;
-    case ARES_ENOTFOUND:
-      return DnsFailure::not_found;
-    case ARES_ENODATA:
-      return DnsFailure::no_data;
-    case ARES_ETIMEOUT:
-      return DnsFailure::timeout;
-    case ARES_ESERVFAIL:
-    case ARES_EREFUSED:
-    case ARES_ECONNREFUSED:
-      return DnsFailure::server_failure;
-    case ARES_EBADRESP:
-    case ARES_EFORMERR:
-      return DnsFailure::bad_reply;
-    case ARES_EBADNAME:
-      return DnsFailure::bad_name;
-    default:
-      return DnsFailure::other;
-  }
-}
-
-struct AddressRequest {
-  std::string name;
-  NameFamily family = NameFamily::any;
-  auto operator<=>(const AddressRequest&) const = default;
-};
-
-using Request = std::variant<AddressRequest, IpAddress>;
-
-/// So many per second, as many as that at once.
-class TokenBucket {
- public:
-  TokenBucket(double per_second, Instant now) : per_second_(per_second), tokens_(most()), filled_(now) {}
-
-  bool take(Instant now) {
-    tokens_ = std::min(most(), tokens_ + std::chrono::duration<double>(now - filled_).count() * per_second_);
-    filled_ = now;
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
-    return true;
-  }
-
-  /// From now until there is one, after take() has said no.
-  [[nodiscard]] Duration wait() const {
-    return std::chrono::ceil<Duration>(std::chrono::duration<double>((1 - tokens_) / per_second_));
-  }
-
- private:
-  [[nodiscard]] double most() const { return std::max(1.0, per_second_ / 10); }
-
-  double per_second_;
-  double tokens_;
-  Instant filled_;
-};
-
-int family_number(NameFamily family) {
-  return family == NameFamily::ipv4 ? AF_INET : family == NameFamily::ipv6 ? AF_INET6 : AF_UNSPEC;
-}
+constexpr Duration kLookEvery = std::chrono::seconds(1);  // at resolv.conf
+constexpr std::size_t kLargestFile = 64u << 10;
 
 }  // namespace
-
-std::string_view to_string(DnsFailure failure) {
-  switch (failure) {
-    case DnsFailure::none:
-      return "none";
-    case DnsFailure::not_found:
-      return "NXDOMAIN";
-    case DnsFailure::no_data:
-      return "no such record";
-    case DnsFailure::timeout:
-      return "timeout";
-    case DnsFailure::server_failure:
-      return "server failure";
-    case DnsFailure::bad_reply:
-      return "bad reply";
-    case DnsFailure::bad_name:
-      return "bad name";
-    case DnsFailure::other:
-    case DnsFailure::count_:
-      break;
-  }
-  return "other";
-}
 
 /// The queues, which others share under the mutex, and the thread, which alone touches the c-ares channel.
 class Resolver::Worker {
  public:
   Worker(ResolverOptions options, std::function<void()> wake)
-      : options_(std::move(options)), wake_(std::move(wake)), bucket_(options_.names_per_second, monotonic_now()) {}
+      : options_(std::move(options)),
+        wake_(std::move(wake)),
+        names_bucket_(options_.names_per_second, monotonic_now()),
+        addresses_bucket_(options_.addresses_per_second, monotonic_now()),
+        file_(options_.resolv_conf) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   ~Worker() {
     stop();
-    if (channel_ != nullptr) ares_destroy(channel_);
+    for (ares_channel channel : {channel_, hosts_})
+      if (channel != nullptr) ares_destroy(channel);
   }
 
   /// One line of what is wrong, or nothing.
   std::optional<Error> set_up() {
     static const int library = ares_library_init(ARES_LIB_INIT_ALL);
-    ares_options wanted{};
-    wanted.timeout = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(options_.timeout).count());
-    wanted.tries = options_.tries;
-    std::string files_then_dns = "fb";  // whatever /etc/nsswitch.conf holds: c-ares knows half of what may stand there
-    wanted.lookups = files_then_dns.data();
-    wanted.sock_state_cb = [](void* worker, ares_socket_t socket, int readable, int writable) {
-      static_cast<Worker*>(worker)->watch(socket, readable != 0, writable != 0);
-    };
-    wanted.sock_state_cb_data = this;
     int status = library;
-    if (status == ARES_SUCCESS) {
-      status = ares_init_options(&channel_, &wanted,
-                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
-    }
-    if (status == ARES_SUCCESS && !options_.servers.empty()) {
-      status = ares_set_servers_ports_csv(channel_, options_.servers.c_str());
-    }
+    if (status == ARES_SUCCESS) status = open(hosts_, "f");
+    if (status == ARES_SUCCESS) status = open(channel_, "b");
     if (status != ARES_SUCCESS) return Error{std::string("cannot set up the resolver: ") + ares_strerror(status)};
     return std::nullopt;
   }
@@ -161,8 +74,7 @@ class Resolver::Worker {
       if (pending_.contains(request)) return true;
       if (full()) return false;
       start();
-      auto& queue = std::holds_alternative<IpAddress>(request) ? names_ : addresses_;
-      queue.push_back(request);
+      arrived_.push_back(request);
       pending_.insert(std::move(request));
     }
     nudge();
@@ -190,6 +102,11 @@ class Resolver::Worker {
     return taken;
   }
 
+  std::uint64_t server_changes() const {
+    const std::lock_guard lock(mutex_);
+    return server_changes_;
+  }
+
   DnsCounters counters() const {
     const std::lock_guard lock(mutex_);
     return counters_;
@@ -208,7 +125,68 @@ class Resolver::Worker {
   struct Query {
     Worker& worker;
     Request request;
+    bool of_hosts = false;  ///< /etc/hosts is asked
   };
+
+  /// What of /etc/nsswitch.conf holds is not asked: c-ares knows half of what may stand there.
+  int open(ares_channel& channel, std::string lookups) {
+    ares_options wanted{};
+    wanted.timeout = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(options_.timeout).count());
+    wanted.tries = options_.tries;
+    wanted.lookups = lookups.data();
+    wanted.sock_state_cb = [](void* worker, ares_socket_t socket, int readable, int writable) {
+      static_cast<Worker*>(worker)->watch(socket, readable != 0, writable != 0);
+    };
+    wanted.sock_state_cb_data = this;
+    int status = ares_init_options(&channel, &wanted,
+                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+    if (status == ARES_SUCCESS && !options_.servers.empty())
+      status = ares_set_servers_ports_csv(channel, options_.servers.c_str());
+    return status;
+  }
+
+  /// Takes up other name servers. What the old ones were asked is asked anew.
+  void follow_servers() {
+    const Instant now = monotonic_now();
+    if (now < look_at_) return;
+    look_at_ = now + kLookEvery;
+    if (!std::exchange(looked_, true)) warn_of_servers();
+    if (!file_.changed()) return;
+    ares_channel fresh = nullptr;
+    if (open(fresh, "b") != ARES_SUCCESS) return;  // out of memory: the old ones stay
+    std::swap(channel_, fresh);
+    ares_destroy(fresh);  // gives back what is under way, see finish()
+    {
+      const std::lock_guard lock(mutex_);
+      ++server_changes_;
+    }
+    warn_of_servers();
+    if (wake_) wake_();
+  }
+
+  void warn_of_servers() const {
+    if (!options_.warn) return;
+    std::ifstream file(options_.resolv_conf);
+    std::string text(kLargestFile, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    for (const std::string& server : servers_with_zone(text)) {
+      if (!asks(*IpAddress::parse(std::string_view(server).substr(0, server.find('%')))))
+        options_.warn("name server " + server + " of " + file_.path() + " is not used: it needs a zone");
+    }
+  }
+
+  /// Whether an address is among those of the name servers, as c-ares has read them.
+  [[nodiscard]] bool asks(const IpAddress& address) const {
+    ares_addr_port_node* servers = nullptr;
+    if (ares_get_servers_ports(channel_, &servers) != ARES_SUCCESS) return false;
+    const std::unique_ptr<ares_addr_port_node, decltype(&ares_free_data)> owner(servers, &ares_free_data);
+    for (; servers != nullptr; servers = servers->next) {
+      const ByteView bytes(reinterpret_cast<const std::uint8_t*>(&servers->addr), address.bytes().size());
+      if ((servers->family == AF_INET) == address.is_v4() && std::ranges::equal(bytes, address.bytes())) return true;
+    }
+    return false;
+  }
 
   /// With the mutex held. Not before there is something to do: what the process may do is settled by then, and the
   /// kernel keeps capabilities per thread.
@@ -225,7 +203,8 @@ class Resolver::Worker {
 
   void run() {
     while (!stop_.raised()) {
-      const Duration pause = start_queries();
+      follow_servers();
+      const Duration pause = std::min(start_queries(), kLookEvery);
       std::vector<pollfd> waiting = {{stop_.descriptor(), POLLIN, 0}, {news_.get(), POLLIN, 0}};
       for (const auto& [socket, events] : watched_) {
         waiting.push_back({socket, events, 0});
@@ -271,27 +250,46 @@ class Resolver::Worker {
 
   /// Sends what the limits allow; how long until they allow more.
   Duration start_queries() {
-    constexpr Duration kLong = std::chrono::seconds(60);
-    while (in_flight_ < options_.max_in_flight) {
-      std::optional<Request> next = take_request(addresses_);
-      if (!next) {
-        const std::unique_lock lock(mutex_);
-        if (names_.empty()) return kLong;
-        if (!bucket_.take(monotonic_now())) return bucket_.wait();
-        next = std::move(names_.front());
-        names_.pop_front();
+    take_arrived();
+    Duration pause = std::chrono::seconds(60);  // an answer makes room, and wakes the loop
+    for (std::size_t kind = 0; kind < queues_.size(); ++kind) {
+      TokenBucket* const bucket = kind == static_cast<std::size_t>(Kind::reverse)        ? &names_bucket_
+                                  : kind == static_cast<std::size_t>(Kind::destinations) ? &addresses_bucket_
+                                                                                         : nullptr;
+      auto& queue = queues_[kind];
+      while (queue.waiting() > 0 && queue.under_way() < options_.max_in_flight) {
+        if (bucket != nullptr && !bucket->take(monotonic_now())) {
+          pause = std::min(pause, bucket->wait());
+          break;
+        }
+        start(std::move(*queue.pop()));
       }
-      start(std::move(*next));
     }
-    return kLong;  // an answer makes room, and wakes the loop
+    return pause;
   }
 
-  std::optional<Request> take_request(std::deque<Request>& queue) {
-    const std::lock_guard lock(mutex_);
-    if (queue.empty()) return std::nullopt;
-    std::optional<Request> request = std::move(queue.front());
-    queue.pop_front();
-    return request;
+  /// What /etc/hosts knows is answered here; the rest waits for its turn.
+  void take_arrived() {
+    for (;;) {
+      Request request;
+      {
+        const std::lock_guard lock(mutex_);
+        if (arrived_.empty()) return;
+        request = std::move(arrived_.front());
+        arrived_.pop_front();
+      }
+      const auto* wanted = std::get_if<AddressRequest>(&request);
+      if (wanted == nullptr) {
+        queue(std::move(request));
+      } else {
+        ask(hosts_, std::make_unique<Query>(Query{*this, request, true}));
+      }
+    }
+  }
+
+  void queue(Request request) {
+    const std::string zone = zone_of(request);
+    queues_[static_cast<std::size_t>(kind_of(request))].push(zone, std::move(request));
   }
 
   void start(Request request) {
@@ -299,24 +297,28 @@ class Resolver::Worker {
       const std::lock_guard lock(mutex_);
       ++counters_.queries;
     }
-    ++in_flight_;
-    auto* query = new Query{*this, std::move(request)};  // owned by the call-back
-    if (const auto* wanted = std::get_if<AddressRequest>(&query->request)) {
-      // The call-back may come at once and take the query with it: names and hints must not be part of it.
-      const std::string name = wanted->name;
-      ares_addrinfo_hints hints{};
-      hints.ai_family = family_number(wanted->family);
-      ares_getaddrinfo(channel_, name.c_str(), nullptr, &hints, on_addresses, query);
-    } else {
-      const std::string name = reverse_query_name(std::get<IpAddress>(query->request));
-      ares_query(channel_, name.c_str(), kClassInternet, kTypePtr, on_name, query);
-    }
+    auto query = std::make_unique<Query>(Query{*this, std::move(request)});
+    if (std::holds_alternative<AddressRequest>(query->request)) return ask(channel_, std::move(query));
+    const std::string name = reverse_query_name(std::get<IpAddress>(query->request));
+    ares_query(channel_, name.c_str(), kClassInternet, kTypePtr, on_name, query.release());
+  }
+
+  static void ask(ares_channel channel, std::unique_ptr<Query> query) {
+    // The call-back may come at once and take the query with it: names and hints must not be part of it.
+    const AddressRequest wanted = std::get<AddressRequest>(query->request);
+    ares_addrinfo_hints hints{};
+    hints.ai_family = family_number(wanted.family);
+    ares_getaddrinfo(channel, wanted.name.c_str(), nullptr, &hints, on_addresses, query.release());
   }
 
   static void on_addresses(void* argument, int status, int /*timeouts*/, ares_addrinfo* found) {
     const std::unique_ptr<Query> query(static_cast<Query*>(argument));
     const std::unique_ptr<ares_addrinfo, decltype(&ares_freeaddrinfo)> owner(found, &ares_freeaddrinfo);
-    auto& [name, family] = std::get<AddressRequest>(query->request);
+    const auto& [name, family, use] = std::get<AddressRequest>(query->request);
+    if (query->of_hosts && status != ARES_SUCCESS) {
+      if (status != ARES_EDESTRUCTION) query->worker.queue(std::move(query->request));
+      return;
+    }
     AddressAnswer answer{name, family, failure_of(status), {}, {}};
     std::optional<int> ttl;
     for (const ares_addrinfo_node* node = found == nullptr ? nullptr : found->nodes; node != nullptr;
@@ -330,7 +332,7 @@ class Resolver::Worker {
     }
     answer.ttl = std::chrono::seconds(std::max(ttl.value_or(0), 0));
     if (answer.failure == DnsFailure::none && answer.addresses.empty()) answer.failure = DnsFailure::no_data;
-    query->worker.finish(query->request, status, answer.failure,
+    query->worker.finish(*query, status, answer.failure,
                          [&answer](DnsAnswers& answers) { answers.addresses.push_back(std::move(answer)); });
   }
 
@@ -346,14 +348,18 @@ class Resolver::Worker {
         answer.failure = DnsFailure::bad_reply;
       }
     }
-    query->worker.finish(query->request, status, answer.failure,
+    query->worker.finish(*query, status, answer.failure,
                          [&answer](DnsAnswers& answers) { answers.names.push_back(std::move(answer)); });
   }
 
   template <typename Store>
-  void finish(const Request& request, int status, DnsFailure failure, Store store) {
-    --in_flight_;
-    if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) return;  // stopped
+  void finish(const Query& query, int status, DnsFailure failure, Store store) {
+    const Request& request = query.request;
+    if (!query.of_hosts) queues_[static_cast<std::size_t>(kind_of(request))].done(zone_of(request));
+    if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) {
+      if (!stop_.raised()) queue(request);  // other name servers were taken up
+      return;
+    }
     answered_ = true;
     const std::lock_guard lock(mutex_);
     pending_.erase(request);
@@ -373,8 +379,8 @@ class Resolver::Worker {
   OwnedSocket news_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 
   mutable std::mutex mutex_;  // of the next five; held for moments only
-  std::deque<Request> addresses_;
-  std::deque<Request> names_;
+  std::deque<Request> arrived_;
+  std::uint64_t server_changes_ = 0;
   std::set<Request> pending_;  // queued or in flight
   DnsAnswers answers_;
   DnsCounters counters_;
@@ -382,9 +388,14 @@ class Resolver::Worker {
 
   // Of the thread.
   ares_channel channel_ = nullptr;
+  ares_channel hosts_ = nullptr;  // asks /etc/hosts alone, and so never waits
+  std::array<FairQueue<Request>, static_cast<std::size_t>(Kind::count_)> queues_;
   std::map<ares_socket_t, short> watched_;
-  std::size_t in_flight_ = 0;
-  TokenBucket bucket_;
+  TokenBucket names_bucket_;
+  TokenBucket addresses_bucket_;
+  FileSignature file_;
+  Instant look_at_{};
+  bool looked_ = false;
   std::thread thread_;
 };
 
@@ -397,7 +408,7 @@ Result<std::unique_ptr<Resolver>> Resolver::make(ResolverOptions options, std::f
   return std::unique_ptr<Resolver>(new Resolver(std::move(worker)));
 }
 
-bool Resolver::request_addresses(std::string_view name, NameFamily family) {
+bool Resolver::request_addresses(std::string_view name, NameFamily family, NameUse use) {
   // c-ares takes C strings: a NUL inside would ask for another name.
   if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string_view::npos) {
     return worker_->answer_at_once({std::string(name), family, DnsFailure::bad_name, {}, {}});
@@ -409,7 +420,7 @@ bool Resolver::request_addresses(std::string_view name, NameFamily family) {
     if (fits) answer.addresses.push_back(*literal);
     return worker_->answer_at_once(std::move(answer));
   }
-  return worker_->request(AddressRequest{std::string(name), family});
+  return worker_->request(AddressRequest{std::string(name), family, use});
 }
 
 bool Resolver::request_name(const IpAddress& address) {
@@ -418,6 +429,10 @@ bool Resolver::request_name(const IpAddress& address) {
 
 DnsAnswers Resolver::take_answers() {
   return worker_->take();
+}
+
+std::uint64_t Resolver::server_changes() const {
+  return worker_->server_changes();
 }
 
 DnsCounters Resolver::counters() const {

@@ -57,13 +57,20 @@ struct DnsCounters {
   std::array<std::uint64_t, static_cast<std::size_t>(DnsFailure::count_)> failures{};  ///< by DnsFailure
 };
 
+/// Who asks: each kind has a queue of its own, and none waits for another.
+enum class NameUse : std::uint8_t { destination, one_off };
+
 struct ResolverOptions {
   Duration timeout = std::chrono::seconds(2);  ///< of the first try; c-ares doubles it with every further one
   int tries = 2;
-  std::size_t max_in_flight = 64;
-  std::size_t max_waiting = 16384;  ///< requests and answers not taken yet, together
-  double names_per_second = 100;    ///< reverse look-ups: a new path brings dozens of them at once
-  std::string servers;              ///< "127.0.0.1:5353,...": instead of those of /etc/resolv.conf
+  std::size_t max_in_flight = 1024;   ///< of each kind: so many names may be silent at once and hold up no other
+  std::size_t max_waiting = 16384;    ///< requests and answers not taken yet, together
+  double names_per_second = 100;      ///< reverse look-ups: a new path brings dozens of them at once
+  double addresses_per_second = 500;  ///< other look-ups, those of one-off traces left out
+  std::string servers;                ///< "127.0.0.1:5353,...": instead of those of resolv.conf
+  std::string resolv_conf = "/etc/resolv.conf";  ///< followed; it is read by c-ares, which knows this path alone
+  /// Called by the resolver's thread with a line about name servers that cannot be used.
+  std::function<void(const std::string& problem)> warn = {};
 };
 
 /// Asks the DNS on a thread of its own, so that nobody else ever waits for it: requests go into a queue, answers come
@@ -79,13 +86,17 @@ class Resolver {
   /// Stops it.
   ~Resolver();
 
-  /// Asks for all addresses of a name, /etc/hosts first. Equal requests under way become one. False: the queue is full.
-  bool request_addresses(std::string_view name, NameFamily family);
+  /// Asks for all addresses of a name, /etc/hosts first, which waits for nothing. Equal requests under way become one.
+  /// False: the queue is full.
+  bool request_addresses(std::string_view name, NameFamily family, NameUse use = NameUse::destination);
   /// Asks for the reverse name of an address.
   bool request_name(const IpAddress& address);
 
   /// Everything that was answered since the last call. Each request gets exactly one answer.
   DnsAnswers take_answers();
+
+  /// How often other name servers were taken up than there were: what failed before may work now.
+  [[nodiscard]] std::uint64_t server_changes() const;
 
   [[nodiscard]] DnsCounters counters() const;
 

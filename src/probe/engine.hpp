@@ -45,6 +45,7 @@ enum class Ignored : std::uint8_t {
   late,          ///< its probe had timed out
   duplicate,     ///< its probe had been answered
   resent,        ///< a SYN-ACK that was sent again, since the first one or its RST did not arrive
+  bad_source,    ///< from an address that is no host's on the way: unspecified, multicast, broadcast, loopback
   count_
 };
 std::string_view to_string(Ignored reason);

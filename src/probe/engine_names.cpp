@@ -72,6 +72,8 @@ std::string_view to_string(Ignored reason) {
       return "duplicate";
     case Ignored::resent:
       return "resent";
+    case Ignored::bad_source:
+      return "bad_source";
     case Ignored::count_:
       break;
   }

@@ -146,6 +146,17 @@ void Engine::State::close(Flow& flow, const ProbeIdentity& identity, const Answe
   close(flow, *round, *probe, answer, rounds);
 }
 
+namespace {
+
+/// Whether a packet can come from here over a network (RFC 1122 section 3.2.1.3, RFC 4291 section 2.7): no host has an
+/// unspecified, multicast or broadcast address, and loopback ones are this host's, which is on the way to itself alone.
+bool is_source(const IpAddress& from, const IpAddress& destination) {
+  if (from.is_unspecified() || from.is_multicast() || from == IpAddress::v4(0xffffffff)) return false;
+  return !from.is_loopback() || destination.is_loopback();
+}
+
+}  // namespace
+
 void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds) {
   if (probe.answered()) return ignore(Ignored::duplicate);
   const Duration rtt = answer.at - probe.sent;
@@ -161,6 +172,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
     schedule(flow);
     return;
   }
+  if (!is_source(answer.from, flow.tuple.destination)) return ignore(Ignored::bad_source);
   probe.state = LiveProbe::State::answered;
   ++counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)];
   HopResult& hop = probe.hop;

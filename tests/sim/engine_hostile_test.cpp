@@ -1,7 +1,10 @@
 // Whatever somebody sends to us: nothing of it is taken for a reply.
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "packet/checksum.hpp"
 #include "packet/message.hpp"
 #include "sim/engine_fixture.hpp"
 #include "sim/random.hpp"
@@ -147,5 +150,64 @@ TEST_CASE("the victim of these tests does believe its own answers", "[engine][ho
     for (const auto& reply : victim.replies.kept)
       victim.feed(reply);
     CHECK(victim.answered() > 100);
+  }
+}
+
+namespace {
+
+/// The same datagram from another address, with the checksums that it has then (RFC 1071, RFC 8200 section 8.1).
+std::vector<std::uint8_t> from(std::vector<std::uint8_t> bytes, const char* text) {
+  const IpAddress source = *IpAddress::parse(text);
+  const auto put = [&bytes](std::size_t at, std::uint16_t sum) {
+    const auto checksum = static_cast<std::uint16_t>(~sum);
+    bytes[at] = static_cast<std::uint8_t>(checksum >> 8);
+    bytes[at + 1] = static_cast<std::uint8_t>(checksum & 0xff);
+  };
+  std::ranges::copy(source.bytes(), bytes.begin() + (source.is_v4() ? 12 : 8));
+  const ByteView whole(bytes);
+  if (source.is_v4()) {
+    put(10, 0xffff);
+    put(10, packet::ones_complement_sum(whole.first(20)));
+  } else {
+    constexpr std::size_t kHeader = 40;
+    const IpAddress destination = IpAddress::v6(std::span<const std::uint8_t, 16>(bytes.data() + 24, 16));
+    put(kHeader + 2, 0xffff);
+    const auto length = static_cast<std::uint32_t>(bytes.size() - kHeader);
+    put(kHeader + 2, packet::ones_complement_sum(whole.subspan(kHeader),
+                                                 packet::pseudo_header_sum(source, destination, 58, length)));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("an answer from an address that no host on the way can have is no hop", "[engine][hostile]") {
+  const auto run = [](Family family, const char* source) {
+    Victim victim(Protocol::udp, family, {1, 2});
+    for (const auto& reply : victim.replies.kept)
+      victim.feed(from(reply, source));
+    const std::uint64_t ignored = victim.engine.counters().ignored[static_cast<std::size_t>(Ignored::bad_source)];
+    return std::pair(victim.answered(), ignored);
+  };
+  for (const auto& [family, wrong] : std::vector<std::pair<Family, const char*>>{{Family::ipv4, "0.0.0.0"},
+                                                                                 {Family::ipv4, "224.0.0.1"},
+                                                                                 {Family::ipv4, "239.255.255.250"},
+                                                                                 {Family::ipv4, "255.255.255.255"},
+                                                                                 {Family::ipv4, "127.0.0.1"},
+                                                                                 {Family::ipv4, "127.255.0.9"},
+                                                                                 {Family::ipv6, "::"},
+                                                                                 {Family::ipv6, "::1"},
+                                                                                 {Family::ipv6, "ff02::1"}}) {
+    CAPTURE(wrong);
+    const auto [answered, ignored] = run(family, wrong);
+    CHECK(answered == 0);
+    CHECK(ignored > 100);
+  }
+  for (const auto& [family, fine] : std::vector<std::pair<Family, const char*>>{
+           {Family::ipv4, "10.9.8.7"}, {Family::ipv4, "169.254.1.1"}, {Family::ipv6, "fe80::1"}}) {
+    CAPTURE(fine);
+    const auto [answered, ignored] = run(family, fine);
+    CHECK(answered > 100);
+    CHECK(ignored == 0);
   }
 }

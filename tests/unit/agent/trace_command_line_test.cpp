@@ -175,8 +175,8 @@ TEST_CASE("what ETR lets pass in silence is refused too", "[trace]") {
   check_refused({"-c", "-1", "h"}, 1, "count must not be negative");
   check_refused({"-6", "192.0.2.1"}, 1, "192.0.2.1 is an IPv4 address: it contradicts --ipv6");
   check_refused({"2001:db8::1", "-4"}, 1, "2001:db8::1 is an IPv6 address: it contradicts --ipv4");
-  check_refused({"224.0.0.1"}, 1, "224.0.0.1 cannot be traced: it is not the address of one host");
-  check_refused({"::"}, 1, ":: cannot be traced: it is not the address of one host");
+  check_refused({"224.0.0.1"}, 1, "\"224.0.0.1\": a multicast address cannot be traced");
+  check_refused({"::"}, 1, "\"::\": the unspecified address cannot be traced");
   check_refused({"-I", "-T", "h"}, 1, "cannot use both TCP and ICMP");
   check_refused({"-I", "-U", "h"}, 1, "cannot use both UDP and ICMP");
   check_refused({"-I", "-p", "80", "h"}, 1, "ICMP has no destination port");

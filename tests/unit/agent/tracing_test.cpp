@@ -33,7 +33,7 @@ TEST_CASE("a name that resolves late is told as not resolved until then, and war
   CHECK(traced.told("a.example")->unjudged == Unjudged::not_resolved);
   for (int i = 0; i < 3; ++i) {
     traced.answer("a.example", {});
-    traced.pass(16s);
+    traced.pass(i < 2 ? 16s : 31s);
     CHECK(traced.asked.size() == 2u + static_cast<unsigned>(i));
   }
   CHECK(traced.tracing.settled());
@@ -47,6 +47,29 @@ TEST_CASE("a name that resolves late is told as not resolved until then, and war
   traced.pass(3s);
   CHECK(traced.probed == Addresses{ip("192.0.2.7")});
   CHECK(traced.told("a.example")->facts->address == ip("192.0.2.7"));
+}
+
+TEST_CASE("a name that fails is asked for less and less often, and at once when the name servers are others",
+          "[agent]") {
+  Traced traced({destination("a.example")});
+  // Seconds from one question to the next, as docs/faults.md has them.
+  for (const int pause : {15, 15, 30, 60, 120, 240, 300, 300}) {
+    CAPTURE(pause);
+    const std::size_t before = traced.asked.size();
+    traced.answer("a.example", {});
+    traced.pass(std::chrono::seconds(pause) - 500ms);
+    CHECK(traced.asked.size() == before);
+    traced.pass(1s);
+    CHECK(traced.asked.size() == before + 1);
+  }
+  traced.answer("a.example", {});
+  const std::size_t before = traced.asked.size();
+  traced.tracing.ask_failing_names(traced.now);
+  traced.pass(1s);
+  CHECK(traced.asked.size() == before + 1);
+  traced.answer("a.example", {});
+  traced.pass(16s);
+  CHECK(traced.asked.size() == before + 2);
 }
 
 TEST_CASE("a name that never resolves is told as not resolved also when all its addresses are wanted", "[agent]") {

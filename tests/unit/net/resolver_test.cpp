@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 
 #include "catch.hpp"
+#include "net/fair_queue.hpp"
+#include "net/resolver_file.hpp"
+#include "unit/agent/temporary_directory.hpp"
 #include "unit/net/dns_test_server.hpp"
 
 using namespace ecmp;
@@ -295,6 +300,134 @@ TEST_CASE("many look-ups at once are all answered", "[resolver]") {
     REQUIRE(asker->request_name(IpAddress::v4(0xc6330000u + host)));
   for (const NameAnswer& answer : asker.await(500).names)
     CHECK(answer.name.starts_with("r."));
+}
+
+TEST_CASE("zones take turns, and the one with the fewest under way goes first", "[resolver]") {
+  FairQueue<int> queue;
+  for (int number = 0; number < 100; ++number)
+    queue.push("dead", number);
+  CHECK(queue.pop() == 0);
+  CHECK(queue.pop() == 1);
+  queue.push("good", 1000);
+  queue.push("other", 2000);
+  queue.push("good", 1001);
+  CHECK(queue.pop() == 1000);
+  CHECK(queue.pop() == 2000);
+  CHECK(queue.pop() == 1001);  // two of each, and the one of the other zone
+  CHECK(queue.under_way() == 5);
+  CHECK(queue.waiting() == 98);
+  queue.done("dead");
+  queue.done("dead");
+  queue.done("good");
+  CHECK(queue.pop() == 2);
+  queue.done("nowhere");
+  CHECK(queue.under_way() == 3);
+  for (int number = 3; number < 100; ++number)
+    CHECK(queue.pop() == number);
+  CHECK_FALSE(queue.pop());
+}
+
+TEST_CASE("600 names whose servers keep quiet delay no other, no reverse name and no one-off look-up", "[resolver]") {
+  DnsServer server([](const Question& question) -> Packets {
+    if (question.name.starts_with("dead")) return {};
+    if (question.type == kTypePtr) return {Reply(question).add(kTypePtr, 60, wire_name("a.example")).bytes()};
+    return {Reply(question).a("192.0.2.1", 60).bytes()};
+  });
+  ResolverOptions options;
+  options.timeout = std::chrono::hours(1);  // nothing may come of waiting for the silent ones
+  Asker asker(server.address(), options);
+  for (int number = 0; number < 600; ++number)
+    REQUIRE(asker->request_addresses("dead" + std::to_string(number) + ".example", NameFamily::ipv4));
+  REQUIRE(asker->request_addresses("good.example", NameFamily::ipv4));
+  REQUIRE(asker->request_addresses("probe.example", NameFamily::ipv4, NameUse::one_off));
+  REQUIRE(asker->request_addresses("good.elsewhere", NameFamily::ipv4));
+  REQUIRE(asker->request_name(ip("192.0.2.1")));
+  const DnsAnswers& answers = asker.await(4);
+  CHECK(answers.names.size() == 1);
+}
+
+TEST_CASE("silent names of one kind or zone that take all places leave the others theirs", "[resolver]") {
+  DnsServer server([](const Question& question) -> Packets {
+    if (question.name.starts_with("dead")) return {};
+    return {Reply(question).a("192.0.2.1", 60).bytes()};
+  });
+  ResolverOptions options = impatient();
+  options.max_in_flight = 4;
+  Asker asker(server.address(), options);
+  for (int number = 0; number < 40; ++number)
+    REQUIRE(asker->request_addresses("dead" + std::to_string(number) + ".silent", NameFamily::ipv4));
+  REQUIRE(asker->request_addresses("good.example", NameFamily::ipv4));
+  REQUIRE(asker->request_addresses("localhost", NameFamily::ipv4));
+  REQUIRE(asker->request_addresses("probe.silent", NameFamily::ipv4, NameUse::one_off));
+  const auto& answers = asker.await(42 + 1).addresses;
+  const auto place = [&answers](std::string_view name) {
+    return std::ranges::find(answers, name, &AddressAnswer::name) - answers.begin();
+  };
+  CHECK(place("localhost") == 0);  // of /etc/hosts: it waits for nothing
+  CHECK(place("probe.silent") <= 2);
+  CHECK(place("good.example") <= 4 + 2);  // behind those that were under way before
+}
+
+TEST_CASE("a file is seen to change however it is replaced", "[resolver]") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path base = directory.path();
+  const auto write = [](const std::filesystem::path& path, std::string_view text) { std::ofstream(path) << text; };
+  write(base / "first", "nameserver 192.0.2.1\n");
+  write(base / "second", "nameserver 192.0.2.2\n");
+  std::filesystem::create_symlink("first", base / "target");
+  std::filesystem::create_symlink("target", base / "resolv.conf");
+  FileSignature file((base / "resolv.conf").string());
+  CHECK_FALSE(file.changed());
+  write(base / "first", "nameserver 192.0.2.33\n");
+  CHECK(file.changed());
+  CHECK_FALSE(file.changed());
+  std::filesystem::remove(base / "target");
+  CHECK(file.changed());
+  std::filesystem::create_symlink("second", base / "target");  // a link on the way to it
+  CHECK(file.changed());
+  write(base / "third", "nameserver 192.0.2.2\n");
+  std::filesystem::rename(base / "third", base / "second");
+  CHECK(file.changed());
+  CHECK_FALSE(file.changed());
+}
+
+TEST_CASE("other name servers are asked for what the old ones have not answered", "[resolver]") {
+  std::atomic<bool> answers = false;
+  std::atomic<int> questions = 0;
+  DnsServer server([&](const Question& question) -> Packets {
+    ++questions;
+    if (!answers) return {};
+    return {Reply(question).a("192.0.2.1", 60).bytes()};
+  });
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/resolv.conf";
+  std::ofstream(path) << "nameserver fe80::1%eth0\n";
+  std::mutex mutex;
+  std::vector<std::string> warnings;
+  ResolverOptions options;
+  options.timeout = std::chrono::hours(1);
+  options.resolv_conf = path;
+  options.warn = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    warnings.push_back(line);
+  };
+  Asker asker(server.address(), options);
+  REQUIRE(asker->request_addresses("a.example", NameFamily::ipv4));
+  while (questions == 0)
+    std::this_thread::yield();
+  answers = true;
+  std::ofstream(path) << "nameserver 127.0.0.1\n";
+  CHECK(asker.await(1).addresses.front().addresses == std::vector{ip("192.0.2.1")});
+  CHECK(asker->server_changes() == 1);
+  asker->stop();
+  CHECK(warnings == std::vector<std::string>{"name server fe80::1%eth0 of " + path + " is not used: it needs a zone"});
+}
+
+TEST_CASE("name servers that need a zone are found as resolv.conf(5) has them", "[resolver]") {
+  CHECK(servers_with_zone(
+            "# nameserver fe80::9%x\nnameserver 192.0.2.1\n nameserver fe80::8%x\n"
+            "nameserver\tfe80::1%eth0 \nnameserverfe80::7%x\nsearch a%b\nnameserver fe80::2%2\r\nnameserver") ==
+        std::vector<std::string>{"fe80::1%eth0", "fe80::2%2"});
 }
 
 TEST_CASE("a resolver stops though nobody answers", "[resolver]") {

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace ecmp::net {
+
+/// Sees when a file is not what it was, however it was replaced: written, renamed over, or another target of a symbolic
+/// link on the way to it, as systemd-resolved's and NetworkManager's resolv.conf are.
+class FileSignature {
+ public:
+  explicit FileSignature(std::string path) : path_(std::move(path)) { (void)changed(); }
+
+  /// Whether it has changed since the last call, also by coming or going.
+  bool changed();
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  /// Device, inode, size, time of the last change; zeros: it is not there.
+  using Signature = std::tuple<std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, std::int64_t>;
+
+  std::string path_;
+  Signature seen_{};
+};
+
+/// Name servers of a resolv.conf(5) with a zone, as they stand there: link-local addresses such as fe80::1%eth0, which
+/// c-ares before 1.20 passes over. What is before "%" is an address.
+std::vector<std::string> servers_with_zone(std::string_view resolv_conf);
+
+}  // namespace ecmp::net
