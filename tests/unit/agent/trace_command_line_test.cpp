@@ -176,6 +176,11 @@ TEST_CASE("what ETR lets pass in silence is refused too", "[trace]") {
   check_refused({"-6", "192.0.2.1"}, 1, "192.0.2.1 is an IPv4 address: it contradicts --ipv6");
   check_refused({"2001:db8::1", "-4"}, 1, "2001:db8::1 is an IPv6 address: it contradicts --ipv4");
   check_refused({"224.0.0.1"}, 1, "\"224.0.0.1\": a multicast address cannot be traced");
+  check_refused({"[2001:db8::1]"}, 1, "\"[2001:db8::1]\": expected an IPv6 address without brackets");
+  check_refused({"fe80::1%eth0"}, 1,
+                "\"fe80::1%eth0\": expected an address without a zone: use the key interface for that");
+  check_refused({"a.example:443"}, 1,
+                "\"a.example:443\": expected an IPv6 address, or a host without a port: use the key port");
   check_refused({"::"}, 1, "\"::\": the unspecified address cannot be traced");
   check_refused({"-I", "-T", "h"}, 1, "cannot use both TCP and ICMP");
   check_refused({"-I", "-U", "h"}, 1, "cannot use both UDP and ICMP");
