@@ -156,10 +156,14 @@ def test_only_allowed_networks(exporter, agent):
     ({"module": "fan", "destination": "a", "target": "b"}, 400, "parameters destination and target name different hosts"),
     ({"module": "fan", "destination": "a", "host": "b"}, 400, 'parameter "host" is unknown'),
     # The sentences of the configuration.
-    ({"module": "fan", "destination": "224.0.0.1"}, 400, 'parameter destination="224.0.0.1": a multicast address cannot be traced'),
-    ({"module": "fan", "destination": "[2001:db8::1]"}, 400, 'parameter destination="[2001:db8::1]": expected an IPv6 address without brackets'),
-    ({"module": "fan", "destination": "fe80::1%eth0"}, 400, 'parameter destination="fe80::1%eth0": expected an address without a zone'),
-    ({"module": "fan", "destination": "::ffff:192.0.2.1"}, 400, 'parameter destination="::ffff:192.0.2.1": an IPv4-mapped address: write the IPv4 address'),
+    ({"module": "fan", "destination": "224.0.0.1"}, 400,
+     'parameter destination="224.0.0.1": a multicast address cannot be traced'),
+    ({"module": "fan", "destination": "[2001:db8::1]"}, 400,
+     'parameter destination="[2001:db8::1]": expected an IPv6 address without brackets'),
+    ({"module": "fan", "destination": "fe80::1%eth0"}, 400,
+     'parameter destination="fe80::1%eth0": expected an address without a zone'),
+    ({"module": "fan", "destination": "::ffff:192.0.2.1"}, 400,
+     'parameter destination="::ffff:192.0.2.1": an IPv4-mapped address: write the IPv4 address'),
 ])
 def test_bad_parameters_are_told_in_one_line(exporter, query, status, words):
     answer = exporter.get("/probe?" + urllib.parse.urlencode(query))
