@@ -60,7 +60,8 @@ for pair in "${wanted[@]}"; do
   # shellcheck disable=SC2016
   CCACHE_DIR=/ccache packaging/in_root.sh "$release" "$root" --bind "$scratch" /src --bind build/roots/ccache /ccache -- \
     bash -euc 'cd /src; packaging/dependencies.sh "$1"; packaging/build_deb.sh "$2"
-               dpkg-query --show --showformat "\${Package} \${Version} \${Architecture}\n" "*-dev" > build/made_with' \
+               dpkg-query --show --showformat "\${db:Status-Status} \${Package} \${Version} \${Architecture}\n" "*-dev" |
+                 sed -n "s/^installed //p" > build/made_with' \
     release.sh "$kind" "$architecture" > "$folder.$release-$architecture.log" 2>&1 ||
     { tail -n 30 "$folder.$release-$architecture.log"; say "no packages for $pair"; exit 1; }
   find "$scratch/build/deb" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym_*' -exec cp -t "$folder" {} +
