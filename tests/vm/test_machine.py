@@ -101,7 +101,7 @@ def test_systemd_finds_little_exposed(service):
     told = run("systemd-analyze", "security", "--no-pager", "ecmp_exporter")
     print("\n".join(line for line in told.splitlines() if not line.startswith("✓")))
     # docs/privileges.md has what is left, and why.
-    assert float(re.search(r"exposure level for \S+: ([\d.]+)", told).group(1)) <= 1.7
+    assert float(re.search(r"exposure level for \S+: ([\d.]+)", told).group(1)) <= 1.9
 
 
 def test_it_ends_and_begins_again(service):
