@@ -32,10 +32,10 @@ TraceSession::TraceSession(const TraceRequest& request, std::unique_ptr<TraceNet
     : request_(request),
       network_(std::move(network)),
       rounds_(when_full),
-      // Its few rounds are to show the paths of all flows: a destination that limits its answers is asked in each.
+      // Its few rounds are to show the paths of all flows to their end.
       engine_({.secret = network_->secret(),
                .probes_per_second_per_responder = responder_limit(request),
-               .pace_destinations = false}),
+               .ask_until_limited = true}),
       tracing_(config_of(request), engine_, network_->routes(), outputs()),
       rounds_done_(request.flows) {}
 

@@ -52,9 +52,9 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
-  if (plan.protocol == Protocol::udp && options_.pace_destinations) {
+  if (plan.protocol == Protocol::udp) {
     end = &ends_[plan.address];
-    ++end->plans;
+    if (++end->plans == 1 && options_.ask_until_limited) end->unpaced = std::make_unique<UnpacedProbes>();
   }
   const std::uint16_t awake = plan.awake == 0 ? plan.flows : std::min(plan.awake, plan.flows);
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
@@ -229,6 +229,7 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
 
 void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
   recognise_destination(flow, round);
+  look_for_limit(flow, round, now);
   round.settle(now);
   end_unanswered(flow, round, now);
   const std::uint32_t never_left = round.take_never_left();
@@ -358,7 +359,8 @@ void Engine::State::note_end(Flow& flow, const LiveRound& round, Instant now) {
   const std::uint8_t aim = round.aim();
   if (aim == 0 || flow.end->responder == 0) return;
   round.each_sent([&](const LiveProbe& probe) {
-    if (probe.hop.ttl == aim && probe.charged == flow.end->responder && probe.state == LiveProbe::State::timed_out)
+    if (probe.hop.ttl == aim && flow.end->unpaced == nullptr && probe.charged == flow.end->responder &&
+        probe.state == LiveProbe::State::timed_out)
       pacing_.silent(probe.charged, probe.sent, now);
   });
 }

@@ -76,8 +76,9 @@ struct EngineOptions {
   /// Ask responders that limit their ICMP errors only as often as they answer, see ResponderPacing. If not, every hop
   /// of every round is asked.
   bool adapt_to_responders = true;
-  /// The same for destinations whose answers are ICMP errors. If not, each round asks its destination.
-  bool pace_destinations = true;
+  /// Ask destinations whose answers are ICMP errors in each round, until their silence looks like a limit. If not, they
+  /// are paced from the start: for a watch that goes on for hours it costs nothing, a trace of few rounds half of them.
+  bool ask_until_limited = false;
 };
 
 /// The heart: decides which probe leaves when, takes in what was captured, closes probes, finishes rounds. Pure state

@@ -210,6 +210,7 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe, std::uin
     pacing_.guard(pace.responder, hop.received);
     // Nobody knew that it would be asked: it has used up an answer all the same.
     if (probe.charged != pace.responder) pacing_.charge(pace.responder, hop.received);
+    note_answer(*flow.end, probe);
     if (probe.attempt > 0 || hop.ttl != aim) return;  // no fair sample
   }
   if (before != 0 && before != pace.responder) {

@@ -45,15 +45,19 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
                         ? due.attempt == 0 && due.ttl < aim && (may_limit(flow) || due.ttl == 1 || due.ttl + 1 < aim)
                         : !flow.anonymous;
   const bool own = pacing_.address(asked.responder) == flow.tuple.destination;
-  const auto permit = pacing_.ask(asked.responder,
-                                  {.dispensable = asked.end ? due.attempt == 0 && due.ttl == aim : near && !own,
-                                   .again = round.delayed(),
-                                   .urgent = pace.urgent > 0,
-                                   .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
-                                   .turn = flow.number * 2654435761u + round.number() * 40503u,
-                                   .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
-                                   .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
-                                  now);
+  const bool unpaced = asked.end && flow.end->unpaced != nullptr && pacing_.adaptive();
+  if (unpaced) pacing_.charge(asked.responder, now);
+  const auto permit = unpaced
+                          ? ResponderPacing::Permit{}
+                          : pacing_.ask(asked.responder,
+                                        {.dispensable = asked.end ? due.attempt == 0 && due.ttl == aim : near && !own,
+                                         .again = round.delayed(),
+                                         .urgent = pace.urgent > 0,
+                                         .age = pace.asked == 0 ? UINT32_MAX : round.number() + 1 - pace.asked,
+                                         .turn = flow.number * 2654435761u + round.number() * 40503u,
+                                         .patience = flow.plan->timeout + interval / 4 + std::chrono::milliseconds(100),
+                                         .longest_wait = std::min<Duration>(interval / 8, kLongestWait)},
+                                        now);
   if (permit.what == ResponderPacing::Permit::What::wait) {
     ++counters.responder_delayed;
     return round.delay(permit.until);
@@ -69,6 +73,7 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   LiveProbe& probe = round.begin_probe(now);
   probe.trial = permit.trial;
   probe.owed = permit.owed && asked.end;
+  if (unpaced) probe.unpaced = flow.end->unpaced->add(now);
   probe.charged = asked.responder;
   send(flow, round, due, now, probe);
 }

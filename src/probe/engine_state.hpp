@@ -13,6 +13,7 @@
 #include "probe/engine.hpp"
 #include "probe/flow_index.hpp"
 #include "probe/flow_length.hpp"
+#include "probe/limit_pattern.hpp"
 #include "probe/live_round.hpp"
 #include "probe/refusers.hpp"
 #include "probe/responder_pacing.hpp"
@@ -37,14 +38,30 @@ struct HopPace {
   std::uint32_t quiet : 1 = 0;   ///< it was asked, nobody answered, and nobody is known
 };
 
+/// The newest probes that asked a destination while it is not known to limit its answers (ask_until_limited).
+class UnpacedProbes {
+ public:
+  /// Returns its number, for answered().
+  std::uint32_t add(Instant sent, bool was_answered = false);
+  void answered(std::uint32_t number);
+  /// Whether their silences look like a limit. Those after `known` may yet be answered.
+  [[nodiscard]] bool limited(Instant known) const;
+
+ private:
+  static constexpr std::size_t kMost = 512;  ///< all of them are looked at whenever one goes unanswered
+  std::vector<AskedProbe> probes_;           ///< a ring once it is full
+  std::uint32_t next_ = 0;
+};
+
 /// An address that answers with ICMP errors, whichever destinations and flows ask it: it has one limit for them all.
 struct End {
-  std::uint32_t responder = 0;  ///< see ResponderPacing
-  std::uint32_t plans = 0;      ///< destinations that have it
-  std::uint8_t distance = 0;    ///< that a flow has found last; 0: none has
-  std::uint8_t searches = 0;    ///< that were begun while none had
-  std::uint8_t mixed = 0;       ///< answers to come until its flows count as having one distance
-  Instant search_until{};       ///< other flows wait so long for the one that searches the distance
+  std::uint32_t responder = 0;             ///< see ResponderPacing
+  std::uint32_t plans = 0;                 ///< destinations that have it
+  std::uint8_t distance = 0;               ///< that a flow has found last; 0: none has
+  std::uint8_t searches = 0;               ///< that were begun while none had
+  std::uint8_t mixed = 0;                  ///< answers to come until its flows count as having one distance
+  std::unique_ptr<UnpacedProbes> unpaced;  ///< null: it is paced
+  Instant search_until{};                  ///< other flows wait so long for the one that searches the distance
 };
 
 struct Flow {
@@ -166,6 +183,10 @@ class Engine::State {
   void send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now, LiveProbe& probe);
   void schedule(Flow& flow);
   void count_lag(Duration lag);
+
+  // engine_unpaced.cpp: destinations that are not known to limit their answers
+  void look_for_limit(Flow& flow, LiveRound& round, Instant now);
+  static void note_answer(End& end, const LiveProbe& probe);
 
   // engine_tcp.cpp: what a destination's TCP says, and what ours has to answer
   void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);

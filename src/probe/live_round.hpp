@@ -20,6 +20,7 @@ struct LiveProbe {
   bool stamped = false;               ///< `sent` is the interface's stamp, not the sender's
   bool ended = false;                 ///< TCP: timed out, and a RST has been asked for
   bool trial = false;                 ///< beyond the rate that its responder is known to answer: silence is ours
+  std::uint32_t unpaced = 0;          ///< its number among UnpacedProbes; 0: none
   bool undecided = false;             ///< an answer came that may be to this one or to another
   bool noted = false;                 ///< that it stays unanswered is known to the pacing
   bool owed = false;                  ///< sent although its responder is known to limit and had been asked enough

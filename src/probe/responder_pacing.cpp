@@ -151,6 +151,15 @@ void ResponderPacing::guard(std::uint32_t number, Instant now) {
   responder.next = now + kFirstTrial;
 }
 
+void ResponderPacing::found_limited(std::uint32_t number, Instant now) {
+  Responder& responder = responders_[number];
+  if (!responder.guarded) return;
+  responder.guard.presumed = false;
+  responder.guard.factor = kLaterFactor;
+  enter(responder, State::limited, base_rate(), now);
+  responder.next = now + responder.hold;
+}
+
 void ResponderPacing::unguard(std::uint32_t number, Instant now) {
   Responder& responder = responders_[number];
   if (number == 0 || !responder.guarded) return;

@@ -81,6 +81,9 @@ class ResponderPacing {
   [[nodiscard]] bool guarded(std::uint32_t number) const { return responders_[number].guarded; }
   [[nodiscard]] bool adaptive() const { return adaptive_; }
 
+  /// A destination that was asked without regard to its limit has shown one.
+  void found_limited(std::uint32_t number, Instant now);
+
   struct Request {
     bool dispensable = false;  ///< the round may do without this probe
     bool again = false;        ///< asked before, and was told to wait
@@ -120,7 +123,11 @@ class ResponderPacing {
 
   /// Whether an answer to a probe sent at `sent` should be here by now, going by the RTTs of this responder.
   [[nodiscard]] bool overdue(std::uint32_t number, Instant sent, Instant now) const {
-    return now - sent > 4 * responders_[number].rtt + std::chrono::milliseconds(10);
+    return now - sent > usual(number);
+  }
+  /// Its answers come within so long.
+  [[nodiscard]] Duration usual(std::uint32_t number) const {
+    return 4 * responders_[number].rtt + std::chrono::milliseconds(10);
   }
 
   [[nodiscard]] Limiting limiting(std::uint32_t number) const;

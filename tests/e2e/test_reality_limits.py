@@ -10,6 +10,7 @@ import pytest
 
 from exporter import Exporter
 from netns import Network, write_sysctls
+from tracer import run
 
 # The README's four lines, once for each family: UDP, 16 flows, a round each ten seconds.
 USUAL = ""
@@ -90,3 +91,54 @@ def test_default_limits_are_no_loss(told, routers, load, name):
     flows = last.values("ecmp_flow_probes_total", ("flow",), destination=name)
     if load == USUAL:  # about one round each second and a quarter, a trial left out
         assert sum(count > 0 for count in flows.values()) >= 12, flows
+
+
+@pytest.fixture(scope="module")
+def lines():
+    """Hosts behind 0 and 2 routers with nothing set, and one that answers everything but loses a fifth of the probes."""
+    with Network() as network:
+        limited = {routers: line_up(network, f"t{routers}", routers) for routers in (0, 2)}
+        lossy = line_up(network, "tl", 2)
+        for node in ("rtl0", "rtl1", "htl"):
+            write_sysctls(network.ns(node), {"net.ipv4.icmp_ratelimit": 0, "net.ipv6.icmp.ratelimit": 0,
+                                             "net.ipv4.icmp_msgs_per_sec": 1000000, "net.ipv4.icmp_msgs_burst": 100000})
+        network.nft("htl", "table inet lab {\nchain input {\ntype filter hook input priority 0;\n"
+                           "meta l4proto udp numgen random mod 1000 < 200 drop\n}\n}\n")
+        time.sleep(3)
+        yield limited, lossy
+
+
+def outcomes_of(done):
+    assert done.code == 0, done.err
+    counted = {}
+    for line in done.lines:
+        counted[line["outcome"]] = counted.get(line["outcome"], 0) + 1
+        assert line["loss"] == (line["outcome"] == "lost")
+    return counted
+
+
+@pytest.mark.parametrize("arguments", [["-P", 16, "-c", 3], ["-P", 64, "-c", 2], ["-c", 12, "-d", "500ms"]],
+                         ids=["16x3", "64x2", "default-flows"])
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("routers", [0, 2])
+def test_a_short_trace_takes_no_limit_for_loss(lines, routers, family, arguments):
+    agent, four, six = lines[0][routers]
+    time.sleep(8)  # what the trace before has used up is there again
+    done = run("-J", "-U", "-i", "20ms", *arguments, four if family == 4 else six, namespace=agent)
+    counted = outcomes_of(done)
+    print(counted)
+    assert counted.get("lost", 0) == 0 and counted["reached"] >= 4, counted
+    # All flows take the only way there is.
+    assert len({line["path"] for line in done.lines}) <= 2
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("rounds", [1, 10])
+def test_a_short_trace_reports_real_loss(lines, family, rounds):
+    agent, four, six = lines[1]
+    done = run("-J", "-U", "-i", "5ms", "-d", "1s", "-P", 400 // rounds, "-c", rounds, four if family == 4 else six,
+               namespace=agent)
+    counted = outcomes_of(done)
+    print(counted)
+    # 400 trials at 20 %: 80, give or take four standard deviations of 8.
+    assert 48 <= counted.get("lost", 0) <= 112 and counted["reached"] >= 280, counted
