@@ -36,6 +36,11 @@ folder=$(realpath -m "${folder:-build/release-$version}")
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 [ -z "$(git status --porcelain)" ] || say "what is not committed takes no part"
+# Only what an earlier run has made is taken away.
+if [ -d "$folder" ] && [ -n "$(ls -A "$folder")" ] && [ ! -e "$folder/SHA256SUMS" ]; then
+  say "$folder is not empty, and no earlier release"
+  exit 1
+fi
 rm -rf "$folder"
 mkdir -p "$folder"
 

@@ -32,6 +32,11 @@ config::Selection select_from(const config::Config& base, const Discovery& disco
   return config::select_destinations(sources, base.shard, base.limits);
 }
 
+bool names_nothing(const config::Config& config) {
+  return config.destinations.empty() && config.modules.empty() && config.discovery.files.empty() &&
+         config.discovery.http.empty();
+}
+
 void tell_of_source(bool bad, std::string_view source, std::string_view line) {
   if (bad) {
     log::warn("discovery: the last good destinations stay", {{"source", source}, {"problem", line}});
@@ -182,6 +187,13 @@ ReloadOutcome Reloader::load() {
   config::Config& config = std::get<config::Config>(loaded);
   if (const auto problem = origin_.apply(config)) {
     return {.successful = false, .lines = {*problem}};
+  }
+  // As a full disk or an editor that was killed leaves it: well-formed, and nothing in it.
+  if (names_nothing(config) && !names_nothing(*base_)) {
+    return {.successful = false,
+            .lines = {fmt::format("{}: no destinations and no discovery in it, as in a file that was cut short: what is "
+                                  "traced stays (a restart takes the file as it is)",
+                                  origin_.file)}};
   }
   base_ = std::make_shared<const config::Config>(std::move(config));
   discovery_->configure(base_);

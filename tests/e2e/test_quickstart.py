@@ -94,6 +94,31 @@ def test_it_shows_every_branch_within_half_a_minute_and_leaves_nothing(release, 
             get(port, "/metrics")
 
 
+def test_a_branch_that_breaks_is_named_within_two_minutes(release, tmp_path):
+    """By the TCP destination, whose answers Linux does not limit; its routers and hosts have the kernel's defaults."""
+    signal.alarm(240)
+    port = free_port()
+    with Quickstart(tmp_path / "log", "--port", str(port)) as started:
+        eventually(started.ready, 60, started.text)
+
+        def metrics():
+            return Metrics(get(port, "/metrics"))
+        eventually(lambda: metrics().total("ecmp_path_probes_total", destination="lab-tcp") > 100, 40, "rounds")
+        assert not any(metrics().values("ecmp_link_blamed", ("from", "to")).values())
+        lab = ["/usr/bin/python3", os.path.join(ROOT, "tests/e2e/lab.py"), "--name", f"ecmpquick{started.process.pid}"]
+        subprocess.run([*lab, "fault", "lose", "b1-3", "0.3"], check=True)
+        begin = time.monotonic()
+        own = set(Fan._own(1, 3).values())
+
+        def blamed():
+            return {ends for ends, value in metrics().values("ecmp_link_blamed", ("from", "to")).items() if value == 1}
+        found = eventually(blamed, 120 - (time.monotonic() - begin), lambda: get(port, "/metrics"))
+        assert all(own & set(ends) for ends in found), found
+        losses = metrics().values("ecmp_path_window_loss_ratio", "path", destination="lab-tcp")
+        hops = metrics().paths("lab-tcp")
+        assert {path for path, loss in losses.items() if loss > 0.01} == {path for path in hops if own & set(hops[path])}
+
+
 def test_a_configuration_of_ones_own_runs_without_the_lab(release, tmp_path):
     port = free_port()
     path = tmp_path / "own.toml"

@@ -161,7 +161,9 @@ def test_a_thousand_destinations_of_which_few_are_edited(agent, fan):
         eventually(lambda: one(exporter, "ecmp_exporter_discovery_source_up", source=file) == 0, 5, exporter.read_log)
         assert one(exporter, "ecmp_exporter_discovery_failures_total", source=file) >= 1
         assert one(exporter, "ecmp_exporter_discovery_destinations", source=file) == COUNT
-        assert f"{file}:1:" in exporter.read_log() and "the last good destinations stay" in exporter.read_log()
+        # Lines of the log are written by a thread of their own.
+        eventually(lambda: f"{file}:1:" in exporter.read_log() and "the last good destinations stay" in exporter.read_log(),
+                   5, exporter.read_log)
         watch.look()
         assert set(destinations(exporter)) == set(hosts)
 
@@ -187,6 +189,16 @@ def reload_state(exporter):
     metrics = scrape(exporter, "ecmp_exporter_config_last_reload_successful",
                      "ecmp_exporter_config_last_reload_success_timestamp_seconds")
     return [metrics.families[name][0][1] for name in sorted(metrics.families)]
+
+
+@pytest.mark.parametrize("text", ["", "[probe]\ninterval = \"1s\"\n"], ids=["empty", "its beginning"])
+def test_a_configuration_that_was_cut_short_ends_nothing(exporter, text):
+    write(exporter.config_path, text)
+    answer = exporter.request("POST", "/-/reload")
+    assert answer.status == 500
+    assert answer.text.startswith(f"{exporter.config_path}: no destinations") and answer.text.count("\n") == 1
+    assert reload_state(exporter)[1] == 0
+    assert set(destinations(exporter)) == {"a", "b"}
 
 
 def test_a_bad_configuration_keeps_the_running_one_and_says_all_that_is_wrong(exporter):
