@@ -345,7 +345,7 @@ void OneOffTraces::maintain(Instant now) {
 
 void OneOffTraces::stop() {
   desk_.stop();
-  for (auto& ticket : desk_.take())
+  for (auto& ticket : desk_.take_last())
     desk_.finish(*ticket, {.refusal = OneOffRefusal::stopping, .problem = "stopping", .snapshot = nullptr, .log = {}});
   for (const auto& trace : traces_)
     if (trace->ticket != nullptr) refuse(*trace, OneOffRefusal::stopping, "stopping");

@@ -94,6 +94,11 @@ std::vector<std::shared_ptr<OneOffTicket>> OneOffDesk::take() {
   return std::exchange(waiting_, {});
 }
 
+std::vector<std::shared_ptr<OneOffTicket>> OneOffDesk::take_last() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(waiting_, {});
+}
+
 void OneOffDesk::finish(OneOffTicket& ticket, OneOffResult result) {
   {
     const std::lock_guard lock(mutex_);

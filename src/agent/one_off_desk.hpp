@@ -86,6 +86,8 @@ class OneOffDesk {
 
   /// The requests that came in since the last call. The probing loop; each of them ends in finish().
   std::vector<std::shared_ptr<OneOffTicket>> take();
+  /// The same, and waits for the lock: what it leaves would never be finished.
+  std::vector<std::shared_ptr<OneOffTicket>> take_last();
   /// Hands the result to who waits and lets another request in. The probing loop.
   void finish(OneOffTicket& ticket, OneOffResult result);
 

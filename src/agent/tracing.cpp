@@ -133,8 +133,11 @@ void Tracing::introduce(Traced& traced, Instant now) {
 void Tracing::start(Instant now) {
   for (const auto& traced : traced_)
     introduce(*traced, now);
-  for (const auto& configured : configured_)
-    begin(*configured, now);
+  // Spread ports step round those that are taken, fixed ones cannot.
+  for (const bool fixed : {true, false}) {
+    for (const auto& configured : configured_)
+      if (configured->destination.source_port.has_value() == fixed) begin(*configured, now);
+  }
   publish_at_ = resolve_at_ = now;
 }
 

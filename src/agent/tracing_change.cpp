@@ -127,10 +127,11 @@ std::size_t Tracing::edit(const config::Edit& edit, Instant now) {
     const auto steady = facts->steady;
     const auto ports = facts->source_ports;
     tell_of(*facts, edit.after);
-    if (!effect.restarts()) facts->steady = steady;
+    const bool anew = effect.restarts() && !traced->first_flow;  // stop() has ended it
+    if (!anew) facts->steady = steady;
     // Also those that step round another destination's. Without an address there is nobody to step round.
     if (!effect.headers && !facts->address.is_unspecified())
-      facts->source_ports = effect.restarts() ? free_ports(edit.after, *facts) : ports;
+      facts->source_ports = anew ? free_ports(edit.after, *facts) : ports;
     if (effect.host && !edit.after.all) facts->address = edit.after.address.value_or(IpAddress());
     traced->facts = std::move(facts);
     traced->model.set_facts(traced->facts, wall(now));

@@ -79,7 +79,7 @@ net::HttpGate::Verdict WebAccess::judge(const net::HttpRequest& request, const n
   }
   using Outcome = net::PasswordCheck::Outcome;
   switch (now_in_force->passwords->check(*given, stop, net::monotonic_now() + kTurn,
-                                         net::client_of(request.remote_address))) {
+                                         {net::client_of(request.remote_address), request.place, true})) {
     case Outcome::right:
       break;
     case Outcome::wrong:

@@ -17,6 +17,7 @@ Result<std::string> to_ascii(std::string_view text) {
   if (std::ranges::all_of(text, [](char byte) { return static_cast<unsigned char>(byte) < 0x80; }))
     return std::string(text);
   if (!is_utf8(text)) return Error{"expected a host name in UTF-8"};
+  if (text.find('\0') != std::string_view::npos) return Error{"expected a host name"};
   constexpr std::size_t kLongest = 1024;  // bytes; what may become of it has 253
   if (text.size() > kLongest) return Error{"expected a host name of at most 253 characters"};
   std::uint8_t* converted = nullptr;

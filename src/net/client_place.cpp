@@ -32,7 +32,7 @@ void ClientPlace::detach() {
 
 std::optional<Duration> ClientPlace::stalled(Instant now) const {
   const Stage stage = stage_.load();
-  if (stage == Stage::working) return std::nullopt;
+  if (stage == Stage::working || (stage == Stage::answering && !pace_.waiting())) return std::nullopt;
   const Duration waited =
       stage == Stage::answering ? pace_.waited(now) : now - Instant(Duration(since_.load(std::memory_order_relaxed)));
   return waited >= kStalled ? std::optional(waited) : std::nullopt;

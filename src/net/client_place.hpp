@@ -24,6 +24,7 @@ class ClientPlace {
     greeting,   ///< TLS handshake
     request,    ///< a request is awaited, or half of it is there
     working,    ///< the answer is made
+    queued,     ///< for a turn that other connections have, see FairPlaces: it may give way as an idle one
     answering,  ///< the answer is sent
     idle,       ///< between two requests
   };

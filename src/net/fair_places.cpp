@@ -10,6 +10,25 @@ namespace {
 
 /// How soon who waits sees that a place may be taken from somebody, or that the server stops.
 constexpr Duration kLook = std::chrono::milliseconds(50);
+/// While a connection waits for its turn nothing is done for it yet: it may give way.
+class Queueing {
+ public:
+  explicit Queueing(ClientPlace* place) : place_(place) {
+    if (place_ == nullptr) return;
+    before_ = place_->stage();
+    place_->enter(ClientPlace::Stage::queued);
+  }
+  Queueing(const Queueing&) = delete;
+  Queueing& operator=(const Queueing&) = delete;
+  ~Queueing() {
+    if (place_ != nullptr) place_->enter(before_);
+  }
+
+ private:
+  ClientPlace* place_;
+  ClientPlace::Stage before_ = ClientPlace::Stage::working;
+};
+
 /// Clients that are remembered. One that is forgotten counts as one that never had a place.
 constexpr std::size_t kMostRemembered = 1024;
 
@@ -51,16 +70,17 @@ FairPlaces::Holders::iterator FairPlaces::hold(const Applicant& applicant) {
   return holders_.insert(holders_.end(), applicant);
 }
 
-bool FairPlaces::evict_slowest(const IpAddress* of) {
+bool FairPlaces::evict_slowest(const IpAddress& client, bool own_only) {
   const Instant now = monotonic_now();
   // Who was made to go is not gone yet: no more than wait for a place.
-  const auto going = static_cast<std::size_t>(
-      std::ranges::count_if(holders_, [](const Applicant& one) { return one.place && one.place->evicted(); }));
+  const auto going = static_cast<std::size_t>(std::ranges::count_if(
+      holders_, [](const Applicant& one) { return one.place && !one.stays && one.place->evicted(); }));
   if (going >= waiters_.size()) return false;
   const Applicant* slowest = nullptr;
   for (const Applicant& holder : holders_) {
-    if (holder.place == nullptr || holder.place->evicted() || !holder.place->stalled(now)) continue;
-    if (of != nullptr && holder.client != *of) continue;
+    if (holder.place == nullptr || holder.stays || holder.place->evicted() || !holder.place->stalled(now)) continue;
+    const bool own = holder.client == client;
+    if (!own && (own_only || held_by(holder.client) <= held_by(client))) continue;
     if (slowest == nullptr || holder.place->rate(now) < slowest->place->rate(now)) slowest = &holder;
   }
   if (slowest == nullptr) return false;
@@ -84,7 +104,8 @@ FairPlaces::Token FairPlaces::take(const std::shared_ptr<FairPlaces>& places, co
   const bool is_short = self.holders_.size() * 4 >= self.most_ * 3;
   const auto waiter = self.waiters_.insert(self.waiters_.end(), {applicant.client, self.next_++});
   const bool bound = self.share_ > 0 && is_short && self.held_by(applicant.client) >= self.share_;
-  if (bound && !self.evict_slowest(&applicant.client)) deadline = Instant{};
+  const Queueing queueing(applicant.place.get());
+  if (bound && !self.evict_slowest(applicant.client, true)) deadline = Instant{};
   for (;;) {
     if (deadline != Instant{} && self.goes_first(*waiter)) {
       if (self.holders_.size() < self.most_) {
@@ -93,7 +114,7 @@ FairPlaces::Token FairPlaces::take(const std::shared_ptr<FairPlaces>& places, co
         self.changed_.notify_all();
         return {places.get(), [places, holder](const FairPlaces*) { places->give_back(holder); }};
       }
-      self.evict_slowest(nullptr);
+      self.evict_slowest(applicant.client, false);
     }
     const Instant now = monotonic_now();
     const bool over = (stop != nullptr && stop->raised()) || (applicant.place != nullptr && applicant.place->over());

@@ -14,7 +14,8 @@ namespace ecmp::net {
 
 /// So many of something may be under way at once. Who comes when all places are taken waits for one, and clients take
 /// turns: the one that has the fewest places goes first, then the one that had one the longest ago. A client that
-/// stalls, as ClientPlace has it, loses its place to one that waits; the slowest goes first.
+/// stalls, as ClientPlace has it, loses its place to one that waits and has fewer, or that is itself; the slowest goes
+/// first.
 ///
 /// While no more than a quarter of the places is left, a client that has its share already gets one of those that it
 /// lets stall, or none.
@@ -24,8 +25,9 @@ class FairPlaces {
   using Token = std::shared_ptr<const void>;
 
   struct Applicant {
-    IpAddress client;                    ///< see client_of()
-    std::shared_ptr<ClientPlace> place;  ///< may be null: it is never made to give way
+    IpAddress client;                      ///< see client_of()
+    std::shared_ptr<ClientPlace> place{};  ///< may be null: it is never made to give way
+    bool stays = false;                    ///< the place is only to end a wait, and never taken away from here
   };
 
   /// `share` of one client while places are short; 0: no limit.
@@ -52,8 +54,9 @@ class FairPlaces {
   [[nodiscard]] std::size_t held_by(const IpAddress& client) const;
   [[nodiscard]] bool goes_first(const Waiter& waiter) const;
   Holders::iterator hold(const Applicant& applicant);
-  /// False: nobody stalls, or no more have to go. `of`: of this client alone; null: of any.
-  bool evict_slowest(const IpAddress* of);
+  /// Of the places of `client`, and, unless `own_only`, of those of clients that have more. False: nobody stalls, or no
+  /// more have to go.
+  bool evict_slowest(const IpAddress& client, bool own_only);
   void give_back(Holders::iterator holder);
 
   const std::size_t most_;

@@ -178,7 +178,7 @@ class Connection : private httplib::Server {
 
   void serve() {
     bool first = true;
-    while (receive_head(first) && receive_body() && respond()) {
+    while (!place_->evicted() && receive_head(first) && receive_body() && respond()) {
       first = false;
     }
     if (!abandoned_) wire_.finish(monotonic_now() + kFarewell);
@@ -264,7 +264,8 @@ class Connection : private httplib::Server {
 
   /// Lets httplib parse the head, call answer() and write what comes of it.
   bool respond() {
-    close_ = head_.close || service_.stop.raised();
+    // A reserved place is for one check: kept open, a few clients could hold them all.
+    close_ = head_.close || service_.stop.raised() || place_->health_only();
     answered_ = false;
     stream_.offer(head_.forwarded);
     begin_answer(ClientPlace::Stage::working);
@@ -460,7 +461,7 @@ void serve_http_connection(HttpService& service, OwnedSocket socket, const Socke
     place->attach(descriptor);
     // Before the wire closes the socket, whose number may be somebody else's then.
     const std::unique_ptr<ClientPlace, void (*)(ClientPlace*)> attached(place.get(), [](auto* one) { one->detach(); });
-    if (greet_client(service, *wire, *place)) Connection(service, *wire, peer, local, place).serve();
+    if (greet_client(service, *wire, place)) Connection(service, *wire, peer, local, place).serve();
   } catch (...) {
     ++service.tally.failed;  // out of memory: this connection is dropped, the others go on
   }

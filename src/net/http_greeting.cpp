@@ -12,14 +12,15 @@ std::unique_ptr<Wire> open_wire(HttpService& service, OwnedSocket socket) {
   return std::make_unique<TlsWire>(std::move(socket), service.stop, std::move(tls));
 }
 
-bool greet_client(HttpService& service, Wire& wire, ClientPlace& place) {
+bool greet_client(HttpService& service, Wire& wire, const std::shared_ptr<ClientPlace>& place) {
   auto* const tls = dynamic_cast<TlsWire*>(&wire);
   if (tls == nullptr) return true;
-  place.enter(ClientPlace::Stage::greeting);
+  place->enter(ClientPlace::Stage::greeting);
   const auto take_turn = [&](Instant deadline) {
-    return FairPlaces::take(service.handshakes, {place.client(), nullptr}, deadline, &service.stop);
+    return FairPlaces::take(service.handshakes, {.client = place->client(), .place = place, .stays = true}, deadline,
+                            &service.stop);
   };
-  const Duration patience = place.health_only() ? service.limits.reserved_timeout : service.limits.head_timeout;
+  const Duration patience = place->health_only() ? service.limits.reserved_timeout : service.limits.head_timeout;
   switch (tls->greet(monotonic_now() + patience, take_turn)) {
     case TlsWire::Greeting::done:
       return true;

@@ -14,6 +14,6 @@ constexpr Duration kFarewell = std::chrono::seconds(1);
 std::unique_ptr<Wire> open_wire(HttpService& service, OwnedSocket socket);
 
 /// The handshake, on a wire that needs one. False: it came to nothing, which is counted.
-bool greet_client(HttpService& service, Wire& wire, ClientPlace& place);
+bool greet_client(HttpService& service, Wire& wire, const std::shared_ptr<ClientPlace>& place);
 
 }  // namespace ecmp::net

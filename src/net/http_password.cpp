@@ -94,14 +94,14 @@ PasswordCheck::PasswordCheck(Users users) : users_(std::move(users)), unknown_(h
 }
 
 PasswordCheck::Outcome PasswordCheck::check(const Credentials& given, const StopSignal& stop, Instant deadline,
-                                            const IpAddress& client) {
+                                            const FairPlaces::Applicant& applicant) {
   const auto user = users_.find(given.user);
   const bool known = user != users_.end();
   const std::string& hash = known ? user->second : unknown_;
   const Digest key = digest(given, hash);
   if (remembers(key)) return Outcome::right;
 
-  const auto turn = FairPlaces::take(turn_, {client, nullptr}, deadline, &stop);
+  const auto turn = FairPlaces::take(turn_, applicant, deadline, &stop);
   if (turn == nullptr) return Outcome::busy;
   if (remembers(key)) return Outcome::right;  // who came before asked the same
   {

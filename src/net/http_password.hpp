@@ -44,7 +44,8 @@ class PasswordCheck {
   };
 
   /// Waits until `deadline` for the turn of this client, see client_of().
-  Outcome check(const Credentials& given, const StopSignal& stop, Instant deadline, const IpAddress& client = {});
+  Outcome check(const Credentials& given, const StopSignal& stop, Instant deadline,
+                const FairPlaces::Applicant& applicant = {});
 
   /// Credentials that are remembered: never more than kRemembered.
   [[nodiscard]] std::size_t remembered() const;

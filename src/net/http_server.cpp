@@ -76,6 +76,7 @@ class HttpServer::Acceptor {
     Caller caller;
     std::string_view line;
     Instant until;
+    bool begun = false;  ///< half a line has come, and stays in the socket
     bool answered = false;
   };
 
@@ -87,9 +88,11 @@ class HttpServer::Acceptor {
         waiting.push_back({listener.socket.get(), POLLIN, 0});
       }
       for (const Refused& refused : refused_) {
-        waiting.push_back({refused.caller.socket.get(), POLLIN, 0});
+        // What stays in the socket would end each wait at once.
+        const bool looks = refused.answered || !refused.begun;
+        waiting.push_back({refused.caller.socket.get(), static_cast<short>(looks ? POLLIN : 0), 0});
       }
-      constexpr int kTick = 100;
+      constexpr int kTick = 50;
       poll(waiting.data(), waiting.size(), refused_.empty() && served_.empty() ? -1 : kTick);
       reap();
       for (std::size_t index = 0; index < listeners_.size(); ++index) {
@@ -149,8 +152,9 @@ class HttpServer::Acceptor {
 
   void serve(Caller caller, bool health_only) {
     keep_little_unsent(caller.socket.get());
+    auto place = std::make_shared<ClientPlace>(caller.peer.address, health_only, service_.stop);
     Served& served = served_.emplace_back();
-    served.place = std::make_shared<ClientPlace>(caller.peer.address, health_only, service_.stop);
+    served.place = std::move(place);
     auto& open = health_only ? service_.tally.reserved : service_.tally.open;
     ++open;  // both before the thread may look, or answer somebody who does
     ++service_.tally.accepted;
@@ -160,7 +164,7 @@ class HttpServer::Acceptor {
         served.over = true;
         --open;
       });
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {  // no thread, or no memory for one
       ++service_.tally.accept_failures;
       --service_.tally.accepted;
       --open;
@@ -192,7 +196,8 @@ class HttpServer::Acceptor {
       if (places <= held) continue;
       const bool answering = place.stage() == ClientPlace::Stage::answering;
       const double slowness = answering ? -place.rate(now) : std::chrono::duration<double>(*stalled).count();
-      const int kind = place.stage() == ClientPlace::Stage::idle ? 0 : answering ? 1 : 2;
+      const bool idle = place.stage() == ClientPlace::Stage::idle || place.stage() == ClientPlace::Stage::queued;
+      const int kind = idle ? 0 : answering ? 1 : 2;
       if (const std::tuple one(places, kind, slowness); found == nullptr || one > worst) {
         worst = one;
         found = &place;
@@ -248,6 +253,7 @@ class HttpServer::Acceptor {
       const std::string_view begun(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
       const bool has_line = begun.find('\n') != std::string_view::npos;
       if (has_line && asks_for_reserved(begun) && serve_reserved(refused.caller)) return true;
+      refused.begun = size > 0;
       if (!has_line && now < refused.until) return false;
       answer(refused);
       return false;

@@ -108,6 +108,8 @@ class SendPace {
   Instant wait_begins(Instant now);
   void wait_ends(Instant now);
 
+  /// Whether the peer is waited for just now.
+  [[nodiscard]] bool waiting() const { return waiting_since_.load() != 0; }
   /// For which the peer was waited, altogether.
   [[nodiscard]] Duration waited(Instant now) const;
   /// Bytes per second of waiting.

@@ -147,12 +147,19 @@ bool PortHolders::begin_list() {
     NetlinkRequest request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
     request.body(request_of(protocol, family));
     if (lists_.begin(request) == 0) return true;
-    ++failures_;
+    fail();
   }
   return false;
 }
 
+void PortHolders::fail() {
+  ++failures_;
+  incomplete_ = true;
+}
+
 void PortHolders::end_lists(Instant now) {
+  // What a list has not shown that broke off may be there all the same: a SYN on its connection would end it.
+  if (std::exchange(incomplete_, false)) seen_.insert(held_.begin(), held_.end());
   held_.swap(seen_);
   seen_.clear();
   listing_ = false;
@@ -172,11 +179,14 @@ void PortHolders::refresh(Instant now, const SourceOf& source_of) {
   const std::optional<int> end = lists_.next([&](const NetlinkMessage& message) {
     if (const auto socket = read_host_socket(message, protocol)) take(*socket, source_of);
   });
+  bool more = true;
+  if (end) {
+    if (*end != 0) fail();
+    ++list_;
+    more = begin_list();  // the kernel makes the first part of the next one at once
+  }
   spent_ += std::chrono::steady_clock::now() - begun;
-  if (!end) return;
-  if (*end != 0) ++failures_;
-  ++list_;
-  if (!begin_list()) end_lists(now);
+  if (!more) end_lists(now);
 }
 
 }  // namespace ecmp::net

@@ -59,6 +59,7 @@ class PortHolders {
   PortHolders(NetlinkSocket lists, NetlinkSocket single);
 
   bool begin_list();
+  void fail();
   void take(const HostSocket& socket, const SourceOf& source_of);
   void end_lists(Instant now);
 
@@ -74,7 +75,8 @@ class PortHolders {
   std::unordered_set<std::uint32_t> seen_;  ///< by the lists under way
   std::size_t list_ = 0;                    ///< the one under way, of kLists
   bool listing_ = false;
-  Duration spent_{};  ///< on the lists under way
+  bool incomplete_ = false;  ///< one of the lists broke off
+  Duration spent_{};         ///< on the lists under way
   Instant next_{};
   std::uint64_t failures_ = 0;
 };

@@ -72,8 +72,10 @@ class Resolver::Worker {
     {
       const std::lock_guard lock(mutex_);
       if (pending_.contains(request)) return true;
-      if (full()) return false;
+      const auto kind = static_cast<std::size_t>(kind_of(request));
+      if (full(pending_of_[kind])) return false;
       start();
+      ++pending_of_[kind];
       arrived_.push_back(request);
       pending_.insert(std::move(request));
     }
@@ -85,7 +87,7 @@ class Resolver::Worker {
   bool answer_at_once(AddressAnswer answer) {
     {
       const std::lock_guard lock(mutex_);
-      if (full()) return false;
+      if (full(0)) return false;
       start();
       if (answer.failure != DnsFailure::none) ++counters_.failures[static_cast<std::size_t>(answer.failure)];
       answers_.addresses.push_back(std::move(answer));
@@ -194,9 +196,9 @@ class Resolver::Worker {
     if (!thread_.joinable() && !stop_.raised()) thread_ = std::thread([this] { run(); });
   }
 
-  /// With the mutex held.
-  bool full() {
-    const bool is_full = pending_.size() + answers_.addresses.size() + answers_.names.size() >= options_.max_waiting;
+  /// With the mutex held. `pending`: requests of the same kind. Those of another kind leave it its room.
+  bool full(std::size_t pending) {
+    const bool is_full = std::max(pending, answers_.addresses.size() + answers_.names.size()) >= options_.max_waiting;
     if (is_full) ++counters_.refused;
     return is_full;
   }
@@ -362,7 +364,7 @@ class Resolver::Worker {
     }
     answered_ = true;
     const std::lock_guard lock(mutex_);
-    pending_.erase(request);
+    pending_of_[static_cast<std::size_t>(kind_of(request))] -= pending_.erase(request);
     if (failure != DnsFailure::none) ++counters_.failures[static_cast<std::size_t>(failure)];
     store(answers_);
   }
@@ -378,10 +380,11 @@ class Resolver::Worker {
   StopSignal stop_;
   OwnedSocket news_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 
-  mutable std::mutex mutex_;  // of the next five; held for moments only
+  mutable std::mutex mutex_;  // of the next six; held for moments only
   std::deque<Request> arrived_;
   std::uint64_t server_changes_ = 0;
   std::set<Request> pending_;  // queued or in flight
+  std::array<std::size_t, static_cast<std::size_t>(Kind::count_)> pending_of_{};
   DnsAnswers answers_;
   DnsCounters counters_;
   std::atomic<bool> answered_ = false;  // something was put into answers_, and nobody was woken for it yet

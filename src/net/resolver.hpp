@@ -64,7 +64,7 @@ struct ResolverOptions {
   Duration timeout = std::chrono::seconds(2);  ///< of the first try; c-ares doubles it with every further one
   int tries = 2;
   std::size_t max_in_flight = 1024;   ///< of each kind: so many names may be silent at once and hold up no other
-  std::size_t max_waiting = 16384;    ///< requests and answers not taken yet, together
+  std::size_t max_waiting = 16384;    ///< requests of each kind, and answers not taken yet
   double names_per_second = 100;      ///< reverse look-ups: a new path brings dozens of them at once
   double addresses_per_second = 500;  ///< other look-ups, those of one-off traces left out
   std::string servers;                ///< "127.0.0.1:5353,...": instead of those of resolv.conf

@@ -91,6 +91,8 @@ std::vector<std::uint16_t> Engine::State::free_ports(const PortOrder& order, con
   ports.reserve(count);
   for (std::uint32_t place = 0; place < order.size() && ports.size() < count; ++place) {
     const std::uint16_t source_port = order[place];
+    // From a port of this host to the same one: a probe would look like its own answer.
+    if (source_port == port && protocol != Protocol::icmp && address.is_loopback()) continue;
     if (find(address, protocol, source_port, port) == nullptr) ports.push_back(source_port);
   }
   return ports;

@@ -24,6 +24,8 @@ void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
 void Engine::State::on_gap(const Gap& gap) {
   const auto tell = [&gap](Flow* flow) {
     if (flow == nullptr) return;
+    // Which of their silences are ours is not looked up: what is known of the destination's limit begins anew.
+    if (flow->end != nullptr && flow->end->unpaced != nullptr) *flow->end->unpaced = UnpacedProbes();
     for (const auto& round : flow->live)
       if (!round->over()) round->on_gap(gap);
   };
@@ -167,6 +169,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
     // Our own kernel gives a probe back that it could not deliver to a neighbour: nobody in the network refused it.
     ++counters.send_errors[static_cast<std::size_t>(SendError::never_left)];
     round.on_send_failed(probe);
+    withdraw(flow, probe);
     if (round.quiet()) settle(flow, round, answer.at);
     hand_over(flow, answer.at, rounds);
     schedule(flow);
@@ -190,7 +193,10 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
   // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).
   flow.stamped = probe.stamped;
-  if (!probe.destination) note_refusal(flow, probe.hop);
+  if (!probe.destination) {
+    note_refusal(flow, probe.hop);
+    withdraw(flow, probe);
+  }
   learn_responder(flow, probe, round.aim());
   if (probe.attempt == 0) note_silences(flow, round, hop.ttl, answer.at);
   round.on_answer(probe);

@@ -99,6 +99,7 @@ void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due
   if (flow.tuple.source.is_unspecified()) {
     ++counters.send_errors[static_cast<std::size_t>(flow.no_source)];
     round.on_send_failed(probe);
+    withdraw(flow, probe);
     pacing_.not_sent(flow.paces[due.ttl - 1u].responder);
     return;
   }
@@ -130,6 +131,7 @@ void Engine::State::on_sent(std::span<const Outgoing> batch) {
       } else {
         ++counters.send_errors[static_cast<std::size_t>(batch[i].error)];
         round->on_send_failed(probe);
+        withdraw(flow, probe);
         pacing_.not_sent(flow.paces[handed.ttl - 1u].responder);
         schedule(flow);
       }

@@ -44,6 +44,8 @@ class UnpacedProbes {
   /// Returns its number, for answered().
   std::uint32_t add(Instant sent, bool was_answered = false);
   void answered(std::uint32_t number);
+  /// It did not reach the destination: it never left, or somebody else has answered.
+  void withdraw(std::uint32_t number);
   /// Whether their silences look like a limit. Those after `known` may yet be answered.
   [[nodiscard]] bool limited(Instant known) const;
 
@@ -187,6 +189,7 @@ class Engine::State {
   // engine_unpaced.cpp: destinations that are not known to limit their answers
   void look_for_limit(Flow& flow, LiveRound& round, Instant now);
   static void note_answer(End& end, const LiveProbe& probe);
+  static void withdraw(const Flow& flow, LiveProbe& probe);
 
   // engine_tcp.cpp: what a destination's TCP says, and what ours has to answer
   void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);

@@ -18,6 +18,11 @@ void UnpacedProbes::answered(std::uint32_t number) {
   if (number != 0 && next_ - number < kMost) probes_[(number - 1) % kMost].answered = true;
 }
 
+void UnpacedProbes::withdraw(std::uint32_t number) {
+  if (number != 0 && next_ - number < kMost)
+    probes_[(number - 1) % kMost] = {.sent = Instant::max(), .answered = false};
+}
+
 bool UnpacedProbes::limited(Instant known) const {
   std::vector<AskedProbe> settled;
   settled.reserve(probes_.size());
@@ -36,12 +41,22 @@ void Engine::State::note_answer(End& end, const LiveProbe& probe) {
   }
 }
 
+void Engine::State::withdraw(const Flow& flow, LiveProbe& probe) {
+  if (probe.unpaced == 0 || flow.end == nullptr) return;
+  if (flow.end->unpaced != nullptr) flow.end->unpaced->withdraw(probe.unpaced);
+  probe.unpaced = 0;
+}
+
 /// The round is about to be settled. If its destination kept quiet as one that limits its answers does, this silence is
 /// no loss, nor are those of the probes that are under way: from now on it is paced.
 void Engine::State::look_for_limit(Flow& flow, LiveRound& round, Instant now) {
   if (flow.end == nullptr || flow.end->unpaced == nullptr) return;
   const std::uint8_t aim = round.aim();
   bool silent = false;
+  round.each_probe([&](LiveProbe& probe) {
+    const bool left = !flow.stamped || probe.stamped;
+    if (probe.state == LiveProbe::State::sent && (!left || probe.gap != Unobserved::none)) withdraw(flow, probe);
+  });
   round.each_sent([&](const LiveProbe& probe) {
     silent = silent || (probe.hop.ttl == aim && probe.state == LiveProbe::State::sent && probe.unpaced != 0);
   });

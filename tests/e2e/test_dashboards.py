@@ -135,7 +135,11 @@ def labels_in(prometheus):
     """{metric: labels of its series}, histograms by their base name too."""
     found = {}
     for series in prometheus.api("series", **{"match[]": '{job="ecmp"}'}):
-        found.setdefault(series["__name__"], set()).update(set(series) - {"__name__"})
+        name, labels = series["__name__"], set(series) - {"__name__"}
+        found.setdefault(name, set()).update(labels)
+        # What a query asks of native histograms, of what has classic buckets here.
+        if name.endswith("_bucket"):
+            found.setdefault(name.removesuffix("_bucket"), set()).update(labels - {"le"})
     return found
 
 
