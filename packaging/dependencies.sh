@@ -37,6 +37,7 @@ test_packages=(
   chromium fonts-dejavu-core # who looks at the page
   mtr-tiny tmux # what ecmp_trace is compared with, and driven in
   man-db mandoc zsh fish # readers of its manual and completions
+  graphviz # what draws its diagrams
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
   man-db systemd debootstrap python3-yaml
 )
@@ -45,7 +46,7 @@ cross_packages=(
   crossbuild-essential-arm64 cmake ninja-build pkgconf git ca-certificates ccache
   libfmt-dev:arm64 libspdlog-dev:arm64 prometheus-cpp-dev:arm64 libcpp-httplib-dev:arm64 libtomlplusplus-dev:arm64
   libpcap-dev:arm64 libc-ares-dev:arm64 zlib1g-dev:arm64 libzstd-dev:arm64 libssl-dev:arm64 libcrypt-dev:arm64
-  libyaml-cpp-dev:arm64 libbrotli-dev:arm64 libcli11-dev nlohmann-json3-dev
+  libyaml-cpp-dev:arm64 libidn2-dev:arm64 libbrotli-dev:arm64 libcli11-dev nlohmann-json3-dev
   build-essential dpkg-dev debhelper fakeroot lintian
   python3 qemu-system-arm cpio openssl # who tries the exporter there
 )

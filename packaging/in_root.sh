@@ -5,30 +5,33 @@
 #
 # DIRECTORY is made by debootstrap where it is not there yet, with what is essential and nothing else. /proc, /sys and /dev are
 # this machine's, the network too; /run and /tmp are empty. FROM is seen at TO inside. What the command leaves running ends with
-# it. Packages come from ECMP_MIRROR (default http://deb.debian.org/debian). Exit code: the command's; 77 if there can be no root.
+# it. Packages come from ECMP_MIRROR (default http://deb.debian.org/debian). Exit code: the command's; 77 if this
+# user is not root or a tool is missing, 2 for a wrong command line, 1 if something else goes wrong.
 set -euo pipefail
 
+# fail EXIT_CODE MESSAGE...
 fail() {
-  echo "in_root.sh: $*" >&2
-  exit 77
+  echo "in_root.sh: ${*:2}" >&2
+  exit "$1"
 }
 
-[ $# -ge 4 ] || fail "usage: packaging/in_root.sh RELEASE DIRECTORY [--bind FROM TO]... -- COMMAND..."
+[ $# -ge 4 ] || fail 2 "usage: packaging/in_root.sh RELEASE DIRECTORY [--bind FROM TO]... -- COMMAND..."
 release=$1 directory=$2
 shift 2
 binds=()
-while [ "$1" = --bind ]; do
-  [ -e "$2" ] || fail "$2 is not there"
+while [ "${1:-}" = --bind ]; do
+  [ $# -ge 3 ] || fail 2 "--bind needs FROM and TO"
+  [ -e "$2" ] || fail 1 "$2 is not there"
   binds+=("$(realpath "$2")" "$3")
   shift 3
 done
-[ "$1" = -- ] || fail "no -- before the command"
+if [ "${1:-}" != -- ] || [ $# -lt 2 ]; then fail 2 "no -- COMMAND"; fi
 shift
 
 export PATH=$PATH:/usr/sbin:/sbin
-[ "$(id -u)" = 0 ] || fail "not root"
+[ "$(id -u)" = 0 ] || fail 77 "not root"
 for tool in debootstrap unshare; do
-  command -v $tool > /dev/null || fail "$tool is not installed"
+  command -v $tool > /dev/null || fail 77 "$tool is not installed"
 done
 
 if [ ! -e "$directory/etc/debian_version" ]; then
@@ -36,7 +39,7 @@ if [ ! -e "$directory/etc/debian_version" ]; then
   mkdir -p "$(dirname "$directory")"
   rm -rf --one-file-system "$directory.partial"
   debootstrap --variant=minbase "$release" "$directory.partial" "$mirror" > "$directory.log" 2>&1 ||
-    fail "debootstrap could not make a root, see $directory.log"
+    fail 1 "debootstrap could not make a root, see $directory.log"
   echo "deb $mirror $release main" > "$directory.partial/etc/apt/sources.list"
   # There is no init: services of packages are not started.
   printf '#!/bin/sh\nexit 101\n' > "$directory.partial/usr/sbin/policy-rc.d"

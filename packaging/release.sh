@@ -41,7 +41,7 @@ if [ -d "$folder" ] && [ -n "$(ls -A "$folder")" ] && [ ! -e "$folder/SHA256SUMS
   say "$folder is not empty, and no earlier release"
   exit 1
 fi
-rm -rf "$folder"
+rm -rf "$folder" "$folder".*.made_with # beside it, where the list of parts looks
 mkdir -p "$folder"
 
 git archive --prefix="$name/" HEAD | gzip -9 --no-name > "$folder/$name.tar.gz"

@@ -57,8 +57,10 @@ def install(root, directory):
     """The packages, by dpkg -i: whatever they depend on is there already."""
     def inside(path):
         return os.path.join(root.directory, path)
-    files = [path for path in glob.glob(os.path.join(directory, "*.deb")) if "-dbgsym_" not in path]
-    assert len(files) == 2, f"not two packages in {directory}: {files}"
+    # The folder of a release has those of other releases and architectures too.
+    suffix = {"bookworm": "+deb12_amd64.deb", "trixie": "+deb13_amd64.deb"}[root.release]
+    files = [path for path in glob.glob(os.path.join(directory, "*" + suffix)) if "-dbgsym_" not in path]
+    assert len(files) == 2, f"not two packages *{suffix} in {directory}: {files}"
     for path in files:
         shutil.copy(path, inside("srv"))
     names = [f"/srv/{os.path.basename(path)}" for path in files]
