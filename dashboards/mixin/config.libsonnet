@@ -3,8 +3,9 @@
   _config+:: {
     // Matchers, joined by commas, that every metric of the exporter is selected with in rules: 'job="ecmp", env="live"'.
     selector: '',
-    // Which `up` is that of an agent even if it was never scraped. Agents of other jobs are known once they were.
-    agent_selector: 'job=~".*ecmp.*"',
+    // Which `up` is that of an agent even if it was never scraped. Agents of other jobs are known once they were. Jobs of
+    // /probe have the `up` of what is traced, and those of /federate that of another Prometheus.
+    agent_selector: 'job=~".*ecmp.*", job!~".*(probe|federation).*"',
     // Labels of destinations (`labels` of the configuration) that alerts about a destination get: ['site'].
     destination_labels: [],
     // Labels that every alert gets besides.

@@ -99,13 +99,15 @@
         name: 'ecmp_width',
         interval: '5m',
         rules: [
-          // Only of times at which nothing was wrong with it: what is narrow for long does not become the rule.
+          // Only of times at which nothing was wrong with it: what is narrow for long does not become the rule, nor the
+          // width of a destination that is not traced.
           record(
             'destination:ecmp_paths:well',
             |||
               max by (%(by)s) (max_over_time(%(paths)s[5m]))
                 unless on (%(by)s) ALERTS{alertname="EcmpWidthShrank"}
-            ||| % { by: destination, paths: metric('ecmp_paths') }
+                unless on (%(by)s) %(none)s
+            ||| % { by: destination, paths: metric('ecmp_paths'), none: metric('ecmp_destination_unjudged') }
           ),
           // What it was for nine tenths of that time, once there are six hours of it. Later it holds until there is a
           // newer past: also while the fan is narrow.

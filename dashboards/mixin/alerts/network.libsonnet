@@ -4,6 +4,9 @@
   local alert = (import 'alert.libsonnet')(config),
   local metric = alert.metric,
   local values = { by: alert.destination, path: alert.path },
+  // Without the reason: one that changes would start `for` again.
+  local unjudged(reasons) =
+    'max by (%s) (%s) == 1' % [alert.destination, metric('ecmp_destination_unjudged', 'reason=~"%s"' % reasons)],
 
   local loss = [
     alert.about(
@@ -37,12 +40,15 @@
     alert.about(
       'EcmpDestinationLoss',
       'warning',
+      // As long as it is not down: one answer within two minutes. What was lost while it was down is within the window for
+      // five minutes more, as long as that alert stays.
       |||
         destination:ecmp_loss:ratio_rate5m > %(ratio)g
           and on (%(by)s) sum by (%(by)s) (path:ecmp_lost_probes:increase5m) >= %(lost)g
           and on (%(by)s)
             destination:ecmp_path_loss:siblings_rate5m >= on (%(by)s) 0.5 * destination:ecmp_loss:ratio_rate5m
-          and on (%(by)s) min_over_time(%(up)s[5m]) == 1
+          and on (%(by)s) max_over_time(%(up)s[2m]) == 1
+          unless on (%(by)s) ALERTS{alertname="EcmpDestinationDown", alertstate="firing"}
       ||| % values { ratio: config.loss_ratio, lost: config.lost_probes, up: metric('ecmp_destination_up') },
       'Most paths to {{ $labels.destination }} lose, {{ $value | humanizePercentage }} together',
       'From {{ $labels.instance }}, {{ $value | humanizePercentage }} of the probes to {{ $labels.destination }} were '
@@ -96,19 +102,19 @@
     alert.about(
       'EcmpDestinationUnobserved',
       'warning',
-      metric('ecmp_destination_unjudged', 'reason=~"first_round|send_failed|unobserved"') + ' == 1',
+      unjudged('first_round|send_failed|unobserved'),
       '{{ $labels.instance }} cannot say whether {{ $labels.destination }} is up',
       'For five minutes no round of {{ $labels.instance }} to {{ $labels.destination }} was one that it could send and '
-      + "observe ({{ $labels.reason }}): the fault is the agent's, and says nothing about the network.",
+      + "observe: the fault is the agent's, and says nothing about the network.",
       '5m'
     ),
     alert.about(
       'EcmpDestinationUndecided',
       'warning',
-      metric('ecmp_destination_unjudged', 'reason=~"suppressed|left_out|undecided"') + ' == 1',
+      unjudged('suppressed|left_out|undecided'),
       '{{ $labels.destination }} limits its answers so far that nothing is known of it',
       'For half an hour {{ $labels.destination }} has not answered {{ $labels.instance }} so that loss could be told '
-      + 'from its limit on answers ({{ $labels.reason }}).',
+      + 'from its limit on answers.',
       '30m'
     ),
     alert.about(
@@ -139,24 +145,28 @@
       'EcmpWidthShrank',
       'warning',
       |||
-        destination:ecmp_paths:max10m < on (%(by)s) max by (%(by)s) (%(expected)s)
-          or
-            (
-              destination:ecmp_paths:max10m < on (%(by)s) last_over_time(destination:ecmp_paths:settled[15m])
-                and on (%(by)s) (
-                  last_over_time(destination:ecmp_paths:settled[15m])
-                      * (1 - 1 / last_over_time(destination:ecmp_paths:settled[15m]))
-                        ^ on (%(by)s) sum by (%(by)s) (%(flows)s) < %(chance)g
-                    or on (%(by)s) destination:ecmp_paths:max10m
-                      < on (%(by)s) (
-                        last_over_time(destination:ecmp_paths:settled[15m])
-                          - 1.5 * sqrt(last_over_time(destination:ecmp_paths:settled[15m]))
-                      )
-                )
-                unless on (%(by)s) %(expected)s
-            )
+        (
+          destination:ecmp_paths:max10m < on (%(by)s) max by (%(by)s) (%(expected)s)
+            or
+              (
+                destination:ecmp_paths:max10m < on (%(by)s) last_over_time(destination:ecmp_paths:settled[15m])
+                  and on (%(by)s) (
+                    last_over_time(destination:ecmp_paths:settled[15m])
+                        * (1 - 1 / last_over_time(destination:ecmp_paths:settled[15m]))
+                          ^ on (%(by)s) sum by (%(by)s) (%(flows)s) < %(chance)g
+                      or on (%(by)s) destination:ecmp_paths:max10m
+                        < on (%(by)s) (
+                          last_over_time(destination:ecmp_paths:settled[15m])
+                            - 1.5 * sqrt(last_over_time(destination:ecmp_paths:settled[15m]))
+                        )
+                  )
+                  unless on (%(by)s) %(expected)s
+              )
+        )
+          unless on (%(by)s) %(none)s
       ||| % values {
         expected: metric('ecmp_destination_expected_paths'),
+        none: metric('ecmp_destination_unjudged'),
         flows: metric('ecmp_path_flows'),
         chance: config.width_chance,
       },
