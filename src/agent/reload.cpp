@@ -190,10 +190,11 @@ ReloadOutcome Reloader::load() {
   }
   // As a full disk or an editor that was killed leaves it: well-formed, and nothing in it.
   if (names_nothing(config) && !names_nothing(*base_)) {
-    return {.successful = false,
-            .lines = {fmt::format("{}: no destinations and no discovery in it, as in a file that was cut short: what is "
-                                  "traced stays (a restart takes the file as it is)",
-                                  origin_.file)}};
+    return {
+        .successful = false,
+        .lines = {fmt::format("{}: no destinations and no discovery in it, as in a file that was cut short: what is "
+                              "traced stays (a restart takes the file as it is)",
+                              origin_.file)}};
   }
   base_ = std::make_shared<const config::Config>(std::move(config));
   discovery_->configure(base_);
