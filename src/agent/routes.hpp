@@ -48,7 +48,7 @@ class Routes {
     return SendError::no_route;
   }
 
-  /// Flows with these ports may come and go from now on, and nobody else's replies are to be lost by that; until
+  /// Flows with these ports may come and go from now on, and no other flow loses replies by that; until
   /// drop_ports() takes it back.
   virtual void keep_ports(const PortsToKeep& ports) { static_cast<void>(ports); }
   virtual void drop_ports(const PortsToKeep& ports) { static_cast<void>(ports); }

@@ -80,8 +80,8 @@ struct Dns {
   friend bool operator==(const Dns&, const Dns&) = default;
 };
 
-/// In which forms histograms are told: classic buckets, native ones, both, or (hops only) not at all, or as the scraper
-/// takes them: native ones to one that takes protobuf, few classic ones to another.
+/// In which forms histograms are published: classic buckets, native ones, both, or (hops only) not at all, or as the
+/// scraper takes them: native ones to one that takes protobuf, few classic ones to another.
 enum class HistogramForm : std::uint8_t { classic, native, both, off, automatic };
 
 struct Histograms {

@@ -63,7 +63,7 @@ void report_overlap(Pair pair, Problems& problems) {
 }
 
 /// Sweeps over source ports: whoever begins before the end of all that began earlier, overlaps. Each destination is
-/// told at most once for a family, however many are in its way. Flows that take ports of a block step round others.
+/// reported at most once for a family, however many are in its way. Flows that take ports of a block step round others.
 void check_source_ports(const std::vector<PlacedDestination>& destinations, Problems& problems) {
   std::set<Pair> told;
   for (const Family family : {Family::ipv4, Family::ipv6}) {

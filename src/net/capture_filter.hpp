@@ -23,8 +23,8 @@ struct PortRange {
 /// Ports of our probes, per Protocol; sorted, disjoint.
 using PortRanges = std::array<std::vector<PortRange>, 3>;
 
-/// What a filter is made of. The host's own sockets have ports like ours, and the destination's port tells most of them
-/// from us.
+/// What a filter is made of. The host's own sockets have ports like ours, and the destination's port sets most of
+/// them apart from our probes.
 struct WantedPorts {
   PortRanges own;     ///< source ports of our probes, identifiers of ICMP
   PortRanges remote;  ///< their destination ports; none of ICMP

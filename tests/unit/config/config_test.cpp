@@ -201,7 +201,7 @@ TEST_CASE("whoever sets source_port or source_ports does not inherit the other",
   CHECK(only_destination("[[destination]]\nhost = \"192.0.2.1\"\n").source_ports == ecmp::PortBlock{32768, 49151});
 }
 
-TEST_CASE("a block of source ports that cannot be is told with its place", "[config]") {
+TEST_CASE("a block of source ports that cannot be is reported with its place", "[config]") {
   constexpr const char* kExpected = ": expected a range of ports from 1 to 65535, such as \"32768-49151\"\n";
   for (const char* wrong : {"", "40000", "0-5", "5-4", "1-65536", "1-2-3", " 1-2", "1 - 2", "-", "a-b", "-1-5"}) {
     const std::string value = "\"" + std::string(wrong) + "\"";
