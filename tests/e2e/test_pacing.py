@@ -26,7 +26,7 @@ def first_hop(exporter, since):
 def measure(fan, adapt, rounds):
     """First hop's counts at the end of the settling, and the growth from then on, both in rounds of all flows."""
     destinations = [{"name": f"d{i}", "host": f"10.78.{i // 100}.{i % 100 + 1}"} for i in range(DESTINATIONS)]
-    text = config(destinations, {"interval": "10s", "timeout": "500ms", "flows": FLOWS},
+    text = config(destinations, {"interval": "10s", "timeout": "1s", "flows": FLOWS},
                   {"adapt_to_responders": adapt})
     settling, end = rounds
     began = now()
@@ -51,9 +51,11 @@ def test_a_first_hop_with_default_limits_is_not_made_silent():
         settling, paced, lost, metrics = measure(fan, True, (0.9, 2.2))
         print(f"with: settling {settling}, then {paced}")
         assert lost == 0
-        assert settling.silences <= 150
+        # What is asked before the limit is known; without pacing it would be all but a few.
+        assert settling.silences <= DESTINATIONS * FLOWS / 10
         assert paced.probes >= 5
-        assert paced.silences <= 0.001 * paced.probes
+        # Not none: a busy machine moves probes together, and up to Linux 6.12 a second limit is that of all namespaces.
+        assert paced.silences <= 2
         assert metrics.total("ecmp_exporter_probes_left_out_total") > DESTINATIONS * FLOWS
         # The branches and r2 answer all, and are asked in all rounds.
         assert metrics.total("ecmp_hop_silences_total", ttl="2") == 0
