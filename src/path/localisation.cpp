@@ -13,9 +13,6 @@ namespace {
 
 /// A part of the window is one tenth of it; half a window is what a hop is judged over at least.
 constexpr std::uint32_t kHalf = WindowScale::kParts / 2;
-/// Somebody else who answers so often at a hop of a path stands there as well.
-constexpr std::uint32_t kOftenElse = 8;
-constexpr std::uint32_t kOneInElse = 10;
 /// Paths of one destination that are looked at.
 constexpr std::size_t kMostPaths = 1024;
 /// Explanations of one pass: hops may contradict one, then the next best is looked for.
@@ -142,6 +139,7 @@ void Localisation::on_round(const RoundRecord& record) {
     return;
   }
   count_hops(path, round);
+  count_silences(destination.flows[record.flow_index], path, round);
   count_round(destination, counted, index);
   add_delays(path, round);
 }
@@ -163,20 +161,6 @@ void Localisation::add_delays(const Path& path, const Round& round) {
     near = hop.rtt;
     from = hop.responder;
   }
-}
-
-/// The agent, the responders that are known for sure, and the destination at the end.
-std::vector<IpAddress> Localisation::nodes_of(const Destination& destination, const Path& path) {
-  std::vector<IpAddress> nodes{path.source};
-  for (std::size_t i = 0; i < path.responders->size(); ++i) {
-    const IpAddress& responder = (*path.responders)[i];
-    const std::uint32_t others = path.hops[i].others;
-    const bool shared = others >= kOftenElse && others * kOneInElse >= path.rounds;
-    if (responder.is_unspecified() || shared || responder == nodes.back()) continue;
-    nodes.push_back(responder);
-  }
-  if (!path.complete && nodes.back() != destination.facts->address) nodes.push_back(destination.facts->address);
-  return nodes;
 }
 
 void Localisation::forget_old(std::uint32_t part) {
@@ -222,67 +206,6 @@ void Localisation::forget_paths(Destination& destination, std::uint32_t part) co
     move(flow.past);
   }
   move(destination.losses);
-}
-
-void Localisation::add_rows(Map& map, const Destination& destination, Reach reach) {
-  struct Sum {
-    std::uint64_t probes = 0;
-    std::uint64_t losses = 0;
-    std::uint32_t flows = 0;
-  };
-  std::vector<std::vector<std::uint32_t>> links(destination.paths.size());
-  const auto links_of = [&](std::uint32_t number) -> const std::vector<std::uint32_t>& {
-    auto& of = links[number];
-    if (!of.empty()) return of;
-    const auto nodes = nodes_of(destination, destination.paths[number]);
-    for (std::size_t i = 0; i + 1 < nodes.size(); ++i) {
-      const LinkEnds ends{nodes[i], nodes[i + 1]};
-      const auto [at, is_new] = map.numbers.try_emplace(ends, static_cast<std::uint32_t>(map.ends.size()));
-      if (is_new) map.ends.push_back(ends);
-      if (std::ranges::find(of, at->second) == of.end()) of.push_back(at->second);
-    }
-    return of;
-  };
-  std::vector<Sum> clean(destination.paths.size());
-  for (std::uint32_t number = 0; number < destination.flows.size(); ++number) {
-    std::map<std::uint32_t, Sum> by_path;
-    for (const Cell& cell : destination.flows[number].cells) {
-      Sum& sum = by_path[cell.path];
-      sum.probes += cell.probes;
-      sum.losses += cell.losses;
-    }
-    for (const PastCell& cell : destination.flows[number].past) {
-      if (reach == Reach::window) break;
-      Sum& sum = by_path[cell.path];
-      sum.probes += cell.probes;
-      sum.losses += cell.losses;
-    }
-    if (!by_path.empty()) ++map.flows;
-    for (const auto& [path, sum] : by_path) {
-      map.probes += sum.probes;
-      map.losses += sum.losses;
-      if (sum.losses == 0) {
-        clean[path].probes += sum.probes;
-        ++clean[path].flows;
-        continue;
-      }
-      map.crossings.add({.probes = sum.probes, .losses = sum.losses, .flows = 1}, links_of(path));
-      map.origins.push_back({&destination, number, path});
-    }
-  }
-  for (std::uint32_t path = 0; path < clean.size(); ++path) {
-    if (clean[path].probes == 0) continue;
-    map.crossings.add({.probes = clean[path].probes, .losses = 0, .flows = clean[path].flows}, links_of(path));
-    map.origins.push_back({&destination, 0, path});
-  }
-}
-
-Localisation::Map Localisation::draw_map(Reach reach) const {
-  Map map;
-  for (const auto& [name, destination] : destinations_)
-    add_rows(map, destination, reach);
-  map.crossings.index();
-  return map;
 }
 
 std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Duration wall_offset) {

@@ -43,6 +43,9 @@ struct LocalisationOptions {
 /// A round during which its flow may be changing its path belongs to no path yet. It waits, and goes where the flow
 /// turns out to be.
 ///
+/// Where routers are asked in turn, a flow learns its hops one by one. What it loses says nothing about links as long
+/// as it may pass any of several responders (`localisation_map.cpp`).
+///
 /// Memory: for each flow some 16 bytes for every path and tenth of the window, and some 12 for each doubling of the
 /// windows before; for each hop of a path some 60 bytes; for each loss in the window 8, up to kMostLosses of a
 /// destination. Paths that no round took within the window are let go when they become many.
@@ -68,6 +71,10 @@ class Localisation {
   [[nodiscard]] std::uint64_t rounds_astray() const { return astray_; }
 
  private:
+  /// Somebody else who answers so often at a hop of a path stands there as well.
+  static constexpr std::uint32_t kOftenElse = 8;
+  static constexpr std::uint32_t kOneInElse = 10;
+
   /// What became of the probes of a flow on one path, in one part of the window.
   struct Cell {
     std::uint32_t part = 0;
@@ -131,11 +138,17 @@ class Localisation {
     std::uint32_t half = 0;  ///< number of the newest half window in `hops`
     std::uint32_t part = 0;  ///< of its newest round
     std::vector<HopCount> hops;
+    /// Somebody else answers so often at this index of `hops` that no one responder is known for sure.
+    [[nodiscard]] bool varies_at(std::size_t hop) const {
+      return hops[hop].others >= kOftenElse && hops[hop].others * kOneInElse >= rounds;
+    }
     HopCount end;  ///< of what is lost end to end, over the same time
   };
   struct Flow {
     std::vector<Cell> cells;     ///< by part
     std::vector<PastCell> past;  ///< the oldest first
+    /// By TTL - 1, at most kMostSilences: how often a hop kept quiet of which this flow knows no responder.
+    std::vector<std::uint8_t> silences;
   };
   struct Destination {
     std::shared_ptr<const DestinationFacts> facts;
@@ -186,7 +199,9 @@ class Localisation {
   static void note_loss(Destination& destination, const LossMoment& loss);
   void retire(Flow& flow, std::uint32_t part) const;
   void forget_paths(Destination& destination, std::uint32_t part) const;
-  static std::vector<IpAddress> nodes_of(const Destination& destination, const Path& path);
+  static void count_silences(Flow& flow, const Path& path, const Round& round);
+  static std::vector<IpAddress> nodes_of(const Destination& destination, const Path& path,
+                                         const std::vector<IpAddress>& responders);
   void forget_old(std::uint32_t part);
   static void add_rows(Map& map, const Destination& destination, Reach reach);
   [[nodiscard]] Map draw_map(Reach reach) const;

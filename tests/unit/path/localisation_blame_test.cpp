@@ -94,4 +94,52 @@ TEST_CASE("a link whose far end answers all is not blamed", "[localisation]") {
   CHECK_FALSE(net.blames("a", "b1"));
 }
 
+TEST_CASE("flows that may pass any of several branches blame no link", "[localisation]") {
+  Watched net;
+  // The branches are asked in turn, and the flows of b0 have not had theirs.
+  const auto hops = [](std::uint32_t flow) {
+    return flow % 4 == 0 ? std::string("a . c D") : Watched::through(flow % 4);
+  };
+  for (int i = 0; i < 4; ++i)
+    net.sweep(hops);
+  for (int i = 0; i < 6; ++i) {
+    net.sweep([&](std::uint32_t flow) { return flow % 8 == 0 ? std::string("a . * *") : hops(flow); });
+    CAPTURE(i);
+    CHECK_FALSE(net.blames_any());
+  }
+  // With their turn they learn it, and what they go on to lose has a place.
+  net.sweep([](std::uint32_t flow) { return flow % 4 == 0 ? Watched::through(0) : Watched::through(flow % 4); });
+  for (int i = 0; i < 2; ++i)
+    net.sweep([](std::uint32_t flow) { return flow % 8 == 0 ? Watched::lost(0) : Watched::through(flow % 4); });
+  for (int i = 0; i < 2; ++i)
+    net.sweep([](std::uint32_t flow) { return flow % 4 == 0 ? Watched::lost(0) : Watched::through(flow % 4); });
+  CHECK(net.blames("b0", "c"));
+}
+
+TEST_CASE("a branch whose router never answers is blamed by the routers around it", "[localisation]") {
+  Watched net;
+  const auto hops = [](std::uint32_t flow) {
+    return flow % 4 == 0 ? std::string("a * c D") : Watched::through(flow % 4);
+  };
+  for (int i = 0; i < 8; ++i)
+    net.sweep(hops);
+  for (int i = 0; i < 4; ++i)
+    net.sweep([&](std::uint32_t flow) { return flow % 4 == 0 ? std::string("a * * *") : hops(flow); });
+  CHECK(net.blames("a", "c"));
+}
+
+TEST_CASE("a flow that was not asked yet passes the one router that all others pass", "[localisation]") {
+  Watched net;
+  const auto hops = [](std::uint32_t flow) {
+    return (flow < 8 ? "a" : ".") + std::string(" b") + std::to_string(flow % 4) + " c D";
+  };
+  for (int i = 0; i < 4; ++i)
+    net.sweep(hops);
+  for (int i = 0; i < 4; ++i)
+    net.sweep(
+        [&](std::uint32_t flow) { return flow % 4 != 0 ? hops(flow) : std::string(flow < 8 ? "a" : ".") + " * * *"; });
+  REQUIRE(net.blames("a", "b0"));
+  CHECK(net.report->links.front().lossy_flows == 4);
+}
+
 }  // namespace ecmp
