@@ -48,6 +48,7 @@ ecmp_unity_group(core src/render append.cpp event_json.cpp find_report.cpp metri
   text_encoder.cpp topology_graph.cpp)
 ecmp_unity_group(simulation src/sim network.cpp packet_pool.cpp router.cpp scenario_fields.cpp topology.cpp wires.cpp)
 ecmp_unity_group(simulation src/sim checksums.cpp destination.cpp oracle.cpp random.cpp scenario.cpp wire.cpp)
+ecmp_unity_group(core src/stamp hmac.cpp own_tlv.cpp packet.cpp tlv.cpp)
 ecmp_unity_group(core src/tui cells.cpp columns.cpp detail_view.cpp fan_tree.cpp figures.cpp)
 ecmp_unity_group(core src/tui fan_view.cpp glyphs.cpp keys.cpp screen_writer.cpp text.cpp)
 ecmp_unity_group(core src/tui help_view.cpp key_table.cpp live_view.cpp scene.cpp summary_view.cpp)
@@ -85,5 +86,7 @@ ecmp_unity_group(unit_tests tests/unit/probe codec_test.cpp engine_rounds_test.c
   live_round_test.cpp responder_pacing_test.cpp)
 ecmp_unity_group(unit_tests tests/unit/render append_test.cpp fan_test.cpp fan_text_test.cpp fans.cpp golden.cpp
   ndjson_test.cpp topology_test.cpp)
+ecmp_unity_group(unit_tests tests/unit/stamp hmac_test.cpp own_tlv_test.cpp packet_test.cpp stamp_bytes.cpp
+  tlv_test.cpp)
 ecmp_unity_group(unit_tests tests/unit/render accept_test.cpp diagram_test.cpp exposition_test.cpp
   find_report_test.cpp page_test.cpp snapshots.cpp)

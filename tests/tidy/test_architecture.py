@@ -12,17 +12,18 @@ from sources import ROOT, files, read
 # directory -> what it may include of ours
 ARROWS = {
     "base": {"base"},
-    "packet": {"packet", "base"},
-    "probe": {"probe", "packet", "base"},
-    "path": {"path", "probe", "packet", "base"},
+    "stamp": {"stamp", "base"},
+    "packet": {"packet", "stamp", "base"},
+    "probe": {"probe", "packet", "stamp", "base"},
+    "path": {"path", "probe", "packet", "stamp", "base"},
     "render": {"render", "path", "probe", "packet", "base"},
     "config": {"config", "probe", "packet", "base"},
-    "sim": {"sim", "probe", "packet", "base"},
+    "sim": {"sim", "probe", "packet", "stamp", "base"},
     "net": {"net", "packet", "base", "probe"},
     "tui": {"tui", "render", "path", "probe", "packet", "base"},
-    "agent": {"agent", "tui", "net", "sim", "config", "render", "path", "probe", "packet", "base"},
+    "agent": {"agent", "tui", "net", "sim", "config", "render", "path", "probe", "packet", "stamp", "base"},
 }
-CORE = {"base", "packet", "probe", "path", "render", "config"}
+CORE = {"base", "stamp", "packet", "probe", "path", "render", "config"}
 # As pure as the core, in a library of its own: the simulated network.
 PURE = CORE | {"sim"}
 # Of probe/ the shell and the simulated network know the seam only: what they answer they read from the bytes.
