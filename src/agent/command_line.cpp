@@ -19,7 +19,7 @@ constexpr std::string_view kHelp =
 Watches the parallel paths to the destinations of a configuration file, and serves what it sees to Prometheus.
 
   --config.file=PATH          configuration (default /etc/ecmp_exporter/ecmp_exporter.toml)
-  --config.check              check the configuration, tell all that is wrong with it, and exit: 0 good, 1 not
+  --config.check              check the configuration, report all that is wrong with it, and exit: 0 good, 1 not
   --web.listen-address=ADDR   where to serve, such as :10815, 127.0.0.1:10815, [::1]:10815 or unix:/run/x.sock; may be
                               given more than once (default: web.listen_addresses of the configuration, and without
                               those :10815)

@@ -23,9 +23,9 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Paths that there should be, by expected_paths of the configuration; absent where that is 0."},
     {Metric::destination_unreachable_replies, "ecmp_destination_unreachable_replies_total", counter,
      "destination,reply,hop", false,
-     "Refusals by routers on the way or by the destination, by their reason and by who sent them."},
+     "Refusals by routers on the way or by the destination, by their reason and by sender."},
     {Metric::destination_paths_refused, "ecmp_destination_paths_refused_total", counter, "destination", false,
-     "Times a path was not told because the destination had as many as limits.max_paths_per_destination allows."},
+     "Times a path was not published because the destination had as many as limits.max_paths_per_destination allows."},
     {Metric::path_coverage_probability, "ecmp_path_coverage_probability", gauge, "destination", false,
      "Chance that the flows asked hide no path, if the branches of a router have equal shares; absent while nobody has "
      "answered."},
@@ -116,7 +116,7 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::discovery_failures, "ecmp_exporter_discovery_failures_total", counter, "source", false,
      "Times that a file or server of [discovery] could not be read, or what it said was bad."},
     {Metric::discovery_destinations, "ecmp_exporter_discovery_destinations", gauge, "source", false,
-     "Destinations that a file or server of [discovery] told last."},
+     "Destinations that a file or server of [discovery] listed last."},
     {Metric::destinations_left_out, "ecmp_exporter_destinations_left_out", gauge, "reason", false,
      "Destinations that are not traced, since another source has their name or flows, or for limits.max_destinations."},
     {Metric::destinations_elsewhere, "ecmp_exporter_destinations_elsewhere", gauge, "", false,
@@ -181,11 +181,12 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::privileges_info, "ecmp_exporter_privileges_info", gauge, "user,capabilities,no_new_privs,seccomp", false,
      "What the exporter runs with, all its threads together; always 1."},
     {Metric::log_dropped, "ecmp_exporter_log_dropped_total", counter, "", false,
-     "Lines of the log that were dropped, because whoever reads it is too slow."},
+     "Lines of the log that were dropped, because its reader is too slow."},
     {Metric::unobserved_rounds, "ecmp_exporter_unobserved_rounds_total", counter, "reason", false,
-     "Rounds of which something is not known because this host or exporter failed: told as unobserved, not as loss."},
+     "Rounds of which something is not known because this host or exporter failed: reported as unobserved, not as "
+     "loss."},
     {Metric::clock_steps, "ecmp_exporter_clock_steps_total", counter, "", false,
-     "Times that the wall clock was set: intervals that are measured do not depend on it, times that are told do."},
+     "Times that the wall clock was set: intervals that are measured do not depend on it, published times do."},
     {Metric::link_loss_ratio, "ecmp_link_loss_ratio", gauge, "from,to", false,
      "Most likely loss of a link that is suspected, from the loss of all flows of all destinations since it began; "
      "only "
