@@ -139,7 +139,7 @@ void Localisation::on_round(const RoundRecord& record) {
     return;
   }
   count_hops(path, round);
-  count_silences(destination.flows[record.flow_index], path, round);
+  note_heard(destination, destination.flows[record.flow_index], index, round);
   count_round(destination, counted, index);
   add_delays(path, round);
 }
@@ -204,6 +204,7 @@ void Localisation::forget_paths(Destination& destination, std::uint32_t part) co
   for (Flow& flow : destination.flows) {
     move(flow.cells);
     move(flow.past);
+    move(flow.heard);
   }
   move(destination.losses);
 }

@@ -144,11 +144,24 @@ class Localisation {
     }
     HopCount end;  ///< of what is lost end to end, over the same time
   };
+  /// Which hops of a path have answered a flow itself. The path may know more, by other flows that are taken to go the
+  /// same way.
+  struct Heard {
+    std::uint32_t path = 0;
+    std::uint64_t ttls = 0;  ///< bit i: TTL i + 1
+
+    [[nodiscard]] bool has(std::size_t hop) const { return hop >= 64 || (ttls >> hop & 1) != 0; }
+  };
+  /// A hop that has not answered a flow.
+  struct Quiet {
+    std::uint16_t since_part = 0;  ///< lower bits
+    std::uint8_t silences = 0;
+  };
   struct Flow {
     std::vector<Cell> cells;     ///< by part
     std::vector<PastCell> past;  ///< the oldest first
-    /// By TTL - 1, at most kMostSilences: how often a hop kept quiet of which this flow knows no responder.
-    std::vector<std::uint8_t> silences;
+    std::vector<Heard> heard;    ///< the path of the newest round last
+    std::vector<Quiet> quiet;    ///< by TTL - 1
   };
   struct Destination {
     std::shared_ptr<const DestinationFacts> facts;
@@ -199,7 +212,8 @@ class Localisation {
   static void note_loss(Destination& destination, const LossMoment& loss);
   void retire(Flow& flow, std::uint32_t part) const;
   void forget_paths(Destination& destination, std::uint32_t part) const;
-  static void count_silences(Flow& flow, const Path& path, const Round& round);
+  static void note_heard(Destination& destination, Flow& flow, std::uint32_t path, const Round& round);
+  class HopGuesses;
   static std::vector<IpAddress> nodes_of(const Destination& destination, const Path& path,
                                          const std::vector<IpAddress>& responders);
   void forget_old(std::uint32_t part);

@@ -8,39 +8,86 @@
 namespace ecmp {
 namespace {
 
-/// Silences of a hop that nobody is known at, by one flow: then its router is one that keeps quiet. Fewer may be those
-/// of a limit that was not known yet.
-constexpr std::uint8_t kMostSilences = 6;
-/// Flows that all pass one responder at a TTL: then so do the others, in 127 of 128 cases if there were a second one
-/// that takes half of them.
+/// Silences of a hop that has not answered a flow, and parts of the window that they last: then its router is one that
+/// keeps quiet. Fewer may be those of a limit, of which every flow gets its turn.
+constexpr std::uint8_t kSilences = 6;
+constexpr std::uint16_t kSilentParts = 2;
+/// Flows that all hear one responder at a TTL: then so would the others, in 127 of 128 cases if there were a second one
+/// that half of them pass.
 constexpr std::uint32_t kFlowsAgree = 8;
 
-/// TTLs of a path whose responder a flow does not know although it is taken to be the one that all flows pass.
-using FilledTtls = std::vector<std::uint8_t>;
+/// Paths of one flow of which it is known what it heard there.
+constexpr std::size_t kMostHeard = 16;
 
-/// What a flow passes where it has not heard anybody yet, by what the destination's other flows have heard.
-class HopGuesses {
+/// TTLs of a path at which a flow is taken to pass another responder than the path's list says, or none that answers.
+using OtherTtls = std::vector<std::uint8_t>;
+
+}  // namespace
+
+void Localisation::note_heard(Destination& destination, Flow& flow, std::uint32_t path, const Round& round) {
+  const auto& responders = *destination.paths[path].responders;
+  if (flow.heard.empty() || flow.heard.back().path != path) {
+    Heard now{path, 0};
+    if (const auto known = std::ranges::find(flow.heard, path, &Heard::path); known != flow.heard.end()) {
+      now = *known;
+      flow.heard.erase(known);
+    }
+    // What the flow hears makes another path of the one it was on: it goes on with the hops that both have.
+    if (!flow.heard.empty()) {
+      const Heard& last = flow.heard.back();
+      const auto& before = *destination.paths[last.path].responders;
+      for (std::size_t i = 0; i < std::min({responders.size(), before.size(), std::size_t{64}}); ++i)
+        if (last.has(i) && responders[i] == before[i]) now.ttls |= std::uint64_t{1} << i;
+    }
+    if (flow.heard.size() >= kMostHeard) flow.heard.erase(flow.heard.begin());
+    flow.heard.push_back(now);
+  }
+  if (flow.quiet.size() < responders.size()) flow.quiet.resize(responders.size());
+  for (const HopResult& hop : round.hops) {
+    if (hop.ttl == 0 || hop.ttl > responders.size()) continue;
+    Quiet& quiet = flow.quiet[hop.ttl - 1u];
+    if (hop.outcome == HopOutcome::silent) {
+      if (quiet.silences == 0) quiet.since_part = static_cast<std::uint16_t>(destination.part);
+      if (quiet.silences < kSilences) ++quiet.silences;
+    } else if (hop.outcome == HopOutcome::replied && hop.responder == responders[hop.ttl - 1u]) {
+      if (hop.ttl <= 64) flow.heard.back().ttls |= std::uint64_t{1} << (hop.ttl - 1);
+      quiet = {};
+    }
+  }
+}
+
+/// What flows pass where they have not heard anybody yet, by what the destination's other flows have heard.
+class Localisation::HopGuesses {
  public:
-  /// A flow with rounds in the window knows of this path.
-  void add(const std::vector<IpAddress>& responders) {
+  explicit HopGuesses(const Destination& destination) : destination_(destination) {}
+
+  /// The flow has rounds on this path.
+  void add(const Flow& flow, std::uint32_t path) {
+    const auto& responders = *destination_.paths[path].responders;
+    const Heard heard = heard_on(flow, path);
     if (at_.size() < responders.size()) at_.resize(responders.size());
     for (std::size_t i = 0; i < responders.size(); ++i) {
-      if (responders[i].is_unspecified()) continue;
+      if (!knows(heard, i, responders[i])) continue;
       if (at_[i].flows > 0 && at_[i].responder != responders[i]) at_[i].several = true;
       at_[i].responder = responders[i];
       ++at_[i].flows;
     }
   }
 
-  /// Fills in what can only be one responder. False if the flow may pass any of several, so that there is no saying
-  /// which links it crosses.
-  bool fill(const std::vector<std::uint8_t>& silences, std::vector<IpAddress>& responders, FilledTtls& filled) const {
+  /// Makes `responders`, those of the path, the ones that this flow passes. False if it may pass any of several, so
+  /// that there is no saying which links it crosses.
+  bool fill(const Flow& flow, std::uint32_t path, std::vector<IpAddress>& responders, OtherTtls& others) const {
+    const Heard heard = heard_on(flow, path);
     for (std::size_t i = 0; i < responders.size(); ++i) {
-      if (!responders[i].is_unspecified() || i >= at_.size() || at_[i].flows == 0) continue;
-      if (i < silences.size() && silences[i] >= kMostSilences) continue;
-      if (at_[i].several || at_[i].flows < kFlowsAgree) return false;
-      responders[i] = at_[i].responder;
-      filled.push_back(static_cast<std::uint8_t>(i + 1));
+      if (knows(heard, i, responders[i]) || at_[i].flows == 0 || destination_.paths[path].varies_at(i)) continue;
+      IpAddress passed;
+      if (!keeps_quiet(flow, i)) {
+        if (at_[i].several || at_[i].flows < kFlowsAgree) return false;
+        passed = at_[i].responder;
+      }
+      if (passed == responders[i]) continue;
+      responders[i] = passed;
+      others.push_back(static_cast<std::uint8_t>(i + 1));
     }
     return true;
   }
@@ -51,23 +98,24 @@ class HopGuesses {
     std::uint32_t flows = 0;
     bool several = false;
   };
+
+  static Heard heard_on(const Flow& flow, std::uint32_t path) {
+    const auto found = std::ranges::find(flow.heard, path, &Heard::path);
+    return found != flow.heard.end() ? *found : Heard{path, 0};
+  }
+  /// Whether a flow knows that it passes the responder that its path has there.
+  [[nodiscard]] bool knows(const Heard& heard, std::size_t hop, const IpAddress& responder) const {
+    return !responder.is_unspecified() && (heard.has(hop) || responder == destination_.facts->address);
+  }
+  /// The router that this flow passes there never answers.
+  [[nodiscard]] bool keeps_quiet(const Flow& flow, std::size_t hop) const {
+    if (hop >= flow.quiet.size() || flow.quiet[hop].silences < kSilences) return false;
+    return static_cast<std::uint16_t>(destination_.part - flow.quiet[hop].since_part) >= kSilentParts;
+  }
+
+  const Destination& destination_;
   std::vector<Known> at_;  ///< by TTL - 1
 };
-
-}  // namespace
-
-void Localisation::count_silences(Flow& flow, const Path& path, const Round& round) {
-  for (const HopResult& hop : round.hops) {
-    if (hop.ttl == 0 || hop.ttl > path.responders->size()) continue;
-    if (hop.outcome == HopOutcome::silent) {
-      if (flow.silences.size() < hop.ttl) flow.silences.resize(hop.ttl);
-      std::uint8_t& count = flow.silences[hop.ttl - 1u];
-      if (count < kMostSilences) ++count;
-    } else if (hop.outcome == HopOutcome::replied && flow.silences.size() >= hop.ttl) {
-      flow.silences[hop.ttl - 1u] = 0;
-    }
-  }
-}
 
 /// The agent, the responders that are known for sure, and the destination at the end.
 std::vector<IpAddress> Localisation::nodes_of(const Destination& destination, const Path& path,
@@ -88,7 +136,7 @@ void Localisation::add_rows(Map& map, const Destination& destination, Reach reac
     std::uint64_t losses = 0;
     std::uint32_t flows = 0;
   };
-  using Way = std::pair<std::uint32_t, FilledTtls>;  // a path, as a flow is taken to pass it
+  using Way = std::pair<std::uint32_t, OtherTtls>;  // a path, as a flow is taken to pass it
   const auto add_links = [&](std::uint32_t path, const std::vector<IpAddress>& responders) {
     std::vector<std::uint32_t> links;
     const auto nodes = nodes_of(destination, destination.paths[path], responders);
@@ -102,7 +150,7 @@ void Localisation::add_rows(Map& map, const Destination& destination, Reach reac
   };
 
   std::vector<std::map<std::uint32_t, Sum>> by_path(destination.flows.size());
-  HopGuesses guesses;
+  HopGuesses guesses(destination);
   for (std::size_t number = 0; number < destination.flows.size(); ++number) {
     const auto add = [&](const auto& cells) {
       for (const auto& cell : cells) {
@@ -114,7 +162,7 @@ void Localisation::add_rows(Map& map, const Destination& destination, Reach reac
     add(destination.flows[number].cells);
     if (reach == Reach::all) add(destination.flows[number].past);
     for (const auto& [path, sum] : by_path[number])
-      guesses.add(*destination.paths[path].responders);
+      guesses.add(destination.flows[number], path);
   }
 
   std::map<Way, std::vector<std::uint32_t>> links;
@@ -126,7 +174,7 @@ void Localisation::add_rows(Map& map, const Destination& destination, Reach reac
       map.losses += sum.losses;
       Way way{path, {}};
       std::vector<IpAddress> responders = *destination.paths[path].responders;
-      if (!guesses.fill(destination.flows[number].silences, responders, way.second)) continue;
+      if (!guesses.fill(destination.flows[number], path, responders, way.second)) continue;
       const auto [of, is_new] = links.try_emplace(way);
       if (is_new) of->second = add_links(path, responders);
       if (sum.losses == 0) {

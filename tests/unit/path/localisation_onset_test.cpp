@@ -292,12 +292,14 @@ TEST_CASE("what is lost while a change is not confirmed belongs to where the flo
     record.verdict.unconfirmed = i < 8;
     record.verdict.path = i < 8 ? 1 : 9;
     record.verdict.responders = i < 8 ? old_path : new_path;
+    record.round.hops = {{.ttl = 1, .outcome = HopOutcome::replied, .responder = address("a")},
+                         {.ttl = 2, .outcome = HopOutcome::replied, .responder = address("b7")}};
     localisation.on_round(record);
   }
   const auto report = localisation.pass(at(Rounds::kOrigin + 300), {});
   CHECK(report->losses == 12);
   CHECK(verdict_on(*report, {address("a"), address("b0")}) == nullptr);
-  const LinkVerdict* const verdict = verdict_on(*report, {address("a"), address("b7")});
+  const LinkVerdict* const verdict = verdict_on(*report, {address("b7"), address("c")});
   REQUIRE(verdict != nullptr);
   CHECK(verdict->losses >= 10);
 }
