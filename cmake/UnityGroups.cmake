@@ -48,7 +48,8 @@ ecmp_unity_group(core src/render append.cpp event_json.cpp find_report.cpp metri
   text_encoder.cpp topology_graph.cpp)
 ecmp_unity_group(simulation src/sim network.cpp packet_pool.cpp router.cpp scenario_fields.cpp topology.cpp wires.cpp)
 ecmp_unity_group(simulation src/sim checksums.cpp destination.cpp oracle.cpp random.cpp scenario.cpp wire.cpp)
-ecmp_unity_group(core src/stamp hmac.cpp own_tlv.cpp packet.cpp tlv.cpp)
+ecmp_unity_group(core src/stamp hmac.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp reflector.cpp
+  session_table.cpp tlv.cpp)
 ecmp_unity_group(core src/tui cells.cpp columns.cpp detail_view.cpp fan_tree.cpp figures.cpp)
 ecmp_unity_group(core src/tui fan_view.cpp glyphs.cpp keys.cpp screen_writer.cpp text.cpp)
 ecmp_unity_group(core src/tui help_view.cpp key_table.cpp live_view.cpp scene.cpp summary_view.cpp)
