@@ -14,7 +14,7 @@ ecmp_unity_group(core src/config cross_checks.cpp document.cpp listen_address.cp
   write.cpp yaml_document.cpp)
 ecmp_unity_group(core src/config config.cpp destinations.cpp json_document.cpp lexical_check.cpp reader.cpp
   web_config.cpp)
-ecmp_unity_group(core src/config changes.cpp discovery.cpp networks.cpp probe_keys.cpp quantity.cpp sections.cpp
+ecmp_unity_group(core src/config changes.cpp discovery.cpp networks.cpp probe_keys.cpp quantity.cpp reflector_section.cpp sections.cpp
   selection.cpp)
 ecmp_unity_group(shell src/net clock_mapping.cpp file_watch.cpp http_fetch.cpp resolver_reply.cpp
   route_lookup.cpp sandbox.cpp)
@@ -48,7 +48,7 @@ ecmp_unity_group(core src/render append.cpp event_json.cpp find_report.cpp metri
   text_encoder.cpp topology_graph.cpp)
 ecmp_unity_group(simulation src/sim network.cpp packet_pool.cpp router.cpp scenario_fields.cpp topology.cpp wires.cpp)
 ecmp_unity_group(simulation src/sim checksums.cpp destination.cpp oracle.cpp random.cpp scenario.cpp wire.cpp)
-ecmp_unity_group(core src/stamp hmac.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp reflector.cpp
+ecmp_unity_group(core src/stamp hmac.cpp key.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp reflector.cpp
   session_table.cpp tlv.cpp)
 ecmp_unity_group(core src/tui cells.cpp columns.cpp detail_view.cpp fan_tree.cpp figures.cpp)
 ecmp_unity_group(core src/tui fan_view.cpp glyphs.cpp keys.cpp screen_writer.cpp text.cpp)

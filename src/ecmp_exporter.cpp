@@ -11,6 +11,7 @@
 #include "agent/log.hpp"
 #include "agent/memory.hpp"
 #include "agent/process_usage.hpp"
+#include "agent/reflector_thread.hpp"
 #include "agent/version.hpp"
 #include "agent/web_config_file.hpp"
 #include "net/privilege.hpp"
@@ -46,6 +47,7 @@ int print(const std::vector<std::string>& problems) {
 /// Everything wrong with the files that the configuration names.
 std::vector<std::string> check_further(const std::string& config_file, const ecmp::config::Config& config) {
   auto problems = ecmp::check_discovery(config_file, config);
+  if (const auto key = ecmp::read_key_file(config.reflector.key_file); !key.ok()) problems.push_back(key.error());
   if (config.web_config_file.empty()) return problems;
   ecmp::WebFiles files(config.web_config_file);
   const auto outcome = ecmp::load_web_config(files);

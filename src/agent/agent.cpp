@@ -1,6 +1,8 @@
 #include "agent/agent.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <mutex>
 
 #include "agent/asn_file.hpp"
@@ -16,6 +18,8 @@
 #include "agent/own_metrics.hpp"
 #include "agent/probe_answers.hpp"
 #include "agent/raw_routes.hpp"
+#include "agent/reflector_thread.hpp"
+#include "agent/render_options.hpp"
 #include "agent/round_log.hpp"
 #include "agent/secret.hpp"
 #include "agent/tracing.hpp"
@@ -51,40 +55,6 @@ struct LoopReport {
   std::uint64_t dns_errors = 0;
 };
 
-render::HistogramForm form_of(config::HistogramForm form) {
-  switch (form) {
-    case config::HistogramForm::classic:
-      return render::HistogramForm::classic;
-    case config::HistogramForm::native:
-      return render::HistogramForm::native;
-    case config::HistogramForm::both:
-      return render::HistogramForm::both;
-    case config::HistogramForm::off:
-      return render::HistogramForm::off;
-    case config::HistogramForm::automatic:
-      return render::HistogramForm::automatic;
-  }
-  return render::HistogramForm::both;
-}
-
-render::HistogramOptions options_of(const config::Histograms& histograms,
-                                    std::shared_ptr<const Statistics::Bounds> exact) {
-  return {.paths = form_of(histograms.paths),
-          .hops = form_of(histograms.hops),
-          .rtt = histograms.rtt,
-          .jitter = histograms.jitter,
-          .loss = histograms.loss,
-          .exact = std::move(exact)};
-}
-
-render::MetricGroups groups_of(const config::MetricGroups& groups) {
-  return {.flows = groups.flows,
-          .path_windows = groups.path_windows,
-          .hops = groups.hops,
-          .hop_windows = groups.hop_windows,
-          .links = groups.links};
-}
-
 }  // namespace
 
 class Agent::State {
@@ -101,7 +71,7 @@ class Agent::State {
   void reload() { reloader_->request(); }
 
  private:
-  std::optional<Error> open_listeners();
+  std::optional<Error> open_listeners(std::vector<net::PassedSocket> passed);
   Tracing::Outputs outputs();
   Web::Sources web_sources();
   OneOffTraces::Outputs one_off_outputs();
@@ -146,8 +116,9 @@ class Agent::State {
   std::atomic<bool> stop_ = false;
   std::atomic<bool> ready_ = false;
 
-  std::unique_ptr<WebAccess> access_;  ///< null: everybody may come, without TLS
-  net::HttpServer server_;             // last: its threads use what stands above
+  std::unique_ptr<ReflectorThread> reflector_;  ///< null: nothing is reflected
+  std::unique_ptr<WebAccess> access_;           ///< null: everybody may come, without TLS
+  net::HttpServer server_;                      // last: its threads use what stands above
 };
 
 Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::RawTransport> transport,
@@ -239,9 +210,9 @@ Web::Sources Agent::State::web_sources() {
       .groups = groups_of(first_config_->metrics)};
 }
 
-std::optional<Error> Agent::State::open_listeners() {
+std::optional<Error> Agent::State::open_listeners(std::vector<net::PassedSocket> passed) {
   if (first_config_->systemd_socket) {
-    auto listeners = net::listeners_of_systemd();
+    auto listeners = net::listeners_of_systemd(std::move(passed));
     if (!listeners.ok()) return Error{listeners.error()};
     server_.adopt(std::move(*listeners));
     return std::nullopt;
@@ -261,7 +232,16 @@ std::optional<Error> Agent::State::listen() {
     access_ = std::move(*access);
     server_.guard(*access_);
   }
-  if (auto error = open_listeners()) return error;
+  auto passed = net::sockets_of_systemd();
+  const auto first_reflector =
+      std::stable_partition(passed.begin(), passed.end(), [](const auto& one) { return one.name != "reflector"; });
+  std::vector<net::PassedSocket> for_reflector(std::make_move_iterator(first_reflector),
+                                               std::make_move_iterator(passed.end()));
+  passed.erase(first_reflector, passed.end());
+  if (auto error = open_listeners(std::move(passed))) return error;
+  auto reflector = ReflectorThread::open(first_config_->reflector, std::move(for_reflector));
+  if (!reflector.ok()) return Error{reflector.error()};
+  reflector_ = std::move(*reflector);
   for (const auto& bound : server_.bound()) {
     if (bound.path.empty()) {
       log::info("listening", {{"address", bound.address.to_string()}, {"port", bound.port}});
@@ -283,6 +263,7 @@ void Agent::State::start_threads() {
   asn_.start();
   server_.start();
   localiser_.start();
+  if (reflector_ != nullptr) reflector_->start();
   reloader_->start([this](const auto& changes) { return make_changes(changes); });
   const auto privileges = net::read_privileges();
   if (!privileges) return;
@@ -328,6 +309,7 @@ void Agent::State::run() {
   changes_.stop();
   reloader_->stop();
   localiser_.stop();
+  if (reflector_ != nullptr) reflector_->stop();
   one_off_.stop();
   server_.stop();
   if (store_ != nullptr) {
@@ -355,6 +337,7 @@ bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& ch
   log_.set_budget(changes->history_memory);
   if (store_ != nullptr) store_->set_limits(changes->history_disk.retention, changes->history_disk.max_size);
   localiser_.set_window(changes->window);
+  if (reflector_ != nullptr) reflector_->set(changes->reflector);
   return changes_.hand_over(changes, [this] { transport_->wake(); });
 }
 
@@ -452,6 +435,7 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
       input.localisation_verdicts.push_back({std::string(to_string(kind)), findings[i]});
     }
   }
+  if (reflector_ != nullptr) input.reflector = reflector_->report();
   input.process = process_.read();
   own_metrics_.append(out, format, input, filter);
 }

@@ -32,6 +32,8 @@ LoadOutcome load_config(const std::string& path) {
   if (auto* config = std::get_if<config::Config>(&parsed)) {
     std::string& web = config->web_config_file;
     if (!web.empty()) web = (std::filesystem::path(path).parent_path() / web).string();
+    std::string& key = config->reflector.key_file;
+    if (!key.empty()) key = (std::filesystem::path(path).parent_path() / key).string();
     return std::move(*config);
   }
   std::vector<std::string> lines;

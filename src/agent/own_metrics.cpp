@@ -218,6 +218,15 @@ void add_localisation(Families& families, const OwnMetricsInput& input) {
   add_reasons(families, Metric::localisation_verdicts, input.localisation_verdicts);
 }
 
+void add_reflector(Families& families, const ReflectorThread::Report& reflector) {
+  families.add(Metric::reflected, reflector.reflected);
+  Samples refused;
+  for (std::size_t i = 0; i < reflector.refused.size(); ++i)
+    refused.emplace_back(to_string(static_cast<stamp::Refusal>(i)), reflector.refused[i]);
+  families.add(Metric::reflector_refused, refused);
+  families.add(Metric::reflector_sessions, reflector.sessions);
+}
+
 void add_process(Families& families, const ProcessUsage& usage) {
   families.add(Metric::process_cpu_seconds, usage.cpu_seconds);
   families.add(Metric::process_open_fds, usage.open_fds);
@@ -287,6 +296,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   families.add(Metric::http_answer_bytes, input.http_answer_bytes);
   add_reasons(families, Metric::one_off_traces, input.one_off_traces);
   add_reasons(families, Metric::one_off_refused, input.one_off_refused);
+  if (input.reflector) add_reflector(families, *input.reflector);
   if (input.privileges) families.add_privileges(*input.privileges);
   families.add(Metric::log_dropped, input.log_dropped);
   add_localisation(families, input);

@@ -13,6 +13,7 @@
 #include "agent/discovery.hpp"
 #include "agent/history_store.hpp"
 #include "agent/process_usage.hpp"
+#include "agent/reflector_thread.hpp"
 #include "base/time.hpp"
 #include "config/selection.hpp"
 #include "net/privilege.hpp"
@@ -51,8 +52,9 @@ struct OwnMetricsInput {
   std::vector<ReasonCount> http_connections_refused;  ///< each reason once, also with a count of 0
   std::vector<ReasonCount> http_requests;             ///< by status code
   std::uint64_t http_answer_bytes = 0;
-  std::vector<ReasonCount> one_off_traces;   ///< by result; likewise
-  std::vector<ReasonCount> one_off_refused;  ///< likewise
+  std::vector<ReasonCount> one_off_traces;           ///< by result; likewise
+  std::vector<ReasonCount> one_off_refused;          ///< likewise
+  std::optional<ReflectorThread::Report> reflector;  ///< none: nothing is reflected
   std::optional<net::Privileges> privileges;
   std::shared_ptr<const LocalisationReport> localisation;  ///< null: it is off
   std::vector<ReasonCount> localisation_verdicts;          ///< by kind; likewise

@@ -34,7 +34,7 @@ config::Selection select_from(const config::Config& base, const Discovery& disco
 
 bool names_nothing(const config::Config& config) {
   return config.destinations.empty() && config.modules.empty() && config.discovery.files.empty() &&
-         config.discovery.http.empty();
+         config.discovery.http.empty() && config.reflector.listen_addresses.empty();
 }
 
 void tell_of_source(bool bad, std::string_view source, std::string_view line) {
@@ -199,7 +199,7 @@ ReloadOutcome Reloader::load() {
   base_ = std::make_shared<const config::Config>(std::move(config));
   discovery_->configure(base_);
   config::Changes changes;
-  if (!adopt(changes)) return {.successful = false, .lines = {"the program is stopping"}};
+  if (!adopt(changes, true)) return {.successful = false, .lines = {"the program is stopping"}};
   log::info("configuration reloaded", {{"added", changes.added.size()},
                                        {"removed", changes.removed.size()},
                                        {"changed", changes.edited.size()},
@@ -254,9 +254,11 @@ std::shared_ptr<const config::Config> Reloader::select() {
 }
 
 /// Goes over to what is wanted now. False: nobody does that any more.
-bool Reloader::adopt(config::Changes& changes) {
+bool Reloader::adopt(config::Changes& changes, bool files_too) {
   const auto next = select();
   const auto planned = std::make_shared<config::Changes>(config::plan_changes(*running(), *next));
+  // A key file that is named as before may hold another key.
+  if (files_too && !next->reflector.key_file.empty()) planned->settings = true;
   if (planned->any() && !make_(planned)) return false;
   changes = std::move(*planned);
   const std::lock_guard lock(mutex_);

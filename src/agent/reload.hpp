@@ -97,7 +97,7 @@ class Reloader {
   void follow_discovery();
   /// What the configuration and the sources come to. Leaves the report of it.
   std::shared_ptr<const config::Config> select();
-  bool adopt(config::Changes& changes);
+  bool adopt(config::Changes& changes, bool files_too = false);
   void wake() const;
 
   const ConfigOrigin origin_;

@@ -30,17 +30,25 @@ Changes plan_changes(const Config& before, const Config& after) {
                   .metrics = after.metrics,
                   .history_memory = after.history_memory,
                   .history_disk = after.history_disk,
-                  .dns = after.dns};
+                  .dns = after.dns,
+                  .reflector = after.reflector};
   changes.judging = before.window != after.window || before.histograms != after.histograms ||
                     before.limits.max_paths_per_destination != after.limits.max_paths_per_destination;
   changes.settings = changes.judging || before.limits != after.limits || before.histograms != after.histograms ||
                      before.metrics != after.metrics || before.history_memory != after.history_memory ||
-                     before.history_disk != after.history_disk || before.dns != after.dns || before.web != after.web;
+                     before.history_disk != after.history_disk || before.dns != after.dns || before.web != after.web ||
+                     before.reflector.allow != after.reflector.allow ||
+                     before.reflector.packets_per_second_per_source != after.reflector.packets_per_second_per_source ||
+                     before.reflector.key_file != after.reflector.key_file;
   if (before.listen_addresses != after.listen_addresses) changes.need_restart.emplace_back("web.listen_addresses");
   if (before.web_config_file != after.web_config_file) changes.need_restart.emplace_back("web.config_file");
   if (before.history_disk.directory != after.history_disk.directory)
     changes.need_restart.emplace_back("history.directory");
   if (before.localisation != after.localisation) changes.need_restart.emplace_back("localisation");
+  if (before.reflector.listen_addresses != after.reflector.listen_addresses)
+    changes.need_restart.emplace_back("reflector.listen_addresses");
+  if (before.reflector.max_sessions != after.reflector.max_sessions)
+    changes.need_restart.emplace_back("reflector.max_sessions");
   if (before.modules != after.modules) changes.need_restart.emplace_back("modules");
   if (before.one_off != after.one_off) changes.need_restart.emplace_back("one_off");
 

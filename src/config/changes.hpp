@@ -43,6 +43,7 @@ struct Changes {
   std::uint64_t history_memory = 0;
   HistoryDisk history_disk;  ///< but for the directory, which takes a restart
   Dns dns;
+  Reflector reflector;    ///< but for the addresses and the number of sessions, which take a restart
   bool settings = false;  ///< any of the above is not what it was
   bool judging = false;   ///< one of them concerns how every destination's rounds are taken in
 

@@ -47,6 +47,7 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   read_discovery(root, config);
   read_shard(root, config);
   read_localisation(root, config);
+  read_reflector(root, config);
   auto placed = read_destinations(root, probe, config.limits);
   read_modules(root, probe, config);
   root.refuse_unknown_keys();

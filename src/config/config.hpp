@@ -182,6 +182,17 @@ struct WebLimits {
   friend bool operator==(const WebLimits&, const WebLimits&) = default;
 };
 
+/// The STAMP Session-Reflector. Off without addresses, unless systemd passes sockets for it.
+struct Reflector {
+  std::vector<std::string> listen_addresses;    ///< as written: an address and a port each
+  std::vector<Network> allow;                   ///< empty: everybody
+  std::string key_file;                         ///< as web_config_file; empty: open mode
+  double packets_per_second_per_source = 1000;  ///< of an IPv4 address or IPv6 /64
+  std::uint32_t max_sessions = 65536;
+
+  friend bool operator==(const Reflector&, const Reflector&) = default;
+};
+
 /// What destinations from elsewhere inherit from [probe].
 class DestinationDefaults;
 
@@ -200,6 +211,7 @@ struct Config {
   Discovery discovery;
   Shard shard;
   Localisation localisation;
+  Reflector reflector;
   std::vector<Destination> destinations;
   std::vector<Module> modules;
   OneOffLimits one_off;

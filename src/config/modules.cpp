@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/destinations.hpp"
+#include "config/sections.hpp"
 #include "config/text.hpp"
 
 namespace ecmp::config {
@@ -96,20 +97,6 @@ void read_table(TableReader& root, const ProbeKeys& defaults, Config& config) {
   }
 }
 
-void read_networks(TableReader& reader, std::vector<Network>& networks) {
-  constexpr std::string_view kNetworks = "a list of networks such as \"192.0.2.0/24\", \"2001:db8::/32\"";
-  const auto given = reader.strings("allowed_networks", kNetworks);
-  if (!given) return;
-  for (const Setting<std::string>& text : given->value) {
-    if (const auto network = Network::parse(text.value)) {
-      networks.push_back(*network);
-    } else {
-      reader.refuse("allowed_networks", text,
-                    "expected a network such as \"192.0.2.0/24\" or \"2001:db8::/32\", without bits behind the prefix");
-    }
-  }
-}
-
 }  // namespace
 
 void read_modules(TableReader& root, const ProbeKeys& defaults, Config& config) {
@@ -118,7 +105,7 @@ void read_modules(TableReader& root, const ProbeKeys& defaults, Config& config) 
   if (table != nullptr) {
     OneOffLimits& limits = config.one_off;
     TableReader reader(*table, root.problems());
-    read_networks(reader, limits.allowed_networks);
+    read_networks(reader, "allowed_networks", limits.allowed_networks);
     if (const auto rate = reader.positive_number("requests_per_second", kRate))
       limits.requests_per_second = rate->value;
     if (const auto burst = reader.integer("burst", kBurst)) limits.burst = static_cast<std::uint32_t>(burst->value);

@@ -18,5 +18,9 @@ void read_dns(TableReader& root, Config& config);
 void read_discovery(TableReader& root, Config& config);
 void read_shard(TableReader& root, Config& config);
 void read_localisation(TableReader& root, Config& config);
+void read_reflector(TableReader& root, Config& config);
+
+/// A list of networks, each once.
+void read_networks(TableReader& reader, std::string_view key, std::vector<Network>& networks);
 
 }  // namespace ecmp::config

@@ -162,6 +162,12 @@ void write_tables(Writer& out, const Config& config) {
   out.key("enabled", config.localisation.enabled);
   out.key("worst_links", config.localisation.worst_links);
   out.key("min_loss", number(config.localisation.min_loss));
+  out.table("[reflector]");
+  out.key("listen_addresses", list(config.reflector.listen_addresses, string));
+  out.key("allow", list(config.reflector.allow, [](const Network& network) { return string(network.to_string()); }));
+  out.key("key_file", string(config.reflector.key_file));
+  out.key("packets_per_second_per_source", number(config.reflector.packets_per_second_per_source));
+  out.key("max_sessions", config.reflector.max_sessions);
 }
 
 /// Keys of [probe], those that are not what they are by default.

@@ -87,9 +87,16 @@ struct Listener {
 /// socket gets the mode 0660; one that is there already is replaced when nobody answers behind it.
 Result<std::vector<Listener>> listen_on(const ListenAddress& address);
 
-/// Takes over the sockets that systemd has opened for us (sd_listen_fds(3)): $LISTEN_PID names this process,
-/// $LISTEN_FDS says how many there are, from descriptor 3 on. Takes these variables out of the environment.
-Result<std::vector<Listener>> listeners_of_systemd();
+/// A socket that systemd has opened for us, and how its unit names it (FileDescriptorName=).
+struct PassedSocket {
+  OwnedSocket socket;
+  std::string name;
+};
+/// Takes over these (sd_listen_fds_with_names(3)): $LISTEN_PID names this process, $LISTEN_FDS says how many there are,
+/// from descriptor 3 on, $LISTEN_FDNAMES how they are called. Takes these variables out of the environment.
+std::vector<PassedSocket> sockets_of_systemd();
+/// Those of them that HTTP is served on: listening stream sockets, one at least.
+Result<std::vector<Listener>> listeners_of_systemd(std::vector<PassedSocket> sockets);
 
 Instant monotonic_now();
 

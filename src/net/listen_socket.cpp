@@ -151,8 +151,8 @@ Result<Listener> listen_on_file(const std::string& path) {
 }
 
 /// A descriptor that systemd has given us, which must be a listening stream socket.
-Result<Listener> adopt(int descriptor) {
-  OwnedSocket socket(descriptor);
+Result<Listener> adopt(OwnedSocket socket) {
+  const int descriptor = socket.get();
   const std::string name = "descriptor " + std::to_string(descriptor) + " of systemd";
   const auto option = [&socket](int which) {
     int value = 0;
@@ -211,19 +211,32 @@ SocketFile::~SocketFile() {
   if (file.st_dev == device_ && file.st_ino == inode_) unlink(path_.c_str());
 }
 
-Result<std::vector<Listener>> listeners_of_systemd() {
+std::vector<PassedSocket> sockets_of_systemd() {
   const auto process = number_in_environment("LISTEN_PID");
   const auto count = number_in_environment("LISTEN_FDS");
+  const char* const given = std::getenv("LISTEN_FDNAMES");  // NOLINT(concurrency-mt-unsafe): as above
+  std::string names = given != nullptr ? given : "";
   for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
     unsetenv(name);  // NOLINT(concurrency-mt-unsafe): as above
-  if (process != getpid() || !count || *count < 1)
-    return Error{"--web.systemd-socket: no sockets were passed by systemd (LISTEN_PID, LISTEN_FDS)"};
-  constexpr long kMost = 64;
-  if (*count > kMost) return Error{"--web.systemd-socket: more than 64 sockets"};
+  std::vector<PassedSocket> sockets;
+  if (process != getpid() || !count) return sockets;
   constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
+  constexpr long kMost = 1024;
+  for (int descriptor = kFirst; descriptor < kFirst + std::clamp<long>(*count, 0, kMost); ++descriptor) {
+    const std::size_t colon = names.find(':');
+    sockets.push_back({.socket = OwnedSocket(descriptor), .name = names.substr(0, colon)});
+    names.erase(0, colon == std::string::npos ? colon : colon + 1);
+  }
+  return sockets;
+}
+
+Result<std::vector<Listener>> listeners_of_systemd(std::vector<PassedSocket> sockets) {
+  if (sockets.empty()) return Error{"--web.systemd-socket: no sockets were passed by systemd (LISTEN_PID, LISTEN_FDS)"};
+  constexpr std::size_t kMost = 64;
+  if (sockets.size() > kMost) return Error{"--web.systemd-socket: more than 64 sockets"};
   std::vector<Listener> listeners;
-  for (int descriptor = kFirst; descriptor < kFirst + *count; ++descriptor) {
-    auto listener = adopt(descriptor);
+  for (PassedSocket& socket : sockets) {
+    auto listener = adopt(std::move(socket.socket));
     if (!listener) return Error{listener.error()};
     listeners.push_back(std::move(*listener));
   }

@@ -38,6 +38,8 @@ std::string_view to_string(Refusal refusal) {
   switch (refusal) {
     case Refusal::too_short:
       return "too_short";
+    case Refusal::too_long:
+      return "too_long";
     case Refusal::source_port:
       return "source_port";
     case Refusal::destination:
@@ -56,6 +58,8 @@ std::string_view to_string(Refusal refusal) {
       return "sessions";
     case Refusal::send_failed:
       return "send_failed";
+    case Refusal::overflow:
+      return "overflow";
     case Refusal::count_:
       break;
   }

@@ -22,6 +22,7 @@ namespace ecmp::stamp {
 /// Why a request was not answered.
 enum class Refusal : std::uint8_t {
   too_short,        ///< the reply would be longer than the request
+  too_long,         ///< longer than is received
   source_port,      ///< below 1024, or one that we reflect on: an answer could go round for ever
   destination,      ///< it was sent to many: every host that heard it would answer
   not_allowed,      ///< its source is on no list
@@ -31,6 +32,7 @@ enum class Refusal : std::uint8_t {
   reply,            ///< what a reflector answered us, sent to us as a request
   sessions,         ///< no room for another session
   send_failed,      ///< composed, and the kernel did not take it
+  overflow,         ///< dropped by the kernel, for nobody read it in time
   count_
 };
 /// As the metric's label has it.

@@ -55,6 +55,9 @@ OwnMetricsInput example_input() {
   input.http_answer_bytes = 524288;
   input.one_off_traces = {{"reached", 13}, {"not_reached", 1}};
   input.one_off_refused = {{"rate", 14}, {"busy", 0}};
+  input.reflector = ReflectorThread::Report{.reflected = 4711, .sessions = 16};
+  for (std::size_t i = 0; i < input.reflector->refused.size(); ++i)
+    input.reflector->refused[i] = 70 + i;
   input.privileges = net::Privileges{"ecmp-exporter", "none", true, "filter"};
   input.process = ProcessUsage{12.34, 1767225599.99, 123456789, 34567890, 17, 1048576};
   return input;

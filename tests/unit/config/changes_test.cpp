@@ -132,7 +132,8 @@ TEST_CASE("settings are told apart by what must be done about them", "[config][r
   CHECK_FALSE(settings("").settings);
   for (const char* text : {"[limits]\nprobes_per_second = 7", "[limits]\nmax_series = 7", "[dns]\nnames = false",
                            "[dns]\nrefresh = \"7s\"", "[history]\nmemory = \"1MiB\"", "[history]\nretention = \"7h\"",
-                           "[limits]\nmax_destinations = 7"}) {
+                           "[limits]\nmax_destinations = 7", "[reflector]\nallow = [\"192.0.2.0/24\"]",
+                           "[reflector]\nkey_file = \"k\"", "[reflector]\npackets_per_second_per_source = 7"}) {
     CAPTURE(text);
     CHECK(settings(text).settings);
     CHECK_FALSE(settings(text).judging);
@@ -149,4 +150,8 @@ TEST_CASE("settings are told apart by what must be done about them", "[config][r
   const Changes web = settings("[web]\nlisten_addresses = [\":1\"]");
   CHECK(web.need_restart == std::vector<std::string_view>{"web.listen_addresses"});
   CHECK_FALSE(web.any());
+  const Changes reflector = settings("[reflector]\nlisten_addresses = [\":862\"]\nmax_sessions = 7");
+  CHECK(reflector.need_restart ==
+        std::vector<std::string_view>{"reflector.listen_addresses", "reflector.max_sessions"});
+  CHECK_FALSE(reflector.any());
 }

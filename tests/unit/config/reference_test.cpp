@@ -35,6 +35,7 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.one_off == b.one_off);
   CHECK(a.discovery == b.discovery);
   CHECK(a.shard == b.shard);
+  CHECK(a.reflector == b.reflector);
 }
 
 }  // namespace

@@ -68,6 +68,12 @@ timeout = "100ms"
 [shard]
 index = 2
 count = 3
+[reflector]
+listen_addresses = ["192.0.2.1:862", "[::1]:10862"]
+allow = ["192.0.2.0/24", "2001:db8::/32"]
+key_file = "/etc/key \"x\""
+packets_per_second_per_source = 0.5
+max_sessions = 9
 [probe]
 protocol = "icmp"
 [[destination]]

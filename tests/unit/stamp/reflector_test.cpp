@@ -116,7 +116,7 @@ TEST_CASE("Sessions are told apart by addresses, ports and SSID", "[stamp][refle
   CHECK(asking.reflector.sessions() == 6);
 }
 
-TEST_CASE("A request too short for its reply gets none; TWAMP Light's of 41 bytes gets 41", "[stamp][reflector]") {
+TEST_CASE("A request too short for its reply gets none, and TWAMP Light's of 41 bytes gets 41", "[stamp][reflector]") {
   Asking asking;
   const Bytes whole = open_request();
   for (std::size_t size = 0; size < 41; ++size)
