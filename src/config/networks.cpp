@@ -1,5 +1,6 @@
 #include "config/networks.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace ecmp::config {
@@ -33,9 +34,13 @@ std::optional<Network> Network::parse(std::string_view text) {
 
 bool Network::contains(const IpAddress& address) const {
   if (address.family() != first_.family()) return false;
-  for (std::size_t bit = 0; bit < bits_; ++bit)
-    if (bit_at(address.bytes(), bit) != bit_at(first_.bytes(), bit)) return false;
-  return true;
+  // The reflector asks this of every request, with a network for each peer.
+  const ByteView a = address.bytes();
+  const ByteView b = first_.bytes();
+  const std::size_t whole = bits_ / 8u;
+  if (!std::equal(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(whole), b.begin())) return false;
+  const unsigned rest = bits_ % 8u;
+  return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
 }
 
 std::string Network::to_string() const {

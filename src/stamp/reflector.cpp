@@ -79,6 +79,7 @@ bool Reflector::is_reply_to_us(const Arrival& arrival) const {
   const std::size_t at = mode() == Mode::open ? kOpenRequestSent : kAuthenticatedRequestSent;
   if (arrival.payload.size() < at + 8) return false;
   const std::uint64_t bits = (std::uint64_t{load32(arrival.payload, at)} << 32) | load32(arrival.payload, at + 4);
+  if (bits == 0) return false;  // a request's: not the moment in 2036 at which NTP's seconds begin anew
   const WallTime time = from_wire(bits, clock_.error.ptp, arrival.received);
   return std::chrono::abs(time - arrival.received) < kOurs;
 }

@@ -312,6 +312,12 @@ TEST_CASE("A loop between two reflectors ends with its second reply", "[stamp][r
   CHECK_FALSE(a.refusal(first, to_a));
 }
 
+TEST_CASE("Requests are no replies when the seconds of NTP begin anew", "[stamp][reflector]") {
+  Asking asking;
+  // 2036-02-07T06:28:16Z is 0 on the wire, as is what must be zero in a request.
+  CHECK_FALSE(asking.refusal(open_request(), {.received = WallTime(2085978496s)}));
+}
+
 TEST_CASE("Sources are taken by the list, and requests to many are not", "[stamp][reflector]") {
   const IpAddress friendly = *IpAddress::parse("198.51.100.1");
   Asking asking({.allowed = [friendly](const IpAddress& address) { return address == friendly; }});
