@@ -160,14 +160,14 @@ def resident(exporter):
 
 def test_a_flood_of_a_hundred_thousand_sources(network):
     """Memory stays, a sender that was there keeps its session, and the probing goes on."""
-    config = f"""max_sessions = 2000
+    config = f"""max_sessions = 200
 [[destination]]
 name = "other"
 host = "{B}"
 protocol = "icmp"
 flows = 4
-interval = "500ms"
-timeout = "400ms"
+interval = "1s"
+timeout = "900ms"
 """
     with reflecting(network, config) as exporter, network.entered("b"), Sender((A, 862)) as sender, \
             socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
@@ -178,19 +178,20 @@ timeout = "400ms"
         for number in range(100_000):
             source = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
             raw.sendto(udp(source, 1024 + number % 60000, A, 862, open_request(number)), (A, 0))
-        metrics = exporter.metrics()
-        taken = sum(metrics.values("ecmp_exporter_reflected_total", "x").values()) + sum(refused(exporter).values())
-        assert taken > 1000
-        assert metrics.values("ecmp_exporter_reflector_sessions", "x") == {None: 2000}
+        # How many come through depends on the machine; the kernel drops the rest, which is counted.
+        eventually(lambda: sum(exporter.metrics().values("ecmp_exporter_reflected_total", "x").values()) > 210, 20, "replies")
+        eventually(lambda: exporter.metrics().values("ecmp_exporter_reflector_sessions", "x") == {None: 200}, 10, "sessions")
         assert resident(exporter) - before < 16 << 20
         # R goes on from where it was: the flood has not pushed out who was there. The end of it may still wait in the
         # socket, so that the kernel drops this request.
         assert asked_until_answered(sender, open_request(10))[:4] == struct.pack(">I", 10)
+        finished = probes.total("ecmp_flow_probes_total")
+        eventually(lambda: exporter.metrics().total("ecmp_flow_probes_total") >= finished + 8, 20, "more probes")
         after = exporter.metrics()
-        sent, lost = (sum(after.values(name, "destination").values()) - sum(probes.values(name, "destination").values())
-                      for name in ("ecmp_flow_probes_total", "ecmp_flow_replies_total"))
-        assert sent - lost <= 4  # those under way
-        assert after.values("ecmp_exporter_rounds_skipped_total", "x") == {None: 0}
+        sent, answered = (after.total(name) - probes.total(name)
+                          for name in ("ecmp_flow_probes_total", "ecmp_flow_replies_total"))
+        assert sent - answered <= 1  # of four flows once a second; one may be lost on a busy machine
+        assert after.values("ecmp_exporter_rounds_skipped_total", "x") == probes.values("ecmp_exporter_rounds_skipped_total", "x")
 
 
 PASSING = """
