@@ -58,11 +58,3 @@ std::string IpAddress::to_string() const {
 }
 
 }  // namespace ecmp
-
-std::size_t std::hash<ecmp::IpAddress>::operator()(const ecmp::IpAddress& address) const noexcept {
-  // FNV-1a, 64 bits: addresses are not chosen against us in any table whose worst case would hurt (all are bounded).
-  std::uint64_t sum = 0xcbf29ce484222325u;
-  for (const std::uint8_t byte : address.bytes())
-    sum = (sum ^ byte) * 0x100000001b3u;
-  return static_cast<std::size_t>(sum);
-}

@@ -41,6 +41,14 @@ class IpAddress {
   /// Network-order bytes: 4 of them for IPv4, 16 for IPv6.
   [[nodiscard]] ByteView bytes() const { return {bytes_.data(), is_v4() ? std::size_t{4} : std::size_t{16}}; }
 
+  /// Of the bytes: addresses are not chosen against us in any table whose worst case would hurt (all are bounded).
+  [[nodiscard]] std::size_t hash() const {
+    const auto [first, second] = words();
+    std::uint64_t sum = (first ^ std::rotl(second * 0xd6e8feb86659fd93u, 32)) * 0x9e3779b97f4a7c15u;
+    sum ^= sum >> 32;
+    return static_cast<std::size_t>(sum);
+  }
+
   /// Dotted quad, or RFC 5952 text.
   [[nodiscard]] std::string to_string() const;
 
@@ -64,5 +72,5 @@ class IpAddress {
 
 template <>
 struct std::hash<ecmp::IpAddress> {
-  std::size_t operator()(const ecmp::IpAddress& address) const noexcept;
+  std::size_t operator()(const ecmp::IpAddress& address) const noexcept { return address.hash(); }
 };

@@ -37,7 +37,9 @@ std::vector<HopSuppression> take_apart(std::span<const AnsweredShare> hops) {
       ++pools.back().hops;
       continue;
     }
-    if (!anchor && wilson(here, kDoubt).high < wilson(pools.back().share, kDoubt).low) {
+    // Who answers as large a share as what lies behind is not limited, as the intervals would say.
+    if (!anchor && here.ratio() < pools.back().share.ratio() &&
+        wilson(here, kDoubt).high < wilson(pools.back().share, kDoubt).low) {
       found[i].limited = true;
       ++pools.back().hops;  // what reaches it is at least what reaches the next
       continue;
@@ -64,6 +66,11 @@ std::vector<HopSuppression> take_apart(std::span<const AnsweredShare> hops) {
 
 void mark_limited(PathSnapshot& path) {
   if (!path.complete || path.statistics == nullptr || path.hops.empty()) return;
+  // Where everybody has answered everything, which is nearly always, nobody is limited.
+  const auto keeps_quiet = [](const HopSnapshot& hop) {
+    return hop.statistics != nullptr && hop.statistics->window.rtts < hop.statistics->window.probes;
+  };
+  if (std::ranges::none_of(path.hops, keeps_quiet)) return;
   const WindowFigures& window = path.statistics->window;
   const std::size_t length = path.length;
   std::vector<AnsweredShare> shares(length);

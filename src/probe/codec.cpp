@@ -20,6 +20,11 @@ std::optional<ProbeIdentity> unpack(std::uint16_t packed) {
   return identity;
 }
 
+/// Of a payload of kTagEnd bytes at least.
+std::uint64_t tag_in(ByteView payload) {
+  return (std::uint64_t{load32(payload, kSteeringBytes)} << 32) | load32(payload, kSteeringBytes + 4);
+}
+
 constexpr bool outside(std::uint16_t number) {
   return number == 0 || number == 0xffff;
 }
@@ -77,12 +82,10 @@ std::uint64_t FlowCodec::tag(const ProbeIdentity& identity) const {
 }
 
 bool FlowCodec::tag_matches(const ProbeIdentity& identity, ByteView payload) const {
-  const std::uint64_t quoted =
-      (std::uint64_t{load32(payload, kSteeringBytes)} << 32) | load32(payload, kSteeringBytes + 4);
-  return quoted == tag(identity);
+  return tag_in(payload) == tag(identity);
 }
 
-void FlowCodec::encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const {
+ProbeMark FlowCodec::encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const {
   const std::uint32_t word = transport_word(identity);
   const std::uint64_t tag_value = tag(identity);
   probe.ttl = identity.ttl;
@@ -92,13 +95,22 @@ void FlowCodec::encode(const ProbeIdentity& identity, packet::ProbeDatagram& pro
   probe.sequence = word;
   store32(probe.tag, 0, static_cast<std::uint32_t>(tag_value >> 32));
   store32(probe.tag, 4, static_cast<std::uint32_t>(tag_value));
+  return {.tag = tag_value, .word = word, .ip_id = probe.ip_id};
+}
+
+bool FlowCodec::shows(const packet::Quote& quote, const ProbeMark& mark) const {
+  if (mark.word == 0 || word_of(quote) != mark.word) return false;
+  if (protocol_ == Protocol::tcp) return true;  // half of the number is the tag's
+  if (protocol_ == Protocol::icmp && quote.checksum != icmp_checksum_) return false;
+  if (quote.payload.size() >= kTagEnd && quote.payload[kTagEnd - 1] != 0) return tag_in(quote.payload) == mark.tag;
+  return quote.tuple.destination.is_v4() ? quote.ip_id == mark.ip_id : quote.flow_label == flow_label_;
 }
 
 FlowCodec::Decoded FlowCodec::decode(const packet::Quote& quote) const {
   using Match = Decoded::Match;
   const bool v4 = quote.tuple.destination.is_v4();
   const bool tcp = protocol_ == Protocol::tcp;
-  const std::uint32_t word = protocol_ == Protocol::udp ? quote.checksum : quote.sequence;
+  const std::uint32_t word = word_of(quote);
 
   std::optional<ProbeIdentity> primary;
   if (tcp) {

@@ -22,6 +22,14 @@ struct ProbeIdentity {
   friend bool operator==(const ProbeIdentity&, const ProbeIdentity&) = default;
 };
 
+/// What a probe carries that tells it from the others of its flow. Kept while the probe is under way: to look for it is
+/// several times as quick as to work out the identity anew.
+struct ProbeMark {
+  std::uint64_t tag = 0;
+  std::uint32_t word = 0;   ///< UDP: the checksum; ICMP: the sequence; TCP: the sequence number. 0: it never left
+  std::uint16_t ip_id = 0;  ///< IPv4
+};
+
 /// A key-dependent permutation of the numbers 1..65534: what goes into 16-bit header fields. 0 and 65535 are left out,
 /// since a UDP checksum of 0 means "none" and one's complement arithmetic cannot tell the two apart (RFC 768, RFC
 /// 1071).
@@ -56,7 +64,7 @@ class FlowCodec {
   [[nodiscard]] std::uint32_t flow_label() const { return flow_label_; }
 
   /// Fills in checksum, sequence, ip_id, flow_label, tag and ttl.
-  void encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const;
+  ProbeMark encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const;
 
   /// What a quote says. `full`: two independent places agree. `rewritten`: only IP-ID can be right, and the transport
   /// header's word is off by `offset`, since a NAT has adapted the checksum, or a firewall the sequence number. Such a
@@ -71,6 +79,14 @@ class FlowCodec {
     std::uint32_t offset = 0;
   };
   [[nodiscard]] Decoded decode(const packet::Quote& quote) const;
+
+  /// The word of the transport header in which a quote says which probe it is of.
+  [[nodiscard]] std::uint32_t word_of(const packet::Quote& quote) const {
+    return protocol_ == Protocol::udp ? quote.checksum : quote.sequence;
+  }
+  /// Whether decode() would find the probe of this mark, a full match with nothing off. False also where that takes a
+  /// closer look: the caller asks decode() then.
+  [[nodiscard]] bool shows(const packet::Quote& quote, const ProbeMark& mark) const;
 
   /// Identity in an echo reply, which returns the whole payload: nullopt unless the tag is right.
   [[nodiscard]] std::optional<ProbeIdentity> decode_echo(const packet::EchoReply& reply) const;

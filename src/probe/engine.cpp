@@ -114,7 +114,8 @@ void Engine::State::remove(std::uint32_t first_flow) {
     flows_[number].reset();
   }
   resets_.forget(first_flow, range->second);
-  for (Handed& handed : handed_) {  // a batch that is still on its way out
+  departures_.clear();                // numbers of flows are used again
+  for (Departed& handed : handed_) {  // a batch that is still on its way out
     if (handed.flow - first_flow < range->second) handed.flow = kNoFlow;
   }
   free_ranges_[range->second].push_back(first_flow);

@@ -40,6 +40,10 @@ void Engine::State::on_gap(const Gap& gap) {
 /// from.
 void Engine::State::on_outgoing(const Captured& datagram) {
   if (resets_.any()) see_reset(datagram.bytes);
+  if (const Departed* const left = departures_.take(datagram.bytes)) {
+    stamp(find_probe(*left), datagram.at);
+    return;
+  }
   const auto parsed = packet::parse_probe(datagram.bytes);
   const auto* quote = std::get_if<packet::Quote>(&parsed);
   if (quote == nullptr) return;
@@ -50,33 +54,54 @@ void Engine::State::on_outgoing(const Captured& datagram) {
   if (decoded.match != FlowCodec::Decoded::Match::full) return;
   LiveRound* round = find_round(*flow, decoded.identity.round);
   if (round == nullptr) return;
-  LiveProbe* probe = round->find(decoded.identity.ttl, decoded.identity.attempt);
+  const ProbeIdentity& identity = decoded.identity;
+  if (stamp(round->find(identity.ttl, identity.attempt), datagram.at))
+    departures_.pass({flow->number, round->number(), identity.ttl, identity.attempt});
+}
+
+/// Null if it is under way no more.
+LiveProbe* Engine::State::find_probe(const Departed& probe) {
+  Flow* const flow = flows_[probe.flow].get();
+  if (flow == nullptr) return nullptr;
+  for (const auto& round : flow->live)
+    if (round->number() == probe.round) return round->find(probe.ttl, probe.attempt);
+  return nullptr;
+}
+
+/// Whether `probe`, where there is one, has left just now as far as the capture shows.
+bool Engine::State::stamp(LiveProbe* probe, Instant at) {
   // The first stamp counts: a tunnel may send the same probe again. It may lie a hair before the time of handing over,
   // since the two clocks are mapped onto each other; what lies further off is of something else.
   constexpr Duration kSlack = std::chrono::milliseconds(1);
-  if (probe == nullptr || probe->state != LiveProbe::State::sent || probe->stamped) return;
-  if (datagram.at < probe->sent - kSlack) return;
-  probe->sent = datagram.at;
+  if (probe == nullptr || probe->state != LiveProbe::State::sent || probe->stamped) return false;
+  if (at < probe->sent - kSlack) return false;
+  probe->sent = at;
   probe->stamped = true;
+  return true;
 }
 
 void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSink& rounds) {
   const FiveTuple& tuple = error.quote.tuple;
   Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
   if (flow == nullptr) return ignore(Ignored::unknown_flow);
+  Answer answer{.at = at,
+                .from = error.from,
+                .kind = packet::reply_kind(error.from.family(), error.type, error.code),
+                .reply_ttl = error.reply_ttl,
+                .icmp_type = error.type,
+                .icmp_code = error.code,
+                .quoted_ttl = error.quote.ttl};
+  for (const auto& round : flow->live) {
+    LiveProbe* const probe = round->find(flow->codec, error.quote);
+    if (probe == nullptr) continue;
+    answer.notes = note(*flow, probe->hop.ttl, false, error);
+    return close(*flow, *round, *probe, answer, rounds);
+  }
   const auto decoded = flow->codec.decode(error.quote);
   bool shifted = false;
   if (!believe(*flow, decoded, shifted)) return ignore(Ignored::bad_identity);
-  close(*flow, decoded.identity,
-        {.at = at,
-         .from = error.from,
-         .kind = packet::reply_kind(error.from.family(), error.type, error.code),
-         .reply_ttl = error.reply_ttl,
-         .icmp_type = error.type,
-         .icmp_code = error.code,
-         .quoted_ttl = error.quote.ttl,
-         .notes = note(*flow, decoded, shifted, error)},
-        rounds);
+  answer.notes = note(*flow, decoded.identity.ttl, shifted, error);
+  close(*flow, decoded.identity, answer, rounds);
 }
 
 void Engine::State::on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds) {
@@ -110,14 +135,13 @@ bool Engine::State::believe(Flow& flow, const FlowCodec::Decoded& decoded, bool&
 }
 
 /// What the reply tells beyond who sent it, nothing as a rule.
-packet::KeptMpls Engine::State::note(Flow& flow, const FlowCodec::Decoded& decoded, bool shifted,
-                                     const packet::IcmpError& error) {
+packet::KeptMpls Engine::State::note(Flow& flow, std::uint8_t ttl, bool shifted, const packet::IcmpError& error) {
   const packet::Quote& quote = error.quote;
   const auto sent = static_cast<std::uint8_t>(flow.plan->dscp << 2);
   const bool moved = quote.tuple.source != flow.tuple.source && quote.tuple.source != flow.former_source;
   const bool remarkable = error.mpls.depth > 0 || !error.interfaces.empty() || error.mtu != 0 || moved || shifted ||
                           quote.traffic_class != sent;
-  if (!remarkable || decoded.identity.ttl > flow.plan->max_ttl) return {};
+  if (!remarkable || ttl > flow.plan->max_ttl) return {};
   packet::ReplyNotes notes{.mpls = error.mpls, .interfaces = error.interfaces};
   notes.sent_traffic_class = sent;
   notes.quoted_traffic_class = quote.traffic_class;
@@ -125,7 +149,7 @@ packet::KeptMpls Engine::State::note(Flow& flow, const FlowCodec::Decoded& decod
   (flow.tuple.protocol == Protocol::tcp ? notes.sequence_shifted : notes.checksum_shifted) = shifted;
   notes.mtu = error.mtu;
   flow.notes.resize(flow.plan->max_ttl);
-  packet::KeptMpls& kept = flow.notes[decoded.identity.ttl - 1u];
+  packet::KeptMpls& kept = flow.notes[ttl - 1u];
   if (kept.notes() == nullptr || *kept.notes() != notes) kept = packet::KeptMpls(std::move(notes));
   return kept;
 }

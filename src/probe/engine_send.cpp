@@ -104,11 +104,14 @@ void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due
     return;
   }
   packet::ProbeDatagram datagram{.tuple = flow.tuple, .dscp = flow.plan->dscp, .total_size = flow.packet_size};
-  flow.codec.encode({.ttl = due.ttl, .round = round.round_field(), .attempt = due.attempt}, datagram);
+  const ProbeMark mark =
+      flow.codec.encode({.ttl = due.ttl, .round = round.round_field(), .attempt = due.attempt}, datagram);
   const ByteView bytes = packet::write_probe(datagram, MutableBytes(bytes_).subspan(bytes_used_, flow.packet_size));
+  round.set_mark(mark);
   bytes_used_ += flow.packet_size;
   batch_.push_back({.bytes = bytes, .flow = flow.number});
   handed_.push_back({flow.number, round.number(), due.ttl, due.attempt});
+  departures_.add(bytes, handed_.back());
 }
 
 void Engine::State::count_lag(Duration lag) {
@@ -120,7 +123,7 @@ void Engine::State::count_lag(Duration lag) {
 void Engine::State::on_sent(std::span<const Outgoing> batch) {
   assert(batch.size() == handed_.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const Handed& handed = handed_[i];
+    const Departed& handed = handed_[i];
     if (handed.flow == kNoFlow) continue;
     Flow& flow = *flows_[handed.flow];
     for (const auto& round : flow.live) {

@@ -10,6 +10,7 @@
 
 #include "probe/answer_time.hpp"
 #include "probe/codec.hpp"
+#include "probe/departures.hpp"
 #include "probe/engine.hpp"
 #include "probe/flow_index.hpp"
 #include "probe/flow_length.hpp"
@@ -206,12 +207,13 @@ class Engine::State {
              std::uint16_t destination_port);
   void ignore(Ignored reason) { ++counters.ignored[static_cast<std::size_t>(reason)]; }
   void on_outgoing(const Captured& datagram);
+  static bool stamp(LiveProbe* probe, Instant at);
+  [[nodiscard]] LiveProbe* find_probe(const Departed& probe);
   void on_error(const packet::IcmpError& error, Instant at, RoundSink& rounds);
   void on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds);
   void on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds);
   bool believe(Flow& flow, const FlowCodec::Decoded& decoded, bool& confirmed);
-  static packet::KeptMpls note(Flow& flow, const FlowCodec::Decoded& decoded, bool shifted,
-                               const packet::IcmpError& error);
+  static packet::KeptMpls note(Flow& flow, std::uint8_t ttl, bool shifted, const packet::IcmpError& error);
   void close(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
   void close(Flow& flow, LiveRound& round, LiveProbe& probe, const Answer& answer, RoundSink& rounds);
   LiveRound* find_round(Flow& flow, std::uint8_t round_field);
@@ -234,14 +236,10 @@ class Engine::State {
   std::unordered_map<IpAddress, End> ends_;  ///< of destinations whose answers are ICMP errors
 
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
-  struct Handed {
-    std::uint32_t flow;  ///< kNoFlow when its destination was removed meanwhile
-    std::uint32_t round;
-    std::uint8_t ttl;
-    std::uint8_t attempt;
-  };
   std::vector<Outgoing> batch_;
-  std::vector<Handed> handed_;       ///< what each datagram of the batch is
+  /// What each datagram of the batch is; its flow is kNoFlow when its destination was removed meanwhile.
+  std::vector<Departed> handed_;
+  Departures departures_;
   std::vector<std::uint8_t> bytes_;  ///< where they stand, one behind the other
   std::size_t bytes_used_ = 0;
   std::size_t maximum_ = 0;

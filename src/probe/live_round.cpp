@@ -35,6 +35,7 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   next_send_ = due;
   last_timeout_ = due;
   probes_.clear();
+  marks_.clear();
   again_.clear();
   again_next_ = 0;
   open_ = 0;
@@ -68,6 +69,7 @@ LiveProbe& LiveRound::next_probe(const Due& next) {
     ++next_ttl_;
   }
   delayed_ = false;
+  marks_.emplace_back();
   LiveProbe& probe = probes_.emplace_back();
   probe.attempt = next.attempt;
   probe.hop.ttl = next.ttl;
@@ -82,10 +84,6 @@ LiveProbe& LiveRound::begin_probe(Instant now) {
   probe.state = LiveProbe::State::sent;
   probe.sent = now;
   return probe;
-}
-
-void LiveRound::leave_out() {
-  next_probe(*due()).state = LiveProbe::State::left_out;
 }
 
 Instant LiveRound::deadline() const {
@@ -134,11 +132,6 @@ void LiveRound::on_answer(const LiveProbe& probe) {
     // every round asks every hop.
     limit_ = std::min<int>(limit_, ttl);
   }
-}
-
-void LiveRound::on_send_failed(LiveProbe& probe) {
-  probe.state = LiveProbe::State::send_failed;
-  --open_;
 }
 
 void LiveRound::on_gap(const Gap& gap) {
@@ -408,6 +401,8 @@ bool LiveRound::finish(EndToEnd end_to_end, std::uint8_t distance) {
 /// The probe that speaks for a TTL: the sweep's, or a later one that was answered where that is no second chance for a
 /// loss to become an answer (a first round, or a path that has grown).
 const LiveProbe* LiveRound::best(std::uint8_t ttl) const {
+  // A sweep alone, as nearly all rounds are: TTL 1, 2, 3 ... one behind the other.
+  if (attempt_ == 0) return ttl >= 1 && ttl <= probes_.size() ? &probes_[ttl - 1u] : nullptr;
   const bool retries_count = terms_.distance == 0 || end_to_end_ == EndToEnd::reached || !verifying_;
   const LiveProbe* chosen = nullptr;
   for (const LiveProbe& probe : probes_) {

@@ -93,7 +93,7 @@ class LiveRound {
   [[nodiscard]] bool delayed() const { return delayed_; }
 
   /// The probe due() tells is not sent in this round: whoever is there is asked by others.
-  void leave_out();
+  void leave_out() { next_probe(*due()).state = LiveProbe::State::left_out; }
 
   /// Those of the sweep that were sent and are unanswered so far, at TTLs below `below`; each until `visit` returns
   /// true.
@@ -131,6 +131,16 @@ class LiveRound {
   /// Finds a probe of this round; nullptr if it was never sent.
   [[nodiscard]] LiveProbe* find(std::uint8_t ttl, std::uint8_t attempt);
 
+  /// What the probe that was begun last carries.
+  void set_mark(const ProbeMark& mark) { marks_.back() = mark; }
+  /// Finds the probe that a quote shows without any doubt; nullptr if there is none.
+  [[nodiscard]] LiveProbe* find(const FlowCodec& codec, const packet::Quote& quote) {
+    const std::uint32_t word = codec.word_of(quote);
+    for (std::size_t i = 0; i < marks_.size(); ++i)
+      if (marks_[i].word == word && codec.shows(quote, marks_[i])) return &probes_[i];
+    return nullptr;
+  }
+
   /// An answer came that does not say which probe it answers (a UDP service's). True if the round searches the
   /// destination with several probes under way: any of them may have reached it, and from now on the round probes one
   /// TTL after the other.
@@ -154,7 +164,10 @@ class LiveRound {
   /// What `probe` (of this round) was waiting for has come: its state and hop are filled in. Plans what follows from
   /// it.
   void on_answer(const LiveProbe& probe);
-  void on_send_failed(LiveProbe& probe);
+  void on_send_failed(LiveProbe& probe) {
+    probe.state = LiveProbe::State::send_failed;
+    --open_;
+  }
 
   /// Answers may have been missed: those probes that are waiting in it, if they stay unanswered, are unobserved.
   void on_gap(const Gap& gap);
@@ -215,6 +228,7 @@ class LiveRound {
   Instant next_send_{};
   Instant last_timeout_{};           ///< when the youngest unanswered probe times out
   std::vector<LiveProbe> probes_;    ///< in the order of sending
+  std::vector<ProbeMark> marks_;     ///< of each of these
   std::vector<std::uint8_t> again_;  ///< TTLs of the current attempt, when it is not a sweep
   std::size_t again_next_ = 0;
   std::uint32_t open_ = 0;  ///< probes sent that have no fate yet

@@ -25,14 +25,15 @@ FiveTuple tuple_of(Protocol protocol, bool v6, std::uint16_t source_port = 50000
 struct Sent {
   std::vector<std::uint8_t> bytes;
   Quote quote;
+  ProbeMark mark;
 };
 
 /// The probe as it leaves, and as a router would quote it in full (or only its 8 transport bytes).
 Sent send(const FlowCodec& codec, const FiveTuple& tuple, const ProbeIdentity& identity, bool short_quote = false) {
   const auto size = packet::minimum_size(tuple.destination.family(), tuple.protocol);
   ProbeDatagram probe{.tuple = tuple, .total_size = static_cast<std::uint16_t>(size + 4)};
-  codec.encode(identity, probe);
-  Sent sent{std::vector<std::uint8_t>(probe.total_size), {}};
+  const ProbeMark mark = codec.encode(identity, probe);
+  Sent sent{std::vector<std::uint8_t>(probe.total_size), {}, mark};
   packet::write_probe(probe, sent.bytes);
   const auto parsed = packet::parse_probe(sent.bytes);
   REQUIRE(std::holds_alternative<Quote>(parsed));
@@ -154,4 +155,46 @@ TEST_CASE("a rewritten IP-ID is not believed on a short quote", "[probe][codec]"
   CHECK(codec.decode(sent.quote).match == Match::full);
   sent.quote.payload = {};
   CHECK(codec.decode(sent.quote).match == Match::none);
+}
+
+TEST_CASE("a mark is shown by its own probe's quote alone, long or short", "[probe][codec]") {
+  for (const Protocol protocol : {Protocol::udp, Protocol::tcp, Protocol::icmp}) {
+    for (const bool v6 : {false, true}) {
+      const FiveTuple tuple = tuple_of(protocol, v6);
+      const FlowCodec codec(protocol, derive_flow_secret(kSecret, tuple));
+      for (const bool short_quote : {false, true}) {
+        const auto sent = send(codec, tuple, {.ttl = 9, .round = 40}, short_quote);
+        CHECK(codec.shows(sent.quote, sent.mark));
+        CHECK_FALSE(codec.shows(sent.quote, ProbeMark{}));
+        for (const ProbeIdentity other : {ProbeIdentity{.ttl = 10, .round = 40}, ProbeIdentity{.ttl = 9, .round = 41},
+                                          ProbeIdentity{.ttl = 9, .round = 40, .attempt = 1}})
+          CHECK_FALSE(codec.shows(send(codec, tuple, other, short_quote).quote, sent.mark));
+      }
+    }
+  }
+}
+
+TEST_CASE("a forged or rewritten quote shows no mark, so that decode() has to look closer", "[probe][codec]") {
+  for (const Protocol protocol : {Protocol::udp, Protocol::icmp}) {
+    for (const bool v6 : {false, true}) {
+      const FiveTuple tuple = tuple_of(protocol, v6);
+      const FlowCodec codec(protocol, derive_flow_secret(kSecret, tuple));
+      auto sent = send(codec, tuple, {.ttl = 9, .round = 40});
+      sent.bytes.back() ^= 1;  // behind the tag: nobody's business
+      CHECK(codec.shows(sent.quote, sent.mark));
+      auto rewritten = sent.quote;
+      rewritten.checksum ^= 0x1234;
+      CHECK_FALSE(codec.shows(rewritten, sent.mark));
+      auto forged = sent;
+      // The first byte of the tag, behind the two that steer the checksum.
+      const auto payload = static_cast<std::size_t>(forged.quote.payload.data() - forged.bytes.data());
+      forged.bytes[payload + 2] ^= 1;
+      CHECK_FALSE(codec.shows(forged.quote, sent.mark));
+      auto guessed = sent.quote;
+      guessed.payload = {};
+      guessed.flow_label ^= 1;
+      guessed.ip_id ^= 1;
+      CHECK_FALSE(codec.shows(guessed, sent.mark));
+    }
+  }
 }
