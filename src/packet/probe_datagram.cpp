@@ -1,6 +1,7 @@
 #include "packet/probe_datagram.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "packet/checksum.hpp"
 #include "packet/wire.hpp"
@@ -25,8 +26,11 @@ constexpr std::uint8_t kSyn = 0x02;
 constexpr std::uint16_t kEthernetMtu = 1500;
 
 void copy_address(const IpAddress& address, MutableBytes out, std::size_t at) {
-  const ByteView bytes = address.bytes();
-  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
+  if (address.is_v4()) {
+    std::memcpy(out.data() + at, address.bytes().data(), 4);
+  } else {
+    std::memcpy(out.data() + at, address.bytes().data(), 16);
+  }
 }
 
 void write_ipv4(const ProbeDatagram& probe, MutableBytes out) {
@@ -52,16 +56,17 @@ void write_ipv6(const ProbeDatagram& probe, MutableBytes out) {
   copy_address(probe.tuple.destination, out, 24);
 }
 
-/// Of the whole transport part, which is zero behind its first `filled` bytes. ICMPv4 alone has no pseudo header.
+/// Of the whole transport part, which stands behind its IP header and is zero behind its first `filled` bytes. ICMPv4
+/// alone has no pseudo header.
 std::uint16_t transport_sum(const ProbeDatagram& probe, MutableBytes transport, std::size_t filled) {
-  const FiveTuple& tuple = probe.tuple;
-  const Family family = tuple.source.family();
-  const bool bare = tuple.protocol == Protocol::icmp && family == Family::ipv4;
-  const std::uint16_t pseudo =
-      bare ? std::uint16_t{0}
-           : pseudo_header_sum(tuple.source, tuple.destination, wire::number(family, tuple.protocol),
-                               static_cast<std::uint32_t>(transport.size()));
-  return ones_complement_sum(transport.first(filled), pseudo);
+  const Family family = probe.tuple.source.family();
+  if (probe.tuple.protocol == Protocol::icmp && family == Family::ipv4)
+    return ones_complement_sum(transport.first(filled));
+  // Both addresses stand one behind the other at the end of the IP header.
+  const std::size_t addresses = family == Family::ipv4 ? 8 : 32;
+  const ByteView pseudo(transport.data() - addresses, addresses);
+  const auto rest = static_cast<std::uint16_t>(wire::number(family, probe.tuple.protocol) + transport.size());
+  return ones_complement_sum(transport.first(filled), ones_complement_sum(pseudo, rest));
 }
 
 /// Behind the 8 bytes of UDP or ICMP: the tag, and before it the two bytes that bring the sum of all to 0xffff with

@@ -11,6 +11,26 @@ namespace {
 constexpr int kBeginLooks = 2;
 constexpr int kEndLooks = 3;
 
+/// A digest, never 0, of all that balance_of() looks at.
+std::uint64_t layout_of(const DestinationSnapshot& snapshot) {
+  std::uint64_t digest = 1;
+  const auto add = [&digest](std::uint64_t word) {
+    digest = (digest ^ word) * 0x9e3779b97f4a7c15u;
+    digest ^= digest >> 32;
+  };
+  for (const FlowSnapshot& flow : snapshot.flows) {
+    add(flow.path);
+    if (flow.path != 0) add(flow.source.hash());
+  }
+  for (const PathSnapshot& path : snapshot.paths) {
+    add(std::uint64_t{path.id} << 32 | path.flows);
+    add(std::uint64_t{path.length} << 32 | path.hops.size());
+    for (const HopSnapshot& hop : path.hops)
+      add(hop.responder.hash() ^ hop.ttl);
+  }
+  return digest | 1;
+}
+
 }  // namespace
 
 bool BalanceWatch::Finding::same_place(const Finding& other) const {
@@ -39,17 +59,21 @@ void BalanceWatch::meet(Watched& watched, Finding found, WallTime now) {
 void BalanceWatch::on_snapshot(const DestinationSnapshot& snapshot, WallTime now) {
   Watched& watched = watched_[snapshot.facts->name];
   watched.looked_at = true;
-  Balance balance = balance_of(snapshot);
+  // Who goes where changes seldom, and is all that the balance depends on.
+  if (const std::uint64_t layout = layout_of(snapshot); layout != watched.layout) {
+    watched.balance = balance_of(snapshot);
+    watched.layout = layout;
+  }
   for (Finding& known : watched.findings)
     known.met = false;
-  for (Branching& branching : balance.branchings) {
+  for (const Branching& branching : watched.balance.branchings) {
     if (!branching.uneven) continue;
     Finding found;
     found.kind = EventKind::imbalance;
-    found.branching = std::make_shared<const Branching>(std::move(branching));
+    found.branching = std::make_shared<const Branching>(branching);
     meet(watched, std::move(found), now);
   }
-  for (const Polarisation& pair : balance.polarisations) {
+  for (const Polarisation& pair : watched.balance.polarisations) {
     if (!pair.polarised) continue;
     Finding found;
     found.kind = EventKind::polarised;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "path/balance.hpp"
 #include "path/event.hpp"
 
 namespace ecmp {
@@ -36,6 +37,8 @@ class BalanceWatch {
   };
   struct Watched {
     std::vector<Finding> findings;
+    Balance balance;           ///< of the paths and flows that
+    std::uint64_t layout = 0;  ///< is a digest of
     bool looked_at = false;
   };
 

@@ -386,7 +386,8 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   told->measured = standing.judged();
   told->up = standing.up();
   told->unjudged = standing.why();
-  if (std::exchange(views_changed_, false)) coverage_ = coverage_of(views);
+  const bool views_changed = std::exchange(views_changed_, false);
+  if (views_changed) coverage_ = coverage_of(views);
   told->coverage = coverage_;
   told->search = search_;
   if (search_ != nullptr && search_->paths > 0) {
@@ -401,10 +402,12 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
     told->paths_in_use += path->flows > 0 ? 1u : 0u;
   }
   std::ranges::sort(told->paths, {}, &PathSnapshot::ordinal);
-  told->links = links_of(views);
+  const auto before = told_.lock();
+  told->links = before != nullptr && !views_changed ? before->links : links_of(views);
   told->unreachables = refusals_.all();
   told->began = began_;
   told->paths_refused = registry_.refused();
+  told_ = told;
   return told;
 }
 

@@ -83,8 +83,9 @@ class DestinationModel::State {
   WallTime began_{};
   Instant last_round_{};                   ///< end of the newest
   Instant first_rounds_ = Instant::min();  ///< begin of the latest first round of a flow
-  bool views_changed_ = true;              ///< since `coverage_` was worked out
+  bool views_changed_ = true;              ///< since `coverage_` and links were worked out
   std::optional<double> coverage_;
+  std::weak_ptr<const DestinationSnapshot> told_;  ///< the newest one
   std::shared_ptr<const SearchProgress> search_;
   std::shared_ptr<const std::vector<IpAddress>> nobody_ = std::make_shared<const std::vector<IpAddress>>();
 };
