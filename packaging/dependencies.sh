@@ -38,6 +38,7 @@ test_packages=(
   mtr-tiny tmux # what ecmp_trace is compared with, and driven in
   man-db mandoc zsh fish # readers of its manual and completions
   graphviz # what draws its diagrams
+  valgrind # counts instructions
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
   man-db systemd debootstrap python3-yaml
 )

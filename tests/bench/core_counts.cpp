@@ -1,6 +1,7 @@
 // A fixed scenario whose cost is counted, not timed: instructions per probe under `valgrind --tool=callgrind`, and
 // calls of operator new per round by the program itself. Counts are repeatable where times are not, so they are a test:
-// tests/tidy/test_counts.py compares them with counts.txt beside this file.
+// tests/tidy/test_counts.py compares them with counts.txt beside
+// this file.
 //
 // It is the way of a probe through ecmp_exporter without sockets and threads: engine, path models, snapshots, the log
 // of rounds, events, names that are wanted and localisation. Time is virtual: 100 destinations x 32 flows x 12 hops
@@ -31,11 +32,15 @@
 
 namespace {
 
-std::uint64_t allocations = 0;  // NOLINT: counted by operator new, which has no other place for it
-bool counting = false;          // NOLINT
+// What operator new counts, which has no other place for it.
+std::uint64_t allocations = 0;         // NOLINT
+std::uint64_t engine_allocations = 0;  // NOLINT: of these, those of the engine
+bool counting = false;                 // NOLINT
+bool in_engine = false;                // NOLINT
 
 void* allocate(std::size_t size) {
   if (counting) ++allocations;
+  if (counting && in_engine) ++engine_allocations;
   if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;  // NOLINT
   std::abort();
 }
@@ -62,6 +67,20 @@ void operator delete[](void* memory, std::size_t /*size*/) noexcept {
 }
 
 namespace ecmp {
+
+// As tests/bench/counts.txt calls what has compiled this.
+#define ECMP_TEXT_OF(number) #number
+#define ECMP_TEXT(number) ECMP_TEXT_OF(number)
+#if defined(__x86_64__)
+#define ECMP_ARCHITECTURE "x86_64"
+#else
+#define ECMP_ARCHITECTURE "other"
+#endif
+#if defined(__clang__)
+constexpr const char* kCompiler = "clang-" ECMP_TEXT(__clang_major__) "-" ECMP_ARCHITECTURE;
+#else
+constexpr const char* kCompiler = "g++-" ECMP_TEXT(__GNUC__) "-" ECMP_ARCHITECTURE;
+#endif
 
 constexpr std::uint32_t kDestinations = 100;
 constexpr std::uint16_t kFlows = 32;
@@ -226,11 +245,28 @@ void localise(Exporter& exporter, Instant now) {
   exporter.events.add(exporter.balance.take_events());
 }
 
+/// The engine is done with a round.
+class Finished final : public RoundSink {
+ public:
+  explicit Finished(RoundSink& next) : next_(next) {}
+  void on_round(const Round& round) override {
+    in_engine = false;
+    next_.on_round(round);
+    in_engine = true;
+  }
+
+ private:
+  RoundSink& next_;
+};
+
 /// One turn of the agent's loop.
 void turn(Exporter& exporter) {
   const Instant now = exporter.network.now();
-  drive_once(exporter.engine, exporter.network, exporter.tracing, now + std::chrono::milliseconds(100),
+  Finished finished(exporter.tracing);
+  in_engine = true;
+  drive_once(exporter.engine, exporter.network, finished, now + std::chrono::milliseconds(100),
              std::chrono::milliseconds(1));
+  in_engine = false;
   if (now >= exporter.housekeeping_at) {
     exporter.housekeeping_at = now + std::chrono::milliseconds(50);
     exporter.events.maintain(now);
@@ -256,9 +292,10 @@ int run(int intervals, int warm_up) {
     counted_turn(exporter);
   counting = false;
   const std::uint64_t counted = exporter.rounds - rounds;
-  std::printf("probes %lu\nrounds %lu\nallocations %lu\nallocations_per_round %.3f\n", exporter.network.probes - probes,
-              counted, allocations,
-              static_cast<double>(allocations) / static_cast<double>(std::max<std::uint64_t>(counted, 1)));
+  std::printf("compiler %s\nprobes %lu\nrounds %lu\nallocations_per_round %.3f\nengine_allocations %lu\n", kCompiler,
+              exporter.network.probes - probes, counted,
+              static_cast<double>(allocations) / static_cast<double>(std::max<std::uint64_t>(counted, 1)),
+              engine_allocations);
   return 0;
 }
 
