@@ -20,6 +20,8 @@
 #include "agent/raw_routes.hpp"
 #include "agent/reflector_thread.hpp"
 #include "agent/render_options.hpp"
+#include "agent/rollup_keeper.hpp"
+#include "agent/rollup_log.hpp"
 #include "agent/round_log.hpp"
 #include "agent/secret.hpp"
 #include "agent/tracing.hpp"
@@ -47,6 +49,11 @@ constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
 constexpr std::size_t kEventBytes = std::size_t{4} << 20;
 /// Of an earlier run.
 constexpr std::size_t kEventsFromDisk = 2000;
+
+/// Roll-ups take up to half as much memory as rounds do, besides.
+std::size_t rollup_budget(std::uint64_t history_memory) {
+  return static_cast<std::size_t>(history_memory / 2);
+}
 
 /// What the probing loop tells of itself, for threads that answer scrapes.
 struct LoopReport {
@@ -97,6 +104,8 @@ class Agent::State {
   RoundLog log_;
   EventLog events_{kEventBytes};
   Localiser localiser_;
+  RollupLog rollups_;
+  RollupKeeper rollup_keeper_;
   Tracing tracing_;
   OneOffDesk one_off_desk_;
   OneOffTraces one_off_;
@@ -137,6 +146,8 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
       log_(first_config_->history_memory, store_ != nullptr ? store_->first_round() : 0),
       localiser_(first_config_->localisation, first_config_->window,
                  {.board = &board_, .log = &log_, .events = &events_}),
+      rollups_(rollup_budget(first_config_->history_memory)),
+      rollup_keeper_({.rounds = &log_, .log = &rollups_, .store = store_.get()}),
       tracing_(*first_config_, engine_, routes_, outputs()),
       one_off_desk_(first_config_->one_off),
       one_off_(*first_config_, engine_, routes_, one_off_desk_, tracing_, one_off_outputs()),
@@ -197,7 +208,9 @@ Web::Sources Agent::State::web_sources() {
       .board = &board_,
       .log = &log_,
       .events = &events_,
+      .rollups = &rollups_,
       .store = store_.get(),
+      .window = [this] { return reloader_->running()->window; },
       .names = [this] { return asn_.with_origins(names_.table()); },
       .localisation = [this] { return first_config_->localisation.enabled ? localiser_.report() : nullptr; },
       .ready = [this] { return ready_.load(); },
@@ -264,6 +277,7 @@ void Agent::State::start_threads() {
   server_.start();
   localiser_.start();
   if (reflector_ != nullptr) reflector_->start();
+  rollup_keeper_.start();
   reloader_->start([this](const auto& changes) { return make_changes(changes); });
   const auto privileges = net::read_privileges();
   if (!privileges) return;
@@ -310,6 +324,7 @@ void Agent::State::run() {
   reloader_->stop();
   localiser_.stop();
   if (reflector_ != nullptr) reflector_->stop();
+  rollup_keeper_.stop();
   one_off_.stop();
   server_.stop();
   if (store_ != nullptr) {
@@ -335,7 +350,12 @@ bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& ch
   set_web_limits(changes->web);
   web_.set_settings(changes->limits.max_series, options_of(changes->histograms, bounds_), groups_of(changes->metrics));
   log_.set_budget(changes->history_memory);
-  if (store_ != nullptr) store_->set_limits(changes->history_disk.retention, changes->history_disk.max_size);
+  rollups_.set_budget(rollup_budget(changes->history_memory));
+  if (store_ != nullptr) {
+    const config::HistoryDisk& disk = changes->history_disk;
+    store_->set_limits(disk.retention, disk.max_size);
+    store_->set_rollup_limits(disk.rollup_retention, disk.rollup_max_size);
+  }
   localiser_.set_window(changes->window);
   if (reflector_ != nullptr) reflector_->set(changes->reflector);
   return changes_.hand_over(changes, [this] { transport_->wake(); });
@@ -453,8 +473,11 @@ Result<std::unique_ptr<Agent>> Agent::open(config::Config config, ConfigOrigin o
   const config::HistoryDisk& disk = running->history_disk;
   std::unique_ptr<HistoryStore> store;
   if (!disk.directory.empty()) {
-    auto opened =
-        HistoryStore::open({.directory = disk.directory, .retention = disk.retention, .max_size = disk.max_size});
+    auto opened = HistoryStore::open({.directory = disk.directory,
+                                      .retention = disk.retention,
+                                      .max_size = disk.max_size,
+                                      .rollup_retention = disk.rollup_retention,
+                                      .rollup_max_size = disk.rollup_max_size});
     if (!opened.ok()) return Error{opened.error()};
     store = std::move(*opened);
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/history_reader.hpp"
+#include "agent/past_topology.hpp"
 #include "agent/paths_query.hpp"
 #include "agent/topology_query.hpp"
 #include "agent/version.hpp"
@@ -27,22 +28,19 @@ constexpr std::size_t kPageEvents = 64;
 
 class TopologyStream : public BodyStream {
  public:
-  TopologyStream(render::TopologyWriter writer, const RoundLog& log, NameSource names)
-      : writer_(std::move(writer)), log_(log), names_(std::move(names)) {}
+  TopologyStream(render::TopologyWriter writer, render::TopologyWriter::NewestRounds rounds, NameSource names)
+      : writer_(std::move(writer)), rounds_(std::move(rounds)), names_(std::move(names)) {}
 
   Next next(std::string& out, Instant) override {
     const auto names = names_();
-    const auto rounds = [this](const std::string& destination) {
-      return log_.newest({.destination = destination}, {}, std::numeric_limits<std::uint64_t>::max()).records;
-    };
     while (out.size() < kPieceBytes)
-      if (!writer_.next(out, *names, rounds)) return Next::end;
+      if (!writer_.next(out, *names, rounds_)) return Next::end;
     return Next::more;
   }
 
  private:
   render::TopologyWriter writer_;
-  const RoundLog& log_;
+  render::TopologyWriter::NewestRounds rounds_;
   NameSource names_;
 };
 
@@ -143,6 +141,21 @@ class EventStream : public BodyStream {
   std::size_t skip_ = 0;     ///< matching events that are before those told
 };
 
+HttpResponse graphs(bool dot, Snapshots snapshots, render::TopologyWriter::Options options,
+                    render::TopologyWriter::NewestRounds rounds, const NameSource& names) {
+  HttpResponse response;
+  response.headers.emplace_back("Cache-Control", "no-store");
+  if (dot) {
+    response.content_type = "text/vnd.graphviz; charset=utf-8";
+    response.stream = std::make_unique<DotStream>(std::move(snapshots), names);
+    return response;
+  }
+  response.content_type = "application/json";
+  response.stream = std::make_unique<TopologyStream>(render::TopologyWriter(std::move(snapshots), std::move(options)),
+                                                     std::move(rounds), names);
+  return response;
+}
+
 }  // namespace
 
 WallTime wall_now() {
@@ -160,7 +173,7 @@ HttpResponse unknown_destination() {
 
 HttpResponse answer_topology(const HttpRequest& request, const Board& board, const RoundLog& log,
                              const NameSource& names, const std::shared_ptr<const LocalisationReport>& localisation) {
-  const auto query = parse_topology_query(request.query);
+  const auto query = parse_topology_query(request.query, wall_now());
   if (!query.ok()) return HttpResponse::text(400, query.error());
   const auto snapshots = board.get();
   Snapshots told;
@@ -184,17 +197,30 @@ HttpResponse answer_topology(const HttpRequest& request, const Board& board, con
     options.left_out = told.size() - limit;
     told.resize(limit);
   }
-  HttpResponse response;
-  response.headers.emplace_back("Cache-Control", "no-store");
-  if (query->dot) {
-    response.content_type = "text/vnd.graphviz; charset=utf-8";
-    response.stream = std::make_unique<DotStream>(std::move(told), names);
-    return response;
-  }
-  response.content_type = "application/json";
-  response.stream =
-      std::make_unique<TopologyStream>(render::TopologyWriter(std::move(told), std::move(options)), log, names);
-  return response;
+  const auto rounds = [&log](const std::string& destination) {
+    return log.newest({.destination = destination}, {}, std::numeric_limits<std::uint64_t>::max()).records;
+  };
+  return graphs(query->dot, std::move(told), std::move(options), rounds, names);
+}
+
+HttpResponse answer_past_topology(const HttpRequest& request, const PastSources& sources, const NameSource& names,
+                                  Duration window) {
+  const auto query = parse_topology_query(request.query, wall_now());
+  if (!query.ok()) return HttpResponse::text(400, query.error());
+  const auto snapshots = sources.board->get();
+  const auto now = std::ranges::find_if(
+      *snapshots, [&](const auto& one) { return one->facts->name == query->destinations.front(); });
+  if (now == snapshots->end()) return unknown_destination();
+  AnswerCharge charge(sources.budget);
+  auto fan = past_fan(sources, *(*now)->facts, *query->at, window, charge);
+  if (!fan) return no_answer_memory();
+  if (fan->snapshot == nullptr) return HttpResponse::text(404, "no rounds of that moment are kept");
+  // The charge is given back with the rounds.
+  const auto rounds = [kept = std::make_shared<std::pair<AnswerCharge, PastFan>>(std::move(charge), *fan)](
+                          const std::string&) { return kept->second.newest; };
+  render::TopologyWriter::Options options{
+      .detail = query->detail, .time = *query->at, .version = std::string(version())};
+  return graphs(query->dot, {fan->snapshot}, std::move(options), rounds, names);
 }
 
 HttpResponse answer_events(const HttpRequest& request, const Board& board, const EventLog& events, HistoryStore* store,

@@ -8,6 +8,7 @@
 #include "agent/event_log.hpp"
 #include "agent/history_store.hpp"
 #include "agent/round_log.hpp"
+#include "agent/series_answers.hpp"
 #include "net/http_message.hpp"
 #include "render/hop_names.hpp"
 
@@ -27,6 +28,10 @@ net::HttpResponse unknown_destination();
 net::HttpResponse answer_topology(const net::HttpRequest& request, const Board& board, const RoundLog& log,
                                   const NameSource& names,
                                   const std::shared_ptr<const LocalisationReport>& localisation);
+
+/// GET /topology?at=: of the rounds of the `window` before that moment. 404 where none of them are kept.
+net::HttpResponse answer_past_topology(const net::HttpRequest& request, const PastSources& sources,
+                                       const NameSource& names, Duration window);
 
 /// GET /events. Without a store only what is in memory is told.
 net::HttpResponse answer_events(const net::HttpRequest& request, const Board& board, const EventLog& events,

@@ -29,6 +29,7 @@ constexpr std::uint32_t kTrimsToRead = 12;
 constexpr int kHeadsPerStep = 2048;
 
 std::string_view prefix_of(HistoryKind kind) {
+  if (kind == HistoryKind::rollups) return "rollups-";
   return kind == HistoryKind::rounds ? "rounds-" : "events-";
 }
 

@@ -19,8 +19,8 @@ struct HistoryPlace {
   std::uint64_t offset = 0;
 };
 
-/// The files of one kind in the history's directory, oldest first: rounds, or events. One thread writes; any reads, and
-/// neither waits for the other but for the list of files.
+/// The files of one kind in the history's directory, oldest first: rounds, events, or roll-ups. One thread writes; any
+/// reads, and neither waits for the other but for the list of files.
 class HistoryFiles {
  public:
   struct Limits {
@@ -47,6 +47,8 @@ class HistoryFiles {
   [[nodiscard]] bool in_place() const;
 
   // By any thread.
+  [[nodiscard]] HistoryKind kind() const { return kind_; }
+
   /// The next step of a reader: of the groups with numbers of at least place.next and below `below`, the first that may
   /// hold something the filter wants. `done`: there is none at present. Otherwise `batches` may still be empty: a step
   /// is no longer than some milliseconds.

@@ -13,10 +13,13 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/history_batches.hpp"
 #include "agent/log.hpp"
 
 namespace ecmp {
 namespace {
+
+using namespace history_batches;
 
 /// A process that is killed loses what it has not handed to the kernel: half of the second it may lose.
 constexpr std::chrono::milliseconds kWriteEvery(500);
@@ -29,12 +32,9 @@ constexpr Duration kBelieveClockAfter = std::chrono::hours(1);
 constexpr Duration kClockJump = std::chrono::minutes(1);
 /// More than ten seconds of the busiest agent.
 constexpr std::size_t kMostQueued = 65536;
+/// Ten minutes of 26,000 paths.
+constexpr std::size_t kMostRollupsQueued = std::size_t{1} << 18;
 constexpr std::size_t kWriteAt = 4096;
-/// What a reader holds at once is a group.
-constexpr std::size_t kGroupItems = 2048;
-/// A block of fewer items compresses badly.
-constexpr std::size_t kShardItems = 128;
-constexpr std::size_t kMostShards = 16;
 /// Events are few: this part of the room is theirs.
 constexpr std::uint64_t kEventShare = 16;
 
@@ -52,106 +52,17 @@ std::uint64_t above_earlier_runs() {
   return static_cast<std::uint64_t>(seconds) << 20;
 }
 
-WallTime time_of(const StoredRound& round) {
-  return round.record->wall(round.record->round.started);
-}
-WallTime time_of(const StoredEvent& event) {
-  return event.event->time;
-}
-void add_destinations(HistoryBlockHead& head, const StoredRound& round) {
-  head.destinations.add(round.record->destination->name);
-}
-/// Verdicts on links are found by the destinations that reproduce them.
-void add_destinations(HistoryBlockHead& head, const StoredEvent& event) {
-  if (event.event->destination != nullptr) head.destinations.add(event.event->destination->name);
-  if (event.event->loss == nullptr) return;
-  for (const WitnessFlow& witness : event.event->loss->reproduced_by)
-    head.destinations.add(witness.destination->name);
-}
-std::uint16_t shard_of(const StoredRound& round, std::uint16_t shards) {
-  return HistoryBlockHead::shard_of(round.record->destination->name, shards);
-}
-std::uint16_t shard_of(const StoredEvent&, std::uint16_t) {
-  return 0;
-}
-/// Events may be of several destinations: all are in one.
-std::size_t most_shards(const StoredRound&) {
-  return kMostShards;
-}
-std::size_t most_shards(const StoredEvent&) {
-  return 1;
-}
-const RoundRecord& object_of(const StoredRound& round) {
-  return *round.record;
-}
-const PathEvent& object_of(const StoredEvent& event) {
-  return *event.event;
-}
-
-/// Makes the batches of a group, one or more for each shard.
-template <typename Item>
-std::vector<HistoryBatch> batches_of(std::span<const Item> items) {
-  struct Shard {
-    HistoryEncoder encoder;
-    HistoryBlockHead head;
-  };
-  if (items.empty()) return {};
-  const auto count =
-      static_cast<std::uint16_t>(std::clamp<std::size_t>(items.size() / kShardItems, 1, most_shards(items.front())));
-  std::vector<Shard> shards(count);
-  std::vector<HistoryBatch> batches;
-  const auto finish = [&](Shard& shard) {
-    shard.head.items = static_cast<std::uint32_t>(shard.encoder.items());
-    std::string bytes = shard.encoder.take();
-    // Nobody would believe a larger one; a single round of a sane configuration is far from it.
-    if (bytes.size() <= kMostBatchBytes) batches.push_back({shard.head, std::move(bytes)});
-    shard.head = {};
-  };
-  for (const Item& item : items) {
-    const std::uint16_t index = shard_of(item, count);
-    Shard& shard = shards[index];
-    HistoryBlockHead& head = shard.head;
-    const WallTime time = time_of(item);
-    const bool first = shard.encoder.items() == 0;
-    head.first = items.front().number;
-    head.end = items.back().number + 1;
-    head.oldest = first ? time : std::min(head.oldest, time);
-    head.newest = first ? time : std::max(head.newest, time);
-    head.shard = index;
-    head.shards = count;
-    add_destinations(head, item);
-    shard.encoder.add(item.number, object_of(item));
-    if (shard.encoder.size() > kMostBatchBytes / 4) finish(shard);
-  }
-  for (Shard& shard : shards)
-    if (shard.encoder.items() > 0) finish(shard);
-  return batches;
-}
-
-/// Those of several batches of one group, in order.
-template <typename Item, typename Decode>
-std::uint64_t take_items(std::vector<Item>& out, const HistoryFiles::Step& step, Decode decode) {
-  std::uint64_t damaged = 0;
-  for (const std::string& batch : step.batches) {
-    auto items = decode(ByteView(reinterpret_cast<const std::uint8_t*>(batch.data()), batch.size()), step.range);
-    if (items) {
-      std::ranges::move(*items, std::back_inserter(out));
-    } else {
-      ++damaged;
-    }
-  }
-  std::ranges::sort(out, {}, &Item::number);
-  return damaged;
-}
-
 }  // namespace
 
 HistoryStore::HistoryStore(Options options)
     : directory_(std::move(options.directory)),
       retention_(options.retention.count()),
       max_size_(options.max_size),
+      rollup_retention_(options.rollup_retention.count()),
+      rollup_max_size_(options.rollup_max_size),
       rounds_(directory_, HistoryKind::rounds),
       events_(directory_, HistoryKind::events),
+      rollups_(directory_, HistoryKind::rollups),
       names_(directory_) {}
 
 Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Options options) {
@@ -162,7 +73,7 @@ Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Options options) {
     store->fail(unusable->error);
     store->close();
     // Whatever stands there once it can be read: these numbers are above.
-    store->first_round_ = store->first_event_ = above_earlier_runs();
+    store->first_round_ = store->first_event_ = store->next_rollup_ = above_earlier_runs();
   } else {
     // Above what a newest file may hold that cannot be read.
     const auto first_of = [](const HistoryFiles& files) {
@@ -170,6 +81,7 @@ Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Options options) {
     };
     store->first_round_ = first_of(store->rounds_);
     store->first_event_ = first_of(store->events_);
+    store->next_rollup_ = first_of(store->rollups_);
     store->names_.load();
     const Report report = store->report();
     log::info("history on disk", {{"directory", store->directory_}, {"files", report.files}, {"bytes", report.bytes}});
@@ -192,14 +104,14 @@ std::optional<HistoryStore::Unusable> HistoryStore::take_directory() {
     if (errno == EWOULDBLOCK) return Unusable{{directory_ + " is in use by another process"}, true};
     return failure(path);
   }
-  for (HistoryFiles* files : {&rounds_, &events_})
+  for (HistoryFiles* files : {&rounds_, &events_, &rollups_})
     if (auto problem = files->open()) return Unusable{problem->error, problem->newer};
   open_ = true;
   // Ages are measured against the data: a clock that is days ahead after a boot makes nothing old.
   seen_since_ = monotonic_now();
   seen_offset_ = (civil_now().time_since_epoch() - seen_since_.time_since_epoch()).count();
   std::optional<WallTime> newest;
-  for (const HistoryFiles* files : {&rounds_, &events_})
+  for (const HistoryFiles* files : {&rounds_, &events_, &rollups_})
     newest = std::max(newest, files->newest());
   believed_offset_ = newest ? (newest->time_since_epoch() - seen_since_.time_since_epoch()).count() : seen_offset_;
   return std::nullopt;
@@ -269,12 +181,28 @@ void HistoryStore::add(std::uint64_t number, std::shared_ptr<const PathEvent> ev
   queue_.events.push_back({number, std::move(event)});
 }
 
+void HistoryStore::add(std::vector<Rollup> rollups) {
+  const std::lock_guard lock(mutex_);
+  if (queue_.rollups.size() + rollups.size() > kMostRollupsQueued) {
+    report_.dropped_queue_full += rollups.size();
+    return;
+  }
+  std::ranges::move(rollups, std::back_inserter(queue_.rollups));
+}
+
+void HistoryStore::set_rollup_limits(Duration retention, std::uint64_t max_size) {
+  rollup_retention_ = retention.count();
+  rollup_max_size_ = max_size;
+}
+
 void HistoryStore::set_limits(Duration retention, std::uint64_t max_size) {
   retention_ = retention.count();
   max_size_ = max_size;
 }
 
 HistoryFiles::Limits HistoryStore::limits(HistoryKind kind) const {
+  if (kind == HistoryKind::rollups)
+    return {.retention = Duration(rollup_retention_.load()), .bytes = rollup_max_size_.load()};
   const std::uint64_t all = max_size_.load();
   const std::uint64_t events = all / kEventShare;
   return {.retention = Duration(retention_.load()), .bytes = kind == HistoryKind::events ? events : all - events};
@@ -300,7 +228,7 @@ void HistoryStore::run() {
     changed_.notify_all();
   }
   if (!open_) return;
-  for (HistoryFiles* files : {&rounds_, &events_})
+  for (HistoryFiles* files : {&rounds_, &events_, &rollups_})
     if (auto error = files->sync()) fail(*error);
   if (snapshots_) names_.update(*snapshots_(), believed_now(), Duration(retention_.load()), true);
   close();
@@ -325,7 +253,7 @@ void HistoryStore::write(Queue& taken) {
   const auto put = [&](auto& items, HistoryFiles& files, HistoryKind kind) {
     using Item = typename std::remove_reference_t<decltype(items)>::value_type;
     for (std::span<const Item> left(items); !left.empty();) {
-      const auto group = left.first(std::min(left.size(), kGroupItems));
+      const auto group = left.first(std::min(left.size(), kGroupOf<Item>));
       left = left.subspan(group.size());
       auto batches = batches_of(group);
       const auto error = ready(monotonic_now()) ? files.append(batches, limits(kind), now) : Error{""};
@@ -342,6 +270,8 @@ void HistoryStore::write(Queue& taken) {
   }
   put(taken.rounds, rounds_, HistoryKind::rounds);
   put(taken.events, events_, HistoryKind::events);
+  auto rollups = numbered(std::move(taken.rollups));
+  put(rollups, rollups_, HistoryKind::rollups);
   if (lost > 0) {
     const std::lock_guard lock(mutex_);
     report_.dropped_not_written += lost;
@@ -350,23 +280,34 @@ void HistoryStore::write(Queue& taken) {
   }
 }
 
+/// Behind those on disk, whatever these are: the directory may have come back with others in it.
+std::vector<StoredRollup> HistoryStore::numbered(std::vector<Rollup> rollups) {
+  std::vector<StoredRollup> out;
+  if (rollups.empty()) return out;
+  if (ready(monotonic_now())) next_rollup_ = std::max(next_rollup_, rollups_.end());
+  out.reserve(rollups.size());
+  for (Rollup& rollup : rollups)
+    out.push_back({next_rollup_++, std::move(rollup)});
+  return out;
+}
+
 void HistoryStore::upkeep(Instant now) {
   if (now < upkeep_at_) return;
   upkeep_at_ = now + kUpkeepEvery;
   watch_clock();
-  if (!rounds_.in_place() || !events_.in_place()) {
+  if (!rounds_.in_place() || !events_.in_place() || !rollups_.in_place()) {
     fail({directory_ + ": the files are gone"});
     close();
     return;
   }
-  for (HistoryFiles* files : {&rounds_, &events_})
-    files->trim(limits(files == &events_ ? HistoryKind::events : HistoryKind::rounds), believed_now());
+  for (HistoryFiles* files : {&rounds_, &events_, &rollups_})
+    files->trim(limits(files->kind()), believed_now());
   if (snapshots_) {
     if (auto error = names_.update(*snapshots_(), believed_now(), Duration(retention_.load()), false)) fail(*error);
   }
   if (now < sync_at_) return;
   sync_at_ = now + kSyncEvery;
-  for (HistoryFiles* files : {&rounds_, &events_})
+  for (HistoryFiles* files : {&rounds_, &events_, &rollups_})
     if (auto error = files->sync()) fail(*error);
 }
 
@@ -389,15 +330,15 @@ void HistoryStore::recovered() {
 }
 
 /// What is beyond the retention is not told, though its file may still be there.
-RoundFilter HistoryStore::kept(RoundFilter filter) const {
-  const WallTime oldest = believed_now() - Duration(retention_.load());
+RoundFilter HistoryStore::kept(RoundFilter filter, Duration retention) const {
+  const WallTime oldest = believed_now() - retention;
   filter.since = std::max(filter.since.value_or(oldest), oldest);
   return filter;
 }
 
 HistoryStore::Step<StoredRound> HistoryStore::read_rounds(HistoryPlace& place, RoundFilter filter,
                                                           std::uint64_t below) {
-  filter = kept(std::move(filter));
+  filter = kept(std::move(filter), Duration(retention_.load()));
   const auto step = rounds_.read(place, filter, below);
   Step<StoredRound> out{.done = step.done};
   rounds_.count_damaged(take_items(
@@ -407,11 +348,21 @@ HistoryStore::Step<StoredRound> HistoryStore::read_rounds(HistoryPlace& place, R
 
 HistoryStore::Step<StoredEvent> HistoryStore::read_events(HistoryPlace& place, RoundFilter filter,
                                                           std::uint64_t below) {
-  filter = kept(std::move(filter));
+  filter = kept(std::move(filter), Duration(retention_.load()));
   const auto step = events_.read(place, filter, below);
   Step<StoredEvent> out{.done = step.done};
   events_.count_damaged(take_items(
       out.items, step, [&](ByteView batch, BatchRange range) { return decode_events(batch, filter, range); }));
+  return out;
+}
+
+HistoryStore::Step<StoredRollup> HistoryStore::read_rollups(HistoryPlace& place, RoundFilter filter,
+                                                            std::uint64_t below) {
+  filter = kept(std::move(filter), Duration(rollup_retention_.load()));
+  const auto step = rollups_.read(place, filter, below);
+  Step<StoredRollup> out{.done = step.done};
+  rollups_.count_damaged(take_items(
+      out.items, step, [&](ByteView batch, BatchRange range) { return decode_rollups(batch, filter, range); }));
   return out;
 }
 
@@ -449,12 +400,13 @@ HistoryStore::Report HistoryStore::report() const {
     const std::lock_guard lock(mutex_);
     report = report_;
   }
-  for (const HistoryFiles* files : {&rounds_, &events_}) {
+  for (const HistoryFiles* files : {&rounds_, &events_, &rollups_}) {
     const HistoryFiles::Size size = files->size();
     report.bytes += size.bytes;
     report.files += size.files;
     report.damaged += size.damaged;
-    if (size.oldest && (!report.oldest || *size.oldest < *report.oldest)) report.oldest = size.oldest;
+    if (files != &rollups_ && size.oldest && (!report.oldest || *size.oldest < *report.oldest))
+      report.oldest = size.oldest;
   }
   return report;
 }

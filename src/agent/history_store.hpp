@@ -16,6 +16,7 @@
 #include "agent/history_files.hpp"
 #include "agent/path_names_file.hpp"
 #include "base/result.hpp"
+#include "path/rollup_codec.hpp"
 
 namespace ecmp {
 
@@ -28,7 +29,9 @@ class HistoryStore {
   struct Options {
     std::string directory;
     Duration retention{};
-    std::uint64_t max_size = 0;  ///< of all files, in bytes
+    std::uint64_t max_size = 0;  ///< of the files of rounds and events, in bytes
+    Duration rollup_retention = std::chrono::hours(24) * 30;
+    std::uint64_t rollup_max_size = std::uint64_t{1} << 30;  ///< of those of roll-ups, in bytes
   };
 
   /// Takes the directory, which is made if it is not there. The error is one line: another process has it, or a newer
@@ -55,7 +58,10 @@ class HistoryStore {
   void add(std::uint64_t number, std::shared_ptr<const PathEvent> event);
 
   // By any thread.
+  /// Roll-ups of minutes that are over. They are numbered when they are written.
+  void add(std::vector<Rollup> rollups);
   void set_limits(Duration retention, std::uint64_t max_size);
+  void set_rollup_limits(Duration retention, std::uint64_t max_size);
 
   /// A step of a reader, see HistoryFiles::read(). Items are in order, those of a retention that is over left out.
   template <typename Item>
@@ -65,6 +71,7 @@ class HistoryStore {
   };
   Step<StoredRound> read_rounds(HistoryPlace& place, RoundFilter filter, std::uint64_t below);
   Step<StoredEvent> read_events(HistoryPlace& place, RoundFilter filter, std::uint64_t below);
+  Step<StoredRollup> read_rollups(HistoryPlace& place, RoundFilter filter, std::uint64_t below);
 
   /// Whether what was handed over with a number below is written, or lost. Waits for it until the deadline.
   bool settled(HistoryKind kind, std::uint64_t below, Instant deadline) const;
@@ -72,7 +79,7 @@ class HistoryStore {
   struct Report {
     std::uint64_t bytes = 0;
     std::uint64_t files = 0;
-    std::optional<WallTime> oldest;
+    std::optional<WallTime> oldest;  ///< of rounds and events
     std::uint64_t damaged = 0;
     std::uint64_t errors = 0;
     std::uint64_t dropped_queue_full = 0;
@@ -85,6 +92,7 @@ class HistoryStore {
   struct Queue {
     std::vector<StoredRound> rounds;
     std::vector<StoredEvent> events;
+    std::vector<Rollup> rollups;
     std::uint64_t rounds_end = 0;  ///< above all numbers that were handed over
     std::uint64_t events_end = 0;
   };
@@ -104,7 +112,8 @@ class HistoryStore {
   void recovered();
   void close();
   [[nodiscard]] HistoryFiles::Limits limits(HistoryKind kind) const;
-  [[nodiscard]] RoundFilter kept(RoundFilter filter) const;
+  [[nodiscard]] RoundFilter kept(RoundFilter filter, Duration retention) const;
+  std::vector<StoredRollup> numbered(std::vector<Rollup> rollups);
   [[nodiscard]] WallTime believed_now() const;
   void watch_clock();
 
@@ -112,7 +121,9 @@ class HistoryStore {
   SnapshotSource snapshots_;
   std::atomic<std::int64_t> retention_;
   std::atomic<std::uint64_t> max_size_;
-  HistoryFiles rounds_, events_;
+  std::atomic<std::int64_t> rollup_retention_;
+  std::atomic<std::uint64_t> rollup_max_size_;
+  HistoryFiles rounds_, events_, rollups_;
   PathNamesFile names_;
   net::FileDescriptor lock_;
   std::uint64_t first_round_ = 0, first_event_ = 0;
@@ -123,6 +134,7 @@ class HistoryStore {
   // Of the writing thread.
   std::int64_t seen_offset_ = 0;  ///< the same of the clock as it is
   Instant seen_since_{};          ///< since when it has not jumped
+  std::uint64_t next_rollup_ = 0;
   bool open_ = false;
   Instant retry_at_{}, upkeep_at_{}, sync_at_{};
 

@@ -60,13 +60,8 @@ std::optional<Error> apply(PathsQuery& query, const std::string& name, const std
       return wrong_parameter(name, value, "must be 8 hex digits");
     query.filter.path = path;
   } else if (name == "since") {
-    if (const auto duration = config::parse_duration(value)) {
-      query.filter.since = now - *duration;
-    } else if (const auto time = parse_time(value)) {
-      query.filter.since = *time;
-    } else {
-      return wrong_parameter(name, value, "must be a time such as 2026-01-01T00:00:00Z or a duration such as 15m");
-    }
+    query.filter.since = parse_moment(value, now);
+    if (!query.filter.since) return wrong_parameter(name, value, kWantedMoment);
   } else if (name == "limit") {
     std::size_t limit = 0;
     if (!parse_number(value, limit) || limit == 0)
@@ -94,6 +89,11 @@ std::string quoted_value(std::string_view text) {
 
 Error wrong_parameter(std::string_view name, std::string_view value, std::string_view wanted) {
   return {"parameter " + std::string(name) + "=" + quoted_value(value) + ": " + std::string(wanted)};
+}
+
+std::optional<WallTime> parse_moment(std::string_view text, WallTime now) {
+  if (const auto duration = config::parse_duration(text)) return now - *duration;
+  return parse_time(text);
 }
 
 std::optional<WallTime> parse_time(std::string_view text) {

@@ -36,4 +36,9 @@ Error wrong_parameter(std::string_view name, std::string_view value, std::string
 /// RFC 3339 section 5.6, with any number of fractional digits and any offset; nothing else.
 std::optional<WallTime> parse_time(std::string_view text);
 
+/// A time as parse_time() reads it, or a duration such as "15m" that is counted back from `now`.
+std::optional<WallTime> parse_moment(std::string_view text, WallTime now);
+/// What an error says of a value that parse_moment() does not read.
+constexpr std::string_view kWantedMoment = "must be a time such as 2026-01-01T00:00:00Z or a duration such as 15m";
+
 }  // namespace ecmp

@@ -16,10 +16,11 @@ struct TopologyQuery {
   render::TopologyWriter::Detail detail = render::TopologyWriter::Detail::full;
   std::optional<std::size_t> limit;  ///< destinations told
   bool dot = false;                  ///< for graphviz instead of JSON
+  std::optional<WallTime> at;        ///< the fan of that moment, of one destination; none: as it is now
 };
 
-/// Understands destination (again and again), detail, limit and format. The error is one line that names the parameter
-/// and what is wrong with it.
-Result<TopologyQuery> parse_topology_query(const QueryParameters& parameters);
+/// Understands destination (again and again), detail, limit, format and at, whose durations count back from `now`. The
+/// error is one line that names the parameter and what is wrong with it.
+Result<TopologyQuery> parse_topology_query(const QueryParameters& parameters, WallTime now);
 
 }  // namespace ecmp

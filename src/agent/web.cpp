@@ -125,7 +125,22 @@ void Web::add_routes(net::HttpServer& server) {
   server.route("GET", "/metrics", [this](const HttpRequest& request) { return metrics(request); });
   server.route("GET", "/paths",
                [this](const HttpRequest& request) { return unless_too_many_follow(request, paths(request)); });
+  past_sources_ = {.board = sources_.board,
+                   .log = sources_.log,
+                   .rollups = sources_.rollups,
+                   .store = sources_.store,
+                   .budget = server.shared_budget()};
+  server.route("GET", "/series", [this](const HttpRequest& request) {
+    return past(request, [&] { return answer_series(request, past_sources_); });
+  });
+  server.route("GET", "/overview", [this](const HttpRequest& request) {
+    return past(request, [&] { return answer_overview(request, past_sources_); });
+  });
   server.route("GET", "/topology", [this](const HttpRequest& request) {
+    if (request.parameter("at")) {
+      return past(request,
+                  [&] { return answer_past_topology(request, past_sources_, sources_.names, sources_.window()); });
+    }
     return answer_topology(request, *sources_.board, *sources_.log, sources_.names, sources_.localisation());
   });
   server.route("GET", "/events", [this](const HttpRequest& request) {
@@ -184,6 +199,15 @@ HttpResponse Web::metrics(const HttpRequest& request) {
   response.content_type = content_type;
   response.headers.emplace_back("Vary", "Accept, Accept-Encoding");
   response.stream = std::move(stream);
+  return response;
+}
+
+HttpResponse Web::past(const HttpRequest& request, const std::function<HttpResponse()>& answer) const {
+  auto slot = take_place(past_, request);
+  if (slot == nullptr) return later("too many read the past at once");
+  HttpResponse response = answer();
+  if (response.stream != nullptr)
+    response.stream = std::make_unique<SlottedStream>(std::move(response.stream), std::move(slot));
   return response;
 }
 

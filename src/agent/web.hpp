@@ -8,8 +8,10 @@
 #include "agent/board.hpp"
 #include "agent/event_log.hpp"
 #include "agent/history_store.hpp"
+#include "agent/rollup_log.hpp"
 #include "agent/round_log.hpp"
 #include "agent/scrape_stream.hpp"
+#include "agent/series_answers.hpp"
 #include "net/fair_places.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
@@ -27,7 +29,9 @@ class Web {
     const Board* board = nullptr;
     const RoundLog* log = nullptr;
     const EventLog* events = nullptr;
-    HistoryStore* store = nullptr;  ///< null: nothing is on disk
+    const RollupLog* rollups = nullptr;
+    HistoryStore* store = nullptr;     ///< null: nothing is on disk
+    std::function<Duration()> window;  ///< of loss, RTT and jitter
     std::function<std::shared_ptr<const render::HopNames>()> names;
     std::function<std::shared_ptr<const LocalisationReport>()> localisation;
     std::function<bool()> ready;
@@ -63,15 +67,21 @@ class Web {
   net::HttpResponse metrics(const net::HttpRequest& request);
   [[nodiscard]] net::HttpResponse healthy() const;
   net::HttpResponse paths(const net::HttpRequest& request) const;
+  /// An answer about the past, while there is a place for it: it takes more than others do.
+  net::HttpResponse past(const net::HttpRequest& request, const std::function<net::HttpResponse()>& answer) const;
   /// The same answer, unless it would be one more that goes on for ever.
   [[nodiscard]] net::HttpResponse unless_too_many_follow(const net::HttpRequest& request,
                                                          net::HttpResponse answer) const;
 
   Sources sources_;
+  PastSources past_sources_;           ///< once there are routes
   mutable std::mutex settings_mutex_;  ///< of max_series, histograms and groups of the sources
   std::shared_ptr<net::FairPlaces> scrapes_ = std::make_shared<net::FairPlaces>(ScrapeStream::kMostAtOnce);
   /// Fewer than the server has connections: however many follow and do not read, there is room for scrapes.
   static constexpr std::size_t kMostFollowers = 100;
+  /// Two read the past per processor of a small machine, and the others wait for them.
+  static constexpr std::size_t kMostOfPast = 4;
+  std::shared_ptr<net::FairPlaces> past_ = std::make_shared<net::FairPlaces>(kMostOfPast);
   std::shared_ptr<net::FairPlaces> followers_ = std::make_shared<net::FairPlaces>(kMostFollowers);
 };
 

@@ -168,7 +168,9 @@ struct Shard {
 struct HistoryDisk {
   std::string directory;  ///< absolute; empty: nothing
   Duration retention = std::chrono::hours(24);
-  std::uint64_t max_size = 1ull << 30;  ///< bytes, of all files in it
+  std::uint64_t max_size = 1ull << 30;  ///< bytes, of the files of rounds and events
+  Duration rollup_retention = std::chrono::hours(24) * 30;
+  std::uint64_t rollup_max_size = 1ull << 30;  ///< bytes, of the files of roll-ups
 
   friend bool operator==(const HistoryDisk&, const HistoryDisk&) = default;
 };

@@ -187,6 +187,8 @@ void read_history(TableReader& root, Config& config) {
   }
   if (const auto retention = reader.duration("retention", kRetention)) disk.retention = retention->value;
   if (const auto size = reader.size("max_size", kDisk)) disk.max_size = size->value;
+  if (const auto retention = reader.duration("rollup_retention", kRetention)) disk.rollup_retention = retention->value;
+  if (const auto size = reader.size("rollup_max_size", kDisk)) disk.rollup_max_size = size->value;
   reader.refuse_unknown_keys();
 }
 

@@ -146,6 +146,8 @@ void write_tables(Writer& out, const Config& config) {
   out.key("directory", string(config.history_disk.directory));
   out.key("retention", duration(config.history_disk.retention));
   out.key("max_size", size(config.history_disk.max_size));
+  out.key("rollup_retention", duration(config.history_disk.rollup_retention));
+  out.key("rollup_max_size", size(config.history_disk.rollup_max_size));
   out.table("[dns]");
   out.key("names", config.dns.names);
   out.key("refresh", config.dns.refresh ? duration(*config.dns.refresh) : "\"ttl\"");

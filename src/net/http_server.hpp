@@ -79,6 +79,8 @@ class HttpServer {
   void set_share(std::size_t share) { service_.share.store(share); }
   /// Of all answers under way.
   [[nodiscard]] ByteBudget& budget() { return *service_.budget; }
+  /// The same, for answers that hold more than a stream does: what they take of it outlives the server.
+  [[nodiscard]] const std::shared_ptr<ByteBudget>& shared_budget() const { return service_.budget; }
 
   /// From now on connections are served.
   void start();

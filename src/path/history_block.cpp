@@ -94,7 +94,7 @@ std::optional<HistoryFileHead> HistoryFileHead::parse(ByteView bytes) {
   HistoryFileHead head;
   head.version = bytes[8];
   if (head.version > kHistoryVersion) return head;
-  if (head.version == 0 || (bytes[9] != 1 && bytes[9] != 2)) return std::nullopt;
+  if (head.version == 0 || bytes[9] < 1 || bytes[9] > 3) return std::nullopt;
   head.kind = static_cast<HistoryKind>(bytes[9]);
   head.first = load64(bytes, 16);
   return head;

@@ -15,7 +15,7 @@ namespace ecmp {
 /// CRC-32C (RFC 3720 appendix B.4). `before` carries on from earlier bytes.
 std::uint32_t crc32c(ByteView bytes, std::uint32_t before = 0);
 
-enum class HistoryKind : std::uint8_t { rounds = 1, events = 2 };
+enum class HistoryKind : std::uint8_t { rounds = 1, events = 2, rollups = 3 };
 
 /// The beginning of every file.
 struct HistoryFileHead {

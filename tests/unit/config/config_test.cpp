@@ -239,14 +239,18 @@ destination = [
 
 TEST_CASE("what of the history survives a restart is what the file says", "[config]") {
   CHECK(must_parse("").history_disk == ecmp::config::HistoryDisk{});
-  const Config config =
-      must_parse("[history]\ndirectory = \"/var/lib/ecmp_exporter\"\nretention = \"48h\"\nmax_size = \"16MiB\"\n");
+  const Config config = must_parse(
+      "[history]\ndirectory = \"/var/lib/ecmp_exporter\"\nretention = \"48h\"\nmax_size = \"16MiB\"\n"
+      "rollup_retention = \"7d\"\nrollup_max_size = \"32MiB\"\n");
   CHECK(config.history_disk.directory == "/var/lib/ecmp_exporter");
   CHECK(config.history_disk.retention == std::chrono::hours(48));
   CHECK(config.history_disk.max_size == 16u << 20);
+  CHECK(config.history_disk.rollup_retention == std::chrono::hours(7 * 24));
+  CHECK(config.history_disk.rollup_max_size == 32u << 20);
+  CHECK(must_parse("").history_disk.rollup_retention == std::chrono::hours(30 * 24));
   CHECK(problems_of("[history]\ndirectory = \"\"\n").empty());
-  for (const char* text :
-       {"directory = \"history\"", "directory = \"/a\\nb\"", "max_size = \"1MiB\"", "retention = \"1s\""}) {
+  for (const char* text : {"directory = \"history\"", "directory = \"/a\\nb\"", "max_size = \"1MiB\"",
+                           "retention = \"1s\"", "rollup_retention = \"0s\"", "rollup_max_size = \"1MiB\""}) {
     CAPTURE(text);
     CHECK(problems_of(std::string("[history]\n") + text + "\n") != "");
   }

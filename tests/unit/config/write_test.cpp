@@ -57,6 +57,8 @@ memory = "65537B"
 directory = "/var/lib/ecmp_exporter"
 retention = "49h"
 max_size = "17MiB"
+rollup_retention = "31d"
+rollup_max_size = "18MiB"
 [dns]
 names = false
 refresh = "36h"
