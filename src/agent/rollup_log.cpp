@@ -11,7 +11,7 @@ namespace {
 
 constexpr Duration kChunk = std::chrono::hours(4);
 /// What containers and malloc take beside what is in them.
-constexpr std::size_t kPathBytes = 128;
+constexpr std::size_t kPathBytes = 144;
 constexpr std::size_t kChunkBytes = 192;
 
 WallTime chunk_begin(WallTime time) {
@@ -47,7 +47,7 @@ using Sums = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 }  // namespace
 
 std::size_t RollupLog::bytes_of(const Path& path) {
-  return kPathBytes + path.runs.capacity() * sizeof(Run) + path.rtt.capacity();
+  return kPathBytes + path.runs.capacity() + path.rtt.capacity();
 }
 
 void RollupLog::set_budget(std::size_t bytes) {
@@ -69,26 +69,29 @@ void RollupLog::add(const std::vector<Rollup>& closed) {
 
 void RollupLog::take(const Rollup& rollup) {
   const WallTime begin = chunk_begin(rollup.minute);
+  newest_ = std::max(newest_, rollup.minute);
   Chunk& chunk = chunk_of(*rollup.destination, begin);
   const auto known = std::ranges::find(chunk.paths, rollup.path, &Path::id);
   const bool is_new = known == chunk.paths.end();
-  Path& path = is_new ? chunk.paths.emplace_back(Path{.id = rollup.path, .runs = {}, .rtt = {}}) : *known;
+  Path& path = is_new ? chunk.paths.emplace_back(Path{.id = rollup.path, .runs = {}, .last = {}, .rtt = {}}) : *known;
   if (!is_new) bytes_ -= bytes_of(path);
   rtt_bytes_ -= path.rtt.capacity();
   const auto minute = static_cast<std::uint16_t>((rollup.minute - begin) / kRollupStep);
-  Run* const last = path.runs.empty() ? nullptr : &path.runs.back();
-  if (last != nullptr && last->minute + last->minutes == minute && last->flows == rollup.flows &&
-      last->probes == rollup.probes && last->losses == rollup.losses && last->silences == rollup.silences) {
-    ++last->minutes;
+  Run& last = path.last;
+  if (last.minutes > 0 && last.minute + last.minutes == minute && last.flows == rollup.flows &&
+      last.probes == rollup.probes && last.losses == rollup.losses && last.silences == rollup.silences) {
+    ++last.minutes;
   } else {
-    path.runs.push_back({.minute = minute,
-                         .minutes = 1,
-                         .flows = rollup.flows,
-                         .probes = rollup.probes,
-                         .losses = rollup.losses,
-                         .silences = rollup.silences});
+    if (last.minutes > 0) append_run(path.runs, last);
+    last = {.minute = minute,
+            .minutes = 1,
+            .flows = rollup.flows,
+            .probes = rollup.probes,
+            .losses = rollup.losses,
+            .silences = rollup.silences};
   }
-  if (chunk.has_rtt) append_rtt(path.rtt, minute, rollup.rtt);
+  if (minute >= chunk.rtt_from) append_rtt(path.rtt, minute, rollup.rtt);
+  chunk.end = std::max<std::uint16_t>(chunk.end, static_cast<std::uint16_t>(minute + 1));
   bytes_ += bytes_of(path);
   rtt_bytes_ += path.rtt.capacity();
 }
@@ -103,7 +106,7 @@ RollupLog::Chunk& RollupLog::chunk_of(const std::string& destination, WallTime b
   with_counts_.emplace_back(destination, begin);
   with_rtt_.emplace_back(destination, begin);
   bytes_ += kChunkBytes;
-  return *chunks.insert(at, Chunk{.begin = begin, .paths = {}, .has_rtt = true});
+  return *chunks.insert(at, Chunk{.begin = begin, .paths = {}});
 }
 
 RollupLog::Chunk* RollupLog::find(const Place& place) {
@@ -115,18 +118,14 @@ RollupLog::Chunk* RollupLog::find(const Place& place) {
 
 void RollupLog::trim() {
   while (bytes_ > budget_ && !with_counts_.empty()) {
-    if (rtt_bytes_ > bytes_ / 2 && !with_rtt_.empty()) {
-      Chunk* const oldest = find(with_rtt_.front());
+    if (rtt_bytes_ > bytes_ / 4 && !with_rtt_.empty()) {
+      Place place = std::move(with_rtt_.front());
       with_rtt_.pop_front();
+      Chunk* const oldest = find(place);
       if (oldest == nullptr) continue;
-      oldest->has_rtt = false;
-      for (Path& path : oldest->paths) {
-        rtt_bytes_ -= path.rtt.capacity();
-        bytes_ -= bytes_of(path);
-        std::string().swap(path.rtt);
-        rtt_bytes_ += path.rtt.capacity();
-        bytes_ += bytes_of(path);
-      }
+      forget_rtt(*oldest);
+      // What is being filled may have some again.
+      if (oldest->begin + kChunk > newest_) with_rtt_.push_back(std::move(place));
       continue;
     }
     const Place place = with_counts_.front();
@@ -143,6 +142,38 @@ void RollupLog::trim() {
   }
 }
 
+void RollupLog::forget_rtt(Chunk& chunk) {
+  chunk.rtt_from = chunk.end;
+  for (Path& path : chunk.paths) {
+    rtt_bytes_ -= path.rtt.capacity();
+    bytes_ -= bytes_of(path);
+    std::string().swap(path.rtt);
+    rtt_bytes_ += path.rtt.capacity();
+    bytes_ += bytes_of(path);
+  }
+}
+
+void RollupLog::append_run(std::string& out, const Run& run) {
+  CompactWriter to(out);
+  for (const std::uint32_t value :
+       {std::uint32_t{run.minute}, std::uint32_t{run.minutes}, run.flows, run.probes, run.losses, run.silences})
+    to.number(value);
+}
+
+template <typename Each>
+void RollupLog::each_run(const Path& path, Each each) {
+  CompactReader from(ByteView(reinterpret_cast<const std::uint8_t*>(path.runs.data()), path.runs.size()));
+  while (from.ok() && from.left() > 0) {
+    Run run;
+    run.minute = static_cast<std::uint16_t>(from.number());
+    run.minutes = static_cast<std::uint16_t>(from.number());
+    for (std::uint32_t* const to : {&run.flows, &run.probes, &run.losses, &run.silences})
+      *to = static_cast<std::uint32_t>(from.number());
+    each(run);
+  }
+  if (path.last.minutes > 0) each(path.last);
+}
+
 void RollupLog::set_open(std::vector<Rollup> open) {
   std::unordered_map<std::string, std::vector<Rollup>> sorted;
   for (Rollup& rollup : open)
@@ -153,7 +184,7 @@ void RollupLog::set_open(std::vector<Rollup> open) {
 
 void RollupLog::read_path(std::vector<Rollup>& out, const Chunk& chunk, const Path& path, WallTime from, WallTime to) {
   const std::size_t first = out.size();
-  for (const Run& run : path.runs) {
+  each_run(path, [&](const Run& run) {
     for (std::uint16_t i = 0; i < run.minutes; ++i) {
       const WallTime minute = chunk.begin + kRollupStep * (run.minute + i);
       if (minute < from || minute >= to) continue;
@@ -166,7 +197,7 @@ void RollupLog::read_path(std::vector<Rollup>& out, const Chunk& chunk, const Pa
                      .silences = run.silences,
                      .rtt = {}});
     }
-  }
+  });
   CompactReader rtt(ByteView(reinterpret_cast<const std::uint8_t*>(path.rtt.data()), path.rtt.size()));
   while (rtt.ok() && rtt.left() > 0) {
     const WallTime minute = chunk.begin + kRollupStep * static_cast<std::int64_t>(rtt.number());
@@ -198,12 +229,11 @@ std::optional<WallTime> RollupLog::first(const std::string& destination) const {
   const auto found = destinations_.find(destination);
   if (found == destinations_.end()) return std::nullopt;
   for (const Chunk& chunk : found->second) {
-    if (!chunk.has_rtt) continue;
+    if (chunk.rtt_from == chunk.end) continue;
     std::optional<std::uint16_t> first;
     for (const Path& path : chunk.paths)
-      for (const Run& run : path.runs)
-        first = std::min(first.value_or(run.minute), run.minute);
-    if (first) return chunk.begin + kRollupStep * *first;
+      each_run(path, [&](const Run& run) { first = std::min(first.value_or(run.minute), run.minute); });
+    if (first) return chunk.begin + kRollupStep * std::max(*first, chunk.rtt_from);
   }
   return std::nullopt;
 }
@@ -222,7 +252,7 @@ RollupLog::Row RollupLog::overview_of(const std::string& destination, const Time
         if (chunk.begin >= steps.end() || chunk.begin + kChunk <= steps.begin) continue;
         for (const Path& path : chunk.paths) {
           Sums& sums = sums_of(path.id);
-          for (const Run& run : path.runs) {
+          each_run(path, [&](const Run& run) {
             WallTime minute = chunk.begin + kRollupStep * run.minute;
             for (std::uint16_t left = run.minutes; left > 0; --left, minute += kRollupStep) {
               const auto step = steps.index_of(minute);
@@ -230,7 +260,7 @@ RollupLog::Row RollupLog::overview_of(const std::string& destination, const Time
               sums[*step].first += run.probes;
               sums[*step].second += run.losses;
             }
-          }
+          });
         }
       }
     }

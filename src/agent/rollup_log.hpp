@@ -57,14 +57,16 @@ class RollupLog {
   };
   struct Path {
     std::uint32_t id = 0;
-    std::vector<Run> runs;
+    std::string runs;  ///< those that are over, in few bytes
+    Run last;
     std::string rtt;  ///< histograms, minute by minute
   };
   /// Some hours of a destination.
   struct Chunk {
     WallTime begin;
     std::vector<Path> paths;
-    bool has_rtt = true;
+    std::uint16_t rtt_from = 0;  ///< the histograms of minutes before are forgotten
+    std::uint16_t end = 0;       ///< behind its newest minute
   };
   using Chunks = std::deque<Chunk>;
   using Place = std::pair<std::string, WallTime>;
@@ -74,12 +76,18 @@ class RollupLog {
   Chunk& chunk_of(const std::string& destination, WallTime begin);
   Chunk* find(const Place& place);
   void trim();
+  /// Calls each(run) for the runs of a path, in the order in which they were added.
+  template <typename Each>
+  static void each_run(const Path& path, Each each);
+  static void append_run(std::string& out, const Run& run);
+  void forget_rtt(Chunk& chunk);
   static void read_path(std::vector<Rollup>& out, const Chunk& chunk, const Path& path, WallTime from, WallTime to);
 
   mutable std::mutex mutex_;
   std::size_t budget_;
   std::size_t bytes_ = 0;
   std::size_t rtt_bytes_ = 0;
+  WallTime newest_{};
   std::unordered_map<std::string, Chunks> destinations_;
   std::deque<Place> with_counts_, with_rtt_;  ///< in the order in which chunks were begun
   std::unordered_map<std::string, std::vector<Rollup>> open_;

@@ -1,6 +1,9 @@
 // Asks the agent every two seconds and shows what it says. Nothing is asked of anybody else, nothing while hidden.
 import { Fan } from "./fan.js";
+import { savePng, saveSvg } from "./export.js";
 import { List, badness, health } from "./list.js";
+import { Matrix } from "./matrix.js";
+import { Past } from "./past.js";
 import { clock, count, element, found, percent, ports, protocol, set, severity, share, shorten, sync, time, write } from "./text.js";
 
 const PATIENCE = 8000;
@@ -14,6 +17,9 @@ const page = {
   answered: null,  // when the agent answered last
   failing: null,   // since when it does not
   gone: false,     // the chosen destination is not configured any more
+  at: null,        // moment that is shown, null for now; and what it is compared with
+  against: null,
+  unkept: false,   // nothing of that moment is kept
 };
 
 // --- asking ---
@@ -31,17 +37,20 @@ async function ask(path) {
 const lines = (text) => text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 
 async function askAll() {
-  const wanted = page.chosen;
+  const { chosen: wanted, at } = page;
   const named = wanted === null ? "" : `destination=${encodeURIComponent(wanted)}`;
   const asked = [ask("topology?detail=summary").then((answer) => answer.json())];
-  if (wanted !== null) asked.push(ask(`topology?${named}`).then((answer) => answer.json()));
+  // What was does not change: it is asked for once.
+  const had = at !== null && (page.topologyAt === at && page.topology || page.unkept);
+  if (wanted !== null && !had) asked.push(ask(`topology?${named}${at === null ? "" : `&at=${encodeURIComponent(at)}`}`).then((answer) => answer.json()));
   const [summary, topology] = await Promise.all(asked.map((one) => one.catch((error) => error)));
   if (summary instanceof Error) throw summary;
   const gone = topology instanceof Error && topology.status === 400;
-  if (topology instanceof Error && !gone) throw topology;
+  const unkept = had ? page.unkept : topology instanceof Error && topology.status === 404;
+  if (topology instanceof Error && !gone && !unkept) throw topology;
   const events = gone ? [] : lines(await (await ask(`events?limit=50${named && `&${named}`}`)).text());
-  if (wanted !== page.chosen) return false;  // somebody has chosen another one meanwhile
-  Object.assign(page, { summary, topology: gone ? null : topology ?? null, events: events.reverse(), gone });
+  if (wanted !== page.chosen || at !== page.at) return false;  // somebody has chosen another one meanwhile
+  Object.assign(page, { summary, topology: gone || unkept ? null : had ? page.topology : topology ?? null, topologyAt: at, events: events.reverse(), gone, unkept });
   return true;
 }
 
@@ -74,6 +83,9 @@ function readHash() {
   const given = new URLSearchParams(location.hash.slice(1));
   const chosen = given.get("destination");
   if (chosen !== page.chosen) Object.assign(page, { chosen, topology: null, events: [], gone: false, filter: null });
+  const moment = (name) => Number.isNaN(Date.parse(given.get(name) ?? "")) || chosen === null ? null : given.get(name);
+  if (moment("at") !== page.at) Object.assign(page, { at: moment("at"), topologyAt: undefined, unkept: false });
+  page.against = moment("against");
   const [kind, ...rest] = (given.get("filter") ?? "").split(":");
   const id = rest.join(":");
   page.filter = chosen !== null && id && ["node", "link", "path", "flow"].includes(kind) ? { kind, id, ports: new Set() } : null;
@@ -83,10 +95,12 @@ function readHash() {
   poll();
 }
 
-function go(chosen, filter = null) {
+function go(chosen, filter = null, at = null, against = null) {
   const hash = new URLSearchParams();
   if (chosen !== null) hash.set("destination", chosen);
   if (filter) hash.set("filter", `${filter.kind}:${filter.id}`);
+  if (at !== null) hash.set("at", at);
+  if (against !== null) hash.set("against", against);
   const text = `#${hash}`;
   if (text === (location.hash || "#")) return;
   // A filter is no place to go back to; another destination is.
@@ -99,7 +113,11 @@ function choose(name) {
   go(name);
   if (narrow.matches) scrollTo(0, 0);
 }
-const filterBy = (filter) => go(page.chosen, filter);
+const filterBy = (filter) => go(page.chosen, filter, page.at, page.against);
+/** Shows another moment, and what it is compared with. */
+const seek = (at, against) => go(page.chosen, page.filter, at, against);
+const past = new Past(ask, seek);
+const matrix = new Matrix(ask, (name, at) => go(name, null, at));
 
 /** Finds out which flows the filter is about; drops one whose node, link, path or flow is there no longer. */
 function resolveFilter() {
@@ -152,7 +170,7 @@ function showOverview() {
   const all = page.summary.destinations;
   const tell = (wanted) => all.filter(wanted).length;
   if (!section.firstChild) {
-    section.append(element("h1", {}, "All destinations"), element("div", { class: "tiles" }),
+    section.append(element("h1", {}, "All destinations"), element("div", { class: "tiles" }), matrix.card,
       card("Worst now", element("ol", { class: "worst" })), card("Suspected links", element("ol", { class: "events suspects" })),
       card("Recent events", eventList()));
   }
@@ -180,6 +198,7 @@ function showOverview() {
       ? `path ${one.worst_path.ordinal} loses ${percent(one.worst_path.loss_ratio)} · ${count(one.paths_in_use, "path")}` : `loss ${percent(one.window.loss_ratio)}`);
   });
   set(list.parentElement, { "data-empty": worst.length ? null : "No destination is down and no path loses anything." });
+  matrix.update(all);
   showSuspects(section.querySelector(".suspects"));
   showEvents(section.querySelector(".events:not(.suspects)"), true);
 }
@@ -187,7 +206,7 @@ function showOverview() {
 /** Links that lose, as all flows of all destinations tell: the worst first. */
 function showSuspects(list) {
   const suspects = page.summary.suspected_links ?? [];
-  sync(list, suspects, (one) => one.links.map(linkName).join(), () => element("li", {}, element("span", { class: "kind" }), element("span", { class: "what" })), (item, one) => {
+  sync(list, suspects, (one) => one.links.map(linkName).join(), () => element("li", { class: "timeless" }, element("span", { class: "kind" }), element("span", { class: "what" })), (item, one) => {
     const [kind, what] = item.children;
     set(kind, { class: `kind ${one.blamed ? "loss_verdict" : ""}` });
     write(kind, one.blamed ? "blamed" : one.until ? "loses no more" : one.uneven ? "some flows only" : "suspected");
@@ -216,14 +235,20 @@ function buildDestination() {
   const chip = element("button", { type: "button", class: "chip", hidden: true });
   chip.addEventListener("click", () => filterBy(null));
   const box = element("div", { class: "fan-box" });
-  const fanCard = card("Fan", chip, box, legend());
+  const save = (text, act) => {
+    const made = element("button", { type: "button", "aria-label": `Save the fan as ${text}` }, text);
+    made.addEventListener("click", () => act(view.fan.svg, `${page.chosen}-fan`));
+    return made;
+  };
+  const fanCard = card("Fan", chip, box, legend(), element("div", { class: "exports", role: "group", "aria-label": "Export the fan" }, save("SVG", saveSvg), save("PNG", savePng)));
   const paths = tableCard("Paths", "paths", ["Path", "Flows", "Hops", "Loss", "RTT p50", "p95", "p99", "Jitter p95", "RTT p50 to p99"]);
   const flows = tableCard("Flows", "flows", ["Source port", "Path", "Last RTT", "Lost since start", "Changes"]);
   const events = card("Recent events", eventList());
   const gone = element("p", { class: "gone", hidden: true }, "This destination is not configured any more.");
-  section.append(back, element("div", { class: "title" }, title, state), facts, labels, gone, tiles, fanCard,
+  const unkept = element("p", { class: "gone", hidden: true, role: "status" }, "No rounds of that moment are kept: the fan, the paths and the flows of it are not known.");
+  section.append(back, element("div", { class: "title" }, title, state), facts, labels, gone, unkept, tiles, fanCard, past.card,
     paths.card, flows.card, events);
-  view = { title, state, facts, labels, tiles, chip, box, fanCard, paths, flows, events, gone, fan: new Fan(box, filterBy) };
+  view = { title, state, facts, labels, tiles, chip, box, fanCard, paths, flows, events, gone, unkept, fan: new Fan(box, filterBy) };
 }
 
 function legend() {
@@ -260,9 +285,13 @@ function showDestination() {
   const one = page.topology?.destinations[0] ?? page.summary?.destinations.find(({ name }) => name === page.chosen);
   write(view.title, page.chosen);
   view.gone.hidden = !page.gone;
+  view.unkept.hidden = !page.unkept;
+  past.card.hidden = page.gone;
+  if (!page.gone) past.update(page);
   const known = Boolean(one) && !page.gone;
   for (const part of [view.tiles, view.fanCard, view.paths.card, view.flows.card, view.events, view.facts, view.labels, view.state])
     part.hidden = !known;
+  for (const part of [view.tiles, view.fanCard, view.paths.card, view.flows.card]) part.hidden ||= page.unkept;
   if (!known) return;
   const { level, text, sign } = health(one);
   set(view.state, { class: `badge ${level}` });
@@ -451,6 +480,7 @@ document.addEventListener("keydown", (event) => {
     byId("search").focus();
   } else if (event.key === "Escape" && !event.defaultPrevented && event.target !== byId("search")) {
     if (page.filter) filterBy(null);
+    else if (page.at !== null || page.against !== null) seek(null, null);
     else if (page.chosen !== null) {
       choose(null);
       byId("list").focus();
