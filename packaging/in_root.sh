@@ -60,6 +60,8 @@ done
 exec unshare --mount --propagation private --pid --fork --kill-child -- bash -euc '
   root=$1 count=$2
   shift 2
+  # Its root is to be a mount point: what has mounts of its own in there (unshare, ip netns exec) changes their propagation.
+  mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys"
   mount --rbind /dev "$root/dev"
