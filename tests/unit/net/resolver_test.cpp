@@ -107,6 +107,18 @@ TEST_CASE("all addresses of a name come with the smallest TTL", "[resolver]") {
   CHECK(asker.addresses("both.example", NameFamily::ipv6).addresses == std::vector{ip("2001:db8::1")});
 }
 
+// What is looked up is published as of now, so no cache of the library may answer: c-ares has one since 1.31.
+TEST_CASE("a name is asked for again though its last answer had long to live", "[resolver]") {
+  std::atomic<int> queries = 0;
+  DnsServer server([&queries](const Question& question) -> Packets {
+    return {Reply(question).a(++queries == 1 ? "192.0.2.1" : "192.0.2.2", 3600).bytes()};
+  });
+  Asker asker(server.address());
+  CHECK(asker.addresses("moves.example", NameFamily::ipv4).addresses == std::vector{ip("192.0.2.1")});
+  CHECK(asker.addresses("moves.example", NameFamily::ipv4).addresses == std::vector{ip("192.0.2.2")});
+  CHECK(queries == 2);
+}
+
 TEST_CASE("addresses and names of /etc/hosts need no server", "[resolver]") {
   std::atomic<int> queries = 0;
   DnsServer server([&queries](const Question&) -> Packets {
