@@ -11,7 +11,7 @@ from tracer import BINARY as TRACE_BINARY  # noqa: E402
 from requirements import reasons  # noqa: E402
 
 # No test may take longer. ctest's own limit kills without a chance to clean up, so it is set above this one's sum.
-TEST_SECONDS = int(os.environ.get("ECMP_TEST_SECONDS", "100"))
+TEST_SECONDS = int(os.environ.get("ECMP_TEST_SECONDS", "300"))
 
 
 def pytest_configure(config):

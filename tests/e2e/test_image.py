@@ -63,7 +63,7 @@ def image(tmp_path_factory):
     for packed in manifest["layers"]:
         subprocess.run(["tar", "--extract", "--gzip", "--file", blob(packed["digest"]), "--directory", root,
                         "--xattrs", "--xattrs-include=security.capability"], check=True)
-    signal.alarm(100)
+    signal.alarm(300)
     return {"root": str(root), **document(manifest["config"]["digest"])}
 
 

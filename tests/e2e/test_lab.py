@@ -9,7 +9,8 @@ from lab import DESTINATION, Fan
 
 
 def scamper(network, node, destination, source_ports, method, port):
-    """{source port: ([(address, ICMP type, code), ...], why it stopped)}; all ports at once."""
+    """{source port: ([(address, ICMP type, code), ...], why it stopped)}; all ports at once. Where scamper ends without a
+    trace there are no hops, and None."""
     running = {
         sport: network.popen(node, ["scamper", "-O", "json", "-p", "1000", "-c",
                                     f"trace -w 1 -q 1 -P {method} -s {sport} -d {port}", "-i", destination],
@@ -18,10 +19,10 @@ def scamper(network, node, destination, source_ports, method, port):
     traces = {}
     for sport, process in running.items():
         lines = [json.loads(line) for line in process.communicate()[0].splitlines()]
-        trace = next(line for line in lines if line["type"] == "trace")
+        trace = next((line for line in lines if line["type"] == "trace"), {})
         hops = sorted(trace.get("hops", []), key=lambda hop: hop["probe_ttl"])
         traces[sport] = ([(hop["addr"], hop.get("icmp_type"), hop.get("icmp_code")) for hop in hops],
-                         trace["stop_reason"])
+                         trace.get("stop_reason"))
     return traces
 
 

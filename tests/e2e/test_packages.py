@@ -19,7 +19,7 @@ def packages():
     """{name: file} of the packages, built as packaging/build_deb.sh does for everybody."""
     signal.alarm(BUILD_SECONDS)
     done = run(os.path.join(ROOT, "packaging/build_deb.sh"), seconds=BUILD_SECONDS)
-    signal.alarm(100)
+    signal.alarm(300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found = {os.path.basename(path).split("_")[0]: path for path in glob.glob(os.path.join(DEB, "*.deb"))}
     return {name: path for name, path in found.items() if not name.endswith("-dbgsym")}

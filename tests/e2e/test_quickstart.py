@@ -22,7 +22,7 @@ def release():
     for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    signal.alarm(100)
+    signal.alarm(300)
 
 
 class Quickstart:
