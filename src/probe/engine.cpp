@@ -184,6 +184,8 @@ Instant Engine::State::next_due() const {
 /// Puts the flow into the timer queue for the next thing that has to be done for it.
 void Engine::State::schedule(Flow& flow) {
   Instant next = flow.next_round;
+  if (flow.end != nullptr && flow.end->burst == End::Burst::resting && flow.end->burst_flow == flow.number)
+    next = std::min(next, flow.end->burst_at);
   for (const auto& round : flow.live) {
     if (round->over()) continue;
     const auto due = round->due();
@@ -216,6 +218,7 @@ std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundS
 
 void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
   if (flow.next_round <= now) begin_round(flow, now);
+  begin_burst(flow, now);
   for (const auto& live : flow.live) {
     LiveRound& round = *live;
     if (round.over()) continue;
@@ -231,7 +234,11 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
 }
 
 void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
+  if (round.ask_early(now)) return;
+  if (round.is_burst()) return end_burst(flow, round, now);
   recognise_destination(flow, round);
+  if (wait_for_burst(flow, round, now)) return;
+  doubt_search(flow, round);
   look_for_limit(flow, round, now);
   round.settle(now);
   end_unanswered(flow, round, now);
@@ -373,6 +380,11 @@ void Engine::State::note_end(Flow& flow, const LiveRound& round, Instant now) {
 void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
   while (!flow.live.empty() && flow.live.front()->over()) {
     const LiveRound& round = *flow.live.front();
+    if (round.is_burst()) {
+      spare_rounds_.push_back(std::move(flow.live.front()));
+      flow.live.erase(flow.live.begin());
+      continue;
+    }
     report_.flow = flow.number;
     round.report(now, report_);
     flow.first_round_over = flow.first_round_over || report_.counts() || is_unjudged(report_.end_to_end);

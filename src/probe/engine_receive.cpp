@@ -221,7 +221,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
     note_refusal(flow, probe.hop);
     withdraw(flow, probe);
   }
-  learn_responder(flow, probe, round.aim());
+  learn_responder(flow, probe, round.aim(), round.is_burst());
   if (probe.attempt == 0) note_silences(flow, round, hop.ttl, answer.at);
   round.on_answer(probe);
   if (round.quiet()) settle(flow, round, answer.at);
@@ -229,7 +229,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   schedule(flow);
 }
 
-void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe, std::uint8_t aim) {
+void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe, std::uint8_t aim, bool in_burst) {
   constexpr std::uint32_t kUrgentRounds = 1;
   const HopResult& hop = probe.hop;
   HopPace& pace = flow.paces[hop.ttl - 1u];
@@ -237,10 +237,11 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe, std::uin
   pace.responder = pacing_.number_of(hop.responder, before);
   if (probe.destination && flow.end != nullptr && hop.reply != packet::ReplyKind::udp) {
     flow.end->responder = pace.responder;
+    flow.end->answered_flow = flow.number;
     pacing_.guard(pace.responder, hop.received);
     // Nobody knew that it would be asked: it has used up an answer all the same.
     if (probe.charged != pace.responder) pacing_.charge(pace.responder, hop.received);
-    note_answer(*flow.end, probe);
+    if (!in_burst) note_answer(*flow.end, probe);
     if (probe.attempt > 0 || hop.ttl != aim) return;  // no fair sample
   }
   if (before != 0 && before != pace.responder) {

@@ -64,7 +64,13 @@ struct End {
   std::uint8_t searches = 0;               ///< that were begun while none had
   std::uint8_t mixed = 0;                  ///< answers to come until its flows count as having one distance
   std::unique_ptr<UnpacedProbes> unpaced;  ///< null: it is paced
-  Instant search_until{};                  ///< other flows wait so long for the one that searches the distance
+  /// Whether a burst of probes has shown if it limits its answers: the first silence of one that is not paced.
+  enum class Burst : std::uint8_t { none, resting, under_way, over } burst = Burst::none;
+  std::uint32_t burst_flow = 0;  ///< that sends it: one that was answered, if there is one
+  Instant burst_at{};
+  std::optional<std::uint32_t> answered_flow;  ///< the newest
+  std::optional<Instant> first_search{};       ///< when the first round began that has found nobody
+  Instant search_until{};                      ///< other flows wait so long for the one that searches the distance
 };
 
 struct Flow {
@@ -169,7 +175,7 @@ class Engine::State {
   void hand_over(Flow& flow, Instant now, RoundSink& rounds);
   void settle(Flow& flow, LiveRound& round, Instant now);
   void try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
-  void learn_responder(Flow& flow, const LiveProbe& probe, std::uint8_t aim);
+  void learn_responder(Flow& flow, const LiveProbe& probe, std::uint8_t aim, bool in_burst);
   void note_refusal(const Flow& flow, const HopResult& hop);
   [[nodiscard]] bool was_passed(const Flow& flow, const IpAddress& router) const;
   void recognise_destination(const Flow& flow, LiveRound& round) const;
@@ -189,6 +195,12 @@ class Engine::State {
 
   // engine_unpaced.cpp: destinations that are not known to limit their answers
   void look_for_limit(Flow& flow, LiveRound& round, Instant now);
+  bool wait_for_burst(Flow& flow, LiveRound& round, Instant now);
+  [[nodiscard]] bool holds_asking(const Flow& flow, const LiveRound& round, bool end) const;
+  void begin_burst(Flow& flow, Instant now);
+  void end_burst(Flow& flow, LiveRound& round, Instant now);
+  void found_limited(End& end, Instant now);
+  void doubt_search(const Flow& flow, LiveRound& round) const;
   static void note_answer(End& end, const LiveProbe& probe);
   static void withdraw(const Flow& flow, LiveProbe& probe);
 

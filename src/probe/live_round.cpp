@@ -13,6 +13,12 @@ constexpr Duration kDeliveryGrace = std::chrono::milliseconds(25);
 /// How far beyond the known distance a verification looks: paths grow by a hop or two as a rule.
 constexpr int kVerifyBeyond = 3;
 
+/// Routers before the destination answer about as soon as it does: who has not after so long is asked again, and may
+/// answer late all the same.
+Duration patience(Duration rtt) {
+  return std::max<Duration>(4 * rtt, std::chrono::milliseconds(100));
+}
+
 }  // namespace
 
 /// What the answers of a round say about the distance. A TTL of 0 means "none".
@@ -49,6 +55,18 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   delayed_ = false;
   nearer_ = false;
   suspected_ = 0;
+  early_ = Instant::max();
+  if (terms.burst) begin_burst();
+}
+
+/// As many probes as there are identities for at and right beyond the distance: 21, or fewer near the highest TTL.
+void LiveRound::begin_burst() {
+  constexpr int kWidth = 7;
+  const int end = std::min<int>(terms_.distance + kWidth, terms_.max_ttl + 1);
+  for (int ttl = terms_.distance; ttl < end; ++ttl)
+    again_.push_back(static_cast<std::uint8_t>(ttl));
+  limit_ = 0;
+  attempt_ = 1;
 }
 
 bool LiveRound::one_by_one() const {
@@ -65,6 +83,10 @@ std::optional<LiveRound::Due> LiveRound::due() const {
 LiveProbe& LiveRound::next_probe(const Due& next) {
   if (again_next_ < again_.size()) {
     ++again_next_;
+    if (terms_.burst && again_next_ == again_.size() && attempt_ + 1 < ProbeIdentity::kAttempts) {
+      ++attempt_;
+      again_next_ = 0;
+    }
   } else {
     ++next_ttl_;
   }
@@ -87,7 +109,7 @@ LiveProbe& LiveRound::begin_probe(Instant now) {
 }
 
 Instant LiveRound::deadline() const {
-  return due() ? Instant::max() : last_timeout_ + kDeliveryGrace;
+  return due() ? Instant::max() : std::min(early_, last_timeout_ + kDeliveryGrace);
 }
 
 LiveProbe* LiveRound::find(std::uint8_t ttl, std::uint8_t attempt) {
@@ -115,12 +137,15 @@ bool LiveRound::search_one_by_one() {
 
 void LiveRound::on_answer(const LiveProbe& probe) {
   --open_;
+  if (terms_.burst) return;
   const std::uint8_t ttl = probe.hop.ttl;
   if (probe.destination) {
     // The probe at the known distance is sent all the same: it is the one that counts. Who stops at the first answer
     // gives a path of two lengths two chances.
     limit_ = std::min<int>(limit_, std::max(ttl, terms_.distance));
     again_next_ = again_.size();
+    if (terms_.first && terms_.distance == 0 && !terms_.anonymous && early_ == Instant::max())
+      early_ = probe.hop.received + patience(probe.hop.rtt);
   } else if (probe.time_exceeded()) {
     if (attempt_ == 0 && ttl == limit_ && ttl < terms_.max_ttl) {
       // The path has grown: a router sits where the destination was. On to it at once.
@@ -202,6 +227,42 @@ LiveRound::Evidence LiveRound::weigh() const {
   return evidence;
 }
 
+bool LiveRound::ask_early(Instant now) {
+  if (now < early_ || now >= last_timeout_ + kDeliveryGrace || due()) return false;
+  const Evidence evidence = weigh();
+  early_ = Instant::max();
+  if (!ask_first_again(evidence, now)) return true;
+  early_ = now + terms_.gap * static_cast<Duration::rep>(again_.size()) + std::chrono::milliseconds(100);
+  return true;
+}
+
+/// In a flow's first round: those hops that nobody has answered for.
+bool LiveRound::ask_first_again(const Evidence& evidence, Instant now) {
+  if (!terms_.first) return false;
+  if (terms_.distance != 0) return ask_again(1, terms_.distance, now);
+  // What decides how far it is is asked once more than what stands on the way.
+  const auto before = static_cast<std::uint8_t>(std::max<int>(evidence.distance, 2) - 1);
+  const auto beyond = static_cast<std::uint8_t>(evidence.distance + 1);
+  return ask_again(1, beyond, now) || ask_again(before, beyond, now, ProbeIdentity::kAttempts - 1);
+}
+
+bool LiveRound::end_is_silent() const {
+  const Evidence evidence = weigh();
+  const std::uint8_t at = terms_.distance != 0 ? terms_.distance : evidence.distance;
+  const auto silent = [](const LiveProbe& probe) {
+    return (probe.state == LiveProbe::State::sent || probe.state == LiveProbe::State::timed_out) &&
+           probe.gap == Unobserved::none;
+  };
+  if (at == 0) return !evidence.refused && std::ranges::any_of(probes_, silent);
+  const auto found =
+      std::ranges::find_if(probes_, [at](const LiveProbe& probe) { return probe.attempt == 0 && probe.hop.ttl == at; });
+  return found != probes_.end() && silent(*found);
+}
+
+bool LiveRound::end_answered() const {
+  return std::ranges::any_of(probes_, &LiveProbe::destination);
+}
+
 bool LiveRound::settle(Instant now) {
   close_unanswered();
   if (due()) {  // one by one: the next may go
@@ -261,11 +322,7 @@ std::uint8_t LiveRound::believed(const Evidence& evidence) {
 
 bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
   if (evidence.destination_any != 0) {
-    // What decides how far it is is asked once more than what stands on the way.
-    const auto before = static_cast<std::uint8_t>(std::max<int>(evidence.distance, 2) - 1);
-    const auto beyond = static_cast<std::uint8_t>(evidence.distance + 1);
-    if (terms_.first && ask_again(1, beyond, now)) return false;
-    if (terms_.first && ask_again(before, beyond, now, ProbeIdentity::kAttempts - 1)) return false;
+    if (ask_first_again(evidence, now)) return false;
     const std::uint8_t distance = believed(evidence);
     if (suspected_ != 0) return finish(EndToEnd::undecided, distance);  // lost, or the quote is wrong
     // Whose answer of a service it was is known only where one probe after the other was sent, in later attempts.
@@ -280,13 +337,15 @@ bool LiveRound::settle_unknown(const Evidence& evidence, Instant now) {
       std::ranges::all_of(probes_, [](const LiveProbe& probe) { return probe.state == LiveProbe::State::send_failed; });
   if (nothing_left) return finish(EndToEnd::send_failed, 0);
   // Where the destination is nobody knows: any of the probes may have been the one to reach it.
-  return finish(any_unobserved(0) && !evidence.refused ? EndToEnd::unobserved : EndToEnd::lost, 0);
+  if (any_unobserved(0) && !evidence.refused) return finish(EndToEnd::unobserved, 0);
+  const bool owed = !evidence.refused && std::ranges::any_of(probes_, &LiveProbe::owed);
+  return finish(owed ? EndToEnd::suppressed : EndToEnd::lost, 0);
 }
 
 bool LiveRound::settle_known(const Evidence& evidence, Instant now) {
   if (verifying_) return verify(evidence, now);
   const std::uint8_t known = terms_.distance;
-  if (terms_.first && ask_again(1, known, now)) return false;
+  if (ask_first_again(evidence, now)) return false;
   const LiveProbe* const last = find(known, 0);
   // Refused further up, so that the sweep ended there: nothing got that far.
   if (last == nullptr) return finish(evidence.refused ? EndToEnd::lost : EndToEnd::undecided, known);
@@ -317,7 +376,9 @@ bool LiveRound::settle_at(const LiveProbe& last, const Evidence& evidence, Insta
 
 bool LiveRound::verify(const Evidence& evidence, Instant now) {
   const std::uint8_t known = terms_.distance;
-  if (evidence.destination_again != 0 && evidence.destination_again <= known) return finish(EndToEnd::lost, known);
+  // That a limit has kept the answer back may have come out meanwhile.
+  const EndToEnd silence = trial_at(known) == EndToEnd::suppressed ? EndToEnd::suppressed : EndToEnd::lost;
+  if (evidence.destination_again != 0 && evidence.destination_again <= known) return finish(silence, known);
   if (evidence.highest_exceeded >= known) {
     // Longer than it was. What became of a probe of the sweep that would have been far enough nobody knows: there was
     // none.
@@ -329,12 +390,12 @@ bool LiveRound::verify(const Evidence& evidence, Instant now) {
   }
   if (evidence.destination_any == 0) {
     // Loss or growth: who was to tell could not be seen.
-    return finish(any_unobserved(1) ? EndToEnd::unobserved : EndToEnd::lost, known);
+    return finish(any_unobserved(1) ? EndToEnd::unobserved : silence, known);
   }
   // The destination answered from beyond its distance only.
   if (evidence.quote_tells) {
     if (evidence.distance > known) return finish(EndToEnd::undecided, evidence.distance);
-    if (terms_.suspected != evidence.destination_any) return finish(EndToEnd::lost, known);
+    if (terms_.suspected != evidence.destination_any) return finish(silence, known);
     if (attempt_ + 1 < ProbeIdentity::kAttempts) return plan_verification(now);
     // Lost, or the quote is wrong.
     return finish(EndToEnd::undecided, disbelieves(evidence) ? evidence.destination_any : known);
@@ -356,7 +417,7 @@ bool LiveRound::ask_again(std::uint8_t from, std::uint8_t below, Instant now, st
     const LiveProbe* probe = best(static_cast<std::uint8_t>(ttl));
     // What was left out is asked only where it decides how far the destination is.
     const bool nearest = probe != nullptr && probe->state == LiveProbe::State::left_out && ttl + 1 == below;
-    if (probe == nullptr || probe->state == LiveProbe::State::timed_out ||
+    if (probe == nullptr || probe->state == LiveProbe::State::timed_out || probe->state == LiveProbe::State::sent ||
         probe->state == LiveProbe::State::unobserved || nearest) {
       again_.push_back(static_cast<std::uint8_t>(ttl));
     }
@@ -411,85 +472,6 @@ const LiveProbe* LiveRound::best(std::uint8_t ttl) const {
     if (probe.attempt == 0 || (retries_count && (chosen == nullptr || !chosen->answered()))) chosen = &probe;
   }
   return chosen;
-}
-
-HopResult LiveRound::hop_result(std::uint8_t ttl) const {
-  const LiveProbe* probe = best(ttl);
-  const bool answered = end_to_end_ == EndToEnd::reached || end_to_end_ == EndToEnd::undecided;
-  // A first round that is lost may have found the destination all the same, by another probe than the one that counts:
-  // that says who is there, or the path would begin with somebody unknown at its end.
-  const bool found = end_to_end_ == EndToEnd::lost && terms_.distance == 0;
-  bool stands_in = false;
-  if (ttl == distance_ && (answered || found) && (probe == nullptr || !probe->destination)) {
-    // The distance was read from a quote, or from an answer beyond: the nearest answer stands for it.
-    for (const LiveProbe& candidate : probes_) {
-      if (candidate.destination && (probe == nullptr || !probe->destination || candidate.hop.ttl < probe->hop.ttl)) {
-        probe = &candidate;
-        stands_in = found;
-      }
-    }
-  }
-  HopResult hop;
-  if (probe != nullptr) hop = probe->hop;
-  hop.ttl = ttl;
-  if (probe == nullptr || probe->state == LiveProbe::State::send_failed) {
-    hop.outcome = HopOutcome::send_failed;
-  } else if (probe->state == LiveProbe::State::unobserved) {
-    hop.outcome = HopOutcome::unobserved;
-  } else if (probe->state == LiveProbe::State::left_out) {
-    hop.outcome = HopOutcome::left_out;
-  } else if (!probe->answered()) {
-    hop.outcome = HopOutcome::lost;
-  } else {
-    hop.outcome = probe->refused() ? HopOutcome::unreachable : HopOutcome::replied;
-    hop.again =
-        stands_in || (probe->attempt > 0 && std::ranges::any_of(probes_, [&](const LiveProbe& other) {
-                        return other.hop.ttl == ttl && other.attempt == 0 && other.state == LiveProbe::State::timed_out;
-                      }));
-  }
-  return hop;
-}
-
-void LiveRound::report(Instant now, Round& round) const {
-  round.number = number_;
-  round.started = started_;
-  round.finished = now;
-  round.end_to_end = end_to_end_;
-  round.distance = distance_;
-  round.presumed = terms_.presumed && !terms_.mixed && distance_ == 0 ? terms_.distance : std::uint8_t{0};
-  round.hops.clear();
-  int last = distance_;
-  if (last == 0) {
-    // A hop that is known to be there and does not answer has lost its probe: it is reported as far as it was asked.
-    for (const LiveProbe& probe : probes_) {
-      if (probe.answered() || probe.hop.ttl <= terms_.length) last = std::max<int>(last, probe.hop.ttl);
-    }
-  }
-  for (int ttl = 1; ttl <= last; ++ttl)
-    round.hops.push_back(hop_result(static_cast<std::uint8_t>(ttl)));
-  round.unobserved = Unobserved::none;
-  for (const LiveProbe& probe : probes_) {
-    if (probe.state == LiveProbe::State::unobserved) round.unobserved = probe.gap;
-    if (probe.state == LiveProbe::State::send_failed && round.unobserved == Unobserved::none)
-      round.unobserved = Unobserved::send_failed;
-  }
-  bool later_answer = false;
-  bool later_unknown = false;
-  for (auto hop = round.hops.rbegin(); hop != round.hops.rend(); ++hop) {
-    if (hop->outcome == HopOutcome::lost && later_answer) {
-      // Silence that a trial has caused says nothing about the network.
-      const LiveProbe* const probe = best(hop->ttl);
-      hop->outcome = probe != nullptr && probe->trial ? HopOutcome::left_out : HopOutcome::silent;
-    }
-    // Loss is what nobody further on answers either: where those could not be seen, silence is as likely.
-    if (hop->outcome == HopOutcome::lost && later_unknown) hop->outcome = HopOutcome::unobserved;
-    if (hop->again) {
-      hop->missed = later_answer ? HopOutcome::silent : HopOutcome::lost;
-      continue;
-    }
-    later_unknown = later_unknown || hop->outcome == HopOutcome::send_failed || hop->outcome == HopOutcome::unobserved;
-    later_answer = later_answer || hop->outcome == HopOutcome::replied || hop->outcome == HopOutcome::unreachable;
-  }
 }
 
 }  // namespace ecmp

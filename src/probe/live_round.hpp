@@ -41,6 +41,7 @@ struct RoundTerms {
   std::uint8_t length = 0;    ///< furthest TTL that is known to answer, where the destination was never reached
   bool presumed = false;      ///< the distance is that of other flows: this one was never answered by the destination
   bool mixed = false;         ///< flows have reached it at several distances
+  bool burst = false;         ///< asks nothing but how many of a burst the destination answers; never reported
   std::uint8_t max_ttl = 30;
   bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
@@ -72,6 +73,7 @@ class LiveRound {
   void begin(std::uint32_t number, Instant due, const RoundTerms& terms);
 
   [[nodiscard]] std::uint32_t number() const { return number_; }
+  [[nodiscard]] Instant started() const { return started_; }
   /// The distance that it began with; 0: it searches.
   [[nodiscard]] std::uint8_t aim() const { return terms_.distance; }
   [[nodiscard]] std::uint8_t round_field() const { return static_cast<std::uint8_t>(number_ % ProbeIdentity::kRounds); }
@@ -179,6 +181,19 @@ class LiveRound {
   /// Probes that left and were closed without an answer since this was asked last.
   [[nodiscard]] std::uint32_t take_unanswered() { return std::exchange(unanswered_, 0); }
 
+  /// The destination has answered the flow's first round, which searches it, and routers before it have not for longer
+  /// than it took: they are asked again before the timeout. Returns whether it was the time for that, and not for
+  /// settle().
+  bool ask_early(Instant now);
+  /// So far nobody has answered the probe that says whether the round is lost, and we did look.
+  [[nodiscard]] bool end_is_silent() const;
+  /// The destination has answered a probe.
+  [[nodiscard]] bool end_answered() const;
+  /// settle() has to wait: something that decides about the round is being found out.
+  void hold(Instant until) { last_timeout_ = until; }
+  [[nodiscard]] bool is_burst() const { return terms_.burst; }
+  void end_burst() { over_ = true; }
+
   /// Nothing more can come of the probes sent so far. Plans another attempt, or returns true: the round is over.
   bool settle(Instant now);
 
@@ -204,6 +219,7 @@ class LiveRound {
   [[nodiscard]] Evidence weigh() const;
   void close_unanswered();
   [[nodiscard]] bool any_unobserved(std::uint8_t from_attempt) const;
+  bool ask_first_again(const Evidence& evidence, Instant now);
   bool settle_unknown(const Evidence& evidence, Instant now);
   bool settle_known(const Evidence& evidence, Instant now);
   bool verify(const Evidence& evidence, Instant now);
@@ -218,6 +234,7 @@ class LiveRound {
   bool plan_verification(Instant now);
   bool plan_sweep(std::uint8_t from, Instant now);
   LiveProbe& next_probe(const Due& next);
+  void begin_burst();
   [[nodiscard]] bool one_by_one() const;
   [[nodiscard]] const LiveProbe* best(std::uint8_t ttl) const;
   [[nodiscard]] HopResult hop_result(std::uint8_t ttl) const;
@@ -227,6 +244,7 @@ class LiveRound {
   Instant started_{};
   Instant next_send_{};
   Instant last_timeout_{};           ///< when the youngest unanswered probe times out
+  Instant early_ = Instant::max();   ///< when ask_early() is due
   std::vector<LiveProbe> probes_;    ///< in the order of sending
   std::vector<ProbeMark> marks_;     ///< of each of these
   std::vector<std::uint8_t> again_;  ///< TTLs of the current attempt, when it is not a sweep

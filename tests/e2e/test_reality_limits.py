@@ -132,6 +132,16 @@ def test_a_short_trace_takes_no_limit_for_loss(lines, routers, family, arguments
     assert len({line["path"] for line in done.lines}) <= 2
 
 
+@pytest.mark.parametrize("routers", [0, 2])
+def test_a_trace_right_after_another_takes_no_limit_for_loss(lines, routers):
+    """IPv4: the trace before has used up the six answers that Linux gives at once."""
+    agent, four, _ = lines[0][routers]
+    for rounds in (1, 1, 2, 3):
+        counted = outcomes_of(run("-J", "-U", "-i", "50ms", "-c", rounds, four, namespace=agent))
+        print(rounds, counted)
+        assert counted.get("lost", 0) == 0, counted
+
+
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("rounds", [1, 10])
 def test_a_short_trace_reports_real_loss(lines, family, rounds):

@@ -32,6 +32,7 @@ struct TraceOptions {
   double probes_per_second_per_responder = 500;
   /// Off where every round is to be asked: destinations that answer with ICMP errors are asked seldom at first.
   bool adapt_to_responders = false;
+  bool ask_until_limited = false;
 };
 
 /// A confirmed change of a flow's path.
@@ -86,7 +87,8 @@ class EngineRun final : public RoundSink {
         engine_({.secret = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u},
                  .probes_per_second = options.probes_per_second,
                  .probes_per_second_per_responder = options.probes_per_second_per_responder,
-                 .adapt_to_responders = options.adapt_to_responders}) {
+                 .adapt_to_responders = options.adapt_to_responders,
+                 .ask_until_limited = options.ask_until_limited}) {
     for (const NodeId id : network_.topology().destinations)
       trace(network_.topology().nodes[id]);
   }

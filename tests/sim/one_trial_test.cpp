@@ -42,6 +42,7 @@ struct Row {
   double loss = 0.2;
   std::string_view wires = kEqual;
   std::string_view more = "";
+  bool as_trace = false;  ///< asks until a limit shows, as ecmp_trace does
 };
 
 /// The share of lost rounds over all seeds; how many seeds' 95 % intervals hold the truth is left in `held`.
@@ -51,7 +52,13 @@ double measure(const Row& row, std::uint64_t count, std::uint64_t& held) {
   held = 0;
   for (std::uint64_t seed = 1; seed <= count; ++seed) {
     EngineRun run(lossy(row.wires, row.loss, row.more), seed,
-                  {.protocol = row.protocol, .flows = 64, .interval = 1s, .timeout = 500ms, .rounds = row.rounds});
+                  {.protocol = row.protocol,
+                   .flows = 64,
+                   .interval = 1s,
+                   .timeout = 500ms,
+                   .rounds = row.rounds,
+                   .adapt_to_responders = row.as_trace,
+                   .ask_until_limited = row.as_trace});
     run.run(std::chrono::seconds(row.rounds + 8));
     const RoundTotals& totals = run.totals("dst");
     const auto judged = static_cast<double>(totals.lost + totals.reached);
@@ -82,6 +89,8 @@ TEST_CASE("no retry enters the loss of a round", "[reality][one_trial]") {
   for (const Protocol protocol : {Protocol::udp, Protocol::tcp, Protocol::icmp})
     for (const std::uint32_t rounds : {1u, 2u, 3u, 10u})
       check({.protocol = protocol, .rounds = rounds});
+  for (const std::uint32_t rounds : {1u, 3u, 10u})
+    check({.rounds = rounds, .as_trace = true});
 }
 
 TEST_CASE("packets that take ways of two lengths have one chance each", "[reality][one_trial]") {
