@@ -37,6 +37,17 @@ def eventually(condition, seconds, what):
         time.sleep(0.05)
 
 
+def full_pipe():
+    """A pipe that has room for nothing more, as one whose reader has stalled."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
 def parse_metrics(text):
     """{family: [(labels, value)]} of the Prometheus text format."""
     families = collections.defaultdict(list)

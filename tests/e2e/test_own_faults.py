@@ -13,7 +13,7 @@ import pytest
 
 from counters import Counters
 from delay import Delay
-from exporter import Exporter, config, eventually, now
+from exporter import Exporter, config, eventually, now, full_pipe
 from lab import AGENT, AGENT_SECOND, DESTINATION, Fan
 from netns import entered
 
@@ -269,17 +269,6 @@ def test_names_that_do_not_resolve_are_not_down():
             states = {one["name"]: one["state"] for one in
                       json.loads(exporter.get("/topology?detail=summary").text)["destinations"]}
             assert states == {"nowhere": "unknown", "four": "up"}
-
-
-def full_pipe():
-    """A pipe that has room for nothing more, as one whose reader has stalled."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writer, bytes(4096))
-    os.set_blocking(writer, True)
-    return reader, writer
 
 
 def test_a_reader_of_the_log_that_stalls_stops_nothing():
