@@ -19,7 +19,6 @@
 #include "agent/probe_answers.hpp"
 #include "agent/raw_routes.hpp"
 #include "agent/reflector_thread.hpp"
-#include "agent/render_options.hpp"
 #include "agent/rollup_keeper.hpp"
 #include "agent/rollup_log.hpp"
 #include "agent/round_log.hpp"
@@ -94,6 +93,7 @@ class Agent::State {
   const std::shared_ptr<const config::Config> first_config_;  ///< what was begun with
   ChangeSlot changes_;
   std::shared_ptr<const Statistics::Bounds> bounds_;  ///< all classic ones there ever were; under report_mutex_
+  SeriesSettings series_;
   std::unique_ptr<net::RawTransport> transport_;
   Names names_;
   AsnWatch asn_{[](const std::string& problem) { log::warn(problem); }};
@@ -135,6 +135,7 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
     : reloader_(std::move(reloader)),
       first_config_(reloader_->running()),
       bounds_(with_bounds(nullptr, first_config_->histograms)),
+      series_(series_of(*first_config_, bounds_)),
       transport_(std::move(transport)),
       names_(first_config_->dns, std::move(resolver)),
       routes_(*transport_),
@@ -173,9 +174,7 @@ ProbeAnswers::Sources Agent::State::probe_sources() {
   return {.desk = &one_off_desk_,
           .wake = [this] { transport_->wake(); },
           .names = [this] { return asn_.with_origins(names_.table()); },
-          .max_series = first_config_->limits.max_series,
-          .groups = groups_of(first_config_->metrics),
-          .histograms = options_of(first_config_->histograms, bounds_)};
+          .series = &series_};
 }
 
 Tracing::Outputs Agent::State::outputs() {
@@ -218,9 +217,7 @@ Web::Sources Agent::State::web_sources() {
       .own_metrics = [this](std::string& out, render::Format format,
                             const render::FamilyFilter& filter) { own_metrics(out, format, filter); },
       .scraped = [this](const render::RenderOutcome& outcome, Duration took) { own_metrics_.on_scrape(outcome, took); },
-      .max_series = first_config_->limits.max_series,
-      .histograms = options_of(first_config_->histograms, bounds_),
-      .groups = groups_of(first_config_->metrics)};
+      .series = &series_};
 }
 
 std::optional<Error> Agent::State::open_listeners(std::vector<net::PassedSocket> passed) {
@@ -262,7 +259,7 @@ std::optional<Error> Agent::State::listen() {
       log::info("listening", {{"address", "unix:" + bound.path}});
     }
   }
-  server_.check_hosts();
+  server_.check_hosts(net::own_host_names());
   set_web_limits(first_config_->web);
   web_.add_routes(server_);
   probe_answers_.add_routes(server_);
@@ -348,7 +345,7 @@ bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& ch
     bounds_ = with_bounds(bounds_.get(), changes->histograms);
   }
   set_web_limits(changes->web);
-  web_.set_settings(changes->limits.max_series, options_of(changes->histograms, bounds_), groups_of(changes->metrics));
+  series_.set(series_of(*changes, bounds_));
   log_.set_budget(changes->history_memory);
   rollups_.set_budget(rollup_budget(changes->history_memory));
   if (store_ != nullptr) {
@@ -374,6 +371,7 @@ void Agent::State::take_changes() {
   {
     const std::lock_guard lock(report_mutex_);
     tracing_.set_bounds(bounds_);
+    one_off_.set_bounds(bounds_);
   }
   tracing_.change(changes);
 }
@@ -408,6 +406,7 @@ void Agent::State::own_metrics(std::string& out, render::Format format, const re
     input.engine = report_.engine;
     input.capture_dropped = report_.transport.capture_dropped;
     input.clock_steps = report_.transport.clock_steps;
+    input.socket_list_failures = report_.transport.socket_list_failures;
     input.dns_errors = report_.dns_errors;
     input.privileges = privileges_;
   }

@@ -44,7 +44,7 @@ class OneOffTraces : public RoundSink {
     std::function<void(const IpAddress& responder)> responder;
   };
 
-  /// `config` is read now only.
+  /// `config` is read now only: its modules and [one_off] take a restart.
   OneOffTraces(const config::Config& config, Engine& engine, Routes& routes, OneOffDesk& desk, RoundSink& next,
                Outputs outputs);
   ~OneOffTraces() override;
@@ -58,6 +58,9 @@ class OneOffTraces : public RoundSink {
 
   /// Civil time minus monotonic time, for when counters began.
   void set_wall_offset(Duration offset) { wall_offset_ = offset; }
+
+  /// Of classic buckets, for traces that begin from now on.
+  void set_bounds(std::shared_ptr<const Statistics::Bounds> bounds) { bounds_ = std::move(bounds); }
 
   /// Begins what was asked for, ends what is complete or out of time.
   void maintain(Instant now);

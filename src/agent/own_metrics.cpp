@@ -299,6 +299,7 @@ void OwnMetrics::append(std::string& out, render::Format format, const OwnMetric
   if (input.reflector) add_reflector(families, *input.reflector);
   if (input.privileges) families.add_privileges(*input.privileges);
   families.add(Metric::log_dropped, input.log_dropped);
+  families.add(Metric::socket_list_failures, input.socket_list_failures);
   add_localisation(families, input);
   if (input.process) add_process(families, *input.process);
   append_families(out, format, families.made(), began(input));

@@ -43,6 +43,7 @@ struct OwnMetricsInput {
   std::uint64_t clock_steps = 0;
   std::uint64_t dns_errors = 0;
   std::uint64_t log_dropped = 0;
+  std::uint64_t socket_list_failures = 0;
   std::uint64_t history_rounds = 0;
   std::uint64_t history_bytes = 0;
   std::uint64_t history_forgotten = 0;

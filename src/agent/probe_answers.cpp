@@ -164,11 +164,7 @@ HttpResponse ProbeAnswers::told(const HttpRequest& request, const ProbeQuery& qu
   std::string metrics;
   if (result.snapshot != nullptr) {
     render::append_exposition(metrics, std::span(&result.snapshot, 1), *sources_.names(),
-                              {.format = format,
-                               .families = {},
-                               .max_series = sources_.max_series,
-                               .histograms = sources_.histograms,
-                               .groups = sources_.groups});
+                              sources_.series->options(format, {}));
   }
   const double seconds = std::chrono::duration<double>(took).count();
   const std::vector<prometheus::MetricFamily> own = {

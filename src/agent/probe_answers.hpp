@@ -6,13 +6,12 @@
 #include <vector>
 
 #include "agent/one_off_desk.hpp"
+#include "agent/series_settings.hpp"
 #include "base/result.hpp"
 #include "config/config.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
-#include "render/figures.hpp"
 #include "render/hop_names.hpp"
-#include "render/metric_groups.hpp"
 
 namespace ecmp {
 
@@ -38,9 +37,7 @@ class ProbeAnswers {
     OneOffDesk* desk = nullptr;
     std::function<void()> wake;  ///< the probing loop, which may be asleep
     std::function<std::shared_ptr<const render::HopNames>()> names;
-    std::uint64_t max_series = 0;
-    render::MetricGroups groups;
-    render::HistogramOptions histograms;
+    const SeriesSettings* series = nullptr;
   };
 
   ProbeAnswers(std::vector<config::Module> modules, config::OneOffLimits settings, Sources sources)

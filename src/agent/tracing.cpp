@@ -155,6 +155,24 @@ SourcePorts Tracing::free_ports(const config::Destination& destination, const De
   return SourcePorts(std::move(ports));
 }
 
+/// As after a restart, fixed ports have precedence: who has ports of a block can step round them.
+std::vector<Tracing::Traced*> Tracing::end_spread_in_the_way(const Traced& fixed) {
+  const config::Destination& destination = fixed.configured.destination;
+  std::vector<Traced*> ended;
+  for (const auto& other : traced_) {
+    const DestinationFacts& facts = *other->facts;
+    if (!other->first_flow || other->configured.destination.source_port || facts.address != fixed.facts->address ||
+        facts.protocol != fixed.facts->protocol || facts.port != fixed.facts->port)
+      continue;
+    const std::uint32_t first = *destination.source_port;
+    const auto in_the_way = [&](std::uint16_t port) { return port >= first && port < first + destination.flows; };
+    if (std::ranges::none_of(facts.source_ports.list(), in_the_way)) continue;
+    end(*other);
+    ended.push_back(other.get());
+  }
+  return ended;
+}
+
 /// The address is a copy: it may come from the facts that are replaced here.
 void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   const config::Destination& destination = traced.configured.destination;
@@ -180,6 +198,13 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
   if (traced.facts->steady != nullptr) plan.awake = static_cast<std::uint16_t>(traced.facts->steady->size());
   if (outputs_.adjust) outputs_.adjust(plan);
   traced.first_flow = engine_.add(plan, now);
+  std::vector<Traced*> aside;
+  if (!traced.first_flow && destination.source_port) {
+    aside = end_spread_in_the_way(traced);
+    if (!aside.empty()) traced.first_flow = engine_.add(plan, now);
+  }
+  for (Traced* const other : aside)
+    begin(*other, other->facts->address, now);
   traced.refused = !traced.first_flow;
   if (traced.refused) {
     settle(traced);

@@ -87,12 +87,12 @@ class Tracing : public RoundSink {
 
   [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
 
-  /// True once every destination has finished a round, or cannot have one.
   /// Other name servers are there: names that could not be resolved are asked for at once.
   void ask_failing_names(Instant now);
 
   /// Bytes of snapshots that were replaced and that readers keep alive.
   [[nodiscard]] std::uint64_t kept_bytes() const { return kept_.bytes(); }
+  /// True once every destination has finished a round, or cannot have one.
   [[nodiscard]] bool settled() const { return unsettled_ == 0; }
 
  private:
@@ -107,6 +107,7 @@ class Tracing : public RoundSink {
   void begin(Configured& configured, Instant now);
   [[nodiscard]] SourcePorts free_ports(const config::Destination& destination, const DestinationFacts& facts) const;
   void begin(Traced& traced, IpAddress address, Instant now);
+  std::vector<Traced*> end_spread_in_the_way(const Traced& fixed);
   void end(Traced& traced);
   void drop(Traced& traced);
   void settle(Traced& traced);

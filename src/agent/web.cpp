@@ -163,23 +163,6 @@ HttpResponse Web::healthy() const {
   return HttpResponse::text(503, "the probing loop has stood still for " + std::to_string(seconds) + " s");
 }
 
-void Web::set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms,
-                       const render::MetricGroups& groups) {
-  const std::lock_guard lock(settings_mutex_);
-  sources_.max_series = max_series;
-  sources_.histograms = histograms;
-  sources_.groups = groups;
-}
-
-render::ExpositionOptions Web::exposition_options(render::Format format, const render::FamilyFilter& filter) const {
-  const std::lock_guard lock(settings_mutex_);
-  return {.format = format,
-          .families = filter,
-          .max_series = sources_.max_series,
-          .histograms = sources_.histograms,
-          .groups = sources_.groups};
-}
-
 HttpResponse Web::metrics(const HttpRequest& request) {
   render::FamilyFilter filter;
   for (const auto& [name, value] : request.query) {
@@ -194,7 +177,7 @@ HttpResponse Web::metrics(const HttpRequest& request) {
     sources_.own_metrics(out, format, filter);
   };
   auto stream = std::make_unique<ScrapeStream>(sources_.board->get(), *sources_.names(),
-                                               exposition_options(format, filter), std::move(slot), finish);
+                                               sources_.series->options(format, filter), std::move(slot), finish);
   HttpResponse response;
   response.content_type = content_type;
   response.headers.emplace_back("Vary", "Accept, Accept-Encoding");

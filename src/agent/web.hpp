@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "agent/board.hpp"
@@ -12,6 +11,7 @@
 #include "agent/round_log.hpp"
 #include "agent/scrape_stream.hpp"
 #include "agent/series_answers.hpp"
+#include "agent/series_settings.hpp"
 #include "net/fair_places.hpp"
 #include "net/http_message.hpp"
 #include "net/http_server.hpp"
@@ -39,16 +39,10 @@ class Web {
     /// Appends the exporter's own families, and what ends a scrape.
     std::function<void(std::string& out, render::Format, const render::FamilyFilter&)> own_metrics;
     std::function<void(const render::RenderOutcome&, Duration took)> scraped;
-    std::uint64_t max_series = 0;
-    render::HistogramOptions histograms;
-    render::MetricGroups groups;
+    const SeriesSettings* series = nullptr;
   };
 
   explicit Web(Sources sources) : sources_(std::move(sources)) {}
-
-  /// Other settings than those of the sources, for scrapes from now on.
-  void set_settings(std::uint64_t max_series, const render::HistogramOptions& histograms,
-                    const render::MetricGroups& groups);
 
   /// How many of its connections one client may follow by while places are short; 0: any.
   void set_share(std::size_t share) { followers_->set_share(share); }
@@ -62,8 +56,6 @@ class Web {
   void add_routes(net::HttpServer& server);
 
  private:
-  [[nodiscard]] render::ExpositionOptions exposition_options(render::Format format,
-                                                             const render::FamilyFilter& filter) const;
   net::HttpResponse metrics(const net::HttpRequest& request);
   [[nodiscard]] net::HttpResponse healthy() const;
   net::HttpResponse paths(const net::HttpRequest& request) const;
@@ -74,8 +66,7 @@ class Web {
                                                          net::HttpResponse answer) const;
 
   Sources sources_;
-  PastSources past_sources_;           ///< once there are routes
-  mutable std::mutex settings_mutex_;  ///< of max_series, histograms and groups of the sources
+  PastSources past_sources_;  ///< once there are routes
   std::shared_ptr<net::FairPlaces> scrapes_ = std::make_shared<net::FairPlaces>(ScrapeStream::kMostAtOnce);
   /// Fewer than the server has connections: however many follow and do not read, there is room for scrapes.
   static constexpr std::size_t kMostFollowers = 100;

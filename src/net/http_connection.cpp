@@ -338,7 +338,7 @@ class Connection : private httplib::Server {
     request.cross_site =
         is_cross_site(parsed.get_header_value("Sec-Fetch-Site"), parsed.get_header_value("Origin"), host, *hosts);
     HttpGate::Verdict verdict;
-    if (service_.checks_hosts && local_ && !is_own_host(host, *hosts)) {
+    if (service_.checks_hosts && local_ && !is_own_host(host, *hosts) && !is_own_host(host, service_.own_hosts)) {
       verdict.refusal = HttpResponse::text(
           403, "the Host header names another host than this one: web.allowed_hosts takes names that it may have");
     } else if (place_->health_only() && !service_.reserved.contains(request.path)) {

@@ -79,7 +79,8 @@ struct HttpService {
   HttpTally tally;
   StopSignal stop;
   std::set<std::string, std::less<>> reserved;  ///< paths that are served when no ordinary place is left
-  bool checks_hosts = false;                    ///< on listeners of this machine alone
+  bool checks_hosts = false;                    ///< of what comes from this machine
+  HostNames own_hosts;                          ///< its names, as it knows them itself
   AllowedHosts hosts;
   std::atomic<std::size_t> share = limits.max_connections_per_address;
   const std::shared_ptr<FairPlaces> handshakes = std::make_shared<FairPlaces>(limits.handshakes_at_once);
@@ -87,7 +88,7 @@ struct HttpService {
 };
 
 /// Serves one connection on the calling thread, request after request, until either side closes it. Never throws.
-/// `local`: it came to a loopback address or a unix socket.
+/// `local`: it came over a loopback address or a unix socket.
 void serve_http_connection(HttpService& service, OwnedSocket socket, const SocketAddress& peer, bool local,
                            const std::shared_ptr<ClientPlace>& place);
 

@@ -1,6 +1,11 @@
 #include "net/http_origin.hpp"
 
 #include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <unistd.h>
 #include <utility>
 
 #include "base/ip_address.hpp"
@@ -42,6 +47,27 @@ bool is_cross_site(std::string_view fetch_site, std::string_view origin, std::st
   const std::string_view authority = origin.substr(scheme + 3);
   // A proxy in front may have put its own name for ours into Host.
   return !equals_ignoring_case(authority, host) && !is_listed(host_of_authority(authority), allowed);
+}
+
+HostNames own_host_names(std::string_view host_name, std::string_view hosts) {
+  HostNames names;
+  if (host_name.empty()) return names;
+  names.emplace_back(host_name);
+  std::istringstream lines{std::string(hosts)};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    const std::vector<std::string> all{std::istream_iterator<std::string>(words), {}};
+    if (all.empty() || !is_listed(host_name, {all.begin() + 1, all.end()})) continue;
+    names.insert(names.end(), all.begin() + 1, all.end());
+  }
+  return names;
+}
+
+HostNames own_host_names() {
+  std::array<char, 256> name{};  // Linux has 64 at most
+  if (::gethostname(name.data(), name.size() - 1) != 0) return {};
+  std::ifstream file("/etc/hosts");
+  return own_host_names(name.data(), std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
 void AllowedHosts::set(HostNames names) {

@@ -19,6 +19,12 @@ std::string_view host_of_authority(std::string_view authority);
 /// An absent header is fine: no browser leaves it out.
 bool is_own_host(std::string_view host, const HostNames& allowed);
 
+/// Names that this host has given itself, whatever a name server says: its host name, and what stands beside that in
+/// the file of hosts, as its name with a domain. `hosts`: hosts(5).
+HostNames own_host_names(std::string_view host_name, std::string_view hosts);
+/// The same, of this host; /etc/hosts is read.
+HostNames own_host_names();
+
 /// Whether a browser sends this request for a page of another site, by Sec-Fetch-Site (W3C Fetch Metadata) or Origin
 /// (RFC 6454 section 7); both empty when absent. What is no browser sends neither.
 bool is_cross_site(std::string_view fetch_site, std::string_view origin, std::string_view host,

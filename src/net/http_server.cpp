@@ -67,7 +67,7 @@ class HttpServer::Acceptor {
   struct Caller {
     OwnedSocket socket;
     SocketAddress peer;
-    bool local = false;  ///< it came to a loopback address or a unix socket
+    bool local = false;  ///< it came over a loopback address or a unix socket
   };
 
   /// One that there is no place for. Until it is refused its request is waited for, which may be for something that is
@@ -112,7 +112,10 @@ class HttpServer::Acceptor {
       OwnedSocket socket(
           accept4(listener.socket.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (socket.valid()) {
-        admit({std::move(socket), read_socket_address(storage), listener.bound.address.is_loopback()});
+        const SocketAddress peer = read_socket_address(storage);
+        // A listener on all addresses has one on loopback, too.
+        const bool local = listener.bound.address.is_loopback() || peer.address.is_loopback();
+        admit({std::move(socket), peer, local});
         continue;
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -68,8 +68,12 @@ class HttpServer {
   /// Before start(): this path is served also when no place is left for anything else.
   void reserve(std::string path) { service_.reserved.insert(std::move(path)); }
 
-  /// Before start(): what comes to a loopback address or a unix socket must name this machine, see is_own_host().
-  void check_hosts() { service_.checks_hosts = true; }
+  /// Before start(): what comes from this machine over a loopback address or a unix socket must name this machine, see
+  /// is_own_host(), also where the server listens on all addresses. `own`: names it may be asked by besides.
+  void check_hosts(HostNames own = {}) {
+    service_.checks_hosts = true;
+    service_.own_hosts = std::move(own);
+  }
 
   // These may change while connections are served.
 

@@ -70,6 +70,9 @@ using NetlinkSink = std::function<void(const NetlinkMessage&)>;
 /// privilege.
 class NetlinkSocket {
  public:
+  /// One that is open, and whose other end answers as the kernel would.
+  explicit NetlinkSocket(FileDescriptor descriptor);
+
   /// `groups`: RTNLGRP_* to subscribe to; those this kernel does not know are left out.
   static Result<NetlinkSocket> open(std::span<const unsigned> groups = {});
 
@@ -91,8 +94,6 @@ class NetlinkSocket {
   [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
  private:
-  explicit NetlinkSocket(FileDescriptor descriptor);
-
   FileDescriptor descriptor_;
   std::uint32_t sequence_ = 0;
   std::vector<std::uint8_t> buffer_;

@@ -14,6 +14,8 @@ namespace {
 constexpr Duration kEvery = std::chrono::seconds(5);
 /// Hosts with very many sockets are asked less often, so that it takes a hundredth of a core at most.
 constexpr int kRests = 100;
+/// A kernel without the modules looks for them at each request, by a process of its own (modprobe): it is seldom asked.
+constexpr Duration kAskAgain = std::chrono::minutes(10);
 
 struct List {
   Protocol protocol;
@@ -99,21 +101,37 @@ bool holds(const HostSocket& socket, const FiveTuple& flow) {
   return socket.remote_port == flow.destination_port && socket.remote == flow.destination;
 }
 
-PortHolders::PortHolders(NetlinkSocket lists, NetlinkSocket single)
+PortHolders::PortHolders(std::optional<NetlinkSocket> lists, std::optional<NetlinkSocket> single)
     : lists_(std::move(lists)), single_(std::move(single)) {}
 
-Result<PortHolders> PortHolders::open() {
-  auto lists = NetlinkSocket::open_diagnostics(), single = NetlinkSocket::open_diagnostics();
-  if (!lists) return Error{lists.error()};
-  if (!single) return Error{single.error()};
-  return PortHolders(std::move(*lists), std::move(*single));
+PortHolders PortHolders::open() {
+  const auto socket = [] {
+    auto opened = NetlinkSocket::open_diagnostics();
+    return opened ? std::optional(std::move(*opened)) : std::nullopt;
+  };
+  return {socket(), socket()};
+}
+
+/// Asked once for each protocol, by a list of sockets in no state, which is empty. A kernel that lacks a module answers
+/// ENOENT to it; to a question for one flow, it would mean that there is no socket.
+bool PortHolders::available(Protocol protocol) {
+  auto& known = available_[static_cast<std::size_t>(protocol)];
+  if (!known) {
+    NetlinkRequest request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+    inet_diag_req_v2 body = request_of(protocol, AF_INET);
+    body.idiag_states = 0;
+    request.body(body);
+    known = lists_ && single_ && single_->request(request, [](const NetlinkMessage&) {}) == 0;
+    if (!*known) ++failures_;
+  }
+  return *known;
 }
 
 void PortHolders::add(std::uint32_t flow, const FiveTuple& tuple) {
   if (tuple.protocol == Protocol::icmp) return;
   flows_.emplace(key_of(tuple.protocol, tuple.source_port), Known{flow, tuple});
   ++count_[static_cast<std::size_t>(tuple.protocol)];
-  if (tuple.source.is_unspecified() || !found_by_kernel(single_, tuple)) return;
+  if (!available(tuple.protocol) || tuple.source.is_unspecified() || !found_by_kernel(*single_, tuple)) return;
   held_.insert(flow);
   if (listing_) seen_.insert(flow);
 }
@@ -143,10 +161,10 @@ void PortHolders::take(const HostSocket& socket, const SourceOf& source_of) {
 bool PortHolders::begin_list() {
   for (; list_ < kLists.size(); ++list_) {
     const auto [protocol, family] = kLists[list_];
-    if (count_[static_cast<std::size_t>(protocol)] == 0) continue;
+    if (count_[static_cast<std::size_t>(protocol)] == 0 || !available(protocol)) continue;
     NetlinkRequest request(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
     request.body(request_of(protocol, family));
-    if (lists_.begin(request) == 0) return true;
+    if (lists_->begin(request) == 0) return true;
     fail();
   }
   return false;
@@ -171,12 +189,17 @@ void PortHolders::refresh(Instant now, const SourceOf& source_of) {
   if (flows_.empty() || now < next_) return;
   const auto begun = std::chrono::steady_clock::now();
   if (!listing_) {
+    if (now >= ask_again_) {
+      ask_again_ = now + kAskAgain;
+      for (auto& known : available_)
+        if (known == false) known.reset();
+    }
     list_ = 0;
     listing_ = begin_list();
     if (!listing_) return end_lists(now);
   }
   const Protocol protocol = kLists[list_].protocol;
-  const std::optional<int> end = lists_.next([&](const NetlinkMessage& message) {
+  const std::optional<int> end = lists_->next([&](const NetlinkMessage& message) {
     if (const auto socket = read_host_socket(message, protocol)) take(*socket, source_of);
   });
   bool more = true;

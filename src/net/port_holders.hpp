@@ -39,7 +39,10 @@ class PortHolders {
  public:
   using SourceOf = std::function<IpAddress(std::uint32_t flow)>;
 
-  static Result<PortHolders> open();
+  /// Without sockets of this kind, or without the modules behind them, no flow is ever held: failures() counts it.
+  static PortHolders open();
+  /// Over such sockets, see NetlinkSocket::open_diagnostics(): the first for lists, the other for single flows.
+  PortHolders(std::optional<NetlinkSocket> lists, std::optional<NetlinkSocket> single);
 
   void add(std::uint32_t flow, const FiveTuple& tuple);
   void remove(std::uint32_t flow, const FiveTuple& tuple);
@@ -51,13 +54,12 @@ class PortHolders {
   void refresh(Instant now, const SourceOf& source_of);
   [[nodiscard]] Instant next_refresh() const { return flows_.empty() ? Instant::max() : next_; }
 
-  /// Lists that the kernel did not give, since it lacks the modules (inet_diag, tcp_diag, udp_diag) or may not load
-  /// them.
+  /// Lists that the kernel did not give or did not end, and times that it was found to have none: it lacks the modules
+  /// (inet_diag, tcp_diag, udp_diag), or may not load them.
   [[nodiscard]] std::uint64_t failures() const { return failures_; }
 
  private:
-  PortHolders(NetlinkSocket lists, NetlinkSocket single);
-
+  bool available(Protocol protocol);
   bool begin_list();
   void fail();
   void take(const HostSocket& socket, const SourceOf& source_of);
@@ -68,9 +70,11 @@ class PortHolders {
     FiveTuple tuple;
   };
 
-  NetlinkSocket lists_, single_;
+  std::optional<NetlinkSocket> lists_, single_;
   std::unordered_multimap<std::uint32_t, Known> flows_;  ///< by protocol and source port
   std::array<std::uint32_t, 3> count_{};                 ///< flows by Protocol
+  std::array<std::optional<bool>, 3> available_{};  ///< by Protocol: the kernel has its lists; unknown: not asked yet
+  Instant ask_again_{};                             ///< those that it lacks
   std::unordered_set<std::uint32_t> held_;
   std::unordered_set<std::uint32_t> seen_;  ///< by the lists under way
   std::size_t list_ = 0;                    ///< the one under way, of kLists

@@ -421,14 +421,12 @@ Result<std::unique_ptr<RawTransport>> RawTransport::open(const CaptureOptions& o
   auto links = NetlinkSocket::open(), routes = NetlinkSocket::open(), neighbours = NetlinkSocket::open();
   for (const auto* socket : {&notifications, &links, &routes, &neighbours})
     if (!*socket) return Error{socket->error()};
-  auto holders = PortHolders::open();
-  if (!holders) return Error{holders.error()};
   FileDescriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.valid()) return Error{std::string("cannot open an eventfd: ") + strerror(errno)};
   return std::unique_ptr<RawTransport>(new RawTransport(std::make_unique<State>(
       std::move(*capture), std::move(*packets), std::move(*raw),
       std::array{std::move(*notifications), std::move(*links), std::move(*routes), std::move(*neighbours)},
-      std::move(*holders), std::move(wake))));
+      PortHolders::open(), std::move(wake))));
 }
 
 std::optional<IpAddress> RawTransport::add_flow(std::uint32_t flow, const FlowSpec& spec) {

@@ -94,8 +94,12 @@ KnownPath* PathRegistry::place(const PathContent& view, bool presumed, KnownPath
   if (adds(view, target->content)) take_in(*target, view);
   ++target->flows;
   ++target->joined;
-  if (sketch && sketch->joined == 1) absorb(*sketch, *target);
-  if (sketch) put_to_sleep(std::move(sketch));
+  // What it had is told of the other path from now on, and must not be told of both once the sketch comes back.
+  if (sketch && sketch->joined == 1) {
+    absorb(*sketch, *target);
+  } else if (sketch) {
+    put_to_sleep(std::move(sketch));
+  }
   return target;
 }
 

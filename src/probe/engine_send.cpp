@@ -50,9 +50,8 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
                         : !flow.anonymous;
   const bool own = pacing_.address(asked.responder) == flow.tuple.destination;
   const bool unpaced = asked.end && flow.end->unpaced != nullptr && pacing_.adaptive();
-  if (unpaced) pacing_.charge(asked.responder, now);
   const auto permit = unpaced
-                          ? ResponderPacing::Permit{}
+                          ? ResponderPacing::Permit{.paid = pacing_.charge(asked.responder, now)}
                           : pacing_.ask(asked.responder,
                                         {.dispensable = asked.end ? due.attempt == 0 && due.ttl == aim : near && !own,
                                          .again = round.delayed(),
@@ -79,6 +78,7 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   probe.owed = permit.owed && asked.end;
   if (unpaced && !round.is_burst()) probe.unpaced = flow.end->unpaced->add(now);
   probe.charged = asked.responder;
+  probe.paid = permit.paid;
   send(flow, round, due, now, probe);
 }
 
@@ -104,7 +104,7 @@ void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due
     ++counters.send_errors[static_cast<std::size_t>(flow.no_source)];
     round.on_send_failed(probe);
     withdraw(flow, probe);
-    pacing_.not_sent(flow.paces[due.ttl - 1u].responder);
+    pacing_.not_sent(probe.charged, probe.paid);
     return;
   }
   packet::ProbeDatagram datagram{.tuple = flow.tuple, .dscp = flow.plan->dscp, .total_size = flow.packet_size};
@@ -139,7 +139,7 @@ void Engine::State::on_sent(std::span<const Outgoing> batch) {
         ++counters.send_errors[static_cast<std::size_t>(batch[i].error)];
         round->on_send_failed(probe);
         withdraw(flow, probe);
-        pacing_.not_sent(flow.paces[handed.ttl - 1u].responder);
+        pacing_.not_sent(probe.charged, probe.paid);
         schedule(flow);
       }
       break;

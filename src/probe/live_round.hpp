@@ -24,6 +24,7 @@ struct LiveProbe {
   bool undecided = false;             ///< an answer came that may be to this one or to another
   bool noted = false;                 ///< that it stays unanswered is known to the pacing
   bool owed = false;                  ///< sent although its responder is known to limit and had been asked enough
+  bool paid = false;                  ///< it took a token of that limit
   std::uint32_t charged = 0;          ///< whose limit it was counted against, see ResponderPacing
   Unobserved gap = Unobserved::none;  ///< we could not look for some of the time that it waits
   Instant sent{};

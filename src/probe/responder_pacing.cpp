@@ -244,8 +244,8 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
     } else if (responder.state != State::open) {
       // What cannot be left out counts, but does not wait for a router on the way.
       const double debt = seconds(responder.bucket.available(now) - now) * static_cast<double>(responder.rate);
-      charge(number, now);
-      return {.trial = responder.state == State::trial, .owed = debt > kMostOwed};
+      const bool paid = charge(number, now);
+      return {.trial = responder.state == State::trial, .owed = debt > kMostOwed, .paid = paid};
     }
   }
   Instant available = responder.bucket.available(now);
@@ -269,7 +269,7 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
     ++responder.run;
     responder.last_sent = now;
   }
-  return {.trial = responder.state == State::trial};
+  return {.trial = responder.state == State::trial, .paid = true};
 }
 
 void ResponderPacing::begin_trial(Responder& responder, Instant now) const {

@@ -98,17 +98,20 @@ class ResponderPacing {
     Instant until{};     ///< wait
     bool trial = false;  ///< send: it is above the rate that is known to be answered
     bool owed = false;   ///< send: far more than the responder is known to answer
+    bool paid = false;   ///< send: a token was taken
   };
-  /// May this responder, or who stands for it, be asked now? `send` takes a token.
+  /// May this responder, or who stands for it, be asked now? `send` takes a token, but of one that owes some already.
   Permit ask(std::uint32_t number, const Request& request, Instant now);
 
-  /// It was asked by a probe that was thought to go elsewhere.
-  void charge(std::uint32_t number, Instant now) {
+  /// It was asked by a probe that was thought to go elsewhere. False: it owes too much already, and no token was taken.
+  bool charge(std::uint32_t number, Instant now) {
     Responder& responder = responders_[number];
     const Duration debt = responder.bucket.available(now) - now;
     // Debts must not grow, and only those who may be left out may wait for them.
     constexpr Duration kMostDebt = std::chrono::seconds(5);
-    if (debt < (responder.state == State::open ? Duration(1) : kMostDebt)) responder.bucket.take(now);
+    if (debt >= (responder.state == State::open ? Duration(1) : kMostDebt)) return false;
+    responder.bucket.take(now);
+    return true;
   }
   /// A probe sent at `sent` was answered.
   void answered(std::uint32_t number, Instant sent, Duration rtt);
@@ -118,8 +121,12 @@ class ResponderPacing {
   void lost(std::uint32_t number) {
     if (number != 0) ++responders_[number].losses;
   }
-  /// A probe that ask() let through did not leave this host.
-  void not_sent(std::uint32_t number) { responders_[number].run = 0; }
+  /// A probe that ask() let through did not leave this host: others may have the token, if it was `paid` for.
+  void not_sent(std::uint32_t number, bool paid) {
+    Responder& responder = responders_[stands_for(number)];
+    responder.run = 0;
+    if (paid) responder.bucket.put_back();
+  }
 
   /// Whether an answer to a probe sent at `sent` should be here by now, going by the RTTs of this responder.
   [[nodiscard]] bool overdue(std::uint32_t number, Instant sent, Instant now) const {

@@ -26,6 +26,8 @@ class TokenBucket {
 
   /// Takes one; the caller has seen that available(now) <= now.
   void take(Instant now) { empty_until_ = std::max(empty_until_, now) + per_token_; }
+  /// What was taken and not used.
+  void put_back() { empty_until_ -= per_token_; }
   /// The next one comes later by so much.
   void put_off(Duration by) { empty_until_ += by; }
 

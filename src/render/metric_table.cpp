@@ -188,6 +188,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "What the exporter runs with, all its threads together; always 1."},
     {Metric::log_dropped, "ecmp_exporter_log_dropped_total", counter, "", false,
      "Lines of the log that were dropped, because its reader is too slow."},
+    {Metric::socket_list_failures, "ecmp_exporter_socket_list_failures_total", counter, "", false,
+     "Lists of the host's sockets that the kernel did not give: flows may have the ports of a connection unnoticed."},
     {Metric::unobserved_rounds, "ecmp_exporter_unobserved_rounds_total", counter, "reason", false,
      "Rounds of which something is not known because this host or exporter failed: reported as unobserved, not as "
      "loss."},

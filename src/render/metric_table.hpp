@@ -99,6 +99,7 @@ enum class Metric : std::uint8_t {
   reflector_sessions,
   privileges_info,
   log_dropped,
+  socket_list_failures,
   unobserved_rounds,
   clock_steps,
   link_loss_ratio,

@@ -209,7 +209,8 @@ void SeriesSource::visit_destinations(Metric metric, const Range& range, const S
         break;
       }
       case Metric::paths:
-        sink(labels, snapshot->paths_in_use);
+        // None is a finding once something was judged, and before that no more than not known.
+        if (snapshot->measured || snapshot->paths_in_use > 0) sink(labels, snapshot->paths_in_use);
         break;
       case Metric::destination_expected_paths:
         if (snapshot->facts->expected_paths > 0) sink(labels, snapshot->facts->expected_paths);

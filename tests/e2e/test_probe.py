@@ -223,6 +223,26 @@ def example():
     return {kind: block for kind, block in re.findall(r"```(toml|yaml)\n(.*?)```", text, re.DOTALL)}
 
 
+def test_a_reload_changes_its_series_too(agent):
+    text = config(STEADY[:1]) + MODULES
+    with Exporter(text, agent) as running:
+        def series():
+            status, body = probe(running, DESTINATION[4], "web")
+            assert status == 200
+            told = Metrics(body)
+            return "ecmp_flow_probes_total" in told.families, set(told.values("ecmp_path_rtt_seconds_bucket", "le"))
+        flows, bounds = series()
+        assert flows and "0.777" not in bounds
+        with open(running.config_path, "w") as file:
+            file.write(text + "[metrics]\nflows = false\n[histograms]\nrtt_buckets = [0.777, 1.5]\n")
+        assert running.request("POST", "/-/reload").status == 200
+        eventually(lambda: series() == (False, {"0.777", "1.5", "+Inf"}), 15, series)
+        # All of its observations are within the bound that is new.
+        told = Metrics(probe(running, DESTINATION[4], "web")[1])
+        counts = told.values("ecmp_path_rtt_seconds_bucket", "le")
+        assert counts["0.777"] == counts["+Inf"] > 0
+
+
 def test_the_documented_configuration_is_good(tmp_path):
     (tmp_path / "exporter.toml").write_text(example()["toml"])
     done = subprocess.run([BINARY, f"--config.file={tmp_path}/exporter.toml", "--config.check"], capture_output=True)

@@ -37,6 +37,7 @@ OwnMetricsInput example_input() {
   input.engine.left_out = 11;
   input.capture_dropped = 8;
   input.dns_errors = 9;
+  input.socket_list_failures = 3;
   input.history_rounds = 1000;
   input.history_bytes = 64ull << 20;
   input.history_forgotten = 11;

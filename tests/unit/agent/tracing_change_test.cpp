@@ -414,3 +414,42 @@ TEST_CASE("destinations of one address have ports of their own each, while there
   for (std::size_t i = 0; i < shown.size(); ++i)
     CHECK(traced.told("b.example")->flows[i].source_port == shown[i].source_port);
 }
+
+TEST_CASE("a fixed source port that a reload adds is taken from a destination that has spread ones",
+          "[agent][reload]") {
+  config::Destination spread = destination("a.example");
+  spread.source_port.reset();
+  spread.source_ports = {40000, 40099};
+  config::Destination fixed = destination("b.example");
+  Reloaded traced({spread});
+  traced.answer("a.example", {"192.0.2.1"}, 3600s);
+  traced.pass(5s);
+  const std::uint16_t contested = traced.told("a.example")->flows.at(0).source_port;
+  const std::uint16_t other = traced.told("a.example")->flows.at(1).source_port;
+  fixed.source_port = contested;
+  fixed.flows = 1;
+  traced.go_over({spread, fixed});
+  traced.pass(300ms);  // it is looked up
+  traced.answer("b.example", {"192.0.2.1"}, 3600s);
+  traced.pass(5s);
+  CHECK(traced.warnings.empty());
+  CHECK(traced.told("b.example")->facts->source_ports[0] == contested);
+  CHECK(traced.numbers("b.example").size() == 1);
+  const auto after = traced.told("a.example");
+  CHECK(after->flows.at(0).source_port == other);  // the next of its order
+  CHECK(after->flows.at(1).source_port != contested);
+  std::set<std::uint16_t> taken;
+  for (const auto& [flow, tuple] : traced.routes.flows)
+    CHECK(taken.insert(tuple.source_port).second);
+  CHECK(taken.size() == 3);
+  traced.rounds.clear();
+  traced.pass(12s);
+  CHECK(traced.numbers("a.example").size() == 2);
+  // As after a restart.
+  Reloaded anew({spread, fixed});
+  anew.answer("b.example", {"192.0.2.1"}, 3600s);
+  anew.answer("a.example", {"192.0.2.1"}, 3600s);
+  anew.pass(3s);
+  for (std::size_t i = 0; i < 2; ++i)
+    CHECK(anew.told("a.example")->facts->source_ports[i] == after->facts->source_ports[i]);
+}

@@ -93,6 +93,7 @@ class Served {
   Board board_;
   RoundLog log_{1u << 20};
   EventLog events_{1u << 20};
+  SeriesSettings series_{SeriesSettings::Choice{.max_series = 1000}};
   Web web_{{.board = &board_,
             .log = &log_,
             .events = &events_,
@@ -108,7 +109,7 @@ class Served {
                   CHECK(outcome.dropped.empty());
                   ++scraped;
                 },
-            .max_series = 1000}};
+            .series = &series_}};
   TestServer server_;  // last: its threads use what stands above
 };
 

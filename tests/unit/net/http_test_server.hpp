@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "config/config.hpp"
@@ -9,11 +10,11 @@
 
 namespace ecmp::test {
 
-/// An HttpServer on a port of the kernel's choice at 127.0.0.1.
+/// An HttpServer on a port of the kernel's choice, at 127.0.0.1 if nothing else is wanted.
 class TestServer {
  public:
-  explicit TestServer(net::HttpLimits limits = {}) : server_(limits) {
-    if (const auto failure = server_.listen(*config::parse_listen_address("127.0.0.1:0"))) {
+  explicit TestServer(net::HttpLimits limits = {}, const std::string& address = "127.0.0.1") : server_(limits) {
+    if (const auto failure = server_.listen(*config::parse_listen_address(address + ":0"))) {
       throw std::runtime_error(failure->message);
     }
     port_ = server_.bound().front().port;

@@ -88,10 +88,10 @@ void read_lists(PortHolders& holders, Instant now, const IpAddress& source) {
 }
 
 Found look(const FiveTuple& tuple) {
-  PortHolders holders = std::move(*PortHolders::open());
+  PortHolders holders = PortHolders::open();
   holders.add(1, tuple);
   Found found{.at_once = holders.held(1)};
-  PortHolders late = std::move(*PortHolders::open());
+  PortHolders late = PortHolders::open();
   FiveTuple unknown = tuple;  // its route is not known yet: it is not looked up
   unknown.source = IpAddress();
   late.add(1, unknown);
@@ -150,7 +150,7 @@ TEST_CASE("a connection to an IPv4-mapped address is one of IPv4", "[port_holder
 }
 
 TEST_CASE("sockets that come and go are noticed with the next list, and ICMP has none", "[port_holders]") {
-  PortHolders holders = std::move(*PortHolders::open());
+  PortHolders holders = PortHolders::open();
   std::optional<HeldPort> socket(std::in_place, kDatagram, "0.0.0.0");
   const FiveTuple tuple = flow(Protocol::udp, socket->port, 33434);
   holders.add(1, tuple);
@@ -167,6 +167,63 @@ TEST_CASE("sockets that come and go are noticed with the next list, and ICMP has
   holders.remove(2, flow(Protocol::icmp, tuple.source_port, 0));
   holders.remove(3, tuple);
   CHECK(holders.next_refresh() == Instant::max());
+}
+
+/// The other end of a netlink socket, which answers its first requests with an error.
+struct OtherKernel {
+  explicit OtherKernel(int error) {
+    std::array<int, 2> ends{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+    ours = FileDescriptor(ends[0]);
+    theirs = FileDescriptor(ends[1]);
+    for (std::uint32_t sequence = 1; sequence <= 20; ++sequence) {
+      struct {
+        nlmsghdr header;
+        nlmsgerr error;
+      } answer{};
+      answer.header = {.nlmsg_len = sizeof answer, .nlmsg_type = NLMSG_ERROR, .nlmsg_seq = sequence};
+      answer.error.error = -error;
+      REQUIRE(::send(ours.get(), &answer, sizeof answer, 0) == sizeof answer);
+    }
+  }
+
+  int requests() const {
+    std::array<char, 4096> bytes{};
+    int count = 0;
+    while (::recv(ours.get(), bytes.data(), bytes.size(), 0) > 0)
+      ++count;
+    return count;
+  }
+
+  FileDescriptor ours, theirs;
+};
+
+TEST_CASE("a kernel without lists of sockets is asked once for each protocol, and later again", "[port_holders]") {
+  OtherKernel lists(ENOENT), single(ENOENT);
+  PortHolders holders(NetlinkSocket(std::move(lists.theirs)), NetlinkSocket(std::move(single.theirs)));
+  std::uint32_t number = 0;
+  for (std::uint16_t port = 50000; port < 50100; ++port) {
+    holders.add(++number, flow(Protocol::udp, port, 33434));
+    holders.add(++number, flow(Protocol::tcp, port, 443));
+  }
+  read_lists(holders, Instant(100s), IpAddress::parse("127.0.0.1").value());
+  read_lists(holders, Instant(500s), IpAddress::parse("127.0.0.1").value());
+  const int first = single.requests() + lists.requests();
+  CHECK(first <= 4);  // one each, and once more with the first list
+  CHECK(first >= 2);
+  read_lists(holders, Instant(1000s), IpAddress::parse("127.0.0.1").value());
+  CHECK(single.requests() + lists.requests() == 2);
+  CHECK(holders.failures() >= 2);
+  CHECK_FALSE(holders.held(1));
+}
+
+TEST_CASE("without sockets for lists flows are added, and it is counted", "[port_holders]") {
+  PortHolders holders(std::nullopt, std::nullopt);
+  holders.add(1, flow(Protocol::udp, 50000, 33434));
+  read_lists(holders, Instant(100s), IpAddress::parse("127.0.0.1").value());
+  CHECK_FALSE(holders.held(1));
+  CHECK(holders.failures() >= 1);
+  CHECK(holders.next_refresh() > Instant(100s));
 }
 
 }  // namespace

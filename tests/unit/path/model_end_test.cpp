@@ -57,6 +57,23 @@ TEST_CASE("a path that nobody has reached the destination over is gone when it t
   CHECK(told->paths[1].probes == 1);
 }
 
+TEST_CASE("what was counted on a path that turned out to be another is counted once, also when it comes back",
+          "[path][end]") {
+  Turns net;
+  const PathVerdict whole = net.asked(0, "a b D");
+  const PathVerdict rough = net.asked(1, "a b *");
+  CHECK(net.asked(1, "a b D").path == whole.path);
+  CHECK(net.asked(2, "a b *").path == rough.path);  // as flow 1 at first
+  std::uint64_t probes = 0;
+  std::uint64_t probes_at_b = 0;
+  for (const PathSnapshot& path : net.told()->paths) {
+    probes += path.probes;
+    probes_at_b += path.hops.at(1).counters.probes;
+  }
+  CHECK(probes == 4);
+  CHECK(probes_at_b == 4);
+}
+
 TEST_CASE("a flow that has lost the destination is not taken to reach it", "[path][end]") {
   Turns net;
   const PathVerdict first = net.asked(0, "a b D");

@@ -57,6 +57,29 @@ class Asking {
 
 }  // namespace
 
+TEST_CASE("a probe that did not leave this host leaves its token to others", "[pacing]") {
+  ResponderPacing pacing(1, false);
+  const std::uint32_t number = pacing.number_of(router(1), 0);
+  const Instant now{1000s};
+  int sent = 0;
+  ResponderPacing::Permit permit;
+  while ((permit = pacing.ask(number, {}, now)).what == What::send && sent < 100) {
+    CHECK(permit.paid);
+    ++sent;
+  }
+  REQUIRE(sent < 100);
+  const Instant later = permit.until;  // the next token
+  for (int i = 0; i < 100; ++i) {
+    const auto again = pacing.ask(number, {.again = true}, later);
+    CHECK(again.what == What::send);
+    pacing.not_sent(number, again.paid);
+  }
+  CHECK(pacing.ask(number, {.again = true}, later).what == What::send);
+  CHECK(pacing.ask(number, {.again = true}, later).what == What::wait);
+  pacing.not_sent(number, false);  // what took none gives none back
+  CHECK(pacing.ask(number, {.again = true}, later).what == What::wait);
+}
+
 TEST_CASE("responders keep their numbers, and number 0 has no limit", "[pacing]") {
   ResponderPacing pacing(1, true);
   const std::uint32_t first = pacing.number_of(router(1), 0);
