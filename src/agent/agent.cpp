@@ -253,11 +253,10 @@ std::optional<Error> Agent::State::listen() {
   if (!reflector.ok()) return Error{reflector.error()};
   reflector_ = std::move(*reflector);
   for (const auto& bound : server_.bound()) {
-    if (bound.path.empty()) {
+    if (bound.path.empty())
       log::info("listening", {{"address", bound.address.to_string()}, {"port", bound.port}});
-    } else {
+    else
       log::info("listening", {{"address", "unix:" + bound.path}});
-    }
   }
   server_.check_hosts(net::own_host_names());
   set_web_limits(first_config_->web);

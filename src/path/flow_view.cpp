@@ -82,7 +82,7 @@ bool FlowView::presume(const Round& round) {
   if (distance_.known()) return false;
   const bool ended = ends_presumed();
   const std::uint8_t before = presumed_;
-  lost_ = lost_ || round.end_to_end == EndToEnd::lost;
+  lost_ = lost_ || round.doubted || round.end_to_end == EndToEnd::lost;
   if (lost_) {
     presumed_ = 0;
   } else if (is_unjudged(round.end_to_end) && !round.reached()) {

@@ -63,7 +63,7 @@ void PathSearch::on_round(std::uint32_t flow, const Round& round) {
     seen.distance = round.distance;
     if (round.distance > 0 && round.distance <= responders.size()) end_ = responders[round.distance - 1u];
   } else if (round.presumed != 0) {
-    seen.lost = seen.lost || !is_unjudged(round.end_to_end);
+    seen.lost = seen.lost || round.doubted || !is_unjudged(round.end_to_end);
     seen.presumed = round.presumed;
     seen.tallies.resize(std::max<std::size_t>(seen.tallies.size(), round.presumed));
   }

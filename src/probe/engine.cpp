@@ -240,6 +240,7 @@ void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
   if (wait_for_burst(flow, round, now)) return;
   doubt_search(flow, round);
   look_for_limit(flow, round, now);
+  doubt_first_silences(flow, round, now);
   round.settle(now);
   end_unanswered(flow, round, now);
   const std::uint32_t never_left = round.take_never_left();

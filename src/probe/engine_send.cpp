@@ -73,6 +73,7 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   // A round of a trial is not judged: the flow still waits for one that is.
   if (!asked.end || !permit.trial) pace.asked = (round.number() + 1) & 0x0fffffffu;
   if (pace.urgent > 0) --pace.urgent;
+  if (flow.end != nullptr && flow.end->asked == Instant::max()) flow.end->asked = now;
   LiveProbe& probe = round.begin_probe(now);
   probe.trial = permit.trial;
   probe.owed = permit.owed && asked.end;

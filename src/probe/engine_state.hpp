@@ -71,6 +71,7 @@ struct End {
   std::optional<std::uint32_t> answered_flow;  ///< the newest
   std::optional<Instant> first_search{};       ///< when the first round began that has found nobody
   Instant search_until{};                      ///< other flows wait so long for the one that searches the distance
+  Instant asked = Instant::max();              ///< for the first time, by whatever flow
 };
 
 struct Flow {
@@ -201,6 +202,7 @@ class Engine::State {
   void end_burst(Flow& flow, LiveRound& round, Instant now);
   void found_limited(End& end, Instant now);
   void doubt_search(const Flow& flow, LiveRound& round) const;
+  void doubt_first_silences(const Flow& flow, LiveRound& round, Instant now);
   static void note_answer(End& end, const LiveProbe& probe);
   static void withdraw(const Flow& flow, LiveProbe& probe);
 

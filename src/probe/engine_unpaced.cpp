@@ -8,6 +8,10 @@ namespace {
 /// Who waits for a burst looks again so soon.
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);
 
+/// By then a limit has filled up again that was used up before, for what is asked meanwhile is less than it lets
+/// through.
+constexpr Duration kFilling = std::chrono::seconds(10);
+
 }  // namespace
 
 std::uint32_t UnpacedProbes::add(Instant sent, bool was_answered) {
@@ -173,6 +177,14 @@ void Engine::State::doubt_search(const Flow& flow, LiveRound& round) const {
     if (round.started() > *flow.end->first_search + kDoubt) return;
   }
   round.each_probe([](LiveProbe& probe) { probe.owed = true; });
+}
+
+/// The round is about to be settled. Nobody knows how many answers a destination had left when tracing began: the run
+/// before, or somebody else at this address, may have used them up. So what one that does answer keeps quiet at in
+/// the first seconds is not judged.
+void Engine::State::doubt_first_silences(const Flow& flow, LiveRound& round, Instant now) {
+  if (!may_limit(flow) || flow.end->unpaced != nullptr || flow.end->responder == 0) return;
+  if (now - flow.end->asked < kFilling) round.doubt_loss();
 }
 
 }  // namespace ecmp

@@ -55,6 +55,7 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   delayed_ = false;
   nearer_ = false;
   suspected_ = 0;
+  doubtful_ = false;
   early_ = Instant::max();
   if (terms.burst) begin_burst();
 }

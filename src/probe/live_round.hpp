@@ -129,6 +129,8 @@ class LiveRound {
   [[nodiscard]] Instant deadline() const;
 
   /// True when everything sent has its fate and nothing is due: settle() need not wait for the deadline.
+  /// Should the destination not answer, it is reported as undecided.
+  void doubt_loss() { doubtful_ = true; }
   [[nodiscard]] bool quiet() const { return !due() && open_ == 0; }
 
   /// Finds a probe of this round; nullptr if it was never sent.
@@ -262,6 +264,7 @@ class LiveRound {
   bool nearer_ = false;
   std::uint8_t suspected_ = 0;
   EndToEnd end_to_end_ = EndToEnd::lost;
+  bool doubtful_ = false;  ///< see doubt_loss()
   std::uint8_t distance_ = 0;
 };
 

@@ -45,7 +45,8 @@ void LiveRound::report(Instant now, Round& round) const {
   round.number = number_;
   round.started = started_;
   round.finished = now;
-  round.end_to_end = end_to_end_;
+  round.doubted = doubtful_ && end_to_end_ == EndToEnd::lost;
+  round.end_to_end = round.doubted ? EndToEnd::undecided : end_to_end_;
   round.distance = distance_;
   round.presumed = terms_.presumed && !terms_.mixed && distance_ == 0 ? terms_.distance : std::uint8_t{0};
   round.hops.clear();

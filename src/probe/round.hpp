@@ -86,11 +86,14 @@ struct Round {
   Unobserved unobserved = Unobserved::none;  ///< why something of it is not known, if it is our own fault
   std::uint8_t distance = 0;  ///< TTL of the destination: seen in this round, or the last known; 0 if never reached
   std::uint8_t presumed = 0;  ///< never reached: the TTL at which all other flows reach it; 0: unknown
+  /// Undecided, since the destination kept quiet so soon that its limit may have been used up before tracing began.
+  /// Where the flow goes is judged as by a lost round.
+  bool doubted = false;
   std::vector<HopResult> hops;
 
   /// The destination answered, whether or not that answer counts.
   [[nodiscard]] bool reached() const {
-    if (end_to_end != EndToEnd::undecided) return end_to_end == EndToEnd::reached;
+    if (end_to_end != EndToEnd::undecided || doubted) return end_to_end == EndToEnd::reached;
     if (distance == 0 || distance > hops.size()) return false;
     const HopResult& end = hops[distance - 1u];
     return end.outcome == HopOutcome::replied && end.reply != packet::ReplyKind::time_exceeded;
