@@ -20,7 +20,7 @@ ecmp_unity_group(shell src/net clock_mapping.cpp file_watch.cpp http_fetch.cpp r
   route_lookup.cpp sandbox.cpp)
 ecmp_unity_group(shell src/net capture.cpp http_head.cpp http_routes.cpp listen_socket.cpp name_cache.cpp
   privilege.cpp raw_sender.cpp send_failure.cpp tls_wire.cpp)
-ecmp_unity_group(shell src/net http_socket.cpp
+ecmp_unity_group(shell src/net held_ports.cpp http_socket.cpp
   neighbour_table.cpp repeated_frames.cpp route_table.cpp tls_context.cpp)
 ecmp_unity_group(shell src/net http_answer.cpp http_encoding.cpp http_password.cpp http_server.cpp
   loopback_direction.cpp netlink_socket.cpp packet_sender.cpp resolver.cpp)
@@ -37,7 +37,7 @@ ecmp_unity_group(core src/path balance_watch.cpp flow_cover.cpp history_block.cp
 ecmp_unity_group(core src/path blend.cpp crossings.cpp flow_graph.cpp flow_jitter.cpp flow_tally.cpp history_codec.cpp
   link_estimators.cpp path_registry.cpp)
 ecmp_unity_group(core src/probe codec.cpp drive.cpp engine.cpp engine_receive.cpp)
-ecmp_unity_group(core src/probe engine_send.cpp live_round.cpp responder_pacing.cpp)
+ecmp_unity_group(core src/probe engine_send.cpp engine_streams.cpp live_round.cpp responder_pacing.cpp)
 ecmp_unity_group(core src/render exposition.cpp fan_order.cpp fan_text.cpp figures.cpp json_parts.cpp path_hash.cpp
   series_labels.cpp topology.cpp)
 ecmp_unity_group(core src/render accept.cpp diagram_svg.cpp diagram_text.cpp encoder.cpp fan_tree.cpp ndjson.cpp
@@ -48,8 +48,8 @@ ecmp_unity_group(core src/render append.cpp event_json.cpp find_report.cpp metri
   text_encoder.cpp topology_graph.cpp)
 ecmp_unity_group(simulation src/sim network.cpp packet_pool.cpp router.cpp scenario_fields.cpp topology.cpp wires.cpp)
 ecmp_unity_group(simulation src/sim checksums.cpp destination.cpp oracle.cpp random.cpp scenario.cpp wire.cpp)
-ecmp_unity_group(core src/stamp hmac.cpp key.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp reflector.cpp
-  session_table.cpp tlv.cpp)
+ecmp_unity_group(core src/stamp hmac.cpp key.cpp oneway_delay.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp
+  reflector.cpp session_table.cpp tlv.cpp)
 ecmp_unity_group(core src/tui cells.cpp columns.cpp detail_view.cpp fan_tree.cpp figures.cpp)
 ecmp_unity_group(core src/tui fan_view.cpp glyphs.cpp keys.cpp screen_writer.cpp text.cpp)
 ecmp_unity_group(core src/tui help_view.cpp key_table.cpp live_view.cpp scene.cpp summary_view.cpp)

@@ -6,11 +6,28 @@
 #include <memory>
 #include <system_error>
 
+#include "agent/reflector_thread.hpp"
+
 namespace ecmp {
 namespace {
 
 /// More than ten thousand destinations with everything written out need.
 constexpr std::size_t kLargest = 64u << 20;
+
+/// What files of keys hold; returns what is wrong with them.
+std::vector<std::string> read_keys(config::Config& config, const std::filesystem::path& directory) {
+  std::vector<std::string> problems;
+  for (config::Destination& destination : config.destinations) {
+    if (!destination.stamp || destination.key_file.empty()) continue;
+    const std::string path = (directory / destination.key_file).string();
+    if (auto key = read_key_file(path); key.ok()) {
+      destination.key.assign(key->begin(), key->end());
+    } else {
+      problems.push_back(key.error());
+    }
+  }
+  return problems;
+}
 
 LoadOutcome failed(const std::string& path, const std::string& why) {
   return std::vector<std::string>{path + ": " + why};
@@ -34,6 +51,8 @@ LoadOutcome load_config(const std::string& path) {
     if (!web.empty()) web = (std::filesystem::path(path).parent_path() / web).string();
     std::string& key = config->reflector.key_file;
     if (!key.empty()) key = (std::filesystem::path(path).parent_path() / key).string();
+    if (auto problems = read_keys(*config, std::filesystem::path(path).parent_path()); !problems.empty())
+      return problems;
     return std::move(*config);
   }
   std::vector<std::string> lines;

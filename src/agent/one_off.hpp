@@ -52,6 +52,7 @@ class OneOffTraces : public RoundSink {
   [[nodiscard]] std::span<const OneOffPorts> ports() const { return ports_; }
 
   void on_round(const Round& round) override;
+  void on_stream(const StreamReport& report) override { next_.on_stream(report); }
   /// False: none of its flows.
   bool on_source(std::uint32_t flow, const std::optional<IpAddress>& source);
   void on_names(const HostAnswer& answer, Instant now);

@@ -15,6 +15,7 @@ class RawRoutes : public Routes {
                                       .source = wish.source_address,
                                       .interface = wish.interface,
                                       .dscp = wish.dscp,
+                                      .hold_port = wish.hold_ports,
                                       .mark = wish.fwmark});
   }
   [[nodiscard]] SendError error(std::uint32_t flow) const override { return transport_.route_error(flow); }

@@ -8,7 +8,8 @@ RouteWish wish_of(const config::Destination& destination) {
   return {.source_address = destination.source_address,
           .interface = destination.interface,
           .fwmark = destination.fwmark,
-          .dscp = destination.dscp};
+          .dscp = destination.dscp,
+          .hold_ports = destination.stamp};
 }
 
 std::string why_unroutable(SendError error, const RouteWish& wish, const IpAddress& destination) {

@@ -17,7 +17,8 @@ struct RouteWish {
   std::optional<IpAddress> source_address;
   std::string interface;  ///< empty: the route decides
   std::uint32_t fwmark = 0;
-  std::uint8_t dscp = 0;  ///< policy routing may look at it
+  std::uint8_t dscp = 0;    ///< policy routing may look at it
+  bool hold_ports = false;  ///< the kernel shall not refuse what comes back to the source port
 };
 
 RouteWish wish_of(const config::Destination& destination);

@@ -24,6 +24,7 @@
 #include "path/flow_tally.hpp"
 #include "render/find_report.hpp"
 #include "render/ndjson.hpp"
+#include "render/oneway_report.hpp"
 #include "render/search_text.hpp"
 #include "render/trace_report.hpp"
 #include "tui/live_screen.hpp"
@@ -280,6 +281,7 @@ std::string Run::closing_text() const {
         render::append_find_report(text, *facts_, tally_, session_.snapshot().get(), *names);
       } else {
         render::append_trace_report(text, *facts_, tally_, *names);
+        if (const auto snapshot = session_.snapshot()) render::append_oneway_report(text, *snapshot);
       }
       break;
     case TraceOutput::diagram:

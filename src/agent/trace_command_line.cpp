@@ -11,6 +11,7 @@
 #include "config/host.hpp"
 #include "config/probe_keys.hpp"
 #include "config/text.hpp"
+#include "stamp/packet.hpp"
 
 namespace ecmp {
 
@@ -172,6 +173,9 @@ void read_protocol(const Given& given, TraceRequest& request) {
   if (given.flag("tcp") && given.flag("udp")) wrong("cannot use both TCP and UDP");
   if (given.flag("tcp") && given.flag("icmp")) wrong("cannot use both TCP and ICMP");
   if (given.flag("udp") && given.flag("icmp")) wrong("cannot use both UDP and ICMP");
+  for (const std::string_view other : {"tcp", "udp", "icmp"})
+    if (given.flag("stamp") && given.flag(other)) wrong(fmt::format("cannot use both --stamp and --{}", other));
+  if (given.flag("stamp") && given.has("simulate")) wrong("--stamp needs a network: there are no simulated reflectors");
   if (given.flag("ipv4") && given.flag("ipv6")) wrong("cannot force both IPv4 and IPv6");
   if (given.flag("ipv4")) request.family = config::FamilyChoice::ipv4;
   if (given.flag("ipv6")) request.family = config::FamilyChoice::ipv6;
@@ -181,8 +185,9 @@ void read_protocol(const Given& given, TraceRequest& request) {
     request.port = 0;
     if (port != 0) wrong("ICMP has no destination port");
   } else {
-    request.protocol = given.flag("udp") ? Protocol::udp : Protocol::tcp;
-    const std::uint16_t usual = request.protocol == Protocol::udp ? 33434 : 443;
+    request.stamp = given.flag("stamp");
+    request.protocol = given.flag("udp") || request.stamp ? Protocol::udp : Protocol::tcp;
+    const std::uint16_t usual = request.stamp ? stamp::kPort : request.protocol == Protocol::udp ? 33434 : 443;
     request.port = port == 0 ? usual : static_cast<std::uint16_t>(port);
   }
 }

@@ -13,9 +13,13 @@ constexpr std::array kOptions = {
     TraceOption{probes, 'U', "udp", "", TraceValue::none, "", "", "Probe with UDP datagrams"},
     TraceOption{probes, 'I', "icmp", "", TraceValue::none, "", "",
                 "Probe with ICMP echo requests. They have no ports: many routers send all of them one way"},
+    TraceOption{
+        probes, 0, "stamp", "", TraceValue::none, "", "",
+        "Probe a STAMP or TWAMP Light reflector with its own packets, and send it a stream of them on each flow: "
+        "--report then says which way packets were lost"},
     TraceOption{probes, '4', "ipv4", "", TraceValue::none, "", "", "Use the IPv4 address of a name"},
     TraceOption{probes, '6', "ipv6", "", TraceValue::none, "", "", "Use the IPv6 address of a name"},
-    TraceOption{probes, 'p', "dest-port", "PORT", TraceValue::port, "", "443 for TCP, 33434 for UDP",
+    TraceOption{probes, 'p', "dest-port", "PORT", TraceValue::port, "", "443 for TCP, 33434 for UDP, 862 for --stamp",
                 "Destination port of all probes; 0 stands for the default"},
     TraceOption{
         probes, 's', "source-port", "PORT", TraceValue::port, "", "",

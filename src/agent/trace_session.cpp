@@ -60,7 +60,9 @@ config::Destination TraceSession::destination_of(const TraceRequest& request) {
           .fwmark = request.fwmark,
           .interval = request.interval,
           .timeout = request.timeout,
-          .max_ttl = request.max_ttl};
+          .max_ttl = request.max_ttl,
+          .stamp = request.stamp,
+          .packet_interval = std::min<Duration>(request.interval, config::Destination().packet_interval)};
 }
 
 config::Config TraceSession::config_of(const TraceRequest& request) {

@@ -66,6 +66,7 @@ PortsToKeep kept_ports(const config::Destination& destination) {
 void tell_of(DestinationFacts& facts, const config::Destination& destination) {
   facts.host = destination.host;
   facts.protocol = destination.protocol;
+  facts.stamp = destination.stamp;
   facts.port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
   facts.source_ports = ports_of(destination, facts.name);
   facts.flows = destination.flows;
@@ -195,6 +196,20 @@ void Tracing::begin(Traced& traced, IpAddress address, Instant now) {
                        .dscp = destination.dscp,
                        .start_spread = kStartSpread,
                        .phase = phase_of(traced.facts->name)};
+  if (destination.stamp) {
+    if (!destination.key_file.empty() && destination.key.empty()) {
+      settle(traced);
+      complain(traced, "not traced: key_file is read for destinations of the configuration file itself only");
+      return;
+    }
+    plan.stamp = true;
+    plan.packet_interval = destination.packet_interval;
+    if (!destination.key.empty())
+      plan.key = std::make_shared<const std::vector<std::uint8_t>>(destination.key.begin(), destination.key.end());
+    traced.oneway =
+        std::make_unique<OnewayModel>(destination.flows, window_, destination.packet_interval, destination.timeout);
+    traced.flow_paths.assign(destination.flows, 0);
+  }
   if (traced.facts->steady != nullptr) plan.awake = static_cast<std::uint16_t>(traced.facts->steady->size());
   if (outputs_.adjust) outputs_.adjust(plan);
   traced.first_flow = engine_.add(plan, now);
@@ -242,6 +257,7 @@ void Tracing::end(Traced& traced) {
     by_flow_[*traced.first_flow + i] = nullptr;
   }
   traced.first_flow.reset();
+  traced.oneway.reset();
 }
 
 /// Nothing of it is told any more.
@@ -285,6 +301,7 @@ void Tracing::on_round(const Round& round) {
   record->round = round;
   record->wall_offset = wall_offset_;
   record->verdict = traced.model.on_round(index, round, record->wall(round.started));
+  if (traced.oneway != nullptr) traced.flow_paths[index] = record->verdict.path;
   if (traced.searching != nullptr) note_search(traced, record);
   traced.changed = true;
   settle(traced);
@@ -294,6 +311,14 @@ void Tracing::on_round(const Round& round) {
     }
   }
   outputs_.round(std::move(record));
+}
+
+void Tracing::on_stream(const StreamReport& report) {
+  Traced& traced = *by_flow_[report.flow];
+  const std::uint32_t index = report.flow - *traced.first_flow;
+  if (traced.oneway == nullptr || !is_steady(*traced.facts, index)) return;
+  traced.oneway->on_report(index, traced.flow_paths[index], report);
+  traced.changed = true;
 }
 
 void Tracing::on_names(const HostAnswer& answer, Instant now) {
@@ -429,6 +454,7 @@ void Tracing::publish(Instant now) {
     if (traced.snapshot != nullptr && now - traced.published < pause) continue;
     const bool first = traced.snapshot == nullptr;
     if (!first) replaced_.push_back(std::move(traced.snapshot));
+    traced.model.set_oneway(traced.oneway != nullptr ? traced.oneway->snapshot(now) : nullptr);
     traced.snapshot = traced.model.snapshot(now);
     if (!traced.first_flow) {
       auto unjudged = std::make_shared<DestinationSnapshot>(*traced.snapshot);

@@ -63,9 +63,13 @@ class Tracing : public RoundSink {
   void start(Instant now);
 
   /// Civil time minus monotonic time, for the records of rounds and for when counters began.
-  void set_wall_offset(Duration offset) { wall_offset_ = offset; }
+  void set_wall_offset(Duration offset) {
+    wall_offset_ = offset;
+    engine_.set_wall_offset(offset);
+  }
 
   void on_round(const Round& round) override;
+  void on_stream(const StreamReport& report) override;
   void on_source(std::uint32_t flow, const std::optional<IpAddress>& source);
   void on_names(const HostAnswer& answer, Instant now);
 

@@ -3,6 +3,7 @@
 // Private to the .cpp files of Tracing.
 
 #include "agent/tracing.hpp"
+#include "path/oneway_model.hpp"
 #include "path/path_search.hpp"
 
 namespace ecmp {
@@ -17,6 +18,8 @@ struct Tracing::Traced {
   DestinationModel model;
   std::vector<IpAddress> sources;           ///< by flow index
   std::vector<bool> routed;                 ///< by flow index: its route is followed
+  std::unique_ptr<OnewayModel> oneway;      ///< of `protocol = "stamp"`, while traced
+  std::vector<std::uint32_t> flow_paths;    ///< with it, by flow index: id of the path of the newest round
   std::unique_ptr<Searching> searching;     ///< of `flows = "auto"`, while traced
   std::optional<std::uint32_t> first_flow;  ///< engine's number, while traced
   bool settled = false;                     ///< has finished a round, or cannot have one

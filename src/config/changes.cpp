@@ -12,11 +12,12 @@ EditEffect effect_of(const Destination& before, const Destination& after) {
   effect.search = before.auto_flows != after.auto_flows;
   effect.rounds = before.flows != after.flows || before.auto_flows.has_value() != after.auto_flows.has_value() ||
                   before.max_ttl != after.max_ttl;
-  effect.headers = before.protocol != after.protocol || before.port != after.port ||
-                   before.source_port != after.source_port || before.source_ports != after.source_ports ||
-                   before.source_address != after.source_address || before.interface != after.interface ||
-                   before.packet_size != after.packet_size || before.dscp != after.dscp ||
-                   before.fwmark != after.fwmark;
+  effect.headers =
+      before.protocol != after.protocol || before.port != after.port || before.source_port != after.source_port ||
+      before.source_ports != after.source_ports || before.source_address != after.source_address ||
+      before.interface != after.interface || before.packet_size != after.packet_size || before.dscp != after.dscp ||
+      before.fwmark != after.fwmark || before.stamp != after.stamp || before.packet_interval != after.packet_interval ||
+      before.key_file != after.key_file || before.key != after.key;
   effect.host = before.host != after.host;
   effect.family = before.family != after.family;
   return effect;

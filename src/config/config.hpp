@@ -55,6 +55,10 @@ struct Destination {
   std::uint16_t packet_size = 60;
   std::uint8_t dscp = 0;
   std::uint32_t confirm_rounds = 2;
+  bool stamp = false;  ///< `protocol = "stamp"`: UDP, and a stream of STAMP packets for each flow
+  Duration packet_interval = std::chrono::seconds(1);  ///< between packets of a stream
+  std::string key_file;                                ///< of STAMP's authenticated mode; empty: open mode
+  std::string key;                   ///< what that file holds; read by whoever opens files, written nowhere
   std::uint32_t expected_paths = 0;  ///< how many equal-cost paths there should be; 0: not known
 
   friend bool operator==(const Destination&, const Destination&) = default;

@@ -138,6 +138,9 @@ class DestinationReader {
   void fill_in() {
     Destination& to = out_.destination;
     fill(to.protocol, own_.protocol, defaults_.protocol);
+    fill(to.stamp, own_.stamp, defaults_.stamp);
+    fill(to.packet_interval, own_.packet_interval, defaults_.packet_interval);
+    fill(to.key_file, own_.key_file, defaults_.key_file);
     fill(to.family, own_.family, defaults_.family);
     to.flows = static_cast<std::uint16_t>(flows_of(own_, defaults_, limits_));
     const auto& flows = own_.flows ? own_.flows : defaults_.flows;
@@ -158,7 +161,7 @@ class DestinationReader {
     fill(to.confirm_rounds, own_.confirm_rounds, defaults_.confirm_rounds);
     fill(to.expected_paths, own_.expected_paths, defaults_.expected_paths);
 
-    to.port = to.protocol == Protocol::tcp ? 443 : 33434;
+    to.port = usual_port(to);
     fill(to.port, own_.port, defaults_.port);
     if (to.protocol == Protocol::icmp) to.port = 0;
 
@@ -178,7 +181,18 @@ class DestinationReader {
     out_.identity_known = host_.has_value() && !own_.identity_broken && !inherits_broken;
   }
 
+  /// Keys that mean nothing without streams; in [probe] they are for those that have them.
+  void check_stamp() {
+    const Destination& to = out_.destination;
+    const auto only = [&](const auto& own, std::string_view key) {
+      if (own && !to.stamp) reader_.refuse(key, *own, "only of protocol = \"stamp\"");
+    };
+    only(own_.packet_interval, "packet_interval");
+    only(own_.key_file, "key_file");
+  }
+
   void check_port() {
+    check_stamp();
     if (out_.destination.protocol != Protocol::icmp || !own_.port) return;
     reader_.refuse("port", *own_.port, "ICMP has no ports");
   }
@@ -221,12 +235,14 @@ class DestinationReader {
   void check_packet_size() {
     Destination& to = out_.destination;
     const bool v6 = to.address ? !to.address->is_v4() : to.family == FamilyChoice::ipv6;
-    const auto least = static_cast<std::uint16_t>(packet::minimum_size(v6 ? Family::ipv6 : Family::ipv4, to.protocol));
+    const Family family = v6 ? Family::ipv6 : Family::ipv4;
+    const auto least = static_cast<std::uint16_t>(to.stamp ? packet::minimum_stamp_size(family, !to.key_file.empty())
+                                                           : packet::minimum_size(family, to.protocol));
     if (to.packet_size >= least) return;
     if (own_.packet_size) {
-      reader_.refuse("packet_size", *own_.packet_size,
-                     fmt::format("a probe of {} over {} has at least {} bytes", protocol_name(to.protocol),
-                                 v6 ? "IPv6" : "IPv4", least));
+      reader_.refuse(
+          "packet_size", *own_.packet_size,
+          fmt::format("a probe of {} over {} has at least {} bytes", protocol_name(to), v6 ? "IPv6" : "IPv4", least));
     }
     to.packet_size = least;
   }
@@ -240,6 +256,11 @@ class DestinationReader {
 };
 
 }  // namespace
+
+std::uint16_t usual_port(const Destination& destination) {
+  if (destination.stamp) return stamp::kPort;
+  return destination.protocol == Protocol::tcp ? 443 : 33434;
+}
 
 PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults, const Limits& limits,
                                    Problems& problems) {

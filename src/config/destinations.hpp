@@ -18,6 +18,9 @@ struct PlacedDestination {
   bool identity_known = false;  ///< host, protocol, flows and source_port are all right
 };
 
+/// Of its protocol, where none is configured.
+std::uint16_t usual_port(const Destination& destination);
+
 /// Reads every [[destination]], fills in the defaults of [probe], and checks each by itself and all against each other.
 std::vector<PlacedDestination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits);
 

@@ -63,12 +63,28 @@ Module read_module(const Entry& entry, const ProbeKeys& defaults, const Limits& 
       keys.erase(flows);
     }
   }
+  const auto protocol = std::ranges::find(keys, "protocol", &Entry::key);
+  if (protocol != keys.end()) {
+    const auto* const word = std::get_if<std::string>(&protocol->node.value);
+    if (word != nullptr && *word == "stamp") {
+      problems.add_value("protocol", protocol->node.where, protocol->node.text,
+                         "not for a module: it has no time for streams");
+      keys.erase(protocol);
+    }
+  }
   const bool paced = std::ranges::find(keys, "interval", &Entry::key) != keys.end();
   keys.push_back({"host", node.where, {node.where, "", std::string("module.invalid")}});
   module.probe = read_destination(node, defaults, limits, problems).destination;
   if (module.probe.auto_flows) {  // of [probe]
     module.probe.auto_flows.reset();
     module.probe.flows = Destination().flows;
+  }
+  if (module.probe.stamp) {  // of [probe]
+    const Destination usual;
+    module.probe.stamp = false;
+    module.probe.key_file.clear();
+    module.probe.packet_interval = usual.packet_interval;
+    if (std::ranges::find(keys, "port", &Entry::key) == keys.end()) module.probe.port = usual.port;
   }
   module.probe.name.clear();
   module.probe.host.clear();

@@ -14,8 +14,10 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::array kProtocols = {Choice<Protocol>{"udp", Protocol::udp}, Choice<Protocol>{"tcp", Protocol::tcp},
-                                   Choice<Protocol>{"icmp", Protocol::icmp}};
+/// What `protocol` can be: STAMP is UDP with streams.
+enum class Probing : std::uint8_t { udp, tcp, icmp, stamp };
+constexpr std::array kProtocols = {Choice<Probing>{"udp", Probing::udp}, Choice<Probing>{"tcp", Probing::tcp},
+                                   Choice<Probing>{"icmp", Probing::icmp}, Choice<Probing>{"stamp", Probing::stamp}};
 constexpr std::array kFamilies = {Choice<FamilyChoice>{"any", FamilyChoice::any},
                                   Choice<FamilyChoice>{"ipv4", FamilyChoice::ipv4},
                                   Choice<FamilyChoice>{"ipv6", FamilyChoice::ipv6}};
@@ -26,6 +28,7 @@ constexpr Range<std::int64_t> kMaxFlows{1, 65535, "a whole number from 1 to 6553
 constexpr Range<std::int64_t> kPerPath{1, 64, "a whole number from 1 to 64"};
 constexpr Range<Duration> kRediscover{seconds(10), hours(24) * 30, "a duration from \"10s\" to \"30d\""};
 constexpr Range<Duration> kInterval{milliseconds(10), hours(24), "a duration from \"10ms\" to \"24h\""};
+constexpr Range<Duration> kPacketInterval{milliseconds(10), seconds(60), "a duration from \"10ms\" to \"60s\""};
 constexpr Range<Duration> kTimeout{milliseconds(1), seconds(60), "a duration from \"1ms\" to \"60s\""};
 constexpr Range<std::int64_t> kMaxTtl{1, 255, "a whole number from 1 to 255"};
 constexpr Range<std::int64_t> kPacketSize{38, 9000, "a whole number of bytes from 38 to 9000"};
@@ -136,6 +139,9 @@ DestinationDefaults::DestinationDefaults(const ProbeKeys& keys) : keys_(keys) {
   own(keys_.fwmark);
   own(keys_.interval);
   own(keys_.timeout);
+  own(keys_.stamp);
+  own(keys_.packet_interval);
+  own(keys_.key_file);
   own(keys_.max_ttl);
   own(keys_.packet_size);
   own(keys_.dscp);
@@ -156,9 +162,18 @@ std::string_view protocol_name(Protocol protocol) {
   return kProtocols[static_cast<std::size_t>(protocol)].name;
 }
 
+std::string_view protocol_name(const Destination& destination) {
+  return destination.stamp ? "stamp" : protocol_name(destination.protocol);
+}
+
 ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   ProbeKeys keys;
-  keys.protocol = reader.choice<Protocol>("protocol", kProtocols);
+  if (const auto probing = reader.choice<Probing>("protocol", kProtocols)) {
+    const bool stamp = probing->value == Probing::stamp;
+    const Protocol protocol = stamp ? Protocol::udp : static_cast<Protocol>(probing->value);
+    keys.protocol = Setting<Protocol>{protocol, probing->where, probing->text};
+    keys.stamp = Setting<bool>{stamp, probing->where, probing->text};
+  }
   keys.family = reader.choice<FamilyChoice>("family", kFamilies);
   keys.port = reader.integer("port", kPort);
   keys.flows = read_flows(reader, limits);
@@ -174,6 +189,8 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.fwmark = reader.integer("fwmark", kMark);
   keys.interval = reader.duration("interval", kInterval);
   keys.timeout = reader.duration("timeout", kTimeout);
+  keys.packet_interval = reader.duration("packet_interval", kPacketInterval);
+  keys.key_file = reader.string("key_file", "the name of a file, or \"\"");
   keys.max_ttl = reader.integer("max_ttl", kMaxTtl);
   keys.packet_size = reader.integer("packet_size", kPacketSize);
   keys.dscp = reader.integer("dscp", kDscp);

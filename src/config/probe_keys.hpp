@@ -34,6 +34,9 @@ struct ProbeKeys {
   std::optional<Setting<std::int64_t>> fwmark;
   std::optional<Setting<Duration>> interval;
   std::optional<Setting<Duration>> timeout;
+  std::optional<Setting<bool>> stamp;  ///< written as a protocol; there with it
+  std::optional<Setting<Duration>> packet_interval;
+  std::optional<Setting<std::string>> key_file;
   std::optional<Setting<std::int64_t>> max_ttl;
   std::optional<Setting<std::int64_t>> packet_size;
   std::optional<Setting<std::int64_t>> dscp;
@@ -78,6 +81,8 @@ std::int64_t flows_of(const ProbeKeys& own, const ProbeKeys& defaults, const Lim
 void check_combinations(const ProbeKeys& own, const ProbeKeys& defaults, const Limits& limits, Problems& problems);
 
 std::string_view protocol_name(Protocol protocol);
+/// As the configuration writes it.
+std::string_view protocol_name(const Destination& destination);
 
 /// A mark of packets as tools write them, decimal or "0x" and hexadecimal; nothing if it is no number of 32 bits.
 std::optional<std::uint32_t> parse_mark(std::string_view text);

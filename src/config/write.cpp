@@ -174,10 +174,10 @@ void write_tables(Writer& out, const Config& config) {
 
 /// Keys of [probe], those that are not what they are by default.
 void write_probe_keys(Writer& out, const Destination& destination, const Destination& standard) {
-  out.unless(standard.protocol, "protocol", destination.protocol, string(protocol_name(destination.protocol)));
+  out.unless(protocol_name(standard), "protocol", protocol_name(destination), string(protocol_name(destination)));
   out.unless(standard.family, "family", destination.family, family(destination.family));
   // The port has a standard for each protocol.
-  const std::uint16_t port = destination.protocol == Protocol::tcp ? 443 : standard.port;
+  const std::uint16_t port = usual_port(destination);
   if (destination.port != 0) out.unless(port, "port", destination.port, destination.port);
   if (destination.auto_flows) {
     const AutoFlows usual;
@@ -202,6 +202,9 @@ void write_probe_keys(Writer& out, const Destination& destination, const Destina
   out.unless(standard.interface, "interface", destination.interface, string(destination.interface));
   out.unless(standard.fwmark, "fwmark", destination.fwmark, destination.fwmark);
   out.unless(standard.interval, "interval", destination.interval, duration(destination.interval));
+  out.unless(standard.packet_interval, "packet_interval", destination.packet_interval,
+             duration(destination.packet_interval));
+  out.unless(standard.key_file, "key_file", destination.key_file, string(destination.key_file));
   out.unless(standard.timeout, "timeout", destination.timeout, duration(destination.timeout));
   out.unless(standard.max_ttl, "max_ttl", destination.max_ttl, destination.max_ttl);
   out.unless(standard.packet_size, "packet_size", destination.packet_size, destination.packet_size);

@@ -131,6 +131,7 @@ void PortHolders::add(std::uint32_t flow, const FiveTuple& tuple) {
   if (tuple.protocol == Protocol::icmp) return;
   flows_.emplace(key_of(tuple.protocol, tuple.source_port), Known{flow, tuple});
   ++count_[static_cast<std::size_t>(tuple.protocol)];
+  if (is_ours(tuple.protocol, tuple.source_port)) return;
   if (!available(tuple.protocol) || tuple.source.is_unspecified() || !found_by_kernel(*single_, tuple)) return;
   held_.insert(flow);
   if (listing_) seen_.insert(flow);
@@ -149,6 +150,7 @@ void PortHolders::remove(std::uint32_t flow, const FiveTuple& tuple) {
 }
 
 void PortHolders::take(const HostSocket& socket, const SourceOf& source_of) {
+  if (socket.remote_port == 0 && is_ours(socket.protocol, socket.local_port)) return;
   const auto [begin, end] = flows_.equal_range(key_of(socket.protocol, socket.local_port));
   for (auto at = begin; at != end; ++at) {
     FiveTuple tuple = at->second.tuple;

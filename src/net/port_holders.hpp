@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "net/held_ports.hpp"
 #include "net/netlink_socket.hpp"
 #include "packet/five_tuple.hpp"
 
@@ -37,6 +38,9 @@ bool holds(const HostSocket& socket, const FiveTuple& flow);
 /// A flow is looked up when it is added, all of them every few seconds: in between a socket may be opened unnoticed.
 class PortHolders {
  public:
+  /// Those sockets are ours and hold nothing against a flow. Has to stay.
+  void except(const HeldPorts& ours) { ours_ = &ours; }
+
   using SourceOf = std::function<IpAddress(std::uint32_t flow)>;
 
   /// Without sockets of this kind, or without the modules behind them, no flow is ever held: failures() counts it.
@@ -70,7 +74,12 @@ class PortHolders {
     FiveTuple tuple;
   };
 
+  [[nodiscard]] bool is_ours(Protocol protocol, std::uint16_t port) const {
+    return protocol == Protocol::udp && ours_ != nullptr && ours_->contains(port);
+  }
+
   std::optional<NetlinkSocket> lists_, single_;
+  const HeldPorts* ours_ = nullptr;
   std::unordered_multimap<std::uint32_t, Known> flows_;  ///< by protocol and source port
   std::array<std::uint32_t, 3> count_{};                 ///< flows by Protocol
   std::array<std::optional<bool>, 3> available_{};  ///< by Protocol: the kernel has its lists; unknown: not asked yet

@@ -10,6 +10,7 @@
 
 #include "net/capture_filter.hpp"
 #include "net/clock_mapping.hpp"
+#include "net/held_ports.hpp"
 #include "net/link_table.hpp"
 #include "net/loopback_direction.hpp"
 #include "net/neighbour_table.hpp"
@@ -104,6 +105,7 @@ class RawTransport::State {
   RouteLookup lookup_;
   NeighbourTable neighbours_;
   PortHolders holders_;
+  HeldPorts held_ports_;
   FileDescriptor wake_;
 
   PortCensus ports_;
@@ -138,6 +140,7 @@ RawTransport::State::State(Capture capture, PacketSender packets, RawSender raw,
       holders_(std::move(holders)),
       wake_(std::move(wake)) {
   links.load(requests_);
+  holders_.except(held_ports_);
 }
 
 std::optional<RouteQuery> RawTransport::State::query_of(const FlowSpec& spec) const {
@@ -158,6 +161,7 @@ std::optional<IpAddress> RawTransport::State::add_flow(std::uint32_t flow, const
   remove_flow(flow);
   ports_.add(spec.tuple.protocol, spec.tuple.source_port, spec.tuple.destination_port);
   filter_outdated_ = true;
+  if (spec.hold_port) held_ports_.add(flow, spec.tuple.source_port, monotonic_now());
   FlowRoute& added = routes.add(flow, spec);
   FiveTuple tuple = spec.tuple;
   tuple.source = added.error == SendError::none ? added.route.source : IpAddress();
@@ -172,6 +176,7 @@ void RawTransport::State::remove_flow(std::uint32_t flow) {
   const auto removed = routes.remove(flow);
   if (!removed) return;
   holders_.remove(flow, removed->tuple);
+  if (removed->hold_port) held_ports_.remove(flow, removed->tuple.source_port);
   ports_.remove(removed->tuple.protocol, removed->tuple.source_port, removed->tuple.destination_port);
   filter_outdated_ = true;
 }
@@ -204,7 +209,8 @@ void RawTransport::State::send(std::span<Outgoing> batch) {
 
 void RawTransport::State::send_one(Outgoing& datagram) {
   FlowRoute* flow = datagram.bytes.size() < 20 ? nullptr : routes.find(datagram.flow);
-  if (!flow || flow->error != SendError::none || holders_.held(datagram.flow)) {
+  if (!flow || flow->error != SendError::none || holders_.held(datagram.flow) ||
+      held_ports_.lacks(datagram.flow, &monotonic_now)) {
     datagram.error = !flow                            ? SendError::no_route
                      : flow->error != SendError::none ? flow->error
                                                       : SendError::port_in_use;

@@ -23,6 +23,7 @@ struct FlowSpec {
   std::optional<IpAddress> source;  ///< bound source address; left out: the kernel's choice
   std::string interface;            ///< leave only by this one; "": any
   std::uint8_t dscp = 0;            ///< policy routing may look at it
+  bool hold_port = false;           ///< keep the kernel from refusing what comes back to the source port
   std::uint32_t mark = 0;           ///< as of a socket with SO_MARK; policy routing may look at it
 };
 

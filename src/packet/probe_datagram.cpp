@@ -5,6 +5,8 @@
 
 #include "packet/checksum.hpp"
 #include "packet/wire.hpp"
+#include "stamp/own_tlv.hpp"
+#include "stamp/tlv.hpp"
 
 namespace ecmp::packet {
 namespace {
@@ -141,6 +143,85 @@ ByteView write_probe(const ProbeDatagram& probe, MutableBytes out) {
     case Protocol::icmp:
       write_echo(probe, transport);
       break;
+  }
+  return datagram;
+}
+
+namespace {
+
+/// Of the payload of a datagram of STAMP.
+struct StampLayout {
+  stamp::Mode mode = stamp::Mode::open;
+  bool own = false;     ///< the TLV of ours is in
+  bool sealed = false;  ///< and an HMAC over it
+  std::size_t padding_at = 0;
+};
+
+constexpr std::size_t kLeastPadding = stamp::kTlvHeader + kTag + 4;
+
+StampLayout layout_of(bool authenticated, std::size_t payload) {
+  StampLayout layout;
+  layout.mode = authenticated ? stamp::Mode::authenticated : stamp::Mode::open;
+  const std::size_t base = stamp::base_size(layout.mode);
+  const std::size_t more =
+      stamp::kTlvHeader + stamp::kOwnTlvSize + (authenticated ? stamp::kTlvHeader + stamp::kHmacSize : 0);
+  layout.own = payload >= base + more + kLeastPadding;
+  layout.sealed = layout.own && authenticated;
+  layout.padding_at = base + (layout.own ? more : 0);
+  return layout;
+}
+
+}  // namespace
+
+std::size_t minimum_stamp_size(Family family, bool authenticated) {
+  const stamp::Mode mode = authenticated ? stamp::Mode::authenticated : stamp::Mode::open;
+  return wire::ip_header(family) + wire::kUdpHeader + stamp::base_size(mode) + kLeastPadding;
+}
+
+std::size_t stamp_tag_at(Family family, bool authenticated, std::size_t total_size) {
+  return layout_of(authenticated, total_size - wire::ip_header(family) - wire::kUdpHeader).padding_at +
+         stamp::kTlvHeader;
+}
+
+ByteView write_stamp(const ProbeDatagram& probe, const StampContent& content, MutableBytes out) {
+  const FiveTuple& tuple = probe.tuple;
+  const Family family = tuple.source.family();
+  const bool authenticated = !content.key.empty();
+  if (tuple.destination.family() != family || probe.total_size < minimum_stamp_size(family, authenticated) ||
+      probe.total_size > kMaximumProbeSize || out.size() < probe.total_size)
+    return {};
+  const MutableBytes datagram = out.first(probe.total_size);
+  std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
+  if (family == Family::ipv4) {
+    write_ipv4(probe, datagram);
+  } else {
+    write_ipv6(probe, datagram);
+  }
+  const MutableBytes transport = datagram.subspan(wire::ip_header(family));
+  store16(transport, 0, tuple.source_port);
+  store16(transport, 2, tuple.destination_port);
+  store16(transport, 4, static_cast<std::uint16_t>(transport.size()));
+
+  const MutableBytes payload = transport.subspan(wire::kUdpHeader);
+  const StampLayout layout = layout_of(authenticated, payload.size());
+  stamp::write(layout.mode, content.request, payload);
+  const std::size_t base = stamp::base_size(layout.mode);
+  stamp::TlvWriter tlvs(payload.subspan(base));
+  if (layout.own) stamp::write(stamp::OwnTlv{}, tlvs.add(stamp::tlv::kOwn, stamp::kOwnTlvSize));
+  const std::size_t seal_at = base + tlvs.size();
+  if (layout.sealed) tlvs.add(stamp::tlv::kHmac, stamp::kHmacSize);
+  const MutableBytes padding = tlvs.add(stamp::tlv::kPadding, payload.size() - layout.padding_at - stamp::kTlvHeader);
+  std::copy(probe.tag.begin(), probe.tag.end(), padding.begin());
+  if (authenticated) stamp::seal(content.key, payload);
+  if (layout.sealed) stamp::seal_extensions(content.key, payload, base, seal_at);
+
+  store16(transport, 6, probe.checksum);
+  const std::uint16_t sum = transport_sum(probe, transport, transport.size());
+  if (probe.checksum != 0) {
+    store16(transport, (transport.size() - kSteering) & ~std::size_t{1}, static_cast<std::uint16_t>(~sum));
+  } else {
+    const auto checksum = static_cast<std::uint16_t>(~sum);
+    store16(transport, 6, checksum == 0 ? std::uint16_t{0xffff} : checksum);  // RFC 768: 0 would be none
   }
   return datagram;
 }

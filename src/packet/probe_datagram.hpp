@@ -6,6 +6,7 @@
 
 #include "base/bytes.hpp"
 #include "packet/five_tuple.hpp"
+#include "stamp/packet.hpp"
 
 namespace ecmp::packet {
 
@@ -37,6 +38,23 @@ std::size_t minimum_size(Family family, Protocol protocol);
 /// All checksums are right. Bytes after the tag are zero. Writes nothing and returns an empty view if the addresses
 /// are not of one family, or total_size is below minimum_size(), above kMaximumProbeSize or larger than `out`.
 ByteView write_probe(const ProbeDatagram& probe, MutableBytes out);
+
+/// What a datagram of STAMP says (RFC 8762, 8972), a packet of a stream or a probe of its trace.
+struct StampContent {
+  stamp::Request request;
+  ByteView key;  ///< of authenticated mode; empty: open mode
+};
+
+/// The least total_size of a datagram of STAMP: the base and a padding of 12 bytes, which holds the tag and, last, the
+/// steering bytes: behind what an HMAC covers. 88 over IPv4 and 108 over IPv6, in authenticated mode 156 and 176.
+std::size_t minimum_stamp_size(Family family, bool authenticated);
+/// Where the tag stands in the UDP payload.
+std::size_t stamp_tag_at(Family family, bool authenticated, std::size_t total_size);
+
+/// Writes a datagram of STAMP as write_probe() writes others. `probe.checksum` of 0: it is computed, nothing is
+/// steered. Where total_size leaves room for it the TLV of stamp/own_tlv.hpp is in, empty, and in authenticated mode
+/// the HMAC that covers it. Empty and nothing written also below minimum_stamp_size().
+ByteView write_stamp(const ProbeDatagram& probe, const StampContent& content, MutableBytes out);
 
 /// Room that any RST of write_reset() fits into.
 inline constexpr std::size_t kResetSize = 60;

@@ -390,6 +390,7 @@ std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Ins
   if (views_changed) coverage_ = coverage_of(views);
   told->coverage = coverage_;
   told->search = search_;
+  told->oneway = oneway_;
   if (search_ != nullptr && search_->paths > 0) {
     told->coverage.reset();
     if (search_->coverage >= 0) told->coverage = search_->coverage;
@@ -438,6 +439,10 @@ void DestinationModel::forget_paths() {
 
 void DestinationModel::forget_rounds() {
   state_->forget_rounds();
+}
+
+void DestinationModel::set_oneway(std::shared_ptr<const OnewaySnapshot> oneway) {
+  state_->set_oneway(std::move(oneway));
 }
 
 void DestinationModel::set_search(std::shared_ptr<const SearchProgress> progress) {

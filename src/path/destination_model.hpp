@@ -80,6 +80,9 @@ class DestinationModel {
   /// Told with the snapshots, and its coverage instead of that of the steady flows alone.
   void set_search(std::shared_ptr<const SearchProgress> progress);
 
+  /// What its streams say, published with the snapshots; null: it has none.
+  void set_oneway(std::shared_ptr<const OnewaySnapshot> oneway);
+
   void set_source(std::uint32_t flow_index, const IpAddress& source);
 
   /// Takes in a finished round of flow `flow_index` (0 for the first source port). Rounds of a flow come in order.

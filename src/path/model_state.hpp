@@ -45,6 +45,7 @@ class DestinationModel::State {
     if (flow_index < flows_.size()) flows_[flow_index].source = source;
   }
   void set_search(std::shared_ptr<const SearchProgress> progress) { search_ = std::move(progress); }
+  void set_oneway(std::shared_ptr<const OnewaySnapshot> oneway) { oneway_ = std::move(oneway); }
   PathVerdict on_round(std::uint32_t flow_index, const Round& round, WallTime started);
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
 
@@ -86,6 +87,7 @@ class DestinationModel::State {
   bool views_changed_ = true;              ///< since `coverage_` and links were worked out
   std::optional<double> coverage_;
   std::weak_ptr<const DestinationSnapshot> told_;  ///< the newest one
+  std::shared_ptr<const OnewaySnapshot> oneway_;
   std::shared_ptr<const SearchProgress> search_;
   std::shared_ptr<const std::vector<IpAddress>> nobody_ = std::make_shared<const std::vector<IpAddress>>();
 };

@@ -14,6 +14,7 @@
 #include "packet/message.hpp"
 #include "packet/source_ports.hpp"
 #include "path/change.hpp"
+#include "path/oneway_snapshot.hpp"
 #include "path/search_progress.hpp"
 #include "path/statistics.hpp"
 #include "path/unjudged.hpp"
@@ -27,6 +28,7 @@ struct DestinationFacts {
   std::string host;  ///< as configured: an address or a name
   IpAddress address;
   Protocol protocol = Protocol::udp;
+  bool stamp = false;      ///< UDP, with a stream of STAMP packets for each flow
   std::uint16_t port = 0;  ///< 0 for ICMP
   SourcePorts source_ports;
   std::uint16_t flows = 0;  ///< source ports that it has
@@ -147,6 +149,7 @@ struct DestinationSnapshot {
   std::uint64_t paths_refused = 0;  ///< times a path was not told, since max_paths was reached
   /// Chance that the flows hide no path: see FlowGraph::coverage(). Left out while nobody has answered.
   std::optional<double> coverage;
+  std::shared_ptr<const OnewaySnapshot> oneway;  ///< of destinations with STAMP streams; null: it has none
   std::shared_ptr<const SearchProgress> search;  ///< of `flows = "auto"`; null: their number is fixed
 };
 

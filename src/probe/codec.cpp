@@ -5,8 +5,7 @@
 namespace ecmp {
 namespace {
 
-constexpr std::size_t kSteeringBytes = 2;
-constexpr std::size_t kTagEnd = kSteeringBytes + 8;
+constexpr std::size_t kTagSize = 8;
 
 std::uint16_t pack(const ProbeIdentity& identity) {
   return static_cast<std::uint16_t>((identity.ttl << 8) | (identity.round << 2) | identity.attempt);
@@ -20,9 +19,9 @@ std::optional<ProbeIdentity> unpack(std::uint16_t packed) {
   return identity;
 }
 
-/// Of a payload of kTagEnd bytes at least.
-std::uint64_t tag_in(ByteView payload) {
-  return (std::uint64_t{load32(payload, kSteeringBytes)} << 32) | load32(payload, kSteeringBytes + 4);
+/// Of a payload of `at` + kTagSize bytes at least.
+std::uint64_t tag_in(ByteView payload, std::size_t at) {
+  return (std::uint64_t{load32(payload, at)} << 32) | load32(payload, at + 4);
 }
 
 constexpr bool outside(std::uint16_t number) {
@@ -68,8 +67,9 @@ std::uint16_t Permutation16::backward(std::uint16_t number) const {
   return number;
 }
 
-FlowCodec::FlowCodec(Protocol protocol, const SipKey& flow_secret)
+FlowCodec::FlowCodec(Protocol protocol, const SipKey& flow_secret, std::size_t tag_at)
     : protocol_(protocol),
+      tag_at_(tag_at),
       secret_(flow_secret),
       primary_(siphash(flow_secret, 1)),
       secondary_(siphash(flow_secret, 2)),
@@ -82,7 +82,7 @@ std::uint64_t FlowCodec::tag(const ProbeIdentity& identity) const {
 }
 
 bool FlowCodec::tag_matches(const ProbeIdentity& identity, ByteView payload) const {
-  return tag_in(payload) == tag(identity);
+  return tag_in(payload, tag_at_) == tag(identity);
 }
 
 ProbeMark FlowCodec::encode(const ProbeIdentity& identity, packet::ProbeDatagram& probe) const {
@@ -102,7 +102,8 @@ bool FlowCodec::shows(const packet::Quote& quote, const ProbeMark& mark) const {
   if (mark.word == 0 || word_of(quote) != mark.word) return false;
   if (protocol_ == Protocol::tcp) return true;  // half of the number is the tag's
   if (protocol_ == Protocol::icmp && quote.checksum != icmp_checksum_) return false;
-  if (quote.payload.size() >= kTagEnd && quote.payload[kTagEnd - 1] != 0) return tag_in(quote.payload) == mark.tag;
+  if (quote.payload.size() >= tag_at_ + kTagSize && quote.payload[tag_at_ + kTagSize - 1] != 0)
+    return tag_in(quote.payload, tag_at_) == mark.tag;
   return quote.tuple.destination.is_v4() ? quote.ip_id == mark.ip_id : quote.flow_label == flow_label_;
 }
 
@@ -122,7 +123,7 @@ FlowCodec::Decoded FlowCodec::decode(const packet::Quote& quote) const {
   std::optional<ProbeIdentity> secondary;
   if (v4 && !outside(quote.ip_id)) secondary = unpack(secondary_.backward(quote.ip_id));
 
-  if (!tcp && quote.payload.size() >= kTagEnd && quote.payload[kTagEnd - 1] != 0) {
+  if (!tcp && quote.payload.size() >= tag_at_ + kTagSize && quote.payload[tag_at_ + kTagSize - 1] != 0) {
     // Where the tag is quoted it decides: nobody on the way has a reason to rewrite a payload.
     for (const auto& candidate : {primary, secondary}) {
       if (candidate && tag_matches(*candidate, quote.payload))
@@ -152,9 +153,20 @@ std::uint32_t FlowCodec::transport_word(const ProbeIdentity& identity) const {
 }
 
 std::optional<ProbeIdentity> FlowCodec::decode_echo(const packet::EchoReply& reply) const {
-  if (outside(reply.sequence) || reply.payload.size() < kTagEnd) return std::nullopt;
+  if (outside(reply.sequence) || reply.payload.size() < tag_at_ + kTagSize) return std::nullopt;
   const auto identity = unpack(primary_.backward(reply.sequence));
   if (!identity || !tag_matches(*identity, reply.payload)) return std::nullopt;
+  return identity;
+}
+
+std::uint32_t FlowCodec::stamp_sequence(const ProbeIdentity& identity) const {
+  const auto part = static_cast<std::uint32_t>(tag(identity) >> 1) & 0x7fffu;
+  return kOfTrace | part << 16 | pack(identity);
+}
+
+std::optional<ProbeIdentity> FlowCodec::decode_stamp(std::uint32_t sequence) const {
+  const auto identity = unpack(static_cast<std::uint16_t>(sequence));
+  if (!identity || stamp_sequence(*identity) != sequence) return std::nullopt;
   return identity;
 }
 

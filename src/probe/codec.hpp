@@ -58,7 +58,8 @@ class Permutation16 {
 class FlowCodec {
  public:
   /// `flow_secret` must differ between flows; see derive_flow_secret().
-  FlowCodec(Protocol protocol, const SipKey& flow_secret);
+  /// `tag_at`: where the tag stands in the payload of UDP, if the probes are datagrams of STAMP.
+  FlowCodec(Protocol protocol, const SipKey& flow_secret, std::size_t tag_at = kTagAt);
 
   /// Flow label that all probes of the flow carry, 20 bits, never 0 (RFC 6437 section 3).
   [[nodiscard]] std::uint32_t flow_label() const { return flow_label_; }
@@ -91,6 +92,16 @@ class FlowCodec {
   /// Identity in an echo reply, which returns the whole payload: nullopt unless the tag is right.
   [[nodiscard]] std::optional<ProbeIdentity> decode_echo(const packet::EchoReply& reply) const;
 
+  /// The sequence number of a probe that is a datagram of STAMP: its highest bit tells it from packets of the flow's
+  /// stream. Below stand 15 bits of the tag and the identity, which every reflector returns, whatever TLVs it knows.
+  [[nodiscard]] std::uint32_t stamp_sequence(const ProbeIdentity& identity) const;
+  static constexpr std::uint32_t kOfTrace = 0x80000000u;
+  /// Identity in the sender's sequence number of a reply to it: nullopt unless the 15 bits are right.
+  [[nodiscard]] std::optional<ProbeIdentity> decode_stamp(std::uint32_t sequence) const;
+  /// Session identifiers of the flow's stream and of its trace; never 0.
+  [[nodiscard]] std::uint16_t stream_ssid() const { return static_cast<std::uint16_t>(siphash(secret_, 6) | 1); }
+  [[nodiscard]] std::uint16_t trace_ssid() const { return static_cast<std::uint16_t>(stream_ssid() ^ 2); }
+
   /// Identity in what a TCP segment acknowledges, minus one: nullopt unless the tag's 16 bits are right.
   [[nodiscard]] std::optional<ProbeIdentity> decode_sequence(std::uint32_t sequence) const;
 
@@ -102,7 +113,10 @@ class FlowCodec {
   [[nodiscard]] std::uint64_t tag(const ProbeIdentity& identity) const;
   [[nodiscard]] bool tag_matches(const ProbeIdentity& identity, ByteView payload) const;
 
+  static constexpr std::size_t kTagAt = 2;  ///< behind the steering bytes
+
   Protocol protocol_;
+  std::size_t tag_at_;
   SipKey secret_;
   Permutation16 primary_;
   Permutation16 secondary_;

@@ -13,9 +13,10 @@ namespace ecmp {
 /// A probe that was handed over to be sent.
 struct Departed {
   std::uint32_t flow = 0;
-  std::uint32_t round = 0;
+  std::uint32_t round = 0;  ///< of a stream's packet: its sequence number
   std::uint8_t ttl = 0;
   std::uint8_t attempt = 0;
+  bool of_stream = false;
 
   friend bool operator==(const Departed&, const Departed&) = default;
 };

@@ -48,11 +48,13 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   ranges_[first] = plan.flows;
   const auto shared = std::make_shared<const DestinationPlan>(plan);
   const auto refusers = std::make_shared<Refusers>();
-  const auto least = packet::minimum_size(plan.address.family(), plan.protocol);
+  const auto least = plan.stamp ? packet::minimum_stamp_size(plan.address.family(), plan.key != nullptr)
+                                : packet::minimum_size(plan.address.family(), plan.protocol);
+  const auto size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
   const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
-  if (plan.protocol == Protocol::udp) {
+  if (plan.protocol == Protocol::udp && !plan.stamp) {
     end = &ends_[plan.address];
     if (++end->plans == 1 && options_.ask_until_limited) end->unpaced = std::make_unique<UnpacedProbes>();
   }
@@ -64,12 +66,16 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
                           .protocol = plan.protocol,
                           .source_port = plan.source_ports[i],
                           .destination_port = port};
-    auto flow =
-        std::make_unique<Flow>(number, tuple, FlowCodec(plan.protocol, derive_flow_secret(options_.secret, tuple)));
+    const SipKey secret = derive_flow_secret(options_.secret, tuple);
+    auto flow = std::make_unique<Flow>(
+        number, tuple,
+        plan.stamp
+            ? FlowCodec(plan.protocol, secret, packet::stamp_tag_at(plan.address.family(), plan.key != nullptr, size))
+            : FlowCodec(plan.protocol, secret));
     flow->plan = shared;
     flow->refusers = refusers;
     flow->end = end;
-    flow->packet_size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
+    flow->packet_size = size;
     // Flows of a destination are spaced evenly; destinations are shifted against each other.
     const double share = (i + fraction(plan.phase)) / awake;
     flow->next_round = now + scaled(spread, share);
@@ -81,6 +87,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
     index_.insert(FlowIndex::hash(flow->name()), number);
     flows_[number] = std::move(flow);
     schedule(*flows_[number]);
+    if (plan.stamp) add_stream(*flows_[number], now, share);
   }
   return first;
 }
@@ -102,7 +109,7 @@ void Engine::State::remove(std::uint32_t first_flow) {
   const auto range = ranges_.find(first_flow);
   if (range == ranges_.end()) return;
   if (const auto end = ends_.find(flows_[first_flow]->tuple.destination);
-      flows_[first_flow]->plan->protocol == Protocol::udp && end != ends_.end() && --end->second.plans == 0) {
+      flows_[first_flow]->end != nullptr && end != ends_.end() && --end->second.plans == 0) {
     pacing_.unguard(end->second.responder, Instant{});
     ends_.erase(end);
   }
@@ -111,6 +118,7 @@ void Engine::State::remove(std::uint32_t first_flow) {
     for (const auto& round : flow.live)
       counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] += round->open();
     index_.erase(FlowIndex::hash(flow.name()), number);
+    streams_.remove(number);
     flows_[number].reset();
   }
   resets_.forget(first_flow, range->second);
@@ -136,6 +144,7 @@ void Engine::State::set_schedule(std::uint32_t first_flow, Duration interval, Du
   for (const auto& each : own) {
     Flow& flow = *each;
     flow.plan = shared;
+    streams_.set_timeout(flow.number, timeout);
     if (!other_interval || flow.resting) continue;
     flow.steady = flow.next_round =
         now + scaled(interval, (place++ + fraction(plan.phase)) / static_cast<double>(awake));
@@ -147,6 +156,7 @@ void Engine::State::rest(std::uint32_t number) {
   Flow& flow = *flows_[number];
   if (flow.resting) return;
   flow.resting = true;
+  streams_.set_resting(number, true);
   flow.asked = 0;
   flow.next_round = Instant::max();
 }
@@ -155,6 +165,7 @@ void Engine::State::wake(std::uint32_t number, Instant at) {
   Flow& flow = *flows_[number];
   if (!flow.resting) return;
   flow.resting = false;
+  streams_.set_resting(number, false);
   flow.asked = 0;
   flow.next_round = flow.steady = at;
   schedule(flow);
@@ -177,7 +188,8 @@ void Engine::State::set_rates(double probes_per_second, double probes_per_second
 }
 
 Instant Engine::State::next_due() const {
-  const Instant due = std::min(timers_.empty() ? Instant::max() : timers_.top().at, resets_.next_due());
+  const Instant due =
+      std::min({timers_.empty() ? Instant::max() : timers_.top().at, resets_.next_due(), streams_.next_due()});
   return std::max(due, blocked_until_);
 }
 
@@ -213,6 +225,7 @@ std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundS
     step(*flow, now, rounds);
     schedule(*flow);
   }
+  if (blocked_until_ <= now) send_streams(now, rounds);
   return batch_;
 }
 
@@ -426,6 +439,13 @@ Flow* Engine::State::find(const IpAddress& destination, Protocol protocol, std::
   return found == FlowIndex::kNone ? nullptr : flows_[found].get();
 }
 
+void Engine::State::set_source(std::uint32_t number, const IpAddress& source, SendError why) {
+  Flow& moved = *flows_[number];
+  moved.no_source = why == SendError::none ? SendError::no_route : why;
+  if (moved.tuple.source != source) moved.former_source = std::exchange(moved.tuple.source, source);
+  streams_.set_source(number, source);
+}
+
 Engine::Engine(const EngineOptions& options) : state_(std::make_unique<State>(options)) {}
 Engine::~Engine() = default;
 std::optional<std::uint32_t> Engine::add(const DestinationPlan& plan, Instant now) {
@@ -454,9 +474,10 @@ void Engine::set_rates(double probes_per_second, double probes_per_second_per_re
   state_->set_rates(probes_per_second, probes_per_second_per_responder, adapt_to_responders);
 }
 void Engine::set_source(std::uint32_t flow, const IpAddress& source, SendError why) {
-  Flow& moved = state_->flow(flow);
-  moved.no_source = why == SendError::none ? SendError::no_route : why;
-  if (moved.tuple.source != source) moved.former_source = std::exchange(moved.tuple.source, source);
+  state_->set_source(flow, source, why);
+}
+void Engine::set_wall_offset(Duration offset) {
+  state_->set_wall_offset(offset);
 }
 FiveTuple Engine::tuple(std::uint32_t flow) const {
   return state_->flow(flow).tuple;

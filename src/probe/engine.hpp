@@ -35,6 +35,10 @@ struct DestinationPlan {
   std::uint64_t phase = 0;   ///< any number; destinations with different ones do not start together
   std::uint32_t rounds = 0;  ///< of each flow, then it rests; 0: for ever. Skipped ones are not counted
   std::uint16_t awake = 0;   ///< flows that are probed from the start, the others rest; 0: all
+  /// Each flow has a stream of STAMP packets beside its trace, whose probes are datagrams of STAMP too. UDP only.
+  bool stamp = false;
+  Duration packet_interval = std::chrono::seconds(1);              ///< between packets of a stream
+  std::shared_ptr<const std::vector<std::uint8_t>> key = nullptr;  ///< of STAMP's authenticated mode; null: open
 };
 
 /// Why a captured datagram was not counted as a reply.
@@ -53,6 +57,7 @@ std::string_view to_string(Ignored reason);
 struct EngineCounters {
   /// By Protocol: probes that left this host, counted when that is certain, so that it never has to be taken back.
   std::array<std::uint64_t, 3> probes_sent{};
+  std::uint64_t stream_packets_sent = 0;        ///< of STAMP streams; in probes_sent too
   std::array<std::uint64_t, 11> send_errors{};  ///< by SendError; [0] unused
   std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};
   std::array<std::uint64_t, static_cast<std::size_t>(Unobserved::count_)> unobserved{};  ///< rounds; [0] unused
@@ -118,6 +123,9 @@ class Engine {
 
   /// Other limits than those of the options.
   void set_rates(double probes_per_second, double probes_per_second_per_responder, bool adapt_to_responders);
+
+  /// Civil time minus the engine's: what packets of streams say of when they left.
+  void set_wall_offset(Duration offset);
 
   /// The source address of a flow, from its route. A flow without one fails each probe with `why`.
   void set_source(std::uint32_t flow, const IpAddress& source, SendError why = SendError::no_route);

@@ -22,12 +22,13 @@ void Engine::State::on_captured(const Captured& datagram, RoundSink& rounds) {
 }
 
 void Engine::State::on_gap(const Gap& gap) {
-  const auto tell = [&gap](Flow* flow) {
+  const auto tell = [this, &gap](Flow* flow) {
     if (flow == nullptr) return;
     // Which of their silences are ours is not looked up: what is known of the destination's limit begins anew.
     if (flow->end != nullptr && flow->end->unpaced != nullptr) *flow->end->unpaced = UnpacedProbes();
     for (const auto& round : flow->live)
       if (!round->over()) round->on_gap(gap);
+    streams_.on_gap(flow->number);
   };
   for (const std::uint32_t number : gap.flows)
     if (number < flows_.size()) tell(flows_[number].get());
@@ -50,6 +51,8 @@ void Engine::State::on_outgoing(const Captured& datagram) {
   const FiveTuple& tuple = quote->tuple;
   Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
   if (flow == nullptr) return;
+  if (flow->plan->stamp && is_of_stream(*quote))
+    return streams_.on_outgoing(flow->number, load32(quote->payload, 0), datagram.at);
   const auto decoded = flow->codec.decode(*quote);
   if (decoded.match != FlowCodec::Decoded::Match::full) return;
   LiveRound* round = find_round(*flow, decoded.identity.round);
@@ -84,6 +87,7 @@ void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSi
   const FiveTuple& tuple = error.quote.tuple;
   Flow* flow = find(tuple.destination, tuple.protocol, tuple.source_port, tuple.destination_port);
   if (flow == nullptr) return ignore(Ignored::unknown_flow);
+  if (flow->plan->stamp && is_of_stream(error.quote)) return;
   Answer answer{.at = at,
                 .from = error.from,
                 .kind = packet::reply_kind(error.from.family(), error.type, error.code),

@@ -109,9 +109,8 @@ void Engine::State::send(Flow& flow, LiveRound& round, const LiveRound::Due& due
     return;
   }
   packet::ProbeDatagram datagram{.tuple = flow.tuple, .dscp = flow.plan->dscp, .total_size = flow.packet_size};
-  const ProbeMark mark =
-      flow.codec.encode({.ttl = due.ttl, .round = round.round_field(), .attempt = due.attempt}, datagram);
-  const ByteView bytes = packet::write_probe(datagram, MutableBytes(bytes_).subspan(bytes_used_, flow.packet_size));
+  const auto [bytes, mark] =
+      write(flow, datagram, {.ttl = due.ttl, .round = round.round_field(), .attempt = due.attempt});
   round.set_mark(mark);
   bytes_used_ += flow.packet_size;
   batch_.push_back({.bytes = bytes, .flow = flow.number});
@@ -130,6 +129,13 @@ void Engine::State::on_sent(std::span<const Outgoing> batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Departed& handed = handed_[i];
     if (handed.flow == kNoFlow) continue;
+    if (handed.of_stream) {
+      const bool left = batch[i].error == SendError::none;
+      if (!left) ++counters.send_errors[static_cast<std::size_t>(batch[i].error)];
+      if (left) ++counters.stream_packets_sent;
+      streams_.on_sent(handed.flow, handed.round, batch[i].at, left);
+      continue;
+    }
     Flow& flow = *flows_[handed.flow];
     for (const auto& round : flow.live) {
       if (round->number() != handed.round) continue;

@@ -18,6 +18,7 @@
 #include "probe/live_round.hpp"
 #include "probe/refusers.hpp"
 #include "probe/responder_pacing.hpp"
+#include "probe/streams.hpp"
 #include "probe/tcp_state.hpp"
 #include "probe/timer_queue.hpp"
 #include "probe/token_bucket.hpp"
@@ -150,6 +151,9 @@ class Engine::State {
   void on_captured(const Captured& datagram, RoundSink& rounds);
   void on_gap(const Gap& gap);
 
+  void set_source(std::uint32_t number, const IpAddress& source, SendError why);
+  void set_wall_offset(Duration offset) { streams_.set_wall_offset(offset); }
+
   EngineCounters counters;
 
  private:
@@ -206,6 +210,14 @@ class Engine::State {
   static void note_answer(End& end, const LiveProbe& probe);
   static void withdraw(const Flow& flow, LiveProbe& probe);
 
+  // engine_streams.cpp: destinations with streams of STAMP packets
+  void add_stream(const Flow& flow, Instant now, double share);
+  void send_streams(Instant now, RoundSink& rounds);
+  [[nodiscard]] std::pair<ByteView, ProbeMark> write(const Flow& flow, packet::ProbeDatagram& datagram,
+                                                     const ProbeIdentity& identity);
+  void on_stamp_reply(Flow& flow, const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds);
+  [[nodiscard]] static bool is_of_stream(const packet::Quote& quote);
+
   // engine_tcp.cpp: what a destination's TCP says, and what ours has to answer
   void on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds);
   void on_syn_ack(Flow& flow, const ProbeIdentity& identity, const Answer& answer, RoundSink& rounds);
@@ -242,6 +254,7 @@ class Engine::State {
   Instant blocked_until_{};  ///< the global limit is used up until then
   ResponderPacing pacing_;
   ResetWatch resets_;
+  Streams streams_;
   struct EndCandidate {
     LiveRound* round;
     LiveProbe* probe;

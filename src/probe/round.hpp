@@ -110,10 +110,14 @@ inline IpAddress alias_of(const Round& round, const IpAddress& destination) {
 }
 
 /// Receives rounds as they finish; those of one flow in the order of their numbers.
+struct StreamReport;
+
 class RoundSink {
  public:
   virtual ~RoundSink() = default;
   virtual void on_round(const Round& round) = 0;
+  /// What the stream of a flow has to say, of destinations with streams.
+  virtual void on_stream(const StreamReport& report) { static_cast<void>(report); }
 };
 
 }  // namespace ecmp

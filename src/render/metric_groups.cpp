@@ -11,6 +11,10 @@ bool takes(const MetricGroups& groups, Metric metric) {
     case Metric::flow_path_changes:
     case Metric::flow_info:
     case Metric::flow_path_ordinal:
+    case Metric::flow_oneway_losses:
+    case Metric::flow_oneway_reordered:
+    case Metric::flow_oneway_duplicates:
+    case Metric::flow_reverse_path_info:
       return groups.flows;
     case Metric::path_window_loss_ratio:
     case Metric::path_window_rtt:

@@ -50,6 +50,40 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::path_flows, "ecmp_path_flows", gauge, "destination,path", false, "Flows that are on a path now."},
     {Metric::path_hops, "ecmp_path_hops", gauge, "destination,path", false,
      "Length of a path in hops, the destination included."},
+    {Metric::reflector_up, "ecmp_reflector_up", gauge, "destination", false,
+     "Whether the STAMP reflector of the destination answers: 1 or 0; absent while it is too early to say."},
+    {Metric::reflector_info, "ecmp_reflector_info", gauge, "destination,mode,clock", false,
+     "What the reflector is: mode stateful (losses have a direction), stateless (only round trips are known) or "
+     "unknown; clock synchronised or unsynchronised, as it says itself; always 1."},
+    {Metric::reflector_restarts, "ecmp_reflector_restarts_total", counter, "destination", false,
+     "Times that the reflector began to count anew."},
+    {Metric::path_oneway_packets, "ecmp_path_oneway_packets_total", counter, "destination,path,direction", false,
+     "Packets of STAMP streams whose fate is known, by the path of their flow: forward those of which a loss would "
+     "have "
+     "been seen on the way there, reverse those of them that reached the reflector, unresolved those of which only the "
+     "round trip is known."},
+    {Metric::path_oneway_losses, "ecmp_path_oneway_losses_total", counter, "destination,path,direction", false,
+     "Those of ecmp_path_oneway_packets_total with the same labels that were lost."},
+    {Metric::path_oneway_window_loss_ratio, "ecmp_path_oneway_window_loss_ratio", gauge, "destination,path,direction",
+     false,
+     "Share of ecmp_path_oneway_packets_total that was lost within the rolling window; absent while there are none."},
+    {Metric::path_oneway_delay_variation, "ecmp_path_oneway_delay_variation_seconds", summary,
+     "destination,path,direction", false,
+     "How much longer packets took than the fastest of their stream in the last minute, in one direction, which needs "
+     "no synchronised clocks: quantiles over the rolling window; sum and count since the path is known."},
+    {Metric::path_oneway_relative_delay, "ecmp_path_oneway_relative_delay_seconds", gauge, "destination,path,direction",
+     false,
+     "How much slower the path's fastest packet of ten seconds was than that of the fastest path to the same "
+     "reflector, "
+     "in one direction, which needs no synchronised clocks; absent where there is nothing to compare."},
+    {Metric::flow_oneway_losses, "ecmp_flow_oneway_losses_total", counter, "destination,flow,direction", false,
+     "Packets of a flow's STAMP stream that were lost, by where: forward, reverse, or unresolved."},
+    {Metric::flow_oneway_reordered, "ecmp_flow_oneway_reordered_total", counter, "destination,flow,direction", false,
+     "Packets of a flow's STAMP stream that arrived after a later one (RFC 4737); only of stateful reflectors."},
+    {Metric::flow_oneway_duplicates, "ecmp_flow_oneway_duplicates_total", counter, "destination,flow,direction", false,
+     "Copies of packets of a flow's STAMP stream that arrived within its timeout (RFC 5560)."},
+    {Metric::flow_reverse_path_info, "ecmp_flow_reverse_path_info", gauge, "destination,flow,path", false,
+     "The path of the replies of a flow, as the reflecting agent has traced it; always 1."},
     {Metric::path_window_loss_ratio, "ecmp_path_window_loss_ratio", gauge, "destination,path", false,
      "Share of a path's end-to-end probes that were lost within the rolling window; absent while it has none."},
     {Metric::path_window_rtt, "ecmp_path_window_rtt_seconds", summary, "destination,path", false,

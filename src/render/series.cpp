@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "render/oneway_series.hpp"
 #include "render/protobuf_encoder.hpp"
 #include "render/text_encoder.hpp"
 
@@ -61,7 +62,7 @@ void add_destination_info(LabelWriter& labels, const DestinationFacts& facts) {
     labels.add_address("address", facts.address);
     labels.add("family", to_string(facts.address.family()));
   }
-  labels.add("protocol", lower_case(facts.protocol));
+  labels.add("protocol", facts.stamp ? "stamp" : lower_case(facts.protocol));
   labels.add_number("port", facts.port);
   add_user_labels(labels, facts);
 }
@@ -331,6 +332,11 @@ void SeriesSource::visit_hops(Metric metric, const Range& range, const Sink& sin
 
 template <typename Sink>
 void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) const {
+  if (is_oneway(metric)) {
+    for (const auto& [destination, labels] : within(destinations_, range))
+      if (destination.snapshot->oneway != nullptr) visit_oneway(metric, *destination.snapshot, labels, sink);
+    return;
+  }
   switch (metric) {
     case Metric::destination_up:
     case Metric::destination_unjudged:
@@ -385,6 +391,7 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
 
 std::size_t SeriesSource::items(Metric metric) const {
   if (const auto figure = figure_of(metric)) return figure->of_hops ? hops_.size() : paths_.size();
+  if (is_oneway(metric)) return destinations_.size();
   switch (metric) {
     case Metric::destination_up:
     case Metric::destination_unjudged:
@@ -423,7 +430,7 @@ std::size_t SeriesSource::items(Metric metric) const {
 
 std::uint64_t SeriesSource::count(Metric metric) const {
   std::uint64_t samples = 0;
-  visit(metric, {}, [&samples](const Block&, const auto&...) { ++samples; });
+  visit(metric, {}, [&samples](const Block&, const auto& value, const auto&...) { samples += samples_of(value); });
   return samples;
 }
 
@@ -431,16 +438,18 @@ template <Encoder To>
 void SeriesSource::write(To& encoder, Metric metric, const Range& range) const {
   std::string longer;
   visit(metric, range, [&](const Block& labels, auto number, const auto&... add_more) {
-    using Value = std::conditional_t<std::is_floating_point_v<decltype(number)>, double, std::uint64_t>;
-    const Value value = number;
     encoder.counted_since(labels.began);
-    if constexpr (sizeof...(add_more) == 0) {
-      encoder.value(text(labels), value);
-    } else {
+    if constexpr (sizeof...(add_more) != 0) {
       longer = text(labels);
       LabelWriter more(longer, To::kLabels, longer.empty());
       (add_more(more), ...);
-      encoder.value(longer, value);
+    }
+    if constexpr (std::is_same_v<decltype(number), SummarySample>) {
+      encoder.summary(longer, number);
+    } else {
+      using Value = std::conditional_t<std::is_floating_point_v<decltype(number)>, double, std::uint64_t>;
+      const Value value = number;
+      encoder.value(sizeof...(add_more) == 0 ? text(labels) : std::string_view(longer), value);
     }
   });
 }

@@ -32,6 +32,15 @@ void OnewayLoss::sent(std::uint32_t sequence, Instant at) {
   if (skip_in_ > 0) --skip_in_;
 }
 
+void OnewayLoss::set_sent(std::uint32_t sequence, Instant at) {
+  if (Packet* const packet = find(sequence)) packet->sent = at;
+}
+
+std::optional<Instant> OnewayLoss::sent_at(std::uint32_t sequence) const {
+  const auto found = std::ranges::find(packets_, sequence, &Packet::sequence);
+  return found == packets_.end() ? std::nullopt : std::optional(found->sent);
+}
+
 void OnewayLoss::unsent(std::uint32_t sequence) {
   const auto found = std::ranges::find(packets_, sequence, &Packet::sequence);
   if (found == packets_.end()) return;

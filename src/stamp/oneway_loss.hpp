@@ -79,6 +79,12 @@ class OnewayLoss {
 
   /// A packet leaves. Numbers rise; those that are never sent are left out.
   void sent(std::uint32_t sequence, Instant at);
+  /// When it really left, as is known only now.
+  void set_sent(std::uint32_t sequence, Instant at);
+  /// nullopt: no packet under way has this number.
+  [[nodiscard]] std::optional<Instant> sent_at(std::uint32_t sequence) const;
+  /// Of packets that are judged from now on.
+  void set_timeout(Duration timeout) { timeout_ = timeout; }
   /// It did not leave this host after all.
   void unsent(std::uint32_t sequence);
   ReplyFate reply(const StreamReply& reply, Instant at);

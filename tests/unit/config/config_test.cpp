@@ -344,3 +344,26 @@ flows = 8
   // Written and read again it is the same.
   CHECK(must_parse(ecmp::config::to_toml(config).c_str()).destinations == destinations);
 }
+
+TEST_CASE("STAMP is UDP with streams, with a port and sizes of its own", "[config]") {
+  const auto only = [](const std::string& keys) {
+    return must_parse("[[destination]]\nhost = \"192.0.2.1\"\nprotocol = \"stamp\"\n" + keys).destinations.at(0);
+  };
+  const Destination usual = only("");
+  CHECK(usual.stamp);
+  CHECK(usual.protocol == ecmp::Protocol::udp);
+  CHECK(usual.port == 862);  // RFC 8762 section 4.1
+  CHECK(usual.packet_interval == 1s);
+  CHECK(usual.packet_size == 88);
+  CHECK(only("packet_size = 124\n").packet_size == 124);
+  CHECK(only("key_file = \"stamp.key\"\n").packet_size == 156);
+  CHECK(only("port = 10862\n").port == 10862);
+  CHECK(only("packet_interval = \"50ms\"\n").packet_interval == 50ms);
+  CHECK_FALSE(
+      must_parse("[probe]\nprotocol = \"stamp\"\npacket_interval = \"2s\"\n[[destination]]\nhost = \"192.0.2.1\"\n"
+                 "protocol = \"udp\"\n")
+          .destinations.at(0)
+          .stamp);
+  CHECK_FALSE(problems_of("[[destination]]\nhost = \"192.0.2.1\"\npacket_interval = \"2s\"\n").empty());
+  CHECK_FALSE(problems_of("[[destination]]\nhost = \"192.0.2.1\"\nprotocol = \"stamp\"\npacket_size = 87\n").empty());
+}

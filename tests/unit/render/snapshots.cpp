@@ -56,11 +56,36 @@ void tell_begins(DestinationSnapshot& snapshot) {
   snapshot.unreachables[0].began = WallTime(1767225700s);
 }
 
+/// What STAMP streams have shown of two_branches().
+std::shared_ptr<const OnewaySnapshot> streams() {
+  OnewaySnapshot oneway;
+  oneway.up = true;
+  oneway.mode = stamp::ReflectorMode::stateful;
+  oneway.restarts = 1;
+  oneway.flows.resize(3);
+  oneway.flows[0].counts = {.resolved = 1000, .forward = 20, .reverse = 7, .round_trips = 40, .unresolved = 3};
+  oneway.flows[0].counts.reordered_forward = 2;
+  oneway.flows[0].duplicates_reverse = 4;
+  oneway.flows[0].reverse_path = 0x0badcafe;
+  OnewayPathSnapshot path;
+  path.path = 0x5c1e09aa;
+  path.counts = oneway.flows[0].counts;
+  path.window = {.resolved = 200, .forward = 10, .reverse = 19};
+  path.forward = {.count = 970, .seconds = 1.5};
+  path.reverse = {.count = 970, .seconds = 0.75};
+  path.exchanges = 171;
+  path.forward_window = {std::chrono::milliseconds(1), std::chrono::milliseconds(4), std::chrono::milliseconds(8)};
+  path.relative_forward = std::chrono::microseconds(250);
+  oneway.paths.push_back(path);
+  return std::make_shared<const OnewaySnapshot>(oneway);
+}
+
 std::shared_ptr<const DestinationSnapshot> two_branches() {
   DestinationFacts facts;
   facts.name = "fra-edge";
   facts.host = "fra.example.net";
   facts.address = ip("192.0.2.1");
+  facts.stamp = true;
   facts.port = 33434;
   facts.source_ports = 50000;
   facts.flows = 3;
@@ -118,6 +143,7 @@ std::shared_ptr<const DestinationSnapshot> two_branches() {
   snapshot.paths_in_use = 2;
   snapshot.coverage = 0.875;
   snapshot.paths_refused = 5;
+  snapshot.oneway = streams();
   tell_begins(snapshot);
   return std::make_shared<const DestinationSnapshot>(snapshot);
 }

@@ -1,0 +1,88 @@
+// Destinations with streams of STAMP packets: the packets of a stream, and the probes of a trace that look like them.
+#include "packet/probe_datagram.hpp"
+#include "probe/engine_state.hpp"
+
+namespace ecmp {
+namespace {
+
+ByteView key_of(const Flow& flow) {
+  return flow.plan->key == nullptr ? ByteView() : ByteView(*flow.plan->key);
+}
+
+Duration scaled(Duration duration, double factor) {
+  return Duration(static_cast<Duration::rep>(static_cast<double>(duration.count()) * factor));
+}
+
+}  // namespace
+
+void Engine::State::add_stream(const Flow& flow, Instant now, double share) {
+  const DestinationPlan& plan = *flow.plan;
+  streams_.add(flow.number,
+               {.tuple = flow.tuple,
+                .interval = plan.packet_interval,
+                .timeout = plan.timeout,
+                .packet_size = flow.packet_size,
+                .dscp = plan.dscp,
+                .flow_label = flow.codec.flow_label(),
+                .ssid = flow.codec.stream_ssid(),
+                .key = plan.key},
+               now + scaled(plan.packet_interval, share));
+  streams_.set_resting(flow.number, flow.resting);
+}
+
+void Engine::State::send_streams(Instant now, RoundSink& rounds) {
+  while (batch_.size() < maximum_) {
+    // The limit of all probes: a stream keeps its pace as long as that is not used up.
+    if (const Instant global = bucket_.available(now); global > now && streams_.next_due() <= now) {
+      if (blocked_until_ <= now) ++counters.rate_limited;
+      blocked_until_ = global;
+      return;
+    }
+    const auto number = streams_.next(now, rounds);
+    if (!number) return;
+    const Flow& flow = *flows_[*number];
+    bucket_.take(now);
+    const auto written = streams_.write(*number, now, MutableBytes(bytes_).subspan(bytes_used_, flow.packet_size));
+    bytes_used_ += flow.packet_size;
+    batch_.push_back({.bytes = written.datagram, .flow = *number});
+    handed_.push_back({*number, written.sequence, 0, 0, true});
+  }
+}
+
+/// A probe of the trace.
+std::pair<ByteView, ProbeMark> Engine::State::write(const Flow& flow, packet::ProbeDatagram& datagram,
+                                                    const ProbeIdentity& identity) {
+  const ProbeMark mark = flow.codec.encode(identity, datagram);
+  const MutableBytes out = MutableBytes(bytes_).subspan(bytes_used_, flow.packet_size);
+  if (!flow.plan->stamp) return {packet::write_probe(datagram, out), mark};
+  // Its times are none: what it measures is measured by the stamps of this host alone.
+  const ByteView bytes = packet::write_stamp(datagram,
+                                             {.request = {.sequence = flow.codec.stamp_sequence(identity),
+                                                          .sent = 0,
+                                                          .error = {},
+                                                          .ssid = flow.codec.trace_ssid()},
+                                              .key = key_of(flow)},
+                                             out);
+  return {bytes, mark};
+}
+
+/// Whether a datagram of ours is a packet of the flow's stream, and not a probe of its trace.
+bool Engine::State::is_of_stream(const packet::Quote& quote) {
+  return quote.payload.size() >= 4 && (load32(quote.payload, 0) & FlowCodec::kOfTrace) == 0;
+}
+
+void Engine::State::on_stamp_reply(Flow& flow, const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds) {
+  const auto reply = read_stamp_reply(datagram, key_of(flow));
+  if (!reply) return ignore(Ignored::bad_identity);
+  if ((reply->request_sequence & FlowCodec::kOfTrace) == 0) {
+    if (reply->ssid != 0 && reply->ssid != flow.codec.stream_ssid()) return ignore(Ignored::bad_identity);
+    return streams_.on_reply(flow.number, datagram, *reply, at, rounds);
+  }
+  const auto identity = flow.codec.decode_stamp(reply->request_sequence);
+  if (!identity) return ignore(Ignored::bad_identity);
+  streams_.on_trace_reply(flow.number, reply->sequence);
+  close(flow, *identity,
+        {.at = at, .from = datagram.from, .kind = packet::ReplyKind::udp, .reply_ttl = datagram.reply_ttl}, rounds);
+}
+
+}  // namespace ecmp

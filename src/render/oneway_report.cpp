@@ -1,0 +1,48 @@
+#include "render/oneway_report.hpp"
+
+#include <fmt/format.h>
+
+namespace ecmp::render {
+namespace {
+
+/// "3/200 1.5%", or "-" where there is nothing to lose.
+std::string share(std::uint64_t lost, std::uint64_t packets) {
+  if (packets == 0) return "-";
+  return fmt::format("{}/{} {:.1f}%", lost, packets, 100 * static_cast<double>(lost) / static_cast<double>(packets));
+}
+
+std::string_view what_it_shows(const OnewaySnapshot& oneway) {
+  if (oneway.up == false) return "does not answer";
+  switch (oneway.mode) {
+    case stamp::ReflectorMode::stateful:
+      return "counts its replies, so that losses have a direction";
+    case stamp::ReflectorMode::stateless:
+      return "copies sequence numbers, so that only losses of round trips are known";
+    case stamp::ReflectorMode::unknown:
+      break;
+  }
+  return "has not shown what it counts";
+}
+
+}  // namespace
+
+void append_oneway_report(std::string& out, const DestinationSnapshot& snapshot) {
+  if (snapshot.oneway == nullptr) return;
+  const OnewaySnapshot& oneway = *snapshot.oneway;
+  out += fmt::format("\nSTAMP streams: the reflector {}.\n", what_it_shows(oneway));
+  out += fmt::format("{:>6}  {:<8}  {:>18}  {:>18}  {:>18}\n", "flow", "path", "lost forward", "lost reverse",
+                     "lost, unresolved");
+  for (std::uint32_t i = 0; i < oneway.flows.size(); ++i) {
+    if (!is_steady(*snapshot.facts, i)) continue;
+    const stamp::OnewayCounts& counts = oneway.flows[i].counts;
+    std::string path = "-";
+    for (const FlowSnapshot& flow : snapshot.flows)
+      if (flow.source_port == snapshot.facts->source_ports[i] && flow.path != 0)
+        path = fmt::format("{:08x}", flow.path);
+    out += fmt::format("{:>6}  {:<8}  {:>18}  {:>18}  {:>18}\n", snapshot.facts->source_ports[i], path,
+                       share(counts.forward, counts.resolved), share(counts.reverse, counts.reached()),
+                       share(counts.unresolved, counts.round_trips));
+  }
+}
+
+}  // namespace ecmp::render

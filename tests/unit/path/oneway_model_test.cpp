@@ -1,0 +1,94 @@
+#include "path/oneway_model.hpp"
+
+#include "catch.hpp"
+
+using namespace ecmp;
+using namespace std::chrono_literals;
+
+namespace {
+
+Instant at(Duration since) {
+  return Instant(100h + since);
+}
+
+StreamReport report(Duration since, const stamp::OnewayCounts& counts) {
+  StreamReport made;
+  made.at = at(since);
+  made.counts = counts;
+  made.mode = stamp::ReflectorMode::stateful;
+  return made;
+}
+
+/// Of a reflector whose clock is a day ahead.
+StreamReport answered(Duration since, Duration forward, Duration reverse) {
+  StreamReport made = report(since, {});
+  made.answered = made.at;
+  const Instant sent = made.at - forward - reverse;
+  const WallTime there((sent + forward).time_since_epoch() + 24h);
+  made.exchange = StreamExchange{.times = {.sent = sent, .arrived = there, .replied = there, .received = made.at},
+                                 .ttl_there = 250,
+                                 .ttl_back = 250,
+                                 .synchronised = false,
+                                 .error = {},
+                                 .back = std::nullopt};
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("What streams lose counts for the path that their flow is on", "[stamp]") {
+  OnewayModel model(2, 5min, 1s, 2s);
+  model.on_report(0, 7, report(0s, {.resolved = 10, .forward = 2}));
+  model.on_report(1, 9, report(1s, {.resolved = 10, .reverse = 3}));
+  model.on_report(0, 9, report(2s, {.resolved = 10, .forward = 1}));
+  model.on_report(1, 0, report(3s, {.round_trips = 5, .unresolved = 5}));  // no path is known
+  const auto snapshot = model.snapshot(at(4s));
+  REQUIRE(snapshot->paths.size() == 2);
+  CHECK(snapshot->paths[0].path == 7);
+  CHECK(snapshot->paths[0].counts.forward == 2);
+  CHECK(snapshot->paths[1].counts.resolved == 20);
+  CHECK(snapshot->paths[1].counts.forward == 1);
+  CHECK(snapshot->paths[1].window.reverse == 3);
+  CHECK(snapshot->flows[0].counts.forward == 3);
+  CHECK(snapshot->flows[1].counts.unresolved == 5);
+  // The window is over, the counters stay.
+  const auto later = model.snapshot(at(6min));
+  CHECK(later->paths[1].window.resolved == 0);
+  CHECK(later->paths[1].counts.resolved == 20);
+}
+
+TEST_CASE("A restart that every stream sees is one", "[stamp]") {
+  OnewayModel model(3, 5min, 1s, 2s);
+  for (std::uint32_t flow = 0; flow < 3; ++flow)
+    model.on_report(flow, 7, report(flow * 300ms, {.restarts = 1}));
+  CHECK(model.snapshot(at(2s))->restarts == 1);
+  model.on_report(0, 7, report(10min, {.restarts = 1}));
+  CHECK(model.snapshot(at(10min))->restarts == 2);
+}
+
+TEST_CASE("A reflector is up while it answers, and nothing is said before it could have", "[stamp]") {
+  OnewayModel model(1, 5min, 1s, 2s);
+  CHECK_FALSE(model.snapshot(at(0s))->up);
+  model.on_report(0, 7, report(0s, {}));
+  CHECK_FALSE(model.snapshot(at(1s))->up);
+  CHECK(model.snapshot(at(6s))->up == false);
+  model.on_report(0, 7, answered(7s, 5ms, 5ms));
+  CHECK(model.snapshot(at(8s))->up == true);
+  CHECK(model.snapshot(at(13s))->up == false);
+}
+
+TEST_CASE("Paths to one reflector are ranked in each direction though its clock is off", "[stamp]") {
+  OnewayModel model(2, 5min, 1s, 2s);
+  for (int second = 0; second < 11; ++second) {
+    model.on_report(0, 7, answered(std::chrono::seconds(second), 10ms, 30ms));
+    model.on_report(1, 9, answered(std::chrono::seconds(second) + 1ms, 14ms, 29ms));
+  }
+  const auto snapshot = model.snapshot(at(11s));
+  REQUIRE(snapshot->paths.size() == 2);
+  CHECK(snapshot->paths[0].relative_forward == Duration(0));
+  CHECK(snapshot->paths[1].relative_forward == Duration(4ms));
+  CHECK(snapshot->paths[0].relative_reverse == Duration(1ms));
+  CHECK(snapshot->paths[1].relative_reverse == Duration(0));
+  CHECK(snapshot->paths[0].forward.count == 11);
+  CHECK(snapshot->paths[0].forward.seconds == 0.0);
+}
