@@ -439,13 +439,6 @@ Flow* Engine::State::find(const IpAddress& destination, Protocol protocol, std::
   return found == FlowIndex::kNone ? nullptr : flows_[found].get();
 }
 
-void Engine::State::set_source(std::uint32_t number, const IpAddress& source, SendError why) {
-  Flow& moved = *flows_[number];
-  moved.no_source = why == SendError::none ? SendError::no_route : why;
-  if (moved.tuple.source != source) moved.former_source = std::exchange(moved.tuple.source, source);
-  streams_.set_source(number, source);
-}
-
 Engine::Engine(const EngineOptions& options) : state_(std::make_unique<State>(options)) {}
 Engine::~Engine() = default;
 std::optional<std::uint32_t> Engine::add(const DestinationPlan& plan, Instant now) {

@@ -1,4 +1,6 @@
 // Destinations with streams of STAMP packets: the packets of a stream, and the probes of a trace that look like them.
+#include <utility>
+
 #include "packet/probe_datagram.hpp"
 #include "probe/engine_state.hpp"
 
@@ -28,6 +30,13 @@ void Engine::State::add_stream(const Flow& flow, Instant now, double share) {
                 .key = plan.key},
                now + scaled(plan.packet_interval, share));
   streams_.set_resting(flow.number, flow.resting);
+}
+
+void Engine::State::set_source(std::uint32_t number, const IpAddress& source, SendError why) {
+  Flow& moved = *flows_[number];
+  moved.no_source = why == SendError::none ? SendError::no_route : why;
+  if (moved.tuple.source != source) moved.former_source = std::exchange(moved.tuple.source, source);
+  streams_.set_source(number, source);
 }
 
 void Engine::State::send_streams(Instant now, RoundSink& rounds) {
