@@ -98,10 +98,11 @@ bool Engine::State::wait_for_burst(Flow& flow, LiveRound& round, Instant now) {
   if (!may_limit(flow) || flow.end->unpaced == nullptr || flow.end->burst == End::Burst::over) return false;
   if (!round.end_is_silent()) return false;
   End& end = *flow.end;
+  const auto answered = end.answered_flow;
   if (end.burst == End::Burst::none) {
+    if (!answered) return false;  // dead, as far as anybody can know: what asks it again and again has found nobody
     end.burst = End::Burst::resting;
     end.burst_at = now + kRest;
-    const auto answered = end.answered_flow;
     const bool there =
         answered && *answered < flows_.size() && flows_[*answered] != nullptr && flows_[*answered]->end == &end;
     end.burst_flow = there ? *answered : flow.number;

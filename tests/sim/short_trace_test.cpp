@@ -98,6 +98,18 @@ TEST_CASE("an exporter that finds a host's answers used up reports no loss", "[r
       }
 }
 
+TEST_CASE("what a destination keeps quiet at while its limit may be used up is not judged", "[reality][short_trace]") {
+  for (const Protocol protocol : {Protocol::udp, Protocol::tcp}) {
+    EngineRun run(limited("", "", "[link.\"r2-dst\"]\nloss = 0.3\n"), 3,
+                  {.protocol = protocol, .flows = 16, .interval = 1s, .timeout = 500ms, .adapt_to_responders = true});
+    run.run(9s);
+    CAPTURE(static_cast<int>(protocol));
+    CHECK((run.totals("dst").lost == 0) == (protocol == Protocol::udp));
+    run.run(60s);
+    CHECK(run.totals("dst").lost > 0);
+  }
+}
+
 TEST_CASE("an exporter reports a host that never answers as down within ten seconds", "[reality][short_trace]") {
   EngineRun run(limited("", "", "silent = true\n"), 1,
                 {.flows = 16, .interval = 10s, .timeout = 1s, .adapt_to_responders = true});
