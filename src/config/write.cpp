@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/url.hpp"
+#include "config/destinations.hpp"
 #include "config/probe_keys.hpp"
 #include "config/text.hpp"
 

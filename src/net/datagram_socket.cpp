@@ -80,15 +80,13 @@ void read_control(msghdr& header, ReceivedDatagram& datagram, std::uint32_t& ove
       datagram.destination = address_of(info.ipi_addr);
       // The address that would answer is another one when many were meant.
       datagram.to_many = datagram.destination.is_multicast() || info.ipi_addr.s_addr != info.ipi_spec_dst.s_addr;
-    } else if (is(IPPROTO_IP, IP_TTL)) {
+    } else if (is(IPPROTO_IP, IP_TTL) || is(IPPROTO_IPV6, IPV6_HOPLIMIT)) {
       datagram.ttl = static_cast<std::uint8_t>(load<int>(message));
     } else if (is(IPPROTO_IP, IP_TOS)) {
       datagram.traffic_class = load<std::uint8_t>(message);
     } else if (is(IPPROTO_IPV6, IPV6_PKTINFO) && !datagram.source.is_v4()) {
       datagram.destination = address_of(load<in6_pktinfo>(message).ipi6_addr);
       datagram.to_many = datagram.destination.is_multicast();
-    } else if (is(IPPROTO_IPV6, IPV6_HOPLIMIT)) {
-      datagram.ttl = static_cast<std::uint8_t>(load<int>(message));
     } else if (is(IPPROTO_IPV6, IPV6_TCLASS)) {
       datagram.traffic_class = static_cast<std::uint8_t>(load<int>(message));
     }

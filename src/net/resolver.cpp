@@ -140,14 +140,15 @@ class Resolver::Worker {
       static_cast<Worker*>(worker)->watch(socket, readable != 0, writable != 0);
     };
     wanted.sock_state_cb_data = this;
-    int chosen = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    constexpr int kChosen = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
 #ifdef ARES_OPT_QUERY_CACHE
     // Since 1.31 c-ares answers from a cache of its own for up to an hour (ares_init_options(3)). Here when a name is
     // asked for again is a matter of the configuration.
     wanted.qcache_max_ttl = 0;
-    chosen |= ARES_OPT_QUERY_CACHE;
+    int status = ares_init_options(&channel, &wanted, kChosen | ARES_OPT_QUERY_CACHE);
+#else
+    int status = ares_init_options(&channel, &wanted, kChosen);
 #endif
-    int status = ares_init_options(&channel, &wanted, chosen);
     if (status == ARES_SUCCESS && !options_.servers.empty())
       status = ares_set_servers_ports_csv(channel, options_.servers.c_str());
     return status;

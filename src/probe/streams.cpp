@@ -90,11 +90,11 @@ Streams::Written Streams::write(std::uint32_t flow, Instant now, MutableBytes ou
   if (sequence < 2 && stream.sequence > kSequences) stream.loss.forget();  // a wrap within 31 bits is a new beginning
   ++stream.sequence;
   const WallTime wall(now.time_since_epoch() + wall_offset_);
-  packet::ProbeDatagram datagram{.tuple = stream.terms.tuple,
-                                 .ttl = kStreamTtl,
-                                 .dscp = stream.terms.dscp,
-                                 .flow_label = stream.terms.flow_label,
-                                 .total_size = stream.terms.packet_size};
+  const packet::ProbeDatagram datagram{.tuple = stream.terms.tuple,
+                                       .ttl = kStreamTtl,
+                                       .dscp = stream.terms.dscp,
+                                       .flow_label = stream.terms.flow_label,
+                                       .total_size = stream.terms.packet_size};
   const packet::StampContent content{
       .request = {.sequence = sequence, .sent = stamp::to_wire(wall, false), .error = {}, .ssid = stream.terms.ssid},
       .key = key_of(stream.terms)};

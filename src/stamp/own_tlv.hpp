@@ -14,9 +14,13 @@ namespace ecmp::stamp {
 ///   3  flags: bit 0: the fields from byte 24 on are known
 ///   4  epoch
 ///   8  highest sequence number of a request that arrived
-///  12  64 bits, the lowest of which stands for that request, bit i for the one with a number lower by i: 1 if it
-///  arrived 20  how many requests with different numbers arrived in this epoch 24  path id of the way that the tracer
-///  found from the reflector to the sender 28  hops of that path 29  0
+///  12  64 bits, the lowest of which stands for that request, bit i for the one with a number lower by i: 1: arrived
+///
+///  20  how many requests with different numbers arrived in this epoch
+///
+///  24  path id of the way that the tracer found from the reflector to the sender
+///
+///  28  hops of that path, then 0
 ///
 /// A sender leaves everything from byte 3 on 0. With the bitmap the sender knows of each of its last 64 requests
 /// whether it arrived, whatever became of the replies; with the count, how many of those before were lost on the way

@@ -136,7 +136,7 @@ std::variant<Answer, Refusal> Reflector::answer(const Arrival& arrival, WallTime
     if (settings_.path_back) facts.own.back = settings_.path_back(key);
     const auto extensions =
         mode() == Mode::open ? Extensions::none : check_extensions(settings_.key, arrival.payload, base);
-    if (extensions == Extensions::wrong || extensions == Extensions::unsigned_) {
+    if (extensions == Extensions::wrong || extensions == Extensions::bare) {
       refuse_tlvs(tlvs);
     } else {
       answer.traffic_class = answer_tlvs(tlvs, facts);

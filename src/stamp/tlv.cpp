@@ -62,7 +62,7 @@ Extensions check_extensions(ByteView key, ByteView packet, std::size_t tlvs) {
     }
   }
   if (reader.cut()) return Extensions::wrong;
-  if (!hmac) return others ? Extensions::unsigned_ : Extensions::none;
+  if (!hmac) return others ? Extensions::bare : Extensions::none;
   if (hmac->value.size() != kHmacSize) return Extensions::wrong;
   const Tag wanted = extensions_tag(key, packet, tlvs, tlvs + hmac->at);
   return same_in_constant_time(wanted, hmac->value) ? Extensions::right : Extensions::wrong;

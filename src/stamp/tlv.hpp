@@ -93,8 +93,8 @@ class TlvWriter {
 /// What the HMAC TLV of extensions says (RFC 8972 section 4.8): it covers the packet's sequence number and every TLV
 /// before it, and nothing but one padding may stand behind it.
 enum class Extensions : std::uint8_t {
-  none,       ///< no TLV but padding
-  unsigned_,  ///< TLVs, and no HMAC among them
+  none,  ///< no TLV but padding
+  bare,  ///< TLVs, and no HMAC among them
   right,
   wrong,  ///< another HMAC, one in a wrong place, of a wrong length, or bytes that are no TLV
 };

@@ -244,7 +244,8 @@ def test_half_sent_requests_keep_neither_health_checks_nor_other_addresses_out(e
             crowd.connect(b"GET /metrics HTTP/1.1\r\nHost: ")
         for _ in range(10):
             for path in ("/-/healthy", "/-/ready"):
-                assert exporter.get(path).status == 200
+                # Reserved places are few, and those before this one may be about to be given back.
+                eventually(lambda path=path: exporter.get(path).status == 200, 2, path)
         # Whatever else is asked for, one that has stalled for a second gives way to it, or another address has room.
         eventually(lambda: crowd.status(request("/metrics")) == 200, 5, "a scrape from the same address")
         assert status(crowd.connect(request("/metrics"), source="127.0.0.9")) == 200

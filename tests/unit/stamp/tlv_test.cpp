@@ -113,7 +113,7 @@ TEST_CASE("An HMAC in another place than the last counts as wrong", "[stamp]") {
   const Bytes hmac = hex("80 08 0010 6b1b7d3ddce3d822428f2c23f6b2f9fc");
   CHECK(check_extensions(key, kBase, 44) == Extensions::none);
   CHECK(check_extensions(key, kBase + kPad, 44) == Extensions::none);
-  CHECK(check_extensions(key, kBase + kClass + kPad, 44) == Extensions::unsigned_);
+  CHECK(check_extensions(key, kBase + kClass + kPad, 44) == Extensions::bare);
   CHECK(check_extensions(key, kBase + kClass + hmac + kClass, 44) == Extensions::wrong);
   CHECK(check_extensions(key, kBase + kClass + hmac + hmac, 44) == Extensions::wrong);
   CHECK(check_extensions(key, kBase + kClass + hmac + kPad + kPad, 44) == Extensions::wrong);
