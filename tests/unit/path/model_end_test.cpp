@@ -66,7 +66,8 @@ TEST_CASE("what was counted on a path that turned out to be another is counted o
   CHECK(net.asked(2, "a b *").path == rough.path);  // as flow 1 at first
   std::uint64_t probes = 0;
   std::uint64_t probes_at_b = 0;
-  for (const PathSnapshot& path : net.told()->paths) {
+  const auto told = net.told();
+  for (const PathSnapshot& path : told->paths) {
     probes += path.probes;
     probes_at_b += path.hops.at(1).counters.probes;
   }
