@@ -213,7 +213,7 @@ def test_a_bad_configuration_keeps_the_running_one_and_says_all_that_is_wrong(ex
     assert len(lines) == 2 and all(line.startswith(exporter.config_path + ":") for line in lines), lines
     assert "500xs" in lines[0] and "::zz" in lines[1]
     assert reload_state(exporter) == [when, 0]
-    assert "::zz" in exporter.read_log()
+    eventually(lambda: "::zz" in exporter.read_log(), 5, exporter.read_log)  # by a thread of its own
     assert set(destinations(exporter)) == {"a", "b"}
 
     exporter.process.send_signal(signal.SIGHUP)
