@@ -336,6 +336,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
                           .mixed = presumed && flow.end->mixed > 0,
                           .max_ttl = plan.max_ttl,
                           .first = !flow.first_round_over,
+                          .hurried = 2 * plan.interval < plan.timeout,
                           .lost_streak = flow.lost_streak,
                           .suspected = flow.suspected,
                           .suspicions = flow.suspicions,

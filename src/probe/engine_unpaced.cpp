@@ -168,8 +168,8 @@ void Engine::State::end_burst(Flow& flow, LiveRound& round, Instant now) {
 }
 
 /// A flow that searches a destination asks it with all that it sends beyond, and the limit of that may be used up by
-/// whoever traced it before. So what searches say is not judged. If nobody answers, only the first ones are not: every
-/// limit by default answers again within a second, and the next search meets that.
+/// whoever traced it before. So the silence that a search meets is not judged. If nobody answers, only that of the
+/// first ones is not: every limit by default answers again within a second, and the next search meets that.
 void Engine::State::doubt_search(const Flow& flow, LiveRound& round) const {
   constexpr Duration kDoubt = std::chrono::milliseconds(1200);
   if (round.aim() != 0 || !may_limit(flow) || flow.end->unpaced != nullptr) return;
@@ -177,7 +177,7 @@ void Engine::State::doubt_search(const Flow& flow, LiveRound& round) const {
     if (!flow.end->first_search) flow.end->first_search = round.started();
     if (round.started() > *flow.end->first_search + kDoubt) return;
   }
-  round.each_probe([](LiveProbe& probe) { probe.owed = true; });
+  round.doubt_loss();
 }
 
 /// The round is about to be settled. Nobody knows how many answers a destination had left when tracing began: the run

@@ -145,7 +145,7 @@ void LiveRound::on_answer(const LiveProbe& probe) {
     // gives a path of two lengths two chances.
     limit_ = std::min<int>(limit_, std::max(ttl, terms_.distance));
     again_next_ = again_.size();
-    if (terms_.first && terms_.distance == 0 && !terms_.anonymous && early_ == Instant::max())
+    if (terms_.first && terms_.hurried && terms_.distance == 0 && !terms_.anonymous && early_ == Instant::max())
       early_ = probe.hop.received + patience(probe.hop.rtt);
   } else if (probe.time_exceeded()) {
     if (attempt_ == 0 && ttl == limit_ && ttl < terms_.max_ttl) {

@@ -44,7 +44,8 @@ struct RoundTerms {
   bool mixed = false;         ///< flows have reached it at several distances
   bool burst = false;         ///< asks nothing but how many of a burst the destination answers; never reported
   std::uint8_t max_ttl = 30;
-  bool first = false;             ///< no round of the flow is over yet: unanswered hops are asked again
+  bool first = false;    ///< no round of the flow is over yet: unanswered hops are asked again
+  bool hurried = false;  ///< rounds begin so fast that those which wait for several timeouts would keep others out
   std::uint32_t lost_streak = 0;  ///< rounds lost in a row just before
   std::uint8_t suspected = 0;     ///< distance that the round before suspected, see LiveRound::suspected()
   std::uint8_t suspicions = 0;    ///< rounds in a row that did
