@@ -58,6 +58,23 @@ void write_ipv6(const ProbeDatagram& probe, MutableBytes out) {
   copy_address(probe.tuple.destination, out, 24);
 }
 
+/// Zeros but for the IP header, in the first `probe.total_size` bytes of `out`; empty if these are fewer than `least`,
+/// too many, not there, or if source and destination are of two families.
+MutableBytes begin_datagram(const ProbeDatagram& probe, std::size_t least, MutableBytes out) {
+  const Family family = probe.tuple.source.family();
+  if (probe.tuple.destination.family() != family || probe.total_size < least || probe.total_size > kMaximumProbeSize ||
+      out.size() < probe.total_size)
+    return {};
+  const MutableBytes datagram = out.first(probe.total_size);
+  std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
+  if (family == Family::ipv4) {
+    write_ipv4(probe, datagram);
+  } else {
+    write_ipv6(probe, datagram);
+  }
+  return datagram;
+}
+
 /// Of the whole transport part, which stands behind its IP header and is zero behind its first `filled` bytes. ICMPv4
 /// alone has no pseudo header.
 std::uint16_t transport_sum(const ProbeDatagram& probe, MutableBytes transport, std::size_t filled) {
@@ -120,17 +137,8 @@ std::size_t minimum_size(Family family, Protocol protocol) {
 ByteView write_probe(const ProbeDatagram& probe, MutableBytes out) {
   const FiveTuple& tuple = probe.tuple;
   const Family family = tuple.source.family();
-  if (tuple.destination.family() != family || probe.total_size < minimum_size(family, tuple.protocol) ||
-      probe.total_size > kMaximumProbeSize || out.size() < probe.total_size)
-    return {};
-
-  const MutableBytes datagram = out.first(probe.total_size);
-  std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
-  if (family == Family::ipv4) {
-    write_ipv4(probe, datagram);
-  } else {
-    write_ipv6(probe, datagram);
-  }
+  const MutableBytes datagram = begin_datagram(probe, minimum_size(family, tuple.protocol), out);
+  if (datagram.empty()) return {};
 
   const MutableBytes transport = datagram.subspan(wire::ip_header(family));
   switch (tuple.protocol) {
@@ -187,16 +195,8 @@ ByteView write_stamp(const ProbeDatagram& probe, const StampContent& content, Mu
   const FiveTuple& tuple = probe.tuple;
   const Family family = tuple.source.family();
   const bool authenticated = !content.key.empty();
-  if (tuple.destination.family() != family || probe.total_size < minimum_stamp_size(family, authenticated) ||
-      probe.total_size > kMaximumProbeSize || out.size() < probe.total_size)
-    return {};
-  const MutableBytes datagram = out.first(probe.total_size);
-  std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
-  if (family == Family::ipv4) {
-    write_ipv4(probe, datagram);
-  } else {
-    write_ipv6(probe, datagram);
-  }
+  const MutableBytes datagram = begin_datagram(probe, minimum_stamp_size(family, authenticated), out);
+  if (datagram.empty()) return {};
   const MutableBytes transport = datagram.subspan(wire::ip_header(family));
   store16(transport, 0, tuple.source_port);
   store16(transport, 2, tuple.destination_port);
