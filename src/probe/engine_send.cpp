@@ -10,9 +10,6 @@ namespace {
 /// A hop that would have to wait longer for its responder is left out: the round is one moment of its path.
 constexpr Duration kLongestWait = std::chrono::milliseconds(250);
 
-/// Who waits for a burst looks again so soon.
-constexpr Duration kLook = std::chrono::milliseconds(50);
-
 constexpr std::array<Duration, 15> kLagBounds = [] {
   std::array<Duration, 15> bounds{};
   Duration decade = std::chrono::microseconds(100);
@@ -40,7 +37,7 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   }
   HopPace& pace = flow.paces[due.ttl - 1u];
   const Asked asked = asked_by(flow, round, due);
-  if (holds_asking(flow, round, asked.end)) return round.delay(now + kLook);
+  if (holds_asking(flow, round, asked.end)) return round.delay(now + kLookAgain);
   const Duration interval = flow.plan->interval;
   // A destination that may limit its answers takes its turn as routers do. Another is never left out, nor are probes
   // that search it; nor, but for the first hop, the one before it, which sees that the path has become shorter.

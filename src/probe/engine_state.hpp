@@ -200,6 +200,7 @@ class Engine::State {
 
   // engine_unpaced.cpp: destinations that are not known to limit their answers
   void look_for_limit(Flow& flow, LiveRound& round, Instant now);
+  static constexpr Duration kLookAgain = std::chrono::milliseconds(50);  ///< of what waits for a burst
   bool wait_for_burst(Flow& flow, LiveRound& round, Instant now);
   [[nodiscard]] bool holds_asking(const Flow& flow, const LiveRound& round, bool end) const;
   void begin_burst(Flow& flow, Instant now);

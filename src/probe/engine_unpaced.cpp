@@ -5,9 +5,6 @@
 namespace ecmp {
 namespace {
 
-/// Who waits for a burst looks again so soon.
-constexpr Duration kLookAgain = std::chrono::milliseconds(50);
-
 /// By then a limit has filled up again that was used up before, for what is asked meanwhile is less than it lets
 /// through.
 constexpr Duration kFilling = std::chrono::seconds(10);

@@ -129,9 +129,9 @@ class LiveRound {
   /// When settle() has to be called although nothing came back; Instant::max() while probes are due.
   [[nodiscard]] Instant deadline() const;
 
-  /// True when everything sent has its fate and nothing is due: settle() need not wait for the deadline.
-  /// Should the destination not answer, it is reported as undecided.
+  /// Should the destination not answer, the round is reported as undecided.
   void doubt_loss() { doubtful_ = true; }
+  /// True when everything sent has its fate and nothing is due: settle() need not wait for the deadline.
   [[nodiscard]] bool quiet() const { return !due() && open_ == 0; }
 
   /// Finds a probe of this round; nullptr if it was never sent.

@@ -11,15 +11,12 @@ using ecmp::net::BodyStream;
 using ecmp::net::HttpLimits;
 using ecmp::net::HttpRequest;
 using ecmp::net::HttpResponse;
+using ecmp::test::add_fine;
 using ecmp::test::RawClient;
 using ecmp::test::TestServer;
 using std::chrono::milliseconds;
 
 namespace {
-
-void add_fine(TestServer& server) {
-  server->route("GET", "/", [](const HttpRequest&) { return HttpResponse::text(200, "fine"); });
-}
 
 /// Never ends, and never waits.
 class EndlessStream : public BodyStream {

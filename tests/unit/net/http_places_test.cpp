@@ -9,17 +9,10 @@
 using ecmp::net::HttpLimits;
 using ecmp::net::HttpRequest;
 using ecmp::net::HttpResponse;
+using ecmp::test::add_fine;
 using ecmp::test::RawClient;
 using ecmp::test::TestServer;
 using std::chrono::milliseconds;
-
-namespace {
-
-void add_fine(TestServer& server) {
-  server->route("GET", "/", [](const HttpRequest&) { return HttpResponse::text(200, "fine"); });
-}
-
-}  // namespace
 
 TEST_CASE("the share of an address binds only while places are short", "[http]") {
   HttpLimits limits;

@@ -40,4 +40,9 @@ class TestServer {
   std::uint16_t port_ = 0;
 };
 
+/// A page that needs nothing.
+inline void add_fine(TestServer& server) {
+  server->route("GET", "/", [](const net::HttpRequest&) { return net::HttpResponse::text(200, "fine"); });
+}
+
 }  // namespace ecmp::test
