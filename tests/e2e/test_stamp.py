@@ -30,7 +30,7 @@ def reflector(fan, address, mode):
 
 def stamp_config(destinations):
     return config([{"protocol": "stamp", "flows": FLOWS, "source_port": PORTS[0], "packet_interval": "30ms", **each}
-                   for each in destinations], probe={"interval": "1s", "timeout": "900ms"})
+                   for each in destinations], probe={"interval": "3s", "timeout": "2500ms"})
 
 
 def counted(exporter, family, name):
@@ -68,6 +68,14 @@ def settle(exporter, name, paths):
     raise AssertionError(f"losses go on: {grown}")
 
 
+def wait_for_losses(exporter, name, direction):
+    """Waits until losses are counted that come now: packets that left before the fault are judged by then."""
+    def count():
+        return sum(lost for (_, of), lost in counted(exporter, "losses", name).items() if of == direction)
+    before = count()
+    eventually(lambda: count() > before, 60, lambda: counted(exporter, "losses", name))
+
+
 def mode_of(exporter, name):
     found = exporter.metrics().values("ecmp_reflector_info", "mode", destination=name)
     return next(iter(found), None)
@@ -90,7 +98,7 @@ def test_a_stateful_reflector_shows_the_direction_of_loss(family):
     with Fan(width=4, icmp="kernel") as fan, reflector(fan, DESTINATION[family], "stateful"), \
             Exporter(stamp_config([{"name": "far", "host": DESTINATION[family]}]), fan.network.ns("agent")) as exporter:
         eventually(lambda: len(exporter.metrics().flow_paths("far")) == FLOWS and mode_of(exporter, "far") == "stateful",
-                   30, lambda: exporter.metrics().text)
+                   60, lambda: exporter.metrics().text)
         flows = exporter.metrics().flow_paths("far")
         node = fan.branch(2)
         crossing = {flows[port] for port, path in fan.expected_paths(DESTINATION[family], PORTS, port=862).items()
@@ -106,6 +114,7 @@ def test_a_stateful_reflector_shows_the_direction_of_loss(family):
         assert exporter.metrics().values("ecmp_reflector_up", "destination") == {"far": 1}
 
         fan.lose(node, LOSS)
+        wait_for_losses(exporter, "far", "forward")
         there = Growth(exporter, "far")
         grown = eventually(lambda: there.enough(crossing, "forward"), 60, there)
         fan.heal(node)
@@ -117,6 +126,7 @@ def test_a_stateful_reflector_shows_the_direction_of_loss(family):
 
         settle(exporter, "far", crossing)
         lose_replies(fan, node, LOSS)
+        wait_for_losses(exporter, "far", "reverse")
         back = Growth(exporter, "far")
         # Replies are hashed anew: which flows come back over the branch is not known here, that some do is.
         grown = eventually(lambda: back.enough(crossing | others, "reverse"), 60, back)
@@ -133,7 +143,7 @@ def test_a_stateless_reflector_shows_no_direction():
     with Fan(width=2, icmp="kernel") as fan, reflector(fan, DESTINATION[4], "stateless"), \
             Exporter(stamp_config([{"name": "far", "host": DESTINATION[4]}]), fan.network.ns("agent")) as exporter:
         eventually(lambda: len(exporter.metrics().flow_paths("far")) == FLOWS and mode_of(exporter, "far") == "stateless",
-                   30, lambda: exporter.metrics().text)
+                   60, lambda: exporter.metrics().text)
         fan.lose(fan.branch(1), LOSS)
         growth = Growth(exporter, "far")
 
