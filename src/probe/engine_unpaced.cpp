@@ -9,6 +9,10 @@ namespace {
 /// through.
 constexpr Duration kFilling = std::chrono::seconds(10);
 
+/// So long an answer may lie in the capture of a busy host. What was sent since then is not silent yet: dozens of probes
+/// that a late turn has sent at once would look like the end of a limit.
+constexpr Duration kUnread = std::chrono::milliseconds(200);
+
 }  // namespace
 
 std::uint32_t UnpacedProbes::add(Instant sent, bool was_answered) {
@@ -68,7 +72,7 @@ void Engine::State::look_for_limit(Flow& flow, LiveRound& round, Instant now) {
     silent = silent || (probe.hop.ttl == aim && probe.state == LiveProbe::State::sent && probe.unpaced != 0);
   });
   // What is asked now is answered within the timeout, or late at least by then.
-  const Duration longest = std::min<Duration>(flow.plan->timeout, pacing_.usual(flow.end->responder));
+  const Duration longest = std::min<Duration>(flow.plan->timeout, pacing_.usual(flow.end->responder) + kUnread);
   if (!silent || !flow.end->unpaced->limited(now - longest)) return;
   found_limited(*flow.end, now);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 namespace ecmp {
@@ -13,20 +14,21 @@ struct Limit {
   double rate = 0;   ///< errors a second
   double burst = 0;  ///< errors at once; of a counter the same as `rate`
   bool counter = false;
-  /// Log-likelihood that it has to be ahead of loss. Of every limit there are variants, and few probes fit one of them
-  /// by chance; Linux is what nearly all hosts are.
-  double margin = 5;
 };
 
 constexpr std::array kLimits{
-    Limit{1, 6, false, 1}, Limit{10, 6, false, 3},  // Linux, IPv4 and IPv6
-    Limit{4, 6},           Limit{16, 6},            // Linux before 2026, IPv6, by prefix
-    Limit{1, 1},           Limit{2, 1},             // Junos, IOS
-    Limit{10, 10},         Limit{10, 100},          // IOS for IPv6 and Comware, SR OS
-    Limit{100, 100, true}, Limit{200, 200, true},   // NetBSD, OpenBSD, KAME, FASTPATH; FreeBSD
-    Limit{150, 150},       Limit{500, 500},         // ICX, Junos
-    Limit{1000, 50}                                 // Linux for all peers, gVisor
+    Limit{1, 6},           Limit{10, 6},           // Linux, IPv4 and IPv6
+    Limit{4, 6},           Limit{16, 6},           // Linux before 2026, IPv6, by prefix
+    Limit{1, 1},           Limit{2, 1},            // Junos, IOS
+    Limit{10, 10},         Limit{10, 100},         // IOS for IPv6 and Comware, SR OS
+    Limit{100, 100, true}, Limit{200, 200, true},  // NetBSD, OpenBSD, KAME, FASTPATH; FreeBSD
+    Limit{150, 150},       Limit{500, 500},        // ICX, Junos
+    Limit{1000, 50}                                // Linux for all peers, gVisor
 };
+
+/// Log-likelihood that one of these has to be ahead of loss. They are compared at every silence of a trace, in all
+/// variants, and few probes fit one of them by chance.
+constexpr double kMargin = 10;
 
 /// How much of a bucket others, or an earlier trace, have left; and where the second of a counter begins. Of an empty
 /// one, 0, the first token comes when the first answer does.
@@ -39,9 +41,12 @@ double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-/// Whether a limit lets each probe be answered, in the order of sending.
-std::vector<bool> predicted(const Limit& limit, double fill, std::span<const AskedProbe> probes) {
-  std::vector<bool> answers;
+/// What a limit does to a probe.
+enum class Prediction : std::uint8_t { answered, suppressed, either };
+
+/// In the order of sending.
+std::vector<Prediction> predicted(const Limit& limit, double fill, std::span<const AskedProbe> probes) {
+  std::vector<Prediction> answers;
   answers.reserve(probes.size());
   double tokens = limit.counter ? limit.burst : fill * limit.burst;
   if (fill == 0 && !limit.counter) {
@@ -61,9 +66,9 @@ std::vector<bool> predicted(const Limit& limit, double fill, std::span<const Ask
       tokens = std::min(limit.burst, tokens + limit.rate * seconds(probe.sent - before));
     }
     before = probe.sent;
-    const bool on_time = !limit.counter && std::abs(tokens - 1) < kSlack;
-    answers.push_back(on_time ? probe.answered : tokens >= 1);
-    if (answers.back()) tokens -= 1;
+    const bool either = !limit.counter && std::abs(tokens - 1) < kSlack;
+    answers.push_back(either ? Prediction::either : tokens >= 1 ? Prediction::answered : Prediction::suppressed);
+    if (either ? probe.answered : tokens >= 1) tokens -= 1;
   }
   return answers;
 }
@@ -75,16 +80,22 @@ double likelihood_of_loss(double lost, double all) {
 }
 
 /// Of a limit, with loss on top of it.
-double likelihood(const std::vector<bool>& answers, std::span<const AskedProbe> probes) {
+double likelihood(const std::vector<Prediction>& answers, std::span<const AskedProbe> probes) {
   double let_through = 0;
   double lost = 0;
   double sum = 0;
   for (std::size_t i = 0; i < probes.size(); ++i) {
-    if (answers[i]) {
-      let_through += 1;
-      lost += probes[i].answered ? 0 : 1;
-    } else {
-      sum += std::log(probes[i].answered ? kMiss : 1 - kMiss);
+    switch (answers[i]) {
+      case Prediction::answered:
+        let_through += 1;
+        lost += probes[i].answered ? 0 : 1;
+        break;
+      case Prediction::suppressed:
+        sum += std::log(probes[i].answered ? kMiss : 1 - kMiss);
+        break;
+      case Prediction::either:
+        sum += std::log(0.5);
+        break;
     }
   }
   return sum + likelihood_of_loss(lost, let_through);
@@ -99,13 +110,8 @@ bool limit_explains(std::span<const AskedProbe> probes) {
   if (lost == 0 || lost == std::ssize(sorted)) return false;  // no limit by default answers nobody
   const double by_loss = likelihood_of_loss(static_cast<double>(lost), static_cast<double>(sorted.size()));
   return std::ranges::any_of(kLimits, [&](const Limit& limit) {
-    return std::ranges::any_of(kFills, [&](double fill) {
-      const double by_limit = likelihood(predicted(limit, fill, sorted), sorted);
-      // An empty bucket is what whoever traces the same host again finds.
-      const double margin =
-          fill < 1.0 && fill > 0 ? std::max(limit.margin, 5.0) : std::max(limit.margin, fill == 0 ? 2.0 : 1.0);
-      return by_limit > by_loss + margin;
-    });
+    return std::ranges::any_of(
+        kFills, [&](double fill) { return likelihood(predicted(limit, fill, sorted), sorted) > by_loss + kMargin; });
   });
 }
 
