@@ -9,8 +9,8 @@ namespace {
 /// through.
 constexpr Duration kFilling = std::chrono::seconds(10);
 
-/// So long an answer may lie in the capture of a busy host. What was sent since then is not silent yet: dozens of probes
-/// that a late turn has sent at once would look like the end of a limit.
+/// So long an answer may lie in the capture of a busy host. What was sent since then is not silent yet: dozens of
+/// probes that a late turn has sent at once would look like the end of a limit.
 constexpr Duration kUnread = std::chrono::milliseconds(200);
 
 }  // namespace
