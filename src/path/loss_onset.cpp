@@ -8,7 +8,8 @@
 namespace ecmp {
 namespace {
 
-/// Of log-likelihood. The best of many cuts of a steady loss gains so much about once in a hundred courses.
+/// Of log-likelihood. The best of many cuts of a steady loss gains so much about once in a hundred courses, and more
+/// where it cuts off a short stretch: there are as many places for one as it goes into the course. See cost().
 constexpr double kCutGain = 8;
 /// A probe or two that are lost after a fault, as anywhere, are no fault of their own.
 constexpr std::size_t kLeastLosses = 3;
@@ -54,9 +55,11 @@ class Segmentation {
       at_.push_back(course.probes_until(moment));
     place_cuts();
     partition(kCutGain);
-    if (stretches_.size() <= kFewStretches) return;
     // Two faults at most, or losses that come in bursts.
-    partition(kCutGain * dispersion({at_.front() - 1, at_.back(), 0, at_.size()}));
+    const bool few = stretches_.size() <= kFewStretches;
+    const double more = few ? 1 : dispersion({at_.front() - 1, at_.back(), 0, at_.size()});
+    short_ones_cost_ = true;
+    partition(kCutGain * more);
   }
 
   [[nodiscard]] const std::vector<Stretch>& stretches() const { return stretches_; }
@@ -123,7 +126,7 @@ class Segmentation {
         if (place.at < begin.at || place.at > end.at) return;
         const Stretch one = between(begin, place);
         const Stretch other = between(place, end);
-        const double gain = log_likelihood(one) + log_likelihood(other);
+        const double gain = log_likelihood(one) - cost(one) + log_likelihood(other) - cost(other);
         if (gain <= most) return;
         most = gain;
         before = one;
@@ -148,7 +151,8 @@ class Segmentation {
       best[to].gain = -std::numeric_limits<double>::infinity();
       for (std::size_t from = 0; from < to; ++from) {
         if (places_[from].at > places_[to].at) continue;
-        const double gain = best[from].gain + log_likelihood(between(places_[from], places_[to])) - least;
+        const Stretch stretch = between(places_[from], places_[to]);
+        const double gain = best[from].gain + log_likelihood(stretch) - least - cost(stretch);
         if (gain > best[to].gain) best[to] = {gain, from};
       }
     }
@@ -159,11 +163,19 @@ class Segmentation {
     refine();
   }
 
+  /// What a stretch costs beside its cut: the logarithm of how many of its kind the losses of the course would fill, as
+  /// for every statistic that scans for the best of short pieces (Duembgen and Spokoiny, Annals of Statistics 2001).
+  /// Otherwise a few losses that happen to follow each other at the end of a fault are a fault of their own.
+  [[nodiscard]] double cost(const Stretch& of) const {
+    return short_ones_cost_ && of.last > of.first ? std::log(static_cast<double>(at_.size()) / of.losses()) : 0;
+  }
+
   static Stretch between(const Place& from, const Place& to) { return {from.at, to.at, from.losses, to.losses}; }
 
   double probes_;
   std::vector<double> at_;  ///< of each loss: probes until it, itself included
   std::vector<Place> places_;
+  bool short_ones_cost_ = false;
   std::vector<Stretch> stretches_;
 };
 

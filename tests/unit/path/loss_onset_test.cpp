@@ -71,6 +71,29 @@ TEST_CASE("a fault that is over ends where it ended", "[localisation]") {
   CHECK(covered >= 16);
 }
 
+TEST_CASE("losses that happen to follow each other at the end of a fault are no fault of their own", "[localisation]") {
+  // Each twentieth of 4,800 probes is lost, and the two before the last one: at a loss of 5 % a fault ends with three
+  // in a row once in 400 times, and with two of three once in 140.
+  for (const bool over : {false, true}) {
+    LossCourse made;
+    for (int part = 0; part < 10; ++part)
+      made.add_probes(30.0 * part, 30.0 * (part + 1), 480);
+    std::vector<double> losses;
+    for (int probe = 0; probe < (over ? 3200 : 4800); probe += 20)
+      losses.push_back((probe + 0.5) / 16);
+    for (const int before : {1, 2})
+      losses.push_back(losses[losses.size() - static_cast<std::size_t>(before)] - before / 16.0);
+    made.set_losses(losses);
+    const LossPhase phase = newest_phase(made, 0.001);
+    CAPTURE(over, phase.probes, phase.losses);
+    CHECK(phase.ended == over);
+    CHECK(phase.losses > 150);
+    CHECK(phase.interval.low < 0.05);
+    CHECK(phase.interval.high > 0.05);
+    CHECK(phase.interval.high - phase.interval.low < 0.017);
+  }
+}
+
 TEST_CASE("a loss that was there before is not said to begin, and one that grows began when it was small",
           "[localisation]") {
   int dated = 0;
