@@ -167,7 +167,7 @@ void Localisation::forget_old(std::uint32_t part) {
   std::erase_if(destinations_, [&](const auto& entry) { return !is_live(entry.second.part, part); });
   for (auto& [name, destination] : destinations_) {
     for (Flow& flow : destination.flows)
-      retire(flow, part);
+      retire(destination, flow, part);
     std::erase_if(destination.held, [&](const HeldRound& round) { return !is_live(round.part, part); });
     const std::uint32_t now = hundredths(now_);
     const auto window = static_cast<std::uint32_t>(options_.window / kHundredth);
@@ -222,6 +222,8 @@ std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Durati
   report->losses = map.losses;
   report->links_known = static_cast<std::uint32_t>(map.ends.size());
   if (map.losses > 0) explain(map, Reach::window, *report);
+  for (const LinkVerdict& verdict : report->links)
+    if (verdict.ended != WallTime{}) settle(verdict, part);
   look_back(part, *report);
   report->delays = delays_.pass(now);
   if (report->delays.size() > options_.worst_links) report->delays.resize(options_.worst_links);

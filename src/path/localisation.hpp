@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -38,7 +39,8 @@ struct LocalisationOptions {
 /// A fault shows within the window where it harms many probes. Where few are sent, or few are lost, it takes longer
 /// than a window until the losses are more than chance: so what leaves the window is kept for kLongWindows more of
 /// them, the older the coarser, and looked at once in each part of the window for links that the window alone does not
-/// blame.
+/// blame. What a window showed by itself is not kept: faults of one branch after the other would add up to one of a
+/// link that all of them cross.
 ///
 /// A round during which its flow may be changing its path belongs to no path yet. It waits, and goes where the flow
 /// turns out to be.
@@ -128,6 +130,15 @@ class Localisation {
       return {asked - answers[0] - answers[1], asked};
     }
   };
+  /// Losses of the newest window and of the one before, each from one multiple of a window's length to the next.
+  struct LossesByWindow {
+    std::uint16_t window = 0;
+    std::uint32_t newest = 0;
+    std::uint32_t before = 0;
+
+    void add(std::uint16_t in);
+    [[nodiscard]] std::uint32_t of(std::uint16_t in) const;
+  };
   struct Path {
     std::uint32_t id = 0;
     std::uint16_t source_port = 0;  ///< of a path that is not told: it is its flow's
@@ -137,6 +148,8 @@ class Localisation {
     std::uint32_t rounds = 0;
     std::uint32_t half = 0;  ///< number of the newest half window in `hops`
     std::uint32_t part = 0;  ///< of its newest round
+    LossesByWindow losses;
+    std::optional<std::uint32_t> settled;  ///< the part up to which a fault that is over explains what it lost
     std::vector<HopCount> hops;
     /// Somebody else answers so often at this index of `hops` that no one responder is known for sure.
     [[nodiscard]] bool varies_at(std::size_t hop) const {
@@ -210,7 +223,8 @@ class Localisation {
   void count_round(Destination& destination, const HeldRound& round, std::uint32_t path) const;
   void settle_held(Destination& destination, std::uint32_t flow, std::uint32_t path) const;
   static void note_loss(Destination& destination, const LossMoment& loss);
-  void retire(Flow& flow, std::uint32_t part) const;
+  void retire(const Destination& destination, Flow& flow, std::uint32_t part) const;
+  void settle(const LinkVerdict& over, std::uint32_t part);
   void forget_paths(Destination& destination, std::uint32_t part) const;
   static void note_heard(Destination& destination, Flow& flow, std::uint32_t path, const Round& round);
   class HopGuesses;

@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t kMostLosses = 8192;
 /// Of one flow: doublings of the windows that are kept, on some paths.
 constexpr std::size_t kMostPast = 12;
+/// Losses of one path in one window that need no other window to be seen: with ten links that is what a verdict takes
+/// (docs/reality.md, "Loss beside a limit").
+constexpr std::uint32_t kSeenByItself = 5;
 /// Losses by which a ratio is known somehow.
 constexpr double kSomeLosses = 3;
 
@@ -25,15 +28,30 @@ void Localisation::note_loss(Destination& destination, const LossMoment& loss) {
   losses.push_back(loss);
 }
 
+void Localisation::LossesByWindow::add(std::uint16_t in) {
+  if (in != window) {
+    before = of(static_cast<std::uint16_t>(in - 1));
+    newest = 0;
+    window = in;
+  }
+  ++newest;
+}
+
+std::uint32_t Localisation::LossesByWindow::of(std::uint16_t in) const {
+  if (in == window) return newest;
+  return in == static_cast<std::uint16_t>(window - 1) ? before : 0;
+}
+
 void Localisation::count_round(Destination& destination, const HeldRound& round, std::uint32_t path) const {
   Flow& flow = destination.flows[round.flow];
-  if (!flow.cells.empty() && flow.cells.back().part != round.part) retire(flow, destination.part);
+  if (!flow.cells.empty() && flow.cells.back().part != round.part) retire(destination, flow, destination.part);
   auto& cells = flow.cells;
   if (cells.empty() || cells.back().part != round.part || cells.back().path != path)
     cells.push_back({round.part, path, 0, 0});
   ++cells.back().probes;
   if (!round.lost) return;
   ++cells.back().losses;
+  destination.paths[path].losses.add(static_cast<std::uint16_t>(round.part / WindowScale::kParts));
   note_loss(destination, {round.at, static_cast<std::uint16_t>(round.flow), static_cast<std::uint16_t>(path)});
 }
 
@@ -45,12 +63,16 @@ void Localisation::settle_held(Destination& destination, std::uint32_t flow, std
 }
 
 /// Cells that have left the window become those of whole windows; two that are equally long and follow each other one
-/// of twice the length, when there is another of that length already: so few stand for a long time.
-void Localisation::retire(Flow& flow, std::uint32_t part) const {
+/// of twice the length, when there is another of that length already: so few stand for a long time. Those of a window
+/// that showed a fault of their path by itself are dropped, and those of a fault that is over.
+void Localisation::retire(const Destination& destination, Flow& flow, std::uint32_t part) const {
   const auto left = [&](const Cell& cell) { return !is_live(cell.part, part); };
   for (const Cell& cell : flow.cells) {
     if (!left(cell)) continue;
     const auto window = static_cast<std::uint16_t>(cell.part / WindowScale::kParts);
+    const Path& of = destination.paths[cell.path];
+    if (of.settled && age(*of.settled, part) <= age(cell.part, part)) continue;
+    if (of.losses.of(window) >= kSeenByItself) continue;
     const auto path = static_cast<std::uint16_t>(cell.path);
     const auto add = [](std::uint16_t to, std::uint32_t more) {
       return static_cast<std::uint16_t>(std::min<std::uint32_t>(to + more, UINT16_MAX));
@@ -78,6 +100,23 @@ void Localisation::retire(Flow& flow, std::uint32_t part) const {
   const auto window = static_cast<std::uint16_t>(part / WindowScale::kParts);
   std::erase_if(flow.past,
                 [&](const PastCell& cell) { return static_cast<std::uint16_t>(window - cell.window) > kLongWindows; });
+}
+
+/// A fault that is over, and was seen: what it lost is no evidence of any other.
+void Localisation::settle(const LinkVerdict& over, std::uint32_t part) {
+  for (auto& [name, destination] : destinations_) {
+    for (std::uint32_t i = 0; i < destination.paths.size(); ++i) {
+      Path& path = destination.paths[i];
+      const std::vector<IpAddress> nodes = nodes_of(destination, path, *path.responders);
+      bool crosses = false;
+      for (std::size_t n = 0; n + 1 < nodes.size(); ++n)
+        crosses = crosses || std::ranges::find(over.links, LinkEnds{nodes[n], nodes[n + 1]}) != over.links.end();
+      if (!crosses) continue;
+      path.settled = part;
+      for (Flow& flow : destination.flows)
+        std::erase_if(flow.past, [i](const PastCell& cell) { return cell.path == i; });
+    }
+  }
 }
 
 /// The losses on these paths in their order. Within the window each has its moment; of windows before it is known how

@@ -28,6 +28,9 @@ struct Traced {
   double begin = 400;
   double end = 700;
   double length = 1000;
+  /// Then these branches one after the other instead: each loses for as long, `apart` seconds after the one before.
+  std::uint32_t branches = 1;
+  double apart = 0;
 };
 
 constexpr std::uint32_t kBranches = 4;
@@ -86,7 +89,8 @@ class Rounds {
   void draw(std::uint32_t flow) {
     const auto branch = static_cast<std::uint32_t>(unit() * kBranches);
     for (double now = unit() * traced_.interval; now < traced_.length; now += traced_.interval) {
-      const bool bad = branch == 0 && now >= traced_.begin && now < traced_.end;
+      const double into = now - branch * traced_.apart;
+      const bool bad = branch < traced_.branches && into >= traced_.begin && into < traced_.end;
       Drawn one{now, 0, flow, branch, bad && unit() < traced_.loss, bad && unit() < traced_.loss};
       one.ended = now + (one.lost ? kTimeout : kRtt);
       drawn_.push_back(one);
@@ -270,6 +274,40 @@ TEST_CASE("2 % on one of four paths is found in 200 seeds", "[.][onset_sweep]") 
   std::ranges::sort(minutes);
   std::printf("found after %.0f minutes in half of the seeds, after %.0f in 90 %%\n", minutes[99], minutes[179]);
   CHECK(minutes[179] <= 60);
+}
+
+TEST_CASE("faults of one branch after the other add up to no fault of a link that all cross", "[localisation]") {
+  // Over the two hours that are looked back each branch loses as much as any other, as if it were behind or before
+  // them.
+  for (const auto& [loss, lasts] : {std::pair{0.5, 30.0}, std::pair{0.1, 120.0}, std::pair{1.0, 400.0}}) {
+    const Traced traced{.destinations = 2,
+                        .flows = 16,
+                        .loss = loss,
+                        .begin = 100,
+                        .end = 100 + lasts,
+                        .length = 3500,
+                        .branches = kBranches,
+                        .apart = 700};
+    for (std::uint32_t seed = 0; seed < 3; ++seed) {
+      Rounds rounds(traced, seed);
+      Localisation localisation({.window = std::chrono::minutes(5)});
+      int wrong = 0;
+      int right = 0;
+      for (double now = 10; now < traced.length; now += 10) {
+        rounds.give(localisation, now);
+        const auto report = localisation.pass(at(Rounds::kOrigin + now), {});
+        for (const LinkVerdict& verdict : report->links) {
+          if (!verdict.blamed) continue;
+          const bool at_branch = std::ranges::any_of(
+              verdict.links, [](const LinkEnds& link) { return link.to == address("c") && link.from != address("a"); });
+          ++(at_branch ? right : wrong);
+        }
+      }
+      CAPTURE(loss, lasts, seed, right);
+      CHECK(wrong == 0);
+      CHECK(right > 0);
+    }
+  }
 }
 
 TEST_CASE("what is lost while a change is not confirmed belongs to where the flow turns out to be", "[localisation]") {
