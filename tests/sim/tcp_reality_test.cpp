@@ -1,6 +1,8 @@
 // The state that a destination's TCP keeps must not leak into the figures. One row per stack and mishap; what the
 // stacks do is in src/sim/half_open.cpp, with its sources.
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/engine_fixture.hpp"
@@ -31,14 +33,14 @@ struct Ask {
 };
 
 /// SYNs of one 4-tuple by hand, and what came back: "SA" or "A" or "R", with the number acknowledged less one.
-std::vector<std::string> talk(const std::string& stack, const std::vector<Ask>& asks) {
+std::vector<std::string> talk(const std::string& stack, const std::vector<Ask>& asks, Family family = Family::ipv4) {
   SimulatedNetwork network(
       chain("[agent]\nkernel_resets = false\n[destination.dst]\ntcp = \"open\"\ntcp_stack = \"" + stack + "\"\n"), 1);
   Prober prober(network);
   std::vector<std::string> answers;
   for (const Ask& ask : asks) {
-    auto probe = prober.probe(Protocol::tcp, network.address("dst"), 50001, 9);
-    probe.total_size = 60;
+    auto probe = prober.probe(Protocol::tcp, network.address("dst", family), 50001, 9);
+    probe.total_size = family == Family::ipv4 ? 60 : 80;
     probe.sequence = ask.sequence;
     const Instant sent = network.now();
     for (const Reply& reply : prober.ask(probe, ask.wait)) {
@@ -61,6 +63,7 @@ TEST_CASE("half-open listeners answer further SYNs as those stacks do", "[tcp][r
   CHECK(talk("linux", {{1000, 64s}}) ==
         Answers{"SA 1000 0", "SA 1000 10", "SA 1000 30", "SA 1000 72", "SA 1000 154", "SA 1000 315"});
   CHECK(talk("linux", {{1000, 100ms}, {far, 100ms}}) == Answers{"SA 1000 0", "A 1000 0"});
+  CHECK(talk("linux", {{1000, 100ms}, {far, 100ms}}, Family::ipv6) == Answers{"SA 1000 0", "A 1000 0"});
   CHECK(talk("linux", {{1000, 100ms}, {2000, 5s}}) == Answers{"SA 1000 0", "RA 2000 0"});
   CHECK(talk("linux", {{1000, 100ms}, {1000, 100ms}, {1000, 100ms}}) == Answers{"SA 1000 0", "SA 1000 0"});
   CHECK(talk("freebsd", {{1000, 100ms}, {far, 100ms}}) == Answers{"SA 1000 0", "SA 1000 0"});
@@ -103,9 +106,10 @@ TEST_CASE("lost SYN-ACKs are lost, though they are sent again", "[tcp][reality]"
       for (const Duration interval : {Duration(3s), Duration(10s)}) {
         // What a verification leaves half open at lwIP swallows the SYN of a round that begins meanwhile.
         if (interval < 5s && std::string(stack) == "lwip") continue;
-        CAPTURE(stack, kernel, interval.count());
+        const Family family = kernel == (interval > 5s) ? Family::ipv4 : Family::ipv6;
+        CAPTURE(stack, kernel, interval.count(), family == Family::ipv4);
         const Seed seed(701);
-        TraceOptions options = tcp(Family::ipv4);
+        TraceOptions options = tcp(family);
         options.interval = interval;
         options.flows = 32;
         EngineRun run(chain(std::string("[agent]\nkernel_resets = ") + (kernel ? "true" : "false") +
@@ -114,7 +118,7 @@ TEST_CASE("lost SYN-ACKs are lost, though they are sent again", "[tcp][reality]"
         Duration slowest{};
         run.watch = [&](std::uint32_t, const Round& round, const PathVerdict&) {
           for (const HopResult& hop : round.hops)
-            if (hop.responder == run.network().address("dst")) slowest = std::max(slowest, hop.rtt);
+            if (hop.responder == run.network().address("dst", family)) slowest = std::max(slowest, hop.rtt);
         };
         run.run(interval * 100);
         const RoundTotals& totals = run.totals("dst");
@@ -131,11 +135,12 @@ TEST_CASE("lost SYN-ACKs are lost, though they are sent again", "[tcp][reality]"
 
 TEST_CASE("a way that truly takes a second is no retransmission", "[tcp][reality]") {
   const Seed seed(702);
-  for (const char* hops : {"[router.\"*\"]\nsilent = true\n", ""}) {
-    CAPTURE(hops);
+  for (const auto& [hops, family] : {std::pair{"[router.\"*\"]\nsilent = true\n", Family::ipv4},
+                                     std::pair{"", Family::ipv4}, std::pair{"", Family::ipv6}}) {
+    CAPTURE(hops, family == Family::ipv4);
     EngineRun run(chain(std::string("[link.\"r1-r2\"]\ndelay = \"520ms\"\n") + hops +
                         "[destination.dst]\ntcp = \"open\"\ntcp_stack = \"linux\"\n"),
-                  seed, tcp(Family::ipv4));
+                  seed, tcp(family));
     run.run(300s);
     CHECK(run.totals("dst").lost == 0);
     CHECK(run.totals("dst").reached >=
@@ -146,20 +151,22 @@ TEST_CASE("a way that truly takes a second is no retransmission", "[tcp][reality
 
 TEST_CASE("what an exporter left half open before it was started anew is no loss", "[tcp][reality]") {
   // lwIP answers nothing then, which nobody can tell from loss.
-  for (const char* stack : {"linux", "freebsd", "windows", "gvisor"}) {
-    CAPTURE(stack);
+  for (int row = 0; row < 8; ++row) {
+    const char* const stack = std::array{"linux", "freebsd", "windows", "gvisor"}[static_cast<std::size_t>(row) / 2];
+    const Family family = row % 2 == 0 ? Family::ipv4 : Family::ipv6;
+    CAPTURE(stack, family == Family::ipv4);
     const Seed seed(703);
-    TraceOptions options = tcp(Family::ipv4);
+    TraceOptions options = tcp(family);
     EngineRun run(
         chain(std::string("[agent]\nkernel_resets = false\n[destination.dst]\ntcp = \"open\"\ntcp_stack = \"") + stack +
               "\"\n"),
         seed, options);
     for (std::uint16_t flow = 0; flow < options.flows; ++flow) {  // SYNs with numbers of another secret
       Prober prober(run.network());
-      auto probe =
-          prober.probe(Protocol::tcp, run.network().address("dst"), static_cast<std::uint16_t>(50000 + flow), 9);
+      auto probe = prober.probe(Protocol::tcp, run.network().address("dst", family),
+                                static_cast<std::uint16_t>(50000 + flow), 9);
       probe.tuple.destination_port = 443;
-      probe.total_size = 60;
+      probe.total_size = family == Family::ipv4 ? 60 : 80;
       probe.sequence = 0x12340000u + flow * 0x01000000u;
       REQUIRE(prober.send(probe) == SendError::none);
     }
