@@ -169,7 +169,7 @@ bool SimulatedNetwork::may_reply(PacketId id, Packet& packet, std::optional<Answ
     reason = &counts.silent;
   } else if (of && node.icmp_limit && node.icmp_limit->concerns[static_cast<std::size_t>(*of)]) {
     const std::size_t which = node.icmp_limit->each ? static_cast<std::size_t>(*of) : 0;
-    if (!within_limit(*node.icmp_limit, buckets_[packet.node][which], packet.time)) reason = &counts.suppressed;
+    if (!within_limit(*node.icmp_limit, buckets_[boxes_[packet.node]][which], packet.time)) reason = &counts.suppressed;
   }
   if (reason == nullptr && random_.happens(node.reply_loss)) reason = &counts.lost;
   if (reason != nullptr) {

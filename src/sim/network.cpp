@@ -28,6 +28,11 @@ SimulatedNetwork::SimulatedNetwork(const Scenario& scenario, std::uint64_t seed)
   topology_ = initial_;  // NOLINT(cppcoreguidelines-prefer-member-initializer): with the routes, which came just now
   std::ranges::stable_sort(changes_, {}, &Change::at);
   buckets_.resize(initial_.nodes.size());
+  for (NodeId id = 0; id < initial_.nodes.size(); ++id) {
+    const std::string& box = initial_.nodes[id].box;
+    const auto first = box.empty() ? initial_.nodes.begin() + id : std::ranges::find(initial_.nodes, box, &Node::box);
+    boxes_.push_back(static_cast<NodeId>(first - initial_.nodes.begin()));
+  }
   node_counts_.resize(initial_.nodes.size());
   link_counts_.resize(initial_.links.size());
   apply_changes(now_);

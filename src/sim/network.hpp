@@ -154,6 +154,7 @@ class SimulatedNetwork final : public Transport {
   Duration delivery_block_{};
   HalfOpenTable half_open_;
   std::vector<std::array<Bucket, kAnswerClasses>> buckets_;
+  std::vector<NodeId> boxes_;  ///< by node: the first one of its machine, whose buckets are those of all
   std::unordered_map<std::uint64_t, Flowlet> flowlets_;  ///< by router and flow
   std::vector<std::uint16_t> ip_ids_;
   std::vector<NodeCounts> node_counts_;

@@ -233,6 +233,7 @@ void read_replies(NodePatch& patch, Fields& fields) {
   take(patch, fields, "silent", &Node::silent, read_flag);
   take(patch, fields, "reply_loss", &Node::reply_loss, read_probability);
   take_optional(patch, fields, "icmp_limit", &Node::icmp_limit, read_limit);
+  take(patch, fields, "box", &Node::box, read_text);
   take(patch, fields, "reply_ttl", &Node::reply_ttl,
        [](const toml::node& node) { return static_cast<std::uint8_t>(read_number(node, 1, 255)); });
   take_optional(patch, fields, "quoted_ttl", &Node::quoted_ttl, number_up_to(255));

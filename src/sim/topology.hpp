@@ -117,6 +117,7 @@ struct Node {
   std::optional<std::uint16_t> quote_bytes;  ///< transport bytes quoted on IPv4; left out: all that fits
   Probability reply_loss;
   std::optional<IcmpLimit> icmp_limit;
+  std::string box;  ///< nodes with the same one are one machine, whose limit they share; empty: a machine of its own
   Delay processing;
   Addresses addresses;
   std::vector<packet::MplsLabel> mpls;            ///< the stack that time exceeded messages tell (RFC 4950)

@@ -129,6 +129,32 @@ TEST_CASE("a destination limits its ICMP messages, but not its TCP segments", "[
   CHECK(segments == 10);
 }
 
+TEST_CASE("nodes of one box share its limit, others do not", "[destination]") {
+  const Seed seed(24);
+  const auto scenario = parse_scenario(R"TOML(
+    wires = ["agent - r1 - (dst other)"]
+    [router.r1]
+    box = "one"
+    icmp_limit = { rate = 1, burst = 3 }
+    [destination.dst]
+    box = "one"
+    icmp_limit = { rate = 1, burst = 3 }
+    [destination.other]
+    icmp_limit = { rate = 1, burst = 3 })TOML",
+                                       "box");
+  REQUIRE(scenario);
+  SimulatedNetwork network(*scenario, seed);
+  Prober prober(network);
+  for (int i = 0; i < 10; ++i) {
+    prober.send(prober.udp("dst", 50000, 1));
+    prober.send(prober.udp("dst", 50000, 9));
+    prober.send(prober.udp("other", 50000, 9));
+  }
+  CHECK(prober.wait().size() == 6);
+  CHECK(network.counts_of("r1").replies + network.counts_of("dst").replies == 3);
+  CHECK(network.counts_of("other").replies == 3);
+}
+
 TEST_CASE("behind a gateway the same address answers at two TTLs", "[destination]") {
   const Seed seed(25);
   SimulatedNetwork network(load_scenario("gateway"), seed);

@@ -1,5 +1,7 @@
 // Routers that choose by other functions than a perfect one, with the packets that the exporter sends. Sources of each
 // are in docs/reality.md, section "Hashing".
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "sim/auto_fixture.hpp"
@@ -9,8 +11,6 @@ using namespace ecmp::sim;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr std::uint64_t kSeeds = 10;  // of each row
 
 Scenario parsed(const std::string& text) {
   auto scenario = parse_scenario(text, "hashing");
@@ -43,19 +43,21 @@ TEST_CASE("a search finds all branches whatever function the router hashes flows
   for (const char* function :
        {"crc16_bisync", "crc16_ccitt", "crc32_upper", "crc32_lower", "xor16", "toeplitz", "siphash"}) {
     int complete = 0;
-    for (std::uint64_t number = 0; number < kSeeds; ++number) {
+    for (std::uint64_t number = 0; number < seeds(10); ++number) {
       const Seed seed(7700 + number);
       AutoRun run(fan_of_8("hash_function = \"" + std::string(function) + "\""), seed);
       run.find();
       complete += run.search().paths == 8 ? 1 : 0;
     }
-    CAPTURE(function);
-    CHECK(complete >= 8);
+    CAPTURE(function, complete);
+    // One in twenty may miss a branch; of ten three or more do in one run of 87, of more 2.6 deviations are as rare.
+    const auto all = static_cast<double>(seeds(10));
+    CHECK(complete >= std::min(0.8 * all, 0.95 * all - 2.6 * std::sqrt(0.0475 * all)));
   }
 }
 
 TEST_CASE("a router that moves a flow after a pause is one that does not keep flows together", "[auto][hashing]") {
-  for (std::uint64_t number = 0; number < kSeeds; ++number) {
+  for (std::uint64_t number = 0; number < seeds(10); ++number) {
     const Seed seed(7800 + number);
     AutoRun run(fan_of_8("flowlet = \"256us\""), seed);
     run.find();
@@ -70,7 +72,7 @@ TEST_CASE("a router that moves a flow after a pause is one that does not keep fl
 }
 
 TEST_CASE("a router that balances per packet makes no storm of changes", "[auto][hashing]") {
-  for (std::uint64_t number = 0; number < kSeeds; ++number) {
+  for (std::uint64_t number = 0; number < seeds(10); ++number) {
     const Seed seed(7900 + number);
     AutoRun run(fan_of_8("hash = \"per_packet\""), seed);
     run.find();
@@ -82,7 +84,7 @@ TEST_CASE("a router that balances per packet makes no storm of changes", "[auto]
 }
 
 TEST_CASE("where the TTL is hashed flows stay where they are", "[auto][hashing]") {
-  for (std::uint64_t number = 0; number < kSeeds; ++number) {
+  for (std::uint64_t number = 0; number < seeds(10); ++number) {
     const Seed seed(8000 + number);
     AutoRun run(long_fan("hash_ttl = true"), seed);
     run.find();

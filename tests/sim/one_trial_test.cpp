@@ -2,7 +2,6 @@
 // other. ECMP_SIM_SEEDS=200 build/dev/tests/sim/sim_tests "[one_trial]" is the full size.
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 
@@ -10,17 +9,13 @@
 #include "engine_fixture.hpp"
 #include "path/intervals.hpp"
 #include "sim/scenario.hpp"
+#include "sim/seed.hpp"
 
 using namespace ecmp;
 using namespace ecmp::sim;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::uint64_t seeds(std::uint64_t usual) {
-  const char* const text = std::getenv("ECMP_SIM_SEEDS");
-  return text == nullptr ? usual : std::strtoull(text, nullptr, 10);
-}
 
 Scenario lossy(std::string_view wires, double loss, std::string_view more) {
   std::string text = "wires = [" + std::string(wires) + "]\n[link.\"*\"]\ndelay = \"1ms\"\n";

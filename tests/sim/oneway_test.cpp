@@ -3,7 +3,6 @@
 // was given. ECMP_SIM_SEEDS=200 build/dev/tests/sim/sim_tests "[oneway]" is the full size.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "catch.hpp"
 #include "path/intervals.hpp"
 #include "sim/random.hpp"
+#include "sim/seed.hpp"
 #include "stamp/oneway_loss.hpp"
 
 using namespace ecmp;
@@ -19,11 +19,6 @@ using namespace ecmp::stamp;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::uint64_t seeds(std::uint64_t usual) {
-  const char* const text = std::getenv("ECMP_SIM_SEEDS");
-  return text == nullptr ? usual : std::strtoull(text, nullptr, 10);
-}
 
 struct Row {
   double forward = 0;

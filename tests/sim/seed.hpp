@@ -30,6 +30,12 @@ class Seed {
   Catch::ScopedMessage message_;
 };
 
+/// How many seeds a row of a table is tried with: `usual`, or ECMP_SIM_SEEDS from the environment.
+inline std::uint64_t seeds(std::uint64_t usual) {
+  const char* const text = std::getenv("ECMP_SIM_SEEDS");
+  return text == nullptr ? usual : std::strtoull(text, nullptr, 10);
+}
+
 }  // namespace ecmp::sim
 
 /// So that Catch tells addresses.

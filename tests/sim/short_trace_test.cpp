@@ -2,7 +2,6 @@
 // /probe, and an exporter that has just started (docs/reality.md, "Limits of ICMP answers"). ECMP_SIM_SEEDS=200
 // build/dev/tests/sim/sim_tests "[short_trace]" is the full size.
 #include <array>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -10,17 +9,13 @@
 #include "catch.hpp"
 #include "engine_fixture.hpp"
 #include "sim/scenario.hpp"
+#include "sim/seed.hpp"
 
 using namespace ecmp;
 using namespace ecmp::sim;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::uint64_t seeds(std::uint64_t usual) {
-  const char* const text = std::getenv("ECMP_SIM_SEEDS");
-  return text == nullptr ? usual : std::strtoull(text, nullptr, 10);
-}
 
 Scenario limited(std::string_view destination, std::string_view routers, std::string_view more = "") {
   std::string text = "wires = [\"agent - r1 - r2 - dst\"]\n[link.\"*\"]\ndelay = \"1ms\"\n";
