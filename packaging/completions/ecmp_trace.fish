@@ -27,6 +27,7 @@ complete -c ecmp_trace -s j -l json-file -r -F -d 'Write these lines to FILE bes
 complete -c ecmp_trace -l report -d 'Show nothing until the rounds are over, then print a table of the paths, the flows and their hops'
 complete -c ecmp_trace -l diagram -x -a 'ascii utf8 dot svg' -d 'Show nothing until the rounds are over, then print the fan of paths as a picture'
 complete -c ecmp_trace -l find -x -a 'loss' -d 'Show nothing until it is clear which flows lose packets, or the rounds are over'
+complete -c ecmp_trace -l replay -r -F -d 'Show recorded rounds and send nothing'
 complete -c ecmp_trace -s n -l no-resolve -d 'Look up no names of addresses'
 complete -c ecmp_trace -l asn-database -r -F -d 'Show the autonomous systems of addresses, by the prefixes in FILE'
 complete -c ecmp_trace -l hash-algorithm -x -a 'crc32 sha256' -d 'What path_hash is computed with'

@@ -1,6 +1,7 @@
 #pragma once
 
-// Private to history_store.cpp: how items become the batches of a group, and how they are got out of them.
+// Private to what reads and writes the history on disk: how items become the batches of a group, and how they are got
+// out of them.
 
 #include <algorithm>
 #include <cstdint>

@@ -76,10 +76,10 @@ std::optional<HistoryFiles::Problem> HistoryFiles::open() {
   std::uint64_t end = 0;
   for (const std::uint64_t first : *firsts) {
     const std::string path = path_of(first);
-    auto opened = HistorySegment::open(path, kind_);
+    auto opened = HistorySegment::open(path, kind_, access_);
     if (const auto* refused = std::get_if<HistorySegment::Refused>(&opened)) {
       if (refused->newer) return Problem{{refused->why}, true};
-      if (refused->empty && ::unlink(path.c_str()) == 0) continue;
+      if (refused->empty && (access_ == HistoryAccess::read || ::unlink(path.c_str()) == 0)) continue;
       if (refused->unreadable) {
         log::warn("a file of the history cannot be read now, and is left as it is", {{"problem", refused->why}});
         unread.push_back(first);
@@ -106,7 +106,7 @@ std::optional<HistoryFiles::Problem> HistoryFiles::open() {
     if (!found.empty()) found.back()->close();
     found.push_back(std::move(segment));
   }
-  if (!found.empty()) {
+  if (!found.empty() && access_ == HistoryAccess::write) {
     if (auto error = found.back()->cut_tail()) return Problem{*error};
     began_ = found.back()->oldest();
   }

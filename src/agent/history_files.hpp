@@ -28,7 +28,8 @@ class HistoryFiles {
     std::uint64_t bytes = 0;
   };
 
-  HistoryFiles(std::string directory, HistoryKind kind) : directory_(std::move(directory)), kind_(kind) {}
+  HistoryFiles(std::string directory, HistoryKind kind, HistoryAccess access = HistoryAccess::write)
+      : directory_(std::move(directory)), kind_(kind), access_(access) {}
 
   // By the one thread that writes.
   /// Takes in what is found in the directory, instead of what was known. The error is one line; with one about files of
@@ -65,6 +66,7 @@ class HistoryFiles {
   /// The number behind the newest on disk; 0 without any.
   [[nodiscard]] std::uint64_t end() const;
   /// False if the newest file cannot be read: nobody knows how far its numbers go. By the thread that writes.
+  [[nodiscard]] std::size_t unread() const { return unread_.size(); }  ///< files that cannot be read now
   [[nodiscard]] bool end_known() const { return unread_.empty() || unread_.back() < end(); }
   /// When the newest item began; none without any.
   [[nodiscard]] std::optional<WallTime> newest() const;
@@ -88,6 +90,7 @@ class HistoryFiles {
 
   const std::string directory_;
   const HistoryKind kind_;
+  const HistoryAccess access_;
   WallTime began_{};                  ///< when the newest file was begun, or gone on with
   std::vector<std::string> useless_;  ///< files with our names that were read and are none of ours
   /// First numbers of files that cannot be opened or read now. They stay as they are: nobody knows what is in them.

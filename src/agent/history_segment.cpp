@@ -97,9 +97,10 @@ Result<std::shared_ptr<HistorySegment>> HistorySegment::create(const std::string
   return made;
 }
 
-HistorySegment::Opened HistorySegment::open(const std::string& path, HistoryKind kind) {
+HistorySegment::Opened HistorySegment::open(const std::string& path, HistoryKind kind, HistoryAccess access) {
+  const int mode = access == HistoryAccess::write ? O_RDWR : O_RDONLY;
   // Not to wait for whoever writes into a pipe of that name.
-  net::FileDescriptor file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  net::FileDescriptor file(::open(path.c_str(), mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   const auto unreadable = [&](int error) { return Refused{.why = failure(path, error).message, .unreadable = true}; };
   if (!file.valid()) return errno == ELOOP ? Opened(Refused{failure(path, errno).message}) : unreadable(errno);
   struct stat facts{};

@@ -15,6 +15,9 @@
 
 namespace ecmp {
 
+/// What is to be done with files. A reader changes nothing, and may come while another process writes.
+enum class HistoryAccess : std::uint8_t { write, read };
+
 /// A batch on its way into a file. What the head says of the stored bytes is filled in when they are.
 struct HistoryBatch {
   HistoryBlockHead head;
@@ -44,7 +47,7 @@ class HistorySegment {
   /// A new file with only a head in it.
   static Result<std::shared_ptr<HistorySegment>> create(const std::string& path, HistoryKind kind, std::uint64_t first);
   /// A file as it is found, with what its blocks' heads tell.
-  static Opened open(const std::string& path, HistoryKind kind);
+  static Opened open(const std::string& path, HistoryKind kind, HistoryAccess access = HistoryAccess::write);
 
   // By the one thread that writes.
   /// Appends all of them or, when there is an error, none. Compresses.

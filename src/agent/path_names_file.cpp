@@ -20,6 +20,27 @@ Error failure(const std::string& path) {
   return {path + ": " + std::generic_category().message(errno)};
 }
 
+struct Content {
+  std::vector<std::uint8_t> bytes;
+  int error = 0;  ///< why they are not all there
+};
+
+Content content_of(const std::string& path) {
+  const net::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  Content content;
+  if (!file.valid()) content.error = errno;
+  constexpr std::size_t kPiece = 65536;
+  for (std::size_t size = 0; content.error == 0 && size < kMostBytes; size = content.bytes.size()) {
+    content.bytes.resize(size + kPiece);
+    const ssize_t got = ::read(file.get(), content.bytes.data() + size, kPiece);
+    const bool interrupted = got < 0 && errno == EINTR;
+    if (got < 0 && !interrupted) content.error = errno;
+    content.bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got <= 0 && !interrupted) break;
+  }
+  return content;
+}
+
 }  // namespace
 
 /// What cannot be used now may be of use to somebody later: the next write must not come over it.
@@ -33,31 +54,22 @@ void PathNamesFile::keep_aside(std::string_view what, int error) const {
 }
 
 void PathNamesFile::load() {
-  const net::FileDescriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file.valid()) {
-    if (errno != ENOENT) keep_aside("cannot be read", errno);
-    return;
-  }
-  int error = 0;
-  std::vector<std::uint8_t> bytes;
-  constexpr std::size_t kPiece = 65536;
-  for (std::size_t size = 0; size < kMostBytes;) {
-    bytes.resize(size + kPiece);
-    const ssize_t got = ::read(file.get(), bytes.data() + size, kPiece);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) error = errno;
-    bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got <= 0) break;
-    size = bytes.size();
-  }
-  if (error != 0) return keep_aside("cannot be read", error);
-  auto names = decode_path_names(bytes);
+  const Content found = content_of(path_);
+  if (found.error == ENOENT) return;
+  if (found.error != 0) return keep_aside("cannot be read", found.error);
+  auto names = decode_path_names(found.bytes);
   if (!names) {
     keep_aside("are damaged or of another version", 0);
     return;
   }
   begun_with_ = *names;
   names_ = std::move(*names);
+}
+
+std::optional<PathNames> read_path_names(const std::string& directory) {
+  const Content found = content_of(PathNamesFile::path_in(directory));
+  if (found.error != 0) return std::nullopt;
+  return decode_path_names(found.bytes);
 }
 
 std::optional<Error> PathNamesFile::update(const Snapshots& told, WallTime now, Duration retention, bool at_all_costs) {

@@ -13,11 +13,16 @@
 
 namespace ecmp {
 
+/// The names in the file of a history's directory; changes nothing. Nothing where it is not there, cannot be read or is
+/// damaged.
+std::optional<PathNames> read_path_names(const std::string& directory);
+
 /// The names of paths, in a file of the history's directory that is replaced as a whole when there are others. Of one
 /// thread, but for begun_with().
 class PathNamesFile {
  public:
-  explicit PathNamesFile(const std::string& directory) : path_(directory + "/path-names") {}
+  explicit PathNamesFile(const std::string& directory) : path_(path_in(directory)) {}
+  static std::string path_in(const std::string& directory) { return directory + "/path-names"; }
 
   /// What an earlier run has left. What is not whole is told, and as if it was not there.
   void load();

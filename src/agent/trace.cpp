@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
@@ -17,6 +16,8 @@
 #include "agent/asn_file.hpp"
 #include "agent/line_output.hpp"
 #include "agent/log.hpp"
+#include "agent/origin_numbers.hpp"
+#include "agent/replay.hpp"
 #include "agent/stop_signals.hpp"
 #include "agent/trace_network.hpp"
 #include "agent/trace_session.hpp"
@@ -108,21 +109,6 @@ bool is_terminal(int descriptor) {
   return ::isatty(descriptor) == 1;
 }
 
-/// The first of the systems that announce an address.
-class OriginNumbers final : public tui::AsNumbers {
- public:
-  explicit OriginNumbers(std::shared_ptr<const OriginTable> table) : table_(std::move(table)) {}
-  [[nodiscard]] std::uint32_t number(const IpAddress& address) const override {
-    const std::string_view origin = table_->origin(address);
-    std::uint32_t value = 0;
-    std::from_chars(origin.data(), origin.data() + origin.size(), value);
-    return value;
-  }
-
- private:
-  std::shared_ptr<const OriginTable> table_;
-};
-
 Run::Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std::optional<LineOutput> lines,
          std::shared_ptr<const OriginTable> origins)
     : request_(request),
@@ -166,7 +152,7 @@ bool Run::open_screen() {
     return false;
   }
   screen_ = std::move(*screen);
-  if (origins_ != nullptr) screen_->view().set_as_numbers(std::make_shared<OriginNumbers>(origins_));
+  if (origins_ != nullptr) screen_->view().set_as_numbers(std::make_shared<OriginNumbers>(names()));
   return true;
 }
 
@@ -359,6 +345,7 @@ int run_trace(const TraceRequest& asked) {
     if (!table.ok()) return fail(table.error());
     origins = std::make_shared<const OriginTable>(std::move(*table));
   }
+  if (!request.recording.empty()) return run_replay(request, origins);
   auto network = open_network(request);
   if (!network.ok()) return fail(network.error());
   std::optional<LineOutput> lines;

@@ -244,13 +244,30 @@ void read_timing(const Given& given, TraceRequest& request) {
   request.timeout = given.time("timeout", request.timeout, std::chrono::milliseconds(1));
 }
 
+/// What is recorded cannot be probed in another way.
+void read_replay(const Given& given, TraceRequest& request) {
+  if (!given.has("replay")) return;
+  request.recording = given.text("replay");
+  if (request.recording.empty()) wrong("--replay needs the path of a file or directory");
+  for (const TraceOption& option : trace_options()) {
+    const bool probes = option.section == TraceSection::probes || option.section == TraceSection::timing ||
+                        option.section == TraceSection::simulation;
+    if (probes && given.has(option.name))
+      wrong(fmt::format("--replay probes nothing: it goes without --{}", option.name));
+  }
+}
+
 void read_destination(const Given& given, TraceRequest& request) {
   request.scenario_file = given.text("simulate");
   constexpr std::int64_t kMostSeed = std::numeric_limits<std::int64_t>::max();
   request.seed = static_cast<std::uint64_t>(given.number("seed", 1, 0, kMostSeed, "seed must not be negative"));
   if (given.has("seed") && !given.has("simulate")) wrong("--seed is for --simulate");
   const std::string& destination = given.destination();
-  if (destination.empty()) return;  // of a simulated network
+  if (destination.empty()) return;  // of a simulated network, or the only one of a recording
+  if (!request.recording.empty()) {
+    request.host = destination;  // a name that a configuration gave it
+    return;
+  }
   auto host = config::parse_host(destination);
   if (!host.ok()) wrong(config::in_quotes(destination) + ": " + host.error());
   request.host = std::move(host->name);
@@ -321,11 +338,12 @@ std::variant<TraceRequest, EarlyExit> parse_trace_command_line(int argc, const c
       return EarlyExit{0, fmt::format("ecmp_trace {} (commit: {}, built: {})\n", version(), revision(), built()), ""};
     }
     TraceRequest request;
-    if (given.destination().empty() && !given.has("simulate")) wrong("destination is required");
+    if (given.destination().empty() && !given.has("simulate") && !given.has("replay")) wrong("destination is required");
     read_output(given, request);
     read_protocol(given, request);
     read_flows(given, request);
     read_timing(given, request);
+    read_replay(given, request);
     read_destination(given, request);
     return request;
   } catch (const Complaint& complaint) {

@@ -65,6 +65,9 @@ constexpr std::array kOptions = {
     TraceOption{output, 0, "find", "WHAT", TraceValue::words, "loss", "",
                 "Show nothing until it is clear which flows lose packets, or the rounds are over. Then print which "
                 "link their loss begins at, and commands that send over it and past it"},
+    TraceOption{output, 0, "replay", "RECORDED", TraceValue::file, "", "",
+                "Show recorded rounds and send nothing: a file of lines from /paths or --json, or the directory of an "
+                "exporter's history. DESTINATION says whose, and may be left out where there is only one"},
     TraceOption{output, 'n', "no-resolve", "", TraceValue::none, "", "", "Look up no names of addresses"},
     TraceOption{
         output, 0, "asn-database", "FILE", TraceValue::file, "", "",

@@ -71,6 +71,8 @@ struct TraceRequest {
   std::string log_file;      ///< empty: standard error
   log::Level log_level = log::Level::error;
 
+  std::string recording;  ///< shown instead of tracing; empty: none
+
   std::string scenario_file;  ///< empty: the real network
   std::uint64_t seed = 1;
 };

@@ -81,6 +81,7 @@ void append_hop(std::string& out, const RoundRecord& record, std::size_t index, 
   out.push_back('"');
   append_mpls(out, R"(,"mpls":)", hop.mpls);
   append_told(out, hop, index, names, findings);
+  if (hop.again) out.append(hop.missed == HopOutcome::silent ? R"(,"missed":"silent")" : R"(,"missed":"lost")");
   if (hop.limiting != Limiting::none) out.append(R"(,"limited":true)");
   out.push_back('}');
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tui/key_table.hpp"
 
@@ -67,23 +68,22 @@ void HelpView::draw(Pane pane) {
   }
 }
 
-void draw_hints(Pane pane, std::size_t row) {
+void draw_hints(Pane pane, std::size_t row, bool replay) {
   const auto key_of = [](const Binding& binding) {
     return to_string(binding.action == Action::next_view ? Key{Key::Kind::tab} : binding.keys.front());
   };
   // Those at the end of the table, help and quit, matter most: where there is little room they are what is left.
-  const auto all = bindings();
+  std::vector<Binding> all(bindings().begin(), bindings().end());
+  std::erase_if(all, [&](const Binding& one) { return one.brief.empty() || (!replay && is_of_time(one.action)); });
   std::size_t first = all.size();
   std::size_t width = 0;
   for (std::size_t i = all.size(); i-- > 0;) {
-    if (all[i].brief.empty()) continue;
     width += (width == 0 ? 0 : 2) + key_of(all[i]).size() + 1 + all[i].brief.size();
     if (width > pane.columns()) break;
     first = i;
   }
   std::size_t at = 0;
   for (std::size_t i = first; i < all.size(); ++i) {
-    if (all[i].brief.empty()) continue;
     at += pane.put(row, at, key_of(all[i]), {.bold = true}) + 1;
     at += pane.put(row, at, all[i].brief, {.hue = Hue::muted}) + 2;
   }

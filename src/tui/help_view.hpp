@@ -16,7 +16,7 @@ class HelpView {
   std::size_t top_ = 0;
 };
 
-/// The line at the bottom: the keys that one should know of, as many as fit.
-void draw_hints(Pane pane, std::size_t row);
+/// The line at the bottom: the keys that one should know of, as many as fit. Those of time are for a replay only.
+void draw_hints(Pane pane, std::size_t row, bool replay);
 
 }  // namespace ecmp::tui

@@ -36,6 +36,16 @@ enum class Action : std::uint8_t {
   reset,
   redraw,
   suspend,
+  earlier,
+  later,
+  far_earlier,
+  far_later,
+  change_before,
+  change_after,
+  oldest,
+  newest,
+  slower,
+  faster,
   help,
   quit,
   count_,
@@ -55,6 +65,11 @@ struct Binding {
 };
 
 std::span<const Binding> bindings();
+
+/// Whether a key goes through time, which only recorded rounds have.
+constexpr bool is_of_time(Action action) {
+  return action >= Action::earlier && action <= Action::faster;
+}
 
 /// Action::count_ for a key without meaning.
 Action action_of(const Key& key);

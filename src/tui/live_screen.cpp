@@ -76,7 +76,7 @@ void LiveScreen::draw(Instant now) {
   }
   const Terminal::Size size = terminal_->size();
   if (size.rows != grid_.rows() || size.columns != grid_.columns()) grid_ = Grid(size.rows, size.columns, charset_);
-  view_.draw(grid_, now - began_);
+  view_.draw(grid_, elapsed_.value_or(now - began_));
   terminal_->send(writer_.show(grid_));
   dirty_ = answering_ = false;
 }

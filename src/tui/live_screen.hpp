@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -24,6 +25,8 @@ class LiveScreen {
   /// What is shown; tell touched() after a change.
   LiveView& view() { return view_; }
   void touched() { dirty_ = true; }
+  /// What the clock in the title says from now on; without it, the time since open().
+  void set_elapsed(Duration elapsed) { elapsed_ = elapsed; }
 
   /// To poll for reading. The second one only tells of signals.
   [[nodiscard]] std::array<int, 2> descriptors() const {
@@ -54,6 +57,7 @@ class LiveScreen {
   Charset charset_;
   Grid grid_{0, 0};
   Instant began_;
+  std::optional<Duration> elapsed_;
   Instant drawn_at_;
   Instant typed_at_{};
   bool dirty_ = true;

@@ -43,7 +43,10 @@ std::string counted(std::uint64_t number, std::string_view one, std::string_view
 }  // namespace
 
 LiveView::LiveView(std::shared_ptr<const DestinationFacts> facts, Options options)
-    : facts_(std::move(facts)), program_(std::move(options.program)), show_names_(options.names) {}
+    : facts_(std::move(facts)),
+      program_(std::move(options.program)),
+      show_names_(options.names),
+      replay_(options.replay) {}
 
 void LiveView::take(const RoundRecord& record) {
   if (record.destination != nullptr) facts_ = record.destination;
@@ -108,6 +111,10 @@ void LiveView::type(const Key& key) {
 }
 
 LiveView::Request LiveView::act(Action action) {
+  if (replay_ && (is_of_time(action) || action == Action::pause || action == Action::reset)) {
+    moves_.push_back(action);
+    return Request::none;
+  }
   switch (action) {
     case Action::up:
     case Action::down:
@@ -177,7 +184,7 @@ LiveView::Request LiveView::act(Action action) {
       return Request::suspend;
     case Action::quit:
       return Request::quit;
-    case Action::count_:
+    default:
       break;
   }
   return Request::none;
@@ -306,6 +313,7 @@ void LiveView::draw_state(Pane pane, const Scene& scene, std::size_t at, Duratio
     at += pane.put(0, at, words, style) + 2;
   };
   if (paused()) put("PAUSED", {.hue = Hue::warning, .bold = true, .reverse = true});
+  if (!moment_.empty()) put(moment_, {.hue = Hue::accent, .bold = true});
   put(clock(elapsed));
   put(counted(scene.tally.flows().size(), "flow", "flows"));
   put(counted(scene.tally.paths(), "path", "paths"));
@@ -380,7 +388,7 @@ void LiveView::draw_bottom(Pane pane, std::size_t row) const {
   } else if (!notice_.empty()) {
     pane.put(row, 0, notice_, {.hue = Hue::warning, .bold = true});
   } else {
-    draw_hints(pane, row);
+    draw_hints(pane, row, replay_);
   }
 }
 

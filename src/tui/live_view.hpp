@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "path/flow_tally.hpp"
 #include "path/round_record.hpp"
@@ -30,6 +32,7 @@ class LiveView {
   struct Options {
     bool names = true;    ///< show names, as far as they are known
     std::string program;  ///< stands at the right end of the title
+    bool replay = false;  ///< rounds are recorded ones: keys of time are collected, and nothing is held
   };
 
   LiveView(std::shared_ptr<const DestinationFacts> facts, Options options);
@@ -45,6 +48,17 @@ class LiveView {
   void notice(std::string_view line);
 
   Request on_key(const Key& key);
+
+  // Of a replay.
+  /// Actions about time, in the order of their keys, since the last call.
+  std::vector<Action> take_moves() { return std::exchange(moves_, {}); }
+  /// Forgets all rounds, as if none had been taken.
+  void begin_anew() { tally_ = DestinationTally(); }
+  /// Counts from here on; where the flows go stays known.
+  void count_anew() { tally_.reset(); }
+  /// What stands in front of the figures: which moment they are of.
+  void set_moment(std::string moment) { moment_ = std::move(moment); }
+  [[nodiscard]] const std::string& moment() const { return moment_; }
 
   /// `elapsed` since the trace began.
   void draw(Grid& grid, Duration elapsed);
@@ -92,6 +106,9 @@ class LiveView {
   std::string search_;
   bool typing_ = false;  ///< keys go into search_
   std::string notice_;
+  bool replay_;
+  std::vector<Action> moves_;
+  std::string moment_;
   std::size_t page_ = 10;  ///< rows of a page, as it was drawn last
 };
 

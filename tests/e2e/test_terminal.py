@@ -306,7 +306,7 @@ SAYS = {
     "show only flows with this port, path, address or name": search,
     "names on or off": names,
     "MPLS labels on or off": labels,
-    "hold the picture; measuring goes on": pause,
+    "hold the picture; measuring goes on. Replay: play, stop": pause,
     "count anew from now": reset,
     "draw the screen anew": redraw,
     "suspend; fg in the shell continues": suspend,

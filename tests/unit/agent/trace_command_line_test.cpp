@@ -251,3 +251,25 @@ TEST_CASE("every option of the table is in the help, in lines that fit a termina
     at = end + 1;
   }
 }
+
+TEST_CASE("A replay needs no destination and takes no option that probes", "[trace]") {
+  const auto parse = [](std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "ecmp_trace");
+    return parse_trace_command_line(static_cast<int>(arguments.size()), arguments.data());
+  };
+  const auto only = parse({"--replay", "rounds.json"});
+  REQUIRE(std::holds_alternative<TraceRequest>(only));
+  CHECK(std::get<TraceRequest>(only).recording == "rounds.json");
+  CHECK(std::get<TraceRequest>(only).host.empty());
+  const auto named = parse({"--replay", "rounds.json", "fra edge", "--report"});
+  REQUIRE(std::holds_alternative<TraceRequest>(named));
+  CHECK(std::get<TraceRequest>(named).host == "fra edge");  // names of a configuration are any text
+  for (const std::vector<const char*>& wrong : {std::vector{"--replay", ""},
+                                                {"--replay", "x", "-T"},
+                                                {"--replay", "x", "-d", "1s"},
+                                                {"--replay", "x", "--seed", "1"}}) {
+    const auto refused = parse(wrong);
+    REQUIRE(std::holds_alternative<EarlyExit>(refused));
+    CHECK(std::get<EarlyExit>(refused).code == 1);
+  }
+}

@@ -29,7 +29,8 @@ WatchedNetwork::WatchedNetwork(std::string_view scenario, std::uint16_t flows, F
   view_->set_names(names_);
   const IpAddress source = run_.network().address("agent", family);
   run_.watch = [this, facts, source](std::uint32_t flow, const Round& round, const PathVerdict& verdict) {
-    RoundRecord record;
+    auto made = std::make_shared<RoundRecord>();
+    RoundRecord& record = *made;
     record.destination = facts;
     record.flow_index = flow;
     record.source_port = facts->source_ports[flow];
@@ -37,6 +38,7 @@ WatchedNetwork::WatchedNetwork(std::string_view scenario, std::uint16_t flows, F
     record.round = round;
     record.verdict = verdict;
     view_->take(record);
+    records_.push_back(std::move(made));
   };
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "render/hop_names.hpp"
 #include "sim/engine_fixture.hpp"
@@ -40,6 +41,9 @@ class WatchedNetwork {
     return screen(rows, columns, charset).text();
   }
 
+  /// What the view took.
+  [[nodiscard]] const std::vector<std::shared_ptr<const RoundRecord>>& records() const { return records_; }
+
   LiveView& view() { return *view_; }
   GivenNames& names() { return *names_; }
   sim::EngineRun& engine_run() { return run_; }
@@ -48,6 +52,7 @@ class WatchedNetwork {
   sim::EngineRun run_;
   std::shared_ptr<GivenNames> names_ = std::make_shared<GivenNames>();
   std::unique_ptr<LiveView> view_;
+  std::vector<std::shared_ptr<const RoundRecord>> records_;
   Instant began_;
 };
 
