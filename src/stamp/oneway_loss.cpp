@@ -116,6 +116,7 @@ void OnewayLoss::forget() {
   extra_.clear();
   excess_.clear();
   next_number_.reset();
+  judged_number_.reset();
 }
 
 /// More often while the mode is not known, and less often each time that this shows nothing: a reflector takes a number
@@ -153,7 +154,11 @@ OnewayCounts OnewayLoss::settle(Instant now) {
 /// Closes the window at its last packet, which is answered, unless a later packet overtook one of it.
 void OnewayLoss::try_to_close(Instant now, OnewayCounts& counts) {
   const Packet& last = packets_[open_ - 1];
-  if (!anchor_) return close(std::nullopt, now, counts);
+  if (!anchor_) {
+    // After an outage. A reflector that went on counting would be further by now.
+    if (judged_number_ && distance(last.reflector_sequence, *judged_number_) <= 0) ++counts.restarts;
+    return close(std::nullopt, now, counts);
+  }
   if (distance(last.reflector_sequence, anchor_->reflector_sequence) <= 0) {
     ++counts.restarts;
     ask_mode();
@@ -276,6 +281,7 @@ void OnewayLoss::close(std::optional<std::uint32_t> highest, Instant now, Oneway
   if (highest && mode_ == ReflectorMode::stateful) counts.reordered_forward += overtaken();
   count_window(highest, now, counts);
   anchor_ = Anchor{last.sequence, highest.value_or(last.reflector_sequence)};
+  judged_number_ = anchor_->reflector_sequence;
   std::erase_if(extra_, [&](std::uint32_t number) { return distance(number, anchor_->reflector_sequence) <= 0; });
   drop_open();
 }

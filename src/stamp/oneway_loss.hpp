@@ -150,6 +150,7 @@ class OnewayLoss {
   std::vector<Packet> packets_;  ///< by number; the first open_ of them wait for the end of their window only
   std::size_t open_ = 0;
   std::optional<Anchor> anchor_;
+  std::optional<std::uint32_t> judged_number_;  ///< of the reflector, of the last anchor there was
   std::vector<std::uint32_t> extra_;          ///< numbers of replies that were seen and are no first reply of a packet
   std::optional<std::uint32_t> next_number_;  ///< RFC 4737's NextExp of replies on their way back
   struct Epoch {

@@ -235,6 +235,26 @@ TEST_CASE("An outage is reported while it lasts", "[stamp]") {
   check(stream.counts, 2 + OnewayLoss::kLongestGap, 0, 0, OnewayLoss::kLongestGap);
 }
 
+TEST_CASE("A reflector that began to count anew during a long outage is a restart, one that went on is none",
+          "[stamp]") {
+  for (const bool anew : {true, false}) {
+    Stream stream;
+    stream.stateful();
+    std::uint32_t sequence = 3;
+    for (std::uint32_t i = 0; i < 10; ++i, ++sequence)
+      stream.answered(sequence, sequence - 1);
+    const std::uint32_t number = sequence - 1;
+    for (std::size_t i = 0; i < OnewayLoss::kLongestGap + 10; ++i)
+      stream.lost(sequence++);
+    // 5 replies to probes of the trace before the first one to the stream.
+    for (std::uint32_t i = 0; i < 5; ++i, ++sequence)
+      stream.answered(sequence, (anew ? 5 : number) + i);
+    stream.finish();
+    CHECK(stream.counts.restarts == (anew ? 1 : 0));
+    CHECK(stream.counts.reverse == 0);
+  }
+}
+
 TEST_CASE("What this host failed to see or to send is not judged", "[stamp]") {
   Stream stream;
   stream.stateful();
