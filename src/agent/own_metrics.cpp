@@ -136,6 +136,7 @@ void add_engine(Families& families, const EngineCounters& counters) {
     sent.emplace_back(render::lower_case(static_cast<Protocol>(i)), counters.probes_sent[i]);
   }
   families.add(Metric::probes_sent, sent);
+  families.add(Metric::stream_packets_sent, counters.stream_packets_sent);
   Samples errors;
   for (std::size_t i = 1; i < counters.send_errors.size(); ++i) {  // 0 is SendError::none
     errors.emplace_back(to_string(static_cast<SendError>(i)), counters.send_errors[i]);

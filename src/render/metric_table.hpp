@@ -76,6 +76,7 @@ enum class Metric : std::uint8_t {
   destinations_left_out,
   destinations_elsewhere,
   probes_sent,
+  stream_packets_sent,
   resets_sent,
   send_errors,
   replies_ignored,

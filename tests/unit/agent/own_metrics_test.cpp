@@ -21,6 +21,7 @@ OwnMetricsInput example_input() {
   input.destinations_left_out = {1, 2, 3};
   input.destinations_elsewhere = 99;
   input.engine.probes_sent = {384'000'000'001, 20, 30};
+  input.engine.stream_packets_sent = 3184;
   for (std::size_t i = 0; i < input.engine.send_errors.size(); ++i) {
     input.engine.send_errors[i] = i;
   }
