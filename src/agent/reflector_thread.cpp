@@ -55,6 +55,24 @@ Result<stamp::ReflectorSettings> settings_of(const config::Reflector& config, st
   return settings;
 }
 
+/// What whoever looks after both ends can do about it; empty: nothing, or the counter says enough.
+std::string_view why_refused(stamp::Refusal refusal, bool authenticated) {
+  switch (refusal) {
+    case stamp::Refusal::not_allowed:
+      return "on no network of reflector.allow, and no agent of the mesh";
+    case stamp::Refusal::unauthenticated:
+      return "sent without our key, or with another one";
+    case stamp::Refusal::too_short:
+      return authenticated ? "shorter than 112 bytes, as of a sender without a key; we have one" : std::string_view();
+    case stamp::Refusal::malformed:
+      return authenticated ? std::string_view() : "an error estimate of 0, as of a sender with a key; we have none";
+    case stamp::Refusal::sessions:
+      return "reflector.max_sessions sessions go on";
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 Result<std::vector<std::uint8_t>> read_key_file(const std::string& path) {
@@ -131,6 +149,7 @@ void ReflectorThread::take_settings() {
   const std::lock_guard lock(mutex_);
   has_next_.store(false);
   if (next_) reflector_.set(std::move(*next_));
+  explained_.fill(false);
   next_.reset();
 }
 
@@ -138,6 +157,14 @@ ReflectorThread::Report ReflectorThread::report() const {
   Report report{.reflected = reflected_.load(), .sessions = sessions_.load()};
   std::ranges::transform(refused_, report.refused.begin(), [](const auto& count) { return count.load(); });
   return report;
+}
+
+/// One line for each reason, until other settings may have mended it: who asks is not for us to change.
+void ReflectorThread::explain(stamp::Refusal refusal, const IpAddress& source) {
+  const std::string_view why = why_refused(refusal, reflector_.authenticated());
+  if (why.empty() || std::exchange(explained_[static_cast<std::size_t>(refusal)], true)) return;
+  log::warn("a request was refused, and others may be: reflector_refused_total counts them",
+            {{"reason", to_string(refusal)}, {"source", source.to_string()}, {"problem", why}});
 }
 
 void ReflectorThread::refuse(stamp::Refusal refusal, std::uint64_t count) {
@@ -180,6 +207,7 @@ void ReflectorThread::serve(net::DatagramSocket& socket) {
           sending, reply_);
       if (const auto* refusal = std::get_if<stamp::Refusal>(&outcome)) {
         refuse(*refusal);
+        explain(*refusal, datagram.source);
         continue;
       }
       const auto& answer = std::get<stamp::Answer>(outcome);

@@ -49,6 +49,7 @@ class ReflectorThread {
   void take_settings();
   void serve(net::DatagramSocket& socket);
   void refuse(stamp::Refusal refusal, std::uint64_t count = 1);
+  void explain(stamp::Refusal refusal, const IpAddress& source);
 
   std::vector<net::DatagramSocket> sockets_;
   net::StopSignal stop_;
@@ -57,6 +58,7 @@ class ReflectorThread {
   stamp::Reflector reflector_;
   net::DatagramBatch batch_;
   std::vector<std::uint8_t> reply_;
+  std::array<bool, static_cast<std::size_t>(stamp::Refusal::count_)> explained_{};
 
   std::mutex mutex_;
   std::optional<stamp::ReflectorSettings> next_;  ///< under mutex_

@@ -454,7 +454,9 @@ void Tracing::publish(Instant now) {
     if (traced.snapshot != nullptr && now - traced.published < pause) continue;
     const bool first = traced.snapshot == nullptr;
     if (!first) replaced_.push_back(std::move(traced.snapshot));
-    traced.model.set_oneway(traced.oneway != nullptr ? traced.oneway->snapshot(now) : nullptr);
+    auto oneway = traced.oneway != nullptr ? traced.oneway->snapshot(now) : nullptr;
+    if (oneway != nullptr) follow_reflector(traced, *oneway);
+    traced.model.set_oneway(std::move(oneway));
     traced.snapshot = traced.model.snapshot(now);
     if (!traced.first_flow) {
       auto unjudged = std::make_shared<DestinationSnapshot>(*traced.snapshot);

@@ -116,6 +116,7 @@ class Tracing : public RoundSink {
   void drop(Traced& traced);
   void settle(Traced& traced);
   void complain(Traced& traced, std::string message);
+  void follow_reflector(Traced& traced, const OnewaySnapshot& seen);
   void ask_for_names(Instant now);
   void fail(Configured& name, const HostAnswer& answer, Instant now);
   void apply(Configured& name, const HostAnswer& answer, Instant now);

@@ -24,6 +24,7 @@ struct Tracing::Traced {
   std::optional<std::uint32_t> first_flow;  ///< engine's number, while traced
   bool settled = false;                     ///< has finished a round, or cannot have one
   bool refused = false;                     ///< another destination has flows that it would have
+  bool reflector_silent = false;            ///< was warned of
   bool changed = true;
   std::string complaint;  ///< what was warned of last: once is enough, however often the name is looked up
   Instant published{};

@@ -96,6 +96,7 @@ class Reflector {
   /// Forgets a few sessions that have been idle for long. To be called now and then; answer() does it too.
   void expire(Instant now) { sessions_.expire(now); }
 
+  [[nodiscard]] bool authenticated() const { return mode() == Mode::authenticated; }
   [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
   /// Bytes that all of it takes, now.
   [[nodiscard]] std::size_t memory() const { return sessions_.memory() + rates_.memory(); }
