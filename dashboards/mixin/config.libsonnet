@@ -19,6 +19,14 @@
     loss_over_siblings: 2,
     // The least number of lost probes within five minutes: one of ten is no proof.
     lost_probes: 3,
+    // Of STAMP streams, in one direction: hundreds of packets a minute show less loss than probes do.
+    oneway_loss_ratio: 0.005,
+    // The least number of packets lost in that direction within five minutes.
+    oneway_lost_packets: 10,
+    // Times within 15 minutes that a reflector began to count anew.
+    reflector_restarts: 3,
+    // Share of the requests that a reflector refuses.
+    refused_ratio: 0.01,
     // An agent that reaches fewer than this share of its destinations has its own alert; from so many destinations on.
     most_down_ratio: 0.5,
     most_down_destinations: 3,

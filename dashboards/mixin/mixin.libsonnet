@@ -4,5 +4,6 @@
 (import 'config.libsonnet') +
 (import 'rules.libsonnet') +
 (import 'alerts/network.libsonnet') +
+(import 'alerts/mesh.libsonnet') +
 (import 'alerts/agent.libsonnet') +
 (import 'boards/boards.libsonnet')

@@ -10,6 +10,7 @@
     'sum by (%s) (%s(%s[%s]))' % [by, of, metric(name, more), window],
   local destination = 'job, instance, destination',
   local path = destination + ', path',
+  local oneway = path + ', direction',
   local hop = destination + ', ttl, hop',
   local record(name, expr) = { record: name, expr: expr },
 
@@ -57,6 +58,15 @@
             'path:ecmp_lost_probes:siblings5m',
             'path:ecmp_probes:increase5m\n  * on (%s) group_left () destination:ecmp_path_loss:siblings_rate5m'
             % destination
+          ),
+          // Of STAMP streams, in each direction; unresolved is the loss of those packets of which no direction is known.
+          record(
+            'path:ecmp_oneway_loss:ratio_rate5m',
+            '%s\n  / %s' % [rate('ecmp_path_oneway_losses_total', oneway), rate('ecmp_path_oneway_packets_total', oneway)]
+          ),
+          record(
+            'path:ecmp_oneway_lost_packets:increase5m',
+            rate('ecmp_path_oneway_losses_total', oneway, of='increase')
           ),
           // At hops, over all paths: loss (no answer from here nor from beyond), and silence, which is not loss.
           record('hop:ecmp_loss:ratio_rate5m', share('losses')),

@@ -35,11 +35,15 @@ def lab(fan, tmp_path_factory):
     """Prometheus with and without native histograms, and 3.x with them, once with classic ones made native with custom
     buckets; after loss, silence, a refusal and a change of path."""
     destinations = [{"name": "four", "host": DESTINATION[4], "flows": FLOWS, "labels": {"site": "lab"}},
-                    {"name": "six", "host": DESTINATION[6], "flows": FLOWS}]
+                    {"name": "six", "host": DESTINATION[6], "flows": FLOWS},
+                    {"name": "mesh-dst", "host": DESTINATION[4], "flows": FLOWS, "protocol": "stamp", "port": 10862,
+                     "packet_interval": "100ms"}]
     directory = tmp_path_factory.mktemp("prometheus")
     started = {}
-    with Exporter(config(destinations), fan.network.ns("agent")) as exporter:
-        eventually(lambda: len([x for x in exporter.paths() if x["reached_dest"]]) == 2 * FLOWS, 15, "all flows reach")
+    reflector = f'[reflector]\nlisten_addresses = ["{DESTINATION[4]}:10862"]\n'
+    both = config(destinations) + "\n" + reflector.replace(DESTINATION[4], "127.0.0.1")  # the agent reflects as well
+    with Exporter(reflector, fan.network.ns("dst")), Exporter(both, fan.network.ns("agent")) as exporter:
+        eventually(lambda: len([x for x in exporter.paths() if x["reached_dest"]]) == 3 * FLOWS, 30, "all flows reach")
         try:
             native = "--enable-feature=native-histograms"
             for name, flags in (("native", [native]), ("classic", [])):
@@ -52,6 +56,9 @@ def lab(fan, tmp_path_factory):
             # One flow may be all that this branch has: half of its probes, so that some seconds are enough to see it.
             fan.lose(fan.branch(LOSSY), 0.5)
             fan.lose_answers(fan.branch(SILENT), 0.4)
+            # What comes back from the destination, of every branch but the lossy one.
+            fan.network.nft("r1", """table inet back { chain forward { type filter hook forward priority 0; policy accept;
+                oifname "agent" udp sport 10862 numgen random mod 1000 < 100 drop; } }""")
             fan.reject(fan.branch(REFUSING))
             refusals = "sum(ecmp_destination_unreachable_replies_total)"
             eventually(lambda: started["native"].query(refusals, ()), 15, "refusals")
@@ -61,6 +68,9 @@ def lab(fan, tmp_path_factory):
             for one in started.values():
                 eventually(lambda: one.query(changes, ()).get((), 0) > 1, 20, "changes of paths")
                 eventually(lambda: one.query("max(ecmp_hop_window_loss_ratio) > 0.05", ()), 20, "loss")
+                for way in ("forward", "reverse"):
+                    lost = f'max(ecmp_path_oneway_losses_total{{direction="{way}"}}) > 10'
+                    eventually(lambda: one.query(lost, ()), 60, f"loss {way}")
                 eventually(lambda: one.query("max(ecmp_link_blamed) == 1", ()), 60, "a link that is blamed")
                 # Rates want two samples of everything that became new.
                 eventually(lambda: one.query("count(rate(ecmp_path_probes_total[3s]) > 0)", ()).get((), 0) >= 8, 20,
@@ -127,7 +137,7 @@ def test_variables_offer_what_is_there(lab):
                 answer = lab["native"].answer(f"label/{match.group(2)}/values", **{"match[]": match.group(1)})
                 assert answer["status"] == "success", answer
                 offered[variable["name"]] = answer["data"]
-    assert offered["destination"] == ["four", "six"] and offered["job"] == ["ecmp"] and len(offered["instance"]) == 1
+    assert offered["destination"] == ["four", "mesh-dst", "six"] and offered["job"] == ["ecmp"] and len(offered["instance"]) == 1
     assert len(offered["path"]) >= 8 and DESTINATION[4] in offered["hop"]
 
 
@@ -183,6 +193,15 @@ def test_columns_of_tables_are_labels_and_values_of_their_queries(lab):
     for board in boards().values():
         for panel in (one for one in panels(board) if one["type"] == "table"):
             tables += 1
+            matrix = next((t["options"] for t in panel["transformations"] if t["id"] == "groupingToMatrix"), None)
+            if matrix:
+                (query,) = (one for one in queries() if (one.board, one.panel) == (board["uid"], panel["title"]))
+                found = lab["native"].api("query", query=filled(query))["result"]
+                # Every series is one cell.
+                cells = {(series["metric"][matrix["rowField"]], series["metric"][matrix["columnField"]]) for series in found}
+                if not found or len(cells) != len(found) or any(len(series["metric"]) != 2 for series in found):
+                    wrong.append(f"{panel['title']}: {found}")
+                continue
             organize = next(t["options"] for t in panel["transformations"] if t["id"] == "organize")
             refs = [target["refId"] for target in panel["targets"]]
             trends = next((set(t["options"]) for t in panel["transformations"] if t["id"] == "timeSeriesTable"), set())

@@ -97,7 +97,7 @@ def test_the_configuration_of_the_mixin_reaches_rules(tmp_path):
 
 def test_boards_have_a_name_and_a_place():
     made = boards()
-    assert sorted(made) == ["ecmp-agent", "ecmp-destination", "ecmp-overview", "ecmp-path"]
+    assert sorted(made) == ["ecmp-agent", "ecmp-destination", "ecmp-mesh", "ecmp-overview", "ecmp-path"]
     for uid, board in made.items():
         assert board["title"].startswith("ECMP / ") and board["description"].endswith("."), uid
         assert "ecmp" in board["tags"] and board["schemaVersion"] >= 39 and board["editable"] is False, uid
@@ -121,7 +121,7 @@ def test_variables_are_as_everyone_expects():
             assert one["label"] == name.capitalize(), name
             assert one["refresh"] == 2, f"{name} is asked again when the time range changes"
             assert one["query"]["query"].startswith("label_values(ecmp_"), name
-    for uid in ("ecmp-overview", "ecmp-destination", "ecmp-path"):
+    for uid in ("ecmp-overview", "ecmp-destination", "ecmp-path", "ecmp-mesh"):
         assert "destination" in {one["name"] for one in boards()[uid]["templating"]["list"]}
 
 

@@ -5,6 +5,7 @@
     'ecmp-overview.json': (import 'overview.libsonnet')(config),
     'ecmp-destination.json': (import 'destination.libsonnet')(config),
     'ecmp-path.json': (import 'path.libsonnet')(config),
+    'ecmp-mesh.json': (import 'mesh.libsonnet')(config),
     'ecmp-agent.json': (import 'agent.libsonnet')(config),
   },
 }
