@@ -17,15 +17,18 @@ constexpr std::size_t kLargest = 64u << 20;
 /// What files of keys hold; returns what is wrong with them.
 std::vector<std::string> read_keys(config::Config& config, const std::filesystem::path& directory) {
   std::vector<std::string> problems;
-  for (config::Destination& destination : config.destinations) {
-    if (!destination.stamp || destination.key_file.empty()) continue;
+  const auto read = [&](config::Destination& destination) {
+    if (!destination.stamp || destination.key_file.empty()) return;
     const std::string path = (directory / destination.key_file).string();
     if (auto key = read_key_file(path); key.ok()) {
       destination.key.assign(key->begin(), key->end());
     } else {
       problems.push_back(key.error());
     }
-  }
+  };
+  for (config::Destination& destination : config.destinations)
+    read(destination);
+  read(config.mesh.probe);
   return problems;
 }
 

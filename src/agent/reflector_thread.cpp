@@ -47,7 +47,7 @@ Result<stamp::ReflectorSettings> settings_of(const config::Reflector& config, st
   settings.key = std::move(*key);
   settings.packets_per_second_per_source = config.packets_per_second_per_source;
   settings.own_ports = std::move(ports);
-  if (!config.allow.empty()) {
+  if (!config.allow.empty() || config.only_allowed) {
     settings.allowed = [networks = config.allow](const IpAddress& address) {
       return std::ranges::any_of(networks, [&address](const auto& network) { return network.contains(address); });
     };

@@ -21,15 +21,43 @@ WallTime wall_now() {
 /// Longer than any pause between two looks; a bound for poll().
 constexpr long kLongestWait = 3'600'000;
 
-config::Selection select_from(const config::Config& base, const Discovery& discovery) {
+/// What the configuration and the sources have, agents of the mesh and others apart.
+struct Sources {
   std::vector<config::Found> own;
-  own.reserve(base.destinations.size());
+  std::vector<config::Found> peers;
+  std::vector<std::vector<config::Found>> parted;  ///< of sources with agents among others, those others
+  std::vector<const std::vector<config::Found>*> found;
+};
+
+Sources sources_of(const config::Config& base, const Discovery& discovery) {
+  Sources sources;
   for (std::size_t i = 0; i < base.destinations.size(); ++i)
-    own.push_back({base.destinations[i], base.origins.at(i)});
-  std::vector<const std::vector<config::Found>*> sources = {&own};
-  for (const auto* found : discovery.found())
-    sources.push_back(found);
-  return config::select_destinations(sources, base.shard, base.limits);
+    sources.own.push_back({base.destinations[i], base.origins.at(i)});
+  for (std::size_t i = 0; i < base.mesh_peers.size(); ++i)
+    sources.peers.push_back({base.mesh_peers[i], base.mesh_origins.at(i)});
+  const auto lists = discovery.found();
+  sources.parted.reserve(lists.size());  // pointed at
+  for (const auto* list : lists) {
+    const auto is_peer = [](const config::Found& found) { return found.destination.mesh; };
+    if (!base.mesh.enabled() || std::ranges::none_of(*list, is_peer)) {
+      sources.found.push_back(list);
+      continue;
+    }
+    std::vector<config::Found>& others = sources.parted.emplace_back();
+    for (const config::Found& found : *list)
+      (is_peer(found) ? sources.peers : others).push_back(found);
+    sources.found.push_back(&others);
+  }
+  return sources;
+}
+
+/// What is traced; `mesh` are the agents among it.
+config::Selection select_from(const config::Config& base, const Sources& sources, const config::MeshPlan& mesh) {
+  std::vector<const std::vector<config::Found>*> all = {&sources.own, &mesh.found};
+  all.insert(all.end(), sources.found.begin(), sources.found.end());
+  config::Selection selection = config::select_destinations(all, base.shard, base.limits);
+  selection.problems.insert(selection.problems.begin(), mesh.problems.begin(), mesh.problems.end());
+  return selection;
 }
 
 bool names_nothing(const config::Config& config) {
@@ -62,7 +90,8 @@ std::vector<std::string> check_discovery(const std::string& config_file, const c
   if (!discovery.ok()) return {discovery.error()};
   (*discovery)->configure(std::make_shared<const config::Config>(config));
   std::vector<std::string> problems = (*discovery)->problems();
-  const auto selection = select_from(config, **discovery);
+  const Sources sources = sources_of(config, **discovery);
+  const auto selection = select_from(config, sources, config::plan_mesh(sources.peers, {}, {}, config.mesh));
   problems.insert(problems.end(), selection.problems.begin(), selection.problems.end());
   return problems;
 }
@@ -85,6 +114,7 @@ Result<std::unique_ptr<Reloader>> Reloader::open(ConfigOrigin origin, config::Co
 void Reloader::start(Make make) {
   make_ = std::move(make);
   discovery_->start();
+  mesh_.start([this] { wake(); });
   thread_ = std::thread([this] { run(); });
 }
 
@@ -128,10 +158,14 @@ Reloader::Report Reloader::report() const {
   return report_;
 }
 
+Discovery::Clock::time_point Reloader::next_look() const {
+  return std::min(discovery_->next_look(), mesh_.next_look());
+}
+
 void Reloader::wait(bool pending) {
   std::array<pollfd, 2> descriptors{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
                                      {.fd = discovery_->descriptor(), .events = POLLIN, .revents = 0}}};
-  const auto until = pending ? std::min(reload_at_, discovery_->next_look()) : discovery_->next_look();
+  const auto until = pending ? std::min(reload_at_, next_look()) : next_look();
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Discovery::Clock::now()).count();
   ::poll(descriptors.data(), descriptors.size(), static_cast<int>(std::clamp<long>(left, 0, kLongestWait)));
   std::uint64_t count = 0;
@@ -158,6 +192,7 @@ void Reloader::run() {
     }
   }
   discovery_->stop();
+  mesh_.stop();
 }
 
 void Reloader::reload_now() {
@@ -218,10 +253,9 @@ ReloadOutcome Reloader::load() {
 }
 
 void Reloader::follow_discovery() {
-  const bool changed = discovery_->refresh();
-  if (!changed) {
-    const std::lock_guard lock(mutex_);
-    report_.sources = discovery_->report();
+  const bool moved = mesh_.refresh(Discovery::Clock::now());
+  if (!discovery_->refresh() && !moved) {
+    report_sources();
     return;
   }
   config::Changes changes;
@@ -232,8 +266,18 @@ void Reloader::follow_discovery() {
                                      {"unchanged", changes.unchanged}});
 }
 
+void Reloader::report_sources() {
+  auto sources = discovery_->report();
+  if (auto mesh = mesh_.report()) sources.push_back(std::move(*mesh));
+  const std::lock_guard lock(mutex_);
+  report_.sources = std::move(sources);
+}
+
 std::shared_ptr<const config::Config> Reloader::select() {
-  config::Selection selection = select_from(*base_, *discovery_);
+  const Sources sources = sources_of(*base_, *discovery_);
+  mesh_.want(sources.peers, base_->dns.refresh);
+  const config::MeshPlan mesh = config::plan_mesh(sources.peers, mesh_.known(), mesh_.own(), base_->mesh);
+  config::Selection selection = select_from(*base_, sources, mesh);
   if (selection.problems != untraced_) {
     untraced_ = selection.problems;
     for (const std::string& line : untraced_)
@@ -242,12 +286,13 @@ std::shared_ptr<const config::Config> Reloader::select() {
   auto next = std::make_shared<config::Config>(*base_);
   next->destinations.clear();
   next->origins.clear();
+  next->reflector.allow.insert(next->reflector.allow.end(), mesh.allow.begin(), mesh.allow.end());
   for (config::Found& found : selection.found) {
     next->destinations.push_back(std::move(found.destination));
     next->origins.push_back(std::move(found.origin));
   }
+  report_sources();
   const std::lock_guard lock(mutex_);
-  report_.sources = discovery_->report();
   report_.left_out = selection.left_out;
   report_.elsewhere = selection.elsewhere;
   return next;

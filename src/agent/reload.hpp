@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/discovery.hpp"
+#include "agent/mesh_peers.hpp"
 #include "base/result.hpp"
 #include "config/changes.hpp"
 #include "config/config.hpp"
@@ -95,6 +96,8 @@ class Reloader {
   void reload_now();
   ReloadOutcome load();
   void follow_discovery();
+  void report_sources();
+  [[nodiscard]] Discovery::Clock::time_point next_look() const;
   /// What the configuration and the sources come to. Leaves the report of it.
   std::shared_ptr<const config::Config> select();
   bool adopt(config::Changes& changes, bool files_too = false);
@@ -103,6 +106,7 @@ class Reloader {
   const ConfigOrigin origin_;
   net::FileDescriptor wake_;
   std::unique_ptr<Discovery> discovery_;
+  MeshPeers mesh_;
   std::shared_ptr<const config::Config> base_;  ///< as the file has it
   std::vector<std::string> untraced_;           ///< what was told last of destinations that are left out
   Make make_;

@@ -39,6 +39,7 @@ Changes plan_changes(const Config& before, const Config& after) {
                      before.metrics != after.metrics || before.history_memory != after.history_memory ||
                      before.history_disk != after.history_disk || before.dns != after.dns || before.web != after.web ||
                      before.reflector.allow != after.reflector.allow ||
+                     before.reflector.only_allowed != after.reflector.only_allowed ||
                      before.reflector.packets_per_second_per_source != after.reflector.packets_per_second_per_source ||
                      before.reflector.key_file != after.reflector.key_file;
   if (before.listen_addresses != after.listen_addresses) changes.need_restart.emplace_back("web.listen_addresses");

@@ -4,6 +4,7 @@
 
 #include "config/destinations.hpp"
 #include "config/document.hpp"
+#include "config/mesh.hpp"
 #include "config/modules.hpp"
 #include "config/sections.hpp"
 
@@ -48,7 +49,9 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   read_shard(root, config);
   read_localisation(root, config);
   read_reflector(root, config);
-  auto placed = read_destinations(root, probe, config.limits);
+  read_mesh(root, probe, config, file);
+  auto placed = read_destinations(
+      root, [&](const Node& table, Problems& all) { return read_destination(table, probe, config.limits, all); });
   read_modules(root, probe, config);
   root.refuse_unknown_keys();
 

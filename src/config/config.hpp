@@ -60,6 +60,7 @@ struct Destination {
   std::string key_file;                                ///< of STAMP's authenticated mode; empty: open mode
   std::string key;                   ///< what that file holds; read by whoever opens files, written nowhere
   std::uint32_t expected_paths = 0;  ///< how many equal-cost paths there should be; 0: not known
+  bool mesh = false;                 ///< an agent of [mesh]; `all`: each of the host's addresses is one
 
   friend bool operator==(const Destination&, const Destination&) = default;
 };
@@ -193,10 +194,24 @@ struct Reflector {
   std::vector<std::string> listen_addresses;    ///< as written: an address and a port each
   std::vector<Network> allow;                   ///< empty: everybody
   std::string key_file;                         ///< as web_config_file; empty: open mode
+  bool only_allowed = false;                    ///< with [mesh]: an empty `allow` is nobody
   double packets_per_second_per_source = 1000;  ///< of an IPv4 address or IPv6 /64
   std::uint32_t max_sessions = 65536;
 
   friend bool operator==(const Reflector&, const Reflector&) = default;
+};
+
+/// Agents that probe each other by STAMP. Off unless it says where they are.
+struct Mesh {
+  static constexpr std::uint16_t kPort = 10862;  ///< above 1023: takes no privilege
+
+  std::vector<std::string> peers;   ///< an agent each: addresses or names
+  std::vector<std::string> groups;  ///< names of which each address is an agent
+  bool from_discovery = false;      ///< what [discovery] finds is an agent unless it says otherwise
+  Destination probe;                ///< how they are measured, without name and host
+
+  [[nodiscard]] bool enabled() const { return !peers.empty() || !groups.empty() || from_discovery; }
+  friend bool operator==(const Mesh&, const Mesh&) = default;
 };
 
 /// What destinations from elsewhere inherit from [probe].
@@ -218,11 +233,16 @@ struct Config {
   Shard shard;
   Localisation localisation;
   Reflector reflector;
+  Mesh mesh;
+  std::vector<Destination> mesh_peers;    ///< those of mesh.peers, then those of mesh.groups, as they are written
+  std::vector<std::string> mesh_origins;  ///< "file:line:column" of each
   std::vector<Destination> destinations;
   std::vector<Module> modules;
   OneOffLimits one_off;
   std::vector<std::string> origins;                     ///< "file:line:column" of each destination
   std::shared_ptr<const DestinationDefaults> defaults;  ///< null: those of the code
+  /// What agents from elsewhere inherit from [mesh], and from [probe] by it; null: there is no mesh.
+  std::shared_ptr<const DestinationDefaults> mesh_defaults;
 };
 
 /// One thing wrong in a configuration. Lines and columns count from 1.

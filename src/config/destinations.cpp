@@ -34,9 +34,10 @@ std::string_view family_name(Family family) {
 /// Reads one [[destination]].
 class DestinationReader {
  public:
-  DestinationReader(const Node& node, const ProbeKeys& defaults, const Limits& limits, Problems& problems)
+  DestinationReader(const Node& node, const ProbeKeys& defaults, const Limits& limits, Problems& problems, bool mesh)
       : reader_(node, problems), defaults_(defaults), limits_(limits), own_(read_probe_keys(reader_, limits)) {
     out_.where = out_.name_where = out_.ports_where = node.where;
+    out_.destination.mesh = mesh;
   }
 
   PlacedDestination read() {
@@ -76,7 +77,7 @@ class DestinationReader {
     if (reader_.broken("name")) return;
     if (!name) {
       if (host_) {
-        out_.destination.name = host_->value;
+        out_.destination.name = std::string(out_.destination.mesh ? kMeshName : "") + host_->value;
         out_.name_where = host_->where;
         out_.name_text = host_->text;
       }
@@ -189,6 +190,7 @@ class DestinationReader {
     };
     only(own_.packet_interval, "packet_interval");
     only(own_.key_file, "key_file");
+    if (to.mesh && own_.protocol) reader_.refuse("protocol", *own_.protocol, "agents of a mesh are measured by STAMP");
   }
 
   void check_port() {
@@ -236,8 +238,11 @@ class DestinationReader {
     Destination& to = out_.destination;
     const bool v6 = to.address ? !to.address->is_v4() : to.family == FamilyChoice::ipv6;
     const Family family = v6 ? Family::ipv6 : Family::ipv4;
-    const auto least = static_cast<std::uint16_t>(to.stamp ? packet::minimum_stamp_size(family, !to.key_file.empty())
-                                                           : packet::minimum_size(family, to.protocol));
+    const bool sealed = !to.key_file.empty();
+    const std::size_t bytes = to.mesh    ? packet::own_stamp_size(family, sealed)
+                              : to.stamp ? packet::minimum_stamp_size(family, sealed)
+                                         : packet::minimum_size(family, to.protocol);
+    const auto least = static_cast<std::uint16_t>(bytes);
     if (to.packet_size >= least) return;
     if (own_.packet_size) {
       reader_.refuse(
@@ -263,11 +268,12 @@ std::uint16_t usual_port(const Destination& destination) {
 }
 
 PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults, const Limits& limits,
-                                   Problems& problems) {
-  return DestinationReader(table, defaults, limits, problems).read();
+                                   Problems& problems, bool mesh) {
+  return DestinationReader(table, defaults, limits, problems, mesh).read();
 }
 
-std::vector<PlacedDestination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits) {
+std::vector<PlacedDestination> read_destinations(
+    TableReader& root, const std::function<PlacedDestination(const Node& table, Problems& problems)>& read) {
   const Entry* entry = root.entry("destination");
   if (entry == nullptr) return {};
   const auto* nodes = std::get_if<Node::Array>(&entry->node.value);
@@ -282,7 +288,7 @@ std::vector<PlacedDestination> read_destinations(TableReader& root, const ProbeK
       root.problems().add_value("destination", node.where, node.text, "expected a table");
       continue;
     }
-    placed.push_back(read_destination(node, defaults, limits, root.problems()));
+    placed.push_back(read(node, root.problems()));
   }
   check_against_each_other(placed, root.problems());
   return placed;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -18,15 +19,21 @@ struct PlacedDestination {
   bool identity_known = false;  ///< host, protocol, flows and source_port are all right
 };
 
+/// What the names of agents of a mesh begin with, where none is configured.
+inline constexpr std::string_view kMeshName = "mesh-";
+
 /// Of its protocol, where none is configured.
 std::uint16_t usual_port(const Destination& destination);
 
-/// Reads every [[destination]], fills in the defaults of [probe], and checks each by itself and all against each other.
-std::vector<PlacedDestination> read_destinations(TableReader& root, const ProbeKeys& defaults, const Limits& limits);
+/// Reads every [[destination]] by `read`, which fills in defaults and checks it by itself, and checks all against each
+/// other.
+std::vector<PlacedDestination> read_destinations(
+    TableReader& root, const std::function<PlacedDestination(const Node& table, Problems& problems)>& read);
 
-/// Reads one, and checks it by itself. `table` holds a Node::Table.
+/// Reads one, and checks it by itself. `table` holds a Node::Table. `mesh`: it is an agent of [mesh], whose keys are
+/// the defaults.
 PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults, const Limits& limits,
-                                   Problems& problems);
+                                   Problems& problems, bool mesh = false);
 
 /// What both of two destinations must have for their flows to be mistaken for each other's. A host name is compared as
 /// DNS does: without regard to case and to a final dot.

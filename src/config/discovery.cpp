@@ -29,6 +29,25 @@ const ProbeKeys& defaults_of(const Config& base) {
   return base.defaults != nullptr ? base.defaults->keys() : none;
 }
 
+/// Reads a destination from elsewhere: one of [probe], or an agent of [mesh], as it says itself or [mesh] says of all.
+PlacedDestination read_found(Node table, const Config& base, Problems& problems) {
+  bool mesh = base.mesh.from_discovery;
+  auto& keys = std::get<Node::Table>(table.value);
+  if (const auto given = std::ranges::find(keys, "mesh", &Entry::key); given != keys.end()) {
+    if (const auto* said = std::get_if<bool>(&given->node.value)) {
+      mesh = *said;
+      if (mesh && base.mesh_defaults == nullptr)
+        problems.add_value("mesh", given->node.where, given->node.text, "the configuration has no [mesh]");
+    } else {
+      problems.add_value("mesh", given->node.where, given->node.text, "expected true or false");
+    }
+    keys.erase(given);
+  }
+  const bool of_mesh = mesh && base.mesh_defaults != nullptr;
+  return read_destination(table, of_mesh ? base.mesh_defaults->keys() : defaults_of(base), base.limits, problems,
+                          of_mesh);
+}
+
 FoundOutcome outcome_of(std::vector<PlacedDestination> placed, std::string_view source, Problems problems) {
   if (!problems.empty()) return std::move(problems).sorted();
   std::vector<Found> found;
@@ -44,7 +63,7 @@ Node as_key(std::string_view key, const Node& label) {
   Node node = label;
   const auto* text = std::get_if<std::string>(&label.value);
   if (text == nullptr) return node;
-  if (key == "all" && (*text == "true" || *text == "false")) node.value = *text == "true";
+  if ((key == "all" || key == "mesh") && (*text == "true" || *text == "false")) node.value = *text == "true";
   if (std::ranges::find(kNumbers, key) != kNumbers.end()) {
     std::int64_t number = 0;
     const char* const end = text->data() + text->size();
@@ -166,7 +185,7 @@ class TargetReader {
       }
     }
     if (!std::get<Node::Table>(group.labels.value).empty()) entries.push_back({"labels", target.where, group.labels});
-    placed_.push_back(read_destination(table, defaults_of(base_), base_.limits, problems_));
+    placed_.push_back(read_found(std::move(table), base_, problems_));
   }
 
   struct HostAndPort {
@@ -199,7 +218,8 @@ FoundOutcome parse_destinations(std::string_view text, std::string_view source, 
   if (auto* problem = std::get_if<Problem>(&document)) return std::vector{std::move(*problem)};
   Problems problems;
   TableReader root(std::get<Node>(document), problems);
-  auto placed = read_destinations(root, defaults_of(base), base.limits);
+  auto placed =
+      read_destinations(root, [&base](const Node& table, Problems& all) { return read_found(table, base, all); });
   root.refuse_unknown_keys();
   return outcome_of(std::move(placed), source, std::move(problems));
 }

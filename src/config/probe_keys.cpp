@@ -149,6 +149,41 @@ DestinationDefaults::DestinationDefaults(const ProbeKeys& keys) : keys_(keys) {
   own(keys_.expected_paths);
 }
 
+ProbeKeys over(const ProbeKeys& own, const ProbeKeys& under) {
+  ProbeKeys both = own;
+  const auto inherit = [](auto& setting, const auto& inherited) {
+    if (!setting) setting = inherited;
+  };
+  inherit(both.protocol, under.protocol);
+  inherit(both.family, under.family);
+  inherit(both.port, under.port);
+  inherit(both.flows, under.flows);
+  inherit(both.max_flows, under.max_flows);
+  inherit(both.confidence, under.confidence);
+  inherit(both.p_min, under.p_min);
+  inherit(both.min_flows_per_path, under.min_flows_per_path);
+  inherit(both.rediscover, under.rediscover);
+  if (!own.source_port && !own.source_ports) {  // the two exclude each other
+    both.source_port = under.source_port;
+    both.source_ports = under.source_ports;
+  }
+  inherit(both.source_address, under.source_address);
+  inherit(both.interface, under.interface);
+  inherit(both.fwmark, under.fwmark);
+  inherit(both.interval, under.interval);
+  inherit(both.timeout, under.timeout);
+  inherit(both.stamp, under.stamp);
+  inherit(both.packet_interval, under.packet_interval);
+  inherit(both.key_file, under.key_file);
+  inherit(both.max_ttl, under.max_ttl);
+  inherit(both.packet_size, under.packet_size);
+  inherit(both.dscp, under.dscp);
+  inherit(both.confirm_rounds, under.confirm_rounds);
+  inherit(both.expected_paths, under.expected_paths);
+  both.identity_broken = own.identity_broken || under.identity_broken;
+  return both;
+}
+
 std::optional<std::uint32_t> parse_mark(std::string_view text) {
   const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
   if (hexadecimal) text.remove_prefix(2);

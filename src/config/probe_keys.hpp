@@ -46,6 +46,9 @@ struct ProbeKeys {
       false;  ///< protocol, flows, source_port or source_ports was wrong: do not judge overlaps by the default
 };
 
+/// `own` where it says something, else `under`.
+ProbeKeys over(const ProbeKeys& own, const ProbeKeys& under);
+
 /// The keys of [probe], for destinations that stand in other texts: it holds what it shows of the first one.
 class DestinationDefaults {
  public:

@@ -173,6 +173,19 @@ void write_tables(Writer& out, const Config& config) {
   out.key("max_sessions", config.reflector.max_sessions);
 }
 
+void write_probe_keys(Writer& out, const Destination& destination, const Destination& standard);
+
+void write_mesh(Writer& out, const Mesh& mesh) {
+  if (!mesh.enabled()) return;
+  out.table("[mesh]");
+  out.key("peers", list(mesh.peers, string));
+  out.key("groups", list(mesh.groups, string));
+  out.key("from_discovery", mesh.from_discovery);
+  Destination standard;
+  standard.stamp = true;
+  write_probe_keys(out, mesh.probe, standard);
+}
+
 /// Keys of [probe], those that are not what they are by default.
 void write_probe_keys(Writer& out, const Destination& destination, const Destination& standard) {
   out.unless(protocol_name(standard), "protocol", protocol_name(destination), string(protocol_name(destination)));
@@ -254,6 +267,7 @@ std::string to_toml(const Config& config) {
   Writer out;
   out.text = "# The running configuration, with what was left out.\n";
   write_tables(out, config);
+  write_mesh(out, config.mesh);
   write_one_off(out, config);
   for (std::size_t i = 0; i < config.destinations.size(); ++i) {
     if (i < config.origins.size()) {

@@ -167,12 +167,16 @@ struct StampLayout {
 
 constexpr std::size_t kLeastPadding = stamp::kTlvHeader + kTag + 4;
 
+/// The TLV of ours, and in authenticated mode the HMAC that covers it.
+std::size_t own_bytes(bool authenticated) {
+  return stamp::kTlvHeader + stamp::kOwnTlvSize + (authenticated ? stamp::kTlvHeader + stamp::kHmacSize : 0);
+}
+
 StampLayout layout_of(bool authenticated, std::size_t payload) {
   StampLayout layout;
   layout.mode = authenticated ? stamp::Mode::authenticated : stamp::Mode::open;
   const std::size_t base = stamp::base_size(layout.mode);
-  const std::size_t more =
-      stamp::kTlvHeader + stamp::kOwnTlvSize + (authenticated ? stamp::kTlvHeader + stamp::kHmacSize : 0);
+  const std::size_t more = own_bytes(authenticated);
   layout.own = payload >= base + more + kLeastPadding;
   layout.sealed = layout.own && authenticated;
   layout.padding_at = base + (layout.own ? more : 0);
@@ -184,6 +188,10 @@ StampLayout layout_of(bool authenticated, std::size_t payload) {
 std::size_t minimum_stamp_size(Family family, bool authenticated) {
   const stamp::Mode mode = authenticated ? stamp::Mode::authenticated : stamp::Mode::open;
   return wire::ip_header(family) + wire::kUdpHeader + stamp::base_size(mode) + kLeastPadding;
+}
+
+std::size_t own_stamp_size(Family family, bool authenticated) {
+  return minimum_stamp_size(family, authenticated) + own_bytes(authenticated);
 }
 
 std::size_t stamp_tag_at(Family family, bool authenticated, std::size_t total_size) {

@@ -48,6 +48,8 @@ struct StampContent {
 /// The least total_size of a datagram of STAMP: the base and a padding of 12 bytes, which holds the tag and, last, the
 /// steering bytes: behind what an HMAC covers. 88 over IPv4 and 108 over IPv6, in authenticated mode 156 and 176.
 std::size_t minimum_stamp_size(Family family, bool authenticated);
+/// From which size on the TLV of stamp/own_tlv.hpp is in.
+std::size_t own_stamp_size(Family family, bool authenticated);
 /// Where the tag stands in the UDP payload.
 std::size_t stamp_tag_at(Family family, bool authenticated, std::size_t total_size);
 

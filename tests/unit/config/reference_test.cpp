@@ -36,6 +36,7 @@ void check_same(const Config& a, const Config& b) {
   CHECK(a.discovery == b.discovery);
   CHECK(a.shard == b.shard);
   CHECK(a.reflector == b.reflector);
+  CHECK(a.mesh == b.mesh);
 }
 
 }  // namespace
@@ -116,7 +117,10 @@ TEST_CASE("the reference configuration shows every key with its default", "[conf
                           "refresh_interval",
                           "timeout",
                           "index",
-                          "count"}) {
+                          "count",
+                          "peers",
+                          "groups",
+                          "from_discovery"}) {
     CAPTURE(key);
     CHECK(uncommented.find("\n" + std::string(key) + " = ") != std::string::npos);
   }

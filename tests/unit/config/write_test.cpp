@@ -30,6 +30,9 @@ void check_round_trip(const std::string& text) {
   for (std::size_t i = 0; i < again.discovery.http.size(); ++i)
     CHECK(again.discovery.http[i].url == ecmp::masked_url(config.discovery.http[i].url));
   CHECK(again.shard == config.shard);
+  CHECK(again.reflector == config.reflector);
+  CHECK(again.mesh == config.mesh);
+  CHECK(again.mesh_peers == config.mesh_peers);
 }
 
 }  // namespace
@@ -40,6 +43,21 @@ TEST_CASE("a configuration that is written and read again is the same", "[config
     CAPTURE(name);
     check_round_trip(read(name));
   }
+  check_round_trip("[mesh]\nfrom_discovery = true\n");
+  check_round_trip(R"([probe]
+flows = 4
+[reflector]
+listen_addresses = ["192.0.2.1:10900"]
+allow = ["198.51.100.0/24"]
+[mesh]
+peers = ["192.0.2.7", "2001:db8::7", "a.example"]
+groups = ["agents.example"]
+from_discovery = true
+port = 10900
+packet_interval = "200ms"
+key_file = "mesh.key"
+dscp = 10
+)");
   check_round_trip(R"([web]
 listen_addresses = [":1", "[::1]:2"]
 [limits]
