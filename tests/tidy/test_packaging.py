@@ -205,6 +205,7 @@ MONITOR = {"enabled": True, "labels": {"release": "p"}, "interval": "15s", "scra
 VALUES = {
     "mode": "statefulset", "replicas": 2, "image": {"repository": "r", "tag": "t", "pullPolicy": "Always"},
     "imagePullSecrets": [{"name": "s"}], "port": 10816, "extraArgs": ["--log.level=debug"], "config": "[web]\n",
+    "mesh": {"enabled": False, "port": 10900, "config": "flows = 8"},
     "webConfigSecret": "web", "resources": {"limits": {"memory": "1Gi"}}, "podAnnotations": {"a": "b"},
     "podLabels": {"c": "d"}, "nodeSelector": {"e": "f"}, "tolerations": [{"operator": "Exists"}],
     "affinity": {"nodeAffinity": {}}, "priorityClassName": "high", "podMonitor": MONITOR, "serviceMonitor": MONITOR,
@@ -215,6 +216,33 @@ VALUES = {
 }
 
 
+def test_the_agents_of_the_daemonset_are_a_mesh(tmp_path):
+    """Their configuration names the headless service of the chart, and the program takes it."""
+    helm = shutil.which("helm")
+    if not helm:
+        pytest.skip("helm is not installed (it is not in Debian)")
+    yaml = pytest.importorskip("yaml")
+    rendered = run(helm, "template", "release", "packaging/helm/ecmp-exporter", "--namespace", "watch", "--kube-version", "1.31",
+                   "--set", "mesh.enabled=true,mesh.config=flows = 8")
+    assert rendered.returncode == 0, rendered.stderr
+    made = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(rendered.stdout) if one}
+    service = made["Service", "release-ecmp-exporter-mesh"]["spec"]
+    pod = made["DaemonSet", "release-ecmp-exporter"]["spec"]["template"]
+    assert service["clusterIP"] == "None" and service["publishNotReadyAddresses"] is True
+    assert service["selector"].items() <= pod["metadata"]["labels"].items()
+    (port,) = (one for one in pod["spec"]["containers"][0]["ports"] if one["name"] == service["ports"][0]["targetPort"])
+    assert port == {"name": "mesh", "containerPort": 10862, "hostPort": 10862, "protocol": "UDP"}
+    text = made["ConfigMap", "release-ecmp-exporter"]["data"]["ecmp_exporter.toml"]
+    assert text.endswith('\n[mesh]\ngroups = ["release-ecmp-exporter-mesh.watch.svc"]\nport = 10862\nflows = 8\n')
+    (tmp_path / "exporter.toml").write_text(text)
+    exporter = os.environ.get("ECMP_EXPORTER") or os.path.join(BUILD, "src/ecmp_exporter")
+    done = run(exporter, f"--config.file={tmp_path}/exporter.toml", "--config.check")
+    assert done.returncode == 0, done.stderr
+    refused = run(helm, "template", "release", "packaging/helm/ecmp-exporter", "--kube-version", "1.31", "--set",
+                  "mesh.enabled=true,mode=statefulset")
+    assert refused.returncode != 0 and "mesh.enabled takes mode: daemonset" in refused.stderr
+
+
 def test_the_schema_of_the_chart_knows_every_value():
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(read("packaging/helm/ecmp-exporter/values.schema.json"))
@@ -222,7 +250,7 @@ def test_the_schema_of_the_chart_knows_every_value():
     for values in (standard, {**standard, **VALUES}):
         jsonschema.validate(values, schema)
     assert set(standard) == set(VALUES) and set(standard["podMonitor"]) == set(MONITOR)
-    for wrong in ({"podMonitor": {"scrapetimeout": "1s"}}, {"serviceMonitor": {"interval": "often"}},
+    for wrong in ({"mesh": {"port": 0}}, {"mesh": {"peers": []}}, {"podMonitor": {"scrapetimeout": "1s"}}, {"serviceMonitor": {"interval": "often"}},
                   {"extraVolumeMounts": [{"name": "x"}]}, {"dashboard": {}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**standard, **wrong}, schema)

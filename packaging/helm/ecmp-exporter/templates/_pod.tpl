@@ -21,7 +21,7 @@ metadata:
     {{- with .Values.podLabels }}{{ toYaml . | nindent 4 }}{{ end }}
   annotations:
     # Pods are made anew when what they read has changed.
-    checksum/config: {{ .Values.config | sha256sum }}
+    checksum/config: {{ include "ecmp.config" . | sha256sum }}
     {{- with .Values.podAnnotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
   # A pod network would add its own hop and source NAT, which rewrites source ports: flows would not be what we chose.
@@ -71,6 +71,12 @@ spec:
         - name: metrics
           containerPort: {{ .Values.port }}
           hostPort: {{ .Values.port }}
+        {{- if .Values.mesh.enabled }}
+        - name: mesh
+          containerPort: {{ .Values.mesh.port }}
+          hostPort: {{ .Values.mesh.port }}
+          protocol: UDP
+        {{- end }}
       {{- if .Values.webConfigSecret }}
       # Whether it asks for a password or a certificate is not known here: that the port is open has to do.
       livenessProbe:
@@ -123,4 +129,21 @@ spec:
         secretName: {{ . }}
     {{- end }}
     {{- with .Values.extraVolumes }}{{ toYaml . | nindent 4 }}{{ end }}
+{{- end -}}
+
+{{- define "ecmp.mesh" -}}
+{{- include "ecmp.name" . | trunc 58 | trimSuffix "-" -}}-mesh
+{{- end -}}
+
+{{/* The configuration, with the agents of the mesh behind it. */}}
+{{- define "ecmp.config" -}}
+{{- .Values.config -}}
+{{- if .Values.mesh.enabled -}}
+{{- if ne .Values.mode "daemonset" }}{{ fail "mesh.enabled takes mode: daemonset" }}{{ end }}
+
+[mesh]
+groups = ["{{ include "ecmp.mesh" . }}.{{ .Release.Namespace }}.svc"]
+port = {{ .Values.mesh.port }}
+{{ .Values.mesh.config }}
+{{- end -}}
 {{- end -}}
