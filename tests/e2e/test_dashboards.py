@@ -36,7 +36,7 @@ def lab(fan, tmp_path_factory):
     buckets; after loss, silence, a refusal and a change of path."""
     destinations = [{"name": "four", "host": DESTINATION[4], "flows": FLOWS, "labels": {"site": "lab"}},
                     {"name": "six", "host": DESTINATION[6], "flows": FLOWS},
-                    {"name": "mesh-dst", "host": DESTINATION[4], "flows": FLOWS, "protocol": "stamp", "port": 10862,
+                    {"name": "mesh-dst", "host": DESTINATION[4], "flows": FLOWS, "protocol": "stamp", "port": 10862, "source_port": 51000,
                      "packet_interval": "100ms"}]
     directory = tmp_path_factory.mktemp("prometheus")
     started = {}
@@ -56,9 +56,14 @@ def lab(fan, tmp_path_factory):
             # One flow may be all that this branch has: half of its probes, so that some seconds are enough to see it.
             fan.lose(fan.branch(LOSSY), 0.5)
             fan.lose_answers(fan.branch(SILENT), 0.4)
-            # What comes back from the destination, of every branch but the lossy one.
-            fan.network.nft("r1", """table inet back { chain forward { type filter hook forward priority 0; policy accept;
-                oifname "agent" udp sport 10862 numgen random mod 1000 < 100 drop; } }""")
+            # Of what comes back to streams; the highest bit of the sender's number says that it was a probe of a trace,
+            # whose loss would be a link's.
+            fan.network.nft("r1", """table inet back {
+                chain forward {
+                    type filter hook forward priority 0; policy accept;
+                    oifname "agent" udp sport 10862 @th,256,1 0 numgen random mod 1000 < 100 drop
+                }
+            }""")
             fan.reject(fan.branch(REFUSING))
             refusals = "sum(ecmp_destination_unreachable_replies_total)"
             eventually(lambda: started["native"].query(refusals, ()), 15, "refusals")
