@@ -117,13 +117,19 @@ class Localisation::HopGuesses {
   std::vector<Known> at_;  ///< by TTL - 1
 };
 
-/// The agent, the responders that are known for sure, and the destination at the end.
+/// The agent, the responders that are known for sure, and the destination at the end. Behind a hop where responders
+/// alternate each packet has gone its own way: that a hop there answered says nothing of the packet to the destination,
+/// so all from there to the end is one link.
 std::vector<IpAddress> Localisation::nodes_of(const Destination& destination, const Path& path,
                                               const std::vector<IpAddress>& responders) {
   std::vector<IpAddress> nodes{path.source};
   for (std::size_t i = 0; i < responders.size(); ++i) {
     const IpAddress& responder = responders[i];
-    if (responder.is_unspecified() || path.varies_at(i) || responder == nodes.back()) continue;
+    if (path.varies_at(i)) {
+      nodes.push_back(destination.facts->address);
+      return nodes;
+    }
+    if (responder.is_unspecified() || responder == nodes.back()) continue;
     nodes.push_back(responder);
   }
   if (!path.complete && nodes.back() != destination.facts->address) nodes.push_back(destination.facts->address);

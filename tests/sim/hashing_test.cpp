@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "sim/auto_fixture.hpp"
+#include "sim/localisation_run.hpp"
 
 using namespace ecmp;
 using namespace ecmp::sim;
@@ -81,6 +82,32 @@ TEST_CASE("a router that balances per packet makes no storm of changes", "[auto]
     run.pass(10min);
     CHECK(changes_of_path(run) <= 8);
   }
+}
+
+TEST_CASE("behind a router that balances per packet no link is blamed for what a branch loses", "[hashing]") {
+  // A hop behind it answers a packet that went another way than the one to the destination: it clears nothing.
+  for (const char* way : {"hash = \"per_packet\"", "flowlet = \"256us\""})
+    for (const char* wires : {"(b1..b4) - r2", "(b1..b4) = (c1..c4) - r2"})
+      for (const double loss : {0.1, 0.5, 1.0})
+        for (std::uint64_t number = 0; number < seeds(3); ++number) {
+          const Seed seed(8200 + number);
+          LocalisationRun run(
+              parsed("wires = [\"agent - r1 - " + std::string(wires) + " - dst\"]\n[link.\"*\"]\ndelay = \"1ms\"\n" +
+                     "[router.r1]\n" + way + "\n[router.b1]\ndrop = " + std::to_string(loss) + "\n[destination.dst]\n"),
+              seed, {.protocol = Protocol::tcp, .flows = 32, .interval = 1s, .timeout = 500ms}, {});
+          run.run(2min);
+          for (const LinkVerdict& verdict : run.report().links) {
+            if (!verdict.blamed) continue;
+            CAPTURE(way, wires, loss, number, verdict.links.front().from, verdict.links.back().to);
+            const IpAddress& bad = run.engine_run().network().address("b1");
+            // All from the balancer to the end, or the branch itself, from a flow that kept to it for long.
+            const bool whole = verdict.links.size() == 1 && verdict.links.front() == run.link("r1-dst");
+            CHECK((whole || std::ranges::any_of(verdict.links, [&](const LinkEnds& link) {
+                     return link.from == bad || link.to == bad;
+                   })));
+          }
+          CHECK(run.report().losses > 0);
+        }
 }
 
 TEST_CASE("where the TTL is hashed flows stay where they are", "[auto][hashing]") {
