@@ -157,7 +157,7 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Destinations that belong to other shards."},
     {Metric::probes_sent, "ecmp_exporter_probes_sent_total", counter, "protocol", false, "Probes sent."},
     {Metric::stream_packets_sent, "ecmp_exporter_stream_packets_sent_total", counter, "", false,
-     "Packets of STAMP streams sent; ecmp_exporter_probes_sent_total counts them too, as udp."},
+     "Packets of STAMP streams sent; the probes of their traces are in ecmp_exporter_probes_sent_total."},
     {Metric::resets_sent, "ecmp_exporter_tcp_resets_sent_total", counter, "", false,
      "RSTs sent to end what a SYN may have begun: it had no answer, or the kernel's own RST did not leave. No probes."},
     {Metric::send_errors, "ecmp_exporter_send_errors_total", counter, "reason", false,
