@@ -105,6 +105,7 @@ Result<std::unique_ptr<ReflectorThread>> ReflectorThread::open(const config::Ref
     if (!socket.ok()) return Error{socket.error()};
     sockets.push_back(std::move(*socket));
   }
+  const std::size_t passed_sockets = passed.size();
   if (sockets.empty()) return std::unique_ptr<ReflectorThread>();
   auto settings = settings_of(config, ports_of(sockets));
   if (!settings.ok()) return Error{settings.error()};
@@ -115,14 +116,16 @@ Result<std::unique_ptr<ReflectorThread>> ReflectorThread::open(const config::Ref
   if (settings->key.empty() && !settings->allowed)
     log::warn("the reflector answers everybody: set reflector.allow or reflector.key_file");
   return std::unique_ptr<ReflectorThread>(
-      new ReflectorThread(std::move(sockets), std::move(*settings), config.max_sessions));
+      new ReflectorThread(std::move(sockets), passed_sockets, std::move(*settings), config.max_sessions));
 }
 
-ReflectorThread::ReflectorThread(std::vector<net::DatagramSocket> sockets, stamp::ReflectorSettings settings,
-                                 std::size_t max_sessions)
+ReflectorThread::ReflectorThread(std::vector<net::DatagramSocket> sockets, std::size_t passed,
+                                 stamp::ReflectorSettings settings, std::size_t max_sessions)
     : sockets_(std::move(sockets)),
+      passed_(passed),
       reflector_(std::move(settings), max_sessions, random_secret()),
-      reply_(net::DatagramBatch::kLongest) {}
+      reply_(net::DatagramBatch::kLongest),
+      wanted_(sockets_.size(), true) {}
 
 void ReflectorThread::start() {
   thread_ = std::thread([this] { run(); });
@@ -139,7 +142,15 @@ void ReflectorThread::set(const config::Reflector& config) {
     log::error("the reflector keeps its key and its list", {{"problem", settings.error()}});
     return;
   }
+  std::vector<bool> wanted(sockets_.size(), true);
+  for (std::size_t i = passed_; i < sockets_.size(); ++i) {
+    wanted[i] = std::ranges::any_of(config.listen_addresses, [&](const std::string& text) {
+      const auto address = config::parse_listen_address(text);
+      return address && same_place(sockets_[i].bound(), *address);
+    });
+  }
   const std::lock_guard lock(mutex_);
+  next_wanted_ = std::move(wanted);
   next_ = std::move(*settings);
   has_next_.store(true);
 }
@@ -149,6 +160,7 @@ void ReflectorThread::take_settings() {
   const std::lock_guard lock(mutex_);
   has_next_.store(false);
   if (next_) reflector_.set(std::move(*next_));
+  wanted_ = std::move(next_wanted_);
   explained_.fill(false);
   next_.reset();
 }
@@ -181,18 +193,22 @@ void ReflectorThread::run() {
     ::poll(descriptors.data(), descriptors.size(), kTurnMilliseconds);
     take_settings();
     for (std::size_t i = 0; i < sockets_.size(); ++i)
-      if (descriptors[i].revents != 0) serve(sockets_[i]);
+      if (descriptors[i].revents != 0) serve(sockets_[i], wanted_[i]);
     reflector_.expire(net::monotonic_now());
     sessions_.store(reflector_.sessions());
   }
 }
 
-void ReflectorThread::serve(net::DatagramSocket& socket) {
+void ReflectorThread::serve(net::DatagramSocket& socket, bool wanted) {
   for (int i = 0; i < kBatches; ++i) {
     const auto received = socket.receive(batch_);
     for (const net::ReceivedDatagram& datagram : received) {
       if (datagram.cut) {
         refuse(stamp::Refusal::too_long);
+        continue;
+      }
+      if (!wanted) {
+        refuse(stamp::Refusal::not_allowed);
         continue;
       }
       const WallTime sending = wall_now();

@@ -31,7 +31,8 @@ class ReflectorThread {
   void start();
   void stop();
   /// What a reload changes, with the key as it stands in its file now. With a key that cannot be read everything stays
-  /// as it is, which the log says. By any thread.
+  /// as it is, which the log says. An address that is not among those to listen at any more answers nobody, though its
+  /// socket stays until the end. By any thread.
   void set(const config::Reflector& config);
 
   struct Report {
@@ -43,25 +44,28 @@ class ReflectorThread {
   [[nodiscard]] Report report() const;
 
  private:
-  ReflectorThread(std::vector<net::DatagramSocket> sockets, stamp::ReflectorSettings settings,
+  ReflectorThread(std::vector<net::DatagramSocket> sockets, std::size_t passed, stamp::ReflectorSettings settings,
                   std::size_t max_sessions);
   void run();
   void take_settings();
-  void serve(net::DatagramSocket& socket);
+  void serve(net::DatagramSocket& socket, bool wanted);
   void refuse(stamp::Refusal refusal, std::uint64_t count = 1);
   void explain(stamp::Refusal refusal, const IpAddress& source);
 
   std::vector<net::DatagramSocket> sockets_;
+  std::size_t passed_;  ///< so many of them, the first ones, are systemd's
   net::StopSignal stop_;
 
   // Of the thread.
   stamp::Reflector reflector_;
   net::DatagramBatch batch_;
   std::vector<std::uint8_t> reply_;
+  std::vector<bool> wanted_;  ///< by socket: it is to be answered there
   std::array<bool, static_cast<std::size_t>(stamp::Refusal::count_)> explained_{};
 
   std::mutex mutex_;
   std::optional<stamp::ReflectorSettings> next_;  ///< under mutex_
+  std::vector<bool> next_wanted_;                 ///< with it
   std::atomic<bool> has_next_ = false;
 
   std::atomic<std::uint64_t> reflected_ = 0;

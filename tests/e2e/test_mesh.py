@@ -149,6 +149,14 @@ def test_a_group_and_somebody_who_is_no_agent(network, tmp_path):
         hosts.write_text("".join(f"{ADDRESS[node]} agents.mesh.test\n" for node in "abd"))
         eventually(lambda: up(d) == {f"mesh-{ADDRESS['a']}": 1}, 60, everything(running))
         eventually(lambda: set(up(a)) == {f"mesh-{ADDRESS[node]}" for node in "bd"}, 60, everything(running))
+        # It leaves: without [mesh] its port stays until it ends, and answers nobody rather than everybody.
+        eventually(lambda: up(a).get(f"mesh-{ADDRESS['d']}") == 1, 60, everything(running))
+        before = sum(d.metrics().values("ecmp_exporter_reflected_total", "x").values())
+        rewrite(d, f'[[destination]]\nhost = "{ADDRESS["b"]}"\nprotocol = "icmp"\n')
+        eventually(lambda: up(a).get(f"mesh-{ADDRESS['d']}") == 0 and refused(d).get("not_allowed", 0) > 10, 60, everything(running))
+        quiet = sum(d.metrics().values("ecmp_exporter_reflected_total", "x").values())
+        eventually(lambda: refused(d)["not_allowed"] > 50, 60, everything(running))
+        assert 0 < before <= quiet == sum(d.metrics().values("ecmp_exporter_reflected_total", "x").values())
 
 
 @pytest.mark.parametrize("text, line", [
