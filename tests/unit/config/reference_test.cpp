@@ -46,6 +46,17 @@ TEST_CASE("the quickstart configuration is good", "[config]") {
   CHECK_FALSE(config.destinations.empty());
 }
 
+TEST_CASE("the configuration of a mesh is good, as it is and with what is left out in it", "[config][mesh]") {
+  const std::string text = read("mesh.toml");
+  CHECK(must_parse(text).mesh_peers.size() == 3);
+  const std::string all = std::regex_replace(text, std::regex("(^|\n)#(\\[|[a-z_]+ = )"), "$1$2");
+  REQUIRE(all != text);
+  const Config config = must_parse(all);
+  CHECK(config.mesh.probe.key_file == "mesh.key");
+  CHECK_FALSE(config.metrics.hops);
+  CHECK(config.mesh_peers.front().flows == ecmp::config::Destination().flows);
+}
+
 // In configs/ecmp_exporter.toml each key stands as "#key = value", with its default: a user takes the '#' away to
 // change it. So the file as it is, and the file with every '#' taken away, must both mean the defaults.
 TEST_CASE("the reference configuration shows every key with its default", "[config]") {
