@@ -2,7 +2,7 @@
 """Measures the exporter beside the least that probing can cost and beside scamper: see docs/performance.md.
 
 Run by run.sh, as root, or with the names of the measurements: core, tun, lab, rtt, model,
-render, localisation, memory, scrape, abuse. All of it happens in namespaces of its own.
+render, localisation, memory, scrape, abuse, mesh. All of it happens in namespaces of its own.
 """
 import argparse
 import json
@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("ECMP_BUILD_DIRECTORY") or os.path.join(ROOT, "build/bench")
 os.environ.setdefault("ECMP_EXPORTER", os.path.join(BUILD, "src/ecmp_exporter"))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
+import mesh  # noqa: E402
 from abuse import PER_SECOND, STUCK, Abuse  # noqa: E402
 from exporter import Exporter, config, parse_metrics  # noqa: E402
 from lab import AGENT, Fan  # noqa: E402
@@ -452,7 +453,7 @@ def programs(*names):
 
 BENCHES = {"core": core, "tun": tun, "lab": lab, "rtt": rtt, "model": programs("model_bench"),
            "render": programs("render_bench"), "localisation": programs("localisation_bench"), "memory": memory,
-           "scrape": scrape, "abuse": abuse}
+           "scrape": scrape, "abuse": abuse, "mesh": lambda options: mesh.run(options, print_row)}
 UNPRIVILEGED = {"core", "model", "render", "localisation"}
 
 
@@ -466,6 +467,7 @@ def main():
     parser.add_argument("--tun-minutes", type=float, default=6, help="before memory is looked at")
     parser.add_argument("--lab-destinations", type=int, default=200)
     parser.add_argument("--rtt-seconds", type=int, default=30)
+    parser.add_argument("--mesh-seconds", type=int, default=20)
     options = parser.parse_args()
     for name in options.name:
         if name not in BENCHES:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the bench preset and measures: tests/bench/run.sh [core] [tun] [lab] [rtt] [model] [render] [localisation] [memory]
-# [scrape] [abuse] [OPTIONS], all if none is named. Needs root for all but core, model, render and localisation: it makes
+# [scrape] [abuse] [mesh] [OPTIONS], all if none is named. Needs root for all but core, model, render and localisation: it makes
 # network namespaces of its own, and removes them. See docs/performance.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
