@@ -41,7 +41,7 @@ class Localiser {
 
   /// Findings that began, by kind: loss_verdict, delay_verdict, imbalance, polarised.
   static constexpr std::size_t kKinds =
-      static_cast<std::size_t>(EventKind::count_) - static_cast<std::size_t>(EventKind::loss_verdict);
+      static_cast<std::size_t>(EventKind::polarised) - static_cast<std::size_t>(EventKind::loss_verdict) + 1;
   [[nodiscard]] std::array<std::uint64_t, kKinds> findings() const;
 
  private:

@@ -301,7 +301,10 @@ void Tracing::on_round(const Round& round) {
   record->round = round;
   record->wall_offset = wall_offset_;
   record->verdict = traced.model.on_round(index, round, record->wall(round.started));
-  if (traced.oneway != nullptr) traced.flow_paths[index] = record->verdict.path;
+  if (traced.oneway != nullptr) {
+    traced.flow_paths[index] = record->verdict.path;
+    record->oneway = traced.oneway->round(index, record->verdict.path, round.finished);
+  }
   if (traced.searching != nullptr) note_search(traced, record);
   traced.changed = true;
   settle(traced);

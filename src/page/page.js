@@ -5,6 +5,7 @@ import { List, badness, health } from "./list.js";
 import { Matrix } from "./matrix.js";
 import { Past } from "./past.js";
 import { clock, count, element, found, percent, ports, protocol, set, severity, share, shorten, sync, time, write } from "./text.js";
+import { KINDS, between, directions, finding, linkName, reflectorTile, wayTile } from "./ways.js";
 
 const PATIENCE = 8000;
 const byId = (id) => document.getElementById(id);
@@ -241,7 +242,7 @@ function buildDestination() {
     return made;
   };
   const fanCard = card("Fan", chip, box, legend(), element("div", { class: "exports", role: "group", "aria-label": "Export the fan" }, save("SVG", saveSvg), save("PNG", savePng)));
-  const paths = tableCard("Paths", "paths", ["Path", "Flows", "Hops", "Loss", "RTT p50", "p95", "p99", "Jitter p95", "RTT p50 to p99"]);
+  const paths = tableCard("Paths", "paths", ["Path", "Flows", "Hops", "Loss", "RTT p50", "p95", "p99", "Jitter p95", "RTT p50 to p99", "Lost there", "Lost back"]);
   const flows = tableCard("Flows", "flows", ["Source port", "Path", "Last RTT", "Lost since start", "Changes"]);
   const events = card("Recent events", eventList());
   const gone = element("p", { class: "gone", hidden: true }, "This destination is not configured any more.");
@@ -300,6 +301,7 @@ function showDestination() {
     `every ${time(one.interval_ns).replace(/\.0+ /, " ")}`].filter(Boolean).join("  ·  "));
   sync(view.labels, Object.entries(one.labels), ([key]) => key, () => element("li"), (item, [key, value]) => write(item, `${key} = ${value}`));
   const { window } = one;
+  const ways = one.reflector && one.paths ? directions(one.paths) : null;
   const rest = (figures) => figures ? `p95 ${time(figures.p95)}\np99 ${time(figures.p99)}` : "nothing yet";
   showTiles(view.tiles, [
     ["Loss", percent(window.loss_ratio), `${window.losses.toLocaleString("en")} of ${window.probes.toLocaleString("en")}\nin the window`, `loss-${severity(window.loss_ratio)}`],
@@ -309,6 +311,7 @@ function showDestination() {
     ["RTT p50", time(window.rtt_ns?.p50), rest(window.rtt_ns), ""],
     ["Jitter p50", time(window.jitter_ns?.p50), rest(window.jitter_ns), ""],
     ["Changes", one.changes.toLocaleString("en"), "of flows\nsince the start", ""],
+    ...(ways ? [wayTile("Way there", ways.forward), wayTile("Way back", ways.reverse), ...(ways.unresolved.packets ? [wayTile("Round trip", ways.unresolved)] : []), reflectorTile(one.reflector)] : []),
   ]);
   if (!page.topology) return;
   // First the graph, since the filter may be about it; it is dimmed by what comes of that.
@@ -346,9 +349,10 @@ function showPaths(one) {
   const rank = (path) => [path.flows ? 0 : 1, -(path.window.loss_ratio ?? 0), path.ordinal];
   const shown = one.paths.filter(matches).sort((a, b) => rank(a).map((value, index) => value - rank(b)[index]).find((value) => value) ?? 0);
   write(view.paths.hint, shown.length < one.paths.length ? `${shown.length} of ${one.paths.length}` : String(one.paths.length));
+  for (const head of [...view.paths.body.parentElement.tHead.rows[0].cells].slice(9)) head.hidden = !one.reflector;
   sync(view.paths.body, shown, (path) => path.id, (path) => {
-    const made = row("path", path.id, [element("th", { scope: "row" }), ...cells(9).slice(1)]);
-    made.lastChild.append(element("div", { class: "span", "aria-hidden": "true" }, element("i")));
+    const made = row("path", path.id, [element("th", { scope: "row" }), ...cells(11).slice(1)]);
+    made.children[8].append(element("div", { class: "span", "aria-hidden": "true" }, element("i")));
     return made;
   }, (made, path) => {
     const { window } = path, rtt = window.rtt_ns;
@@ -358,7 +362,14 @@ function showPaths(one) {
     texts.forEach((text, index) => write(made.children[index], text));
     set(made.children[0], { class: "mono" });
     set(made.children[3], { class: `number loss loss-${severity(window.loss_ratio)}` });
-    const bar = made.lastChild.firstChild.firstChild;
+    ["forward", "reverse"].forEach((way, index) => {
+      const ratio = path.oneway?.[way]?.window.loss_ratio ?? null;
+      const cell = made.children[9 + index];
+      cell.hidden = !one.reflector;
+      write(cell, percent(ratio));
+      set(cell, { class: `number loss loss-${severity(ratio)}` });
+    });
+    const bar = made.children[8].firstChild.firstChild;
     bar.style.left = `${(100 * (rtt?.p50 ?? 0)) / slowest}%`;
     bar.style.width = rtt ? `max(3px, ${(100 * (rtt.p99 - rtt.p50)) / slowest}%)` : "0";
   });
@@ -381,28 +392,9 @@ function showFlows(one) {
   });
 }
 
-const KINDS = { reroute: "rerouted", remap: "remapped", width: "width changed", per_packet: "balanced per packet", down: "down", up: "up again",
-  loss_verdict: "link loses", delay_verdict: "link slower", imbalance: "spread unevenly", polarised: "polarised" };
 
 /** What a round says that was not judged, since the destination limits its answers; nothing of other rounds. */
 const unjudged = (newest) => ({ suppressed: "limited", left_out: "not asked", undecided: "undecided" })[newest.outcome];
-const linkName = (link) => `${link.from} → ${link.to}`;
-const between = (low, high) => `${percent(low)} to ${percent(high)}`;
-
-/** What a finding of localisation says. */
-function finding(event) {
-  const told = event.phase === "end" ? ["no longer"] : [];
-  if (event.loss) {
-    told.push(event.loss.links.map(linkName).join(" or "), `loses ${percent(event.loss.loss_ratio)} (${between(event.loss.loss_ratio_low, event.loss.loss_ratio_high)})`,
-      `${event.loss.lossy_flows} of ${count(event.loss.lossy_flows + event.loss.clean_flows, "flow")} over it lose`);
-    if (!event.loss.forward_consistent) told.push("perhaps on the way back");
-  }
-  if (event.delay) told.push(linkName(event.delay.link), `${time(event.delay.before_ns)} before, ${time(event.delay.now_ns)} now`);
-  if (event.branching) told.push(`at ${event.branching.address}: ${event.branching.next_hops.map((next) => `${next.address} ${next.flows}`).join(", ")}`);
-  if (event.polarisation) told.push(`${event.polarisation.second} follows ${event.polarisation.first}: ${event.polarisation.pairs} of ${event.polarisation.possible} pairs of next hops used`);
-  return told;
-}
-
 function showEvents(list, withNames) {
   const shown = page.filter ? page.events.filter((event) => !event.flows.length || event.flows.some((flow) => page.filter.ports.has(flow))) : page.events;
   sync(list, shown, (event) => event.id, () => element("li", {}, element("time"), element("span", { class: "kind" }), element("span", { class: "what" })), (item, event) => {
@@ -415,6 +407,7 @@ function showEvents(list, withNames) {
     const told = [];
     if (withNames && event.destination) told.push(event.destination);
     if (event.phase) told.push(...finding(event));
+    else if (event.reflector) told.push(event.kind === "reflector_mode" ? `${event.reflector_before.mode} before, ${event.reflector.mode} now` : `${count(event.reflector.restarts, "restart")} since the start`);
     else if (event.ttl) told.push(`hop ${event.ttl}: ${named(event.before)} → ${named(event.after)}`);
     if (event.flows.length) told.push(`${count(event.flows.length, "flow")} (${ports(event.flows)})`);
     write(what, told.join(" · "));

@@ -10,12 +10,13 @@
 #include "path/balance.hpp"
 #include "path/history.hpp"
 #include "path/link_verdict.hpp"
+#include "path/oneway_verdict.hpp"
 #include "path/snapshot.hpp"
 
 namespace ecmp {
 
-/// What happened. The first four are those of ChangeKind, judged over all flows that changed together. The last four
-/// are findings of localisation, which begin and end.
+/// What happened. The first four are those of ChangeKind, judged over all flows that changed together. Those
+/// from loss_verdict to oneway_loss are findings, which begin and end.
 enum class EventKind : std::uint8_t {
   reroute,
   remap,
@@ -27,6 +28,9 @@ enum class EventKind : std::uint8_t {
   delay_verdict,  ///< the delay of a link has stepped up
   imbalance,      ///< a responder spreads the flows of a destination unevenly
   polarised,      ///< a responder's choice follows from an earlier one's
+  oneway_loss,    ///< a path loses packets of streams in one direction
+  reflector_restart,
+  reflector_mode,  ///< what its sequence numbers count is known, or is another thing now
   count_
 };
 
@@ -34,7 +38,7 @@ enum class EventKind : std::uint8_t {
 std::string_view to_string(EventKind kind);
 
 [[nodiscard]] constexpr bool is_finding(EventKind kind) {
-  return kind >= EventKind::loss_verdict && kind < EventKind::count_;
+  return kind >= EventKind::loss_verdict && kind <= EventKind::oneway_loss;
 }
 
 /// Flows that left one responder for the same other one.
@@ -55,12 +59,15 @@ struct PathEvent {
   std::uint8_t ttl = 0;          ///< of the first hop that differs; 0 where there is none
   std::vector<EventMove> moves;  ///< empty for all but changes
 
-  // Of findings; `settled` is when it began, and of the four below one is there.
+  // Of findings; `settled` is when it began, and of the five below one is there.
   bool ended = false;  ///< it ends with this event
   std::shared_ptr<const LinkVerdict> loss;
   std::shared_ptr<const DelayVerdict> delay;
   std::shared_ptr<const Branching> branching;
   std::shared_ptr<const Polarisation> polarisation;
+  std::shared_ptr<const OnewayVerdict> oneway;
+
+  std::shared_ptr<const ReflectorChange> reflector;  ///< of reflector_restart and reflector_mode
 };
 
 /// `since` is compared with the event's time, `path` with both of a move's. A verdict of loss is matched by the

@@ -88,6 +88,12 @@ std::string_view to_string(EventKind kind) {
       return "imbalance";
     case EventKind::polarised:
       return "polarised";
+    case EventKind::oneway_loss:
+      return "oneway_loss";
+    case EventKind::reflector_restart:
+      return "reflector_restart";
+    case EventKind::reflector_mode:
+      return "reflector_mode";
     case EventKind::count_:
       break;
   }
@@ -116,6 +122,7 @@ void EventGathering::on_round(const RoundRecord& record) {
   flow.started = std::max(flow.started, record.round.started);
   note_reached(watched, record);
   if (record.verdict.change != nullptr) note_change(watched, record);
+  if (record.oneway != nullptr) watched.oneway.on_round(record, done_);
   if (!watched.open.empty()) close_if_over(watched);
 }
 

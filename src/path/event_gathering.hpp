@@ -8,6 +8,7 @@
 
 #include "path/event.hpp"
 #include "path/loss_run.hpp"
+#include "path/oneway_watch.hpp"
 #include "path/round_record.hpp"
 
 namespace ecmp {
@@ -56,6 +57,7 @@ class EventGathering {
     bool known = false;          ///< whether it is up or down has been told, or was up from the start
     bool up = false;
     LossRun losses{};
+    OnewayWatch oneway{};
   };
 
   void set_facts(Watched& watched, const std::shared_ptr<const DestinationFacts>& facts);

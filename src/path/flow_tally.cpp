@@ -171,6 +171,15 @@ void FlowTally::take(const Round& round, const PathVerdict& verdict) {
   take_end(round, expected_way && (known == 0 || known == round.distance));
 }
 
+void FlowTally::take(const OnewayRound& round) {
+  if (!oneway_) oneway_.emplace();
+  oneway_->counts += round.flow.counts;
+  oneway_->duplicates_forward += round.flow.duplicates_forward;
+  oneway_->duplicates_reverse += round.flow.duplicates_reverse;
+  oneway_->reverse_path = round.flow.reverse_path;
+  newest_oneway_ = round;
+}
+
 /// Returns false if somebody answered who does not belong to the flow's way: it may be about to change.
 bool FlowTally::take_hop(const HopResult& result, const Round& round, const IpAddress& expected) {
   HopTally& hop = hops_[result.ttl - 1u];
@@ -243,6 +252,7 @@ std::vector<Finding> FlowTally::findings() const {
 
 void FlowTally::reset() {
   end_to_end_.reset();
+  if (oneway_) oneway_ = OnewayFlowSnapshot{.reverse_path = oneway_->reverse_path};
   for (HopTally& hop : hops_)
     hop.reset();
   jitter_.reset();
@@ -273,11 +283,13 @@ void DestinationTally::take(const RoundRecord& record) {
     flow.source_port = record.source_port;
     flow.source = record.source;
     flow.tally.take(record.round, record.verdict);
+    if (record.oneway != nullptr) flow.tally.take(*record.oneway);
     return;
   }
   place->source_port = record.source_port;
   place->source = record.source;
   place->tally.take(record.round, record.verdict);
+  if (record.oneway != nullptr) place->tally.take(*record.oneway);
 }
 
 void DestinationTally::forget(std::uint32_t flow_index) {

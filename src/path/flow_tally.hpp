@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -172,8 +173,14 @@ class FlowTally {
 
   /// A finished round, in the order of their numbers, and what the model says of it.
   void take(const Round& round, const PathVerdict& verdict);
+  /// What the flow's stream of STAMP packets has seen since the round before.
+  void take(const OnewayRound& round);
 
   [[nodiscard]] const ProbeTally& end_to_end() const { return end_to_end_; }
+  /// Since the last reset; null: the flow has no stream of STAMP packets.
+  [[nodiscard]] const OnewayFlowSnapshot* oneway() const { return oneway_ ? &*oneway_ : nullptr; }
+  /// What the newest round says of the flow's paths and its reflector; null: the flow has no stream.
+  [[nodiscard]] const OnewayRound* newest_oneway() const { return newest_oneway_ ? &*newest_oneway_ : nullptr; }
   /// TTL 1 first, as far as the path goes: not what was seen beyond the destination when it was further away.
   [[nodiscard]] std::span<const HopTally> hops() const { return {hops_.data(), length_}; }
 
@@ -198,6 +205,8 @@ class FlowTally {
   void take_end(const Round& round, bool expected_way);
 
   ProbeTally end_to_end_;
+  std::optional<OnewayFlowSnapshot> oneway_;
+  std::optional<OnewayRound> newest_oneway_;
   std::vector<HopTally> hops_;
   FlowJitter jitter_;
   std::size_t length_ = 0;

@@ -22,10 +22,13 @@ std::size_t heap_bytes(const std::vector<T>& items) {
 }
 
 /// The destination's facts and the path's responders are not in: all rounds of a destination and a path share them. The
-/// window is, though several rounds of a path with many flows may share it.
+/// window is, though several rounds of a path with many flows may share it, and so is what streams say of the path.
 std::size_t record_bytes(const RoundRecord& record) {
   return sizeof(RoundRecord) + kControlBlockBytes + kAllocationBytes + heap_bytes(record.round.hops) +
-         (record.verdict.window != nullptr ? sizeof(PathWindow) + kControlBlockBytes + kAllocationBytes : 0);
+         (record.verdict.window != nullptr ? sizeof(PathWindow) + kControlBlockBytes + kAllocationBytes : 0) +
+         (record.oneway != nullptr
+              ? sizeof(OnewayRound) + sizeof(OnewayPathSnapshot) + 2 * (kControlBlockBytes + kAllocationBytes)
+              : 0);
 }
 
 }  // namespace

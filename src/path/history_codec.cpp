@@ -58,6 +58,20 @@ void append_notes(CompactWriter& to, const packet::ReplyNotes& notes) {
   }
 }
 
+void append_counts(CompactWriter& to, const stamp::OnewayCounts& counts) {
+  for (const std::uint64_t count :
+       {counts.resolved, counts.forward, counts.reverse, counts.round_trips, counts.unresolved,
+        counts.reordered_forward, counts.reordered_reverse, counts.restarts})
+    to.number(count);
+}
+
+void append_reflector(CompactWriter& to, const ReflectorSnapshot& reflector) {
+  to.byte(static_cast<std::uint8_t>((reflector.up ? kUpKnown : 0) | (reflector.up == true ? kUp : 0) |
+                                    (reflector.synchronised ? kSynchronised : 0) |
+                                    static_cast<unsigned>(reflector.mode) << kModeShift));
+  to.number(reflector.restarts);
+}
+
 /// Differences wrap around, as their sums do: no pair of times is an overflow.
 std::int64_t difference(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
@@ -169,6 +183,33 @@ std::uint64_t HistoryEncoder::search(const std::shared_ptr<const SearchProgress>
 }
 
 /// 0 stands for none.
+std::uint64_t HistoryEncoder::oneway(const std::shared_ptr<const OnewayPathSnapshot>& path) {
+  if (path == nullptr) return 0;
+  const auto [known, made] = oneways_.try_emplace(path.get(), oneways_.size() + 1);
+  if (!made) return known->second;
+  held_.push_back(path);
+  item_.clear();
+  CompactWriter to(item_);
+  to.number(path->path);
+  for (const stamp::OnewayCounts* const counts : {&path->counts, &path->window, &path->back, &path->back_window})
+    append_counts(to, *counts);
+  for (const VariationSum* const sum : {&path->forward, &path->reverse}) {
+    to.number(sum->count);
+    append_real(to, sum->seconds);
+  }
+  to.number(path->exchanges);
+  to.number(path->back_exchanges);
+  append_quantiles(to, path->forward_window);
+  append_quantiles(to, path->reverse_window);
+  to.byte(static_cast<std::uint8_t>((path->relative_forward ? kRelativeForward : 0) |
+                                    (path->relative_reverse ? kRelativeReverse : 0)));
+  for (const auto& relative : {path->relative_forward, path->relative_reverse})
+    if (relative) to.signed_number(relative->count());
+  put(kOneway);
+  return known->second;
+}
+
+/// 0 stands for none.
 std::uint64_t HistoryEncoder::facts_or_none(const std::shared_ptr<const DestinationFacts>& destination) {
   return destination == nullptr ? 0 : facts(destination) + 1;
 }
@@ -222,6 +263,8 @@ void HistoryEncoder::add(std::uint64_t number, const RoundRecord& record) {
   const std::uint64_t responders_index = responders(verdict.responders);
   const std::uint64_t window_index = window(verdict.window);
   const std::uint64_t search_index = search(record.search);
+  const std::uint64_t there_index = record.oneway != nullptr ? oneway(record.oneway->there) : 0;
+  const std::uint64_t back_index = record.oneway != nullptr ? oneway(record.oneway->back) : 0;
   item_.clear();
   CompactWriter to(item_);
   // First what filters ask for: readers of one flow pass over the rest of the others'.
@@ -253,6 +296,16 @@ void HistoryEncoder::add(std::uint64_t number, const RoundRecord& record) {
   to.number(search_index);
   to.signed_number(verdict.smoothed_jitter.count());
   append_hops(to, record);
+  if (record.oneway != nullptr) {  // without streams nothing follows, as in earlier versions
+    const OnewayRound& oneway = *record.oneway;
+    append_counts(to, oneway.flow.counts);
+    to.number(oneway.flow.duplicates_forward);
+    to.number(oneway.flow.duplicates_reverse);
+    to.number(oneway.flow.reverse_path);
+    append_reflector(to, oneway.reflector);
+    to.number(there_index);
+    to.number(back_index);
+  }
   put(kRound);
   ++items_;
 }
@@ -288,7 +341,8 @@ void HistoryEncoder::append_verdict(CompactWriter& to, const LinkVerdict& verdic
 void HistoryEncoder::append_finding(CompactWriter& to, const PathEvent& event) {
   to.byte(static_cast<std::uint8_t>(
       (event.ended ? kEnded : 0) | (event.loss != nullptr ? kLoss : 0) | (event.delay != nullptr ? kDelay : 0) |
-      (event.branching != nullptr ? kBranching : 0) | (event.polarisation != nullptr ? kPolarisation : 0)));
+      (event.branching != nullptr ? kBranching : 0) | (event.polarisation != nullptr ? kPolarisation : 0) |
+      (event.oneway != nullptr ? kWayLoss : 0) | (event.reflector != nullptr ? kReflector : 0)));
   if (event.loss != nullptr) append_verdict(to, *event.loss);
   if (const auto& delay = event.delay; delay != nullptr) {
     to.address(delay->link.from);
@@ -319,6 +373,18 @@ void HistoryEncoder::append_finding(CompactWriter& to, const PathEvent& event) {
     append_real(to, polarisation->expected);
     append_real(to, polarisation->p_value);
     to.byte(polarisation->polarised ? 1 : 0);
+  }
+  if (const auto& oneway = event.oneway; oneway != nullptr) {
+    to.number(oneway->path);
+    to.byte(static_cast<std::uint8_t>(oneway->direction));
+    for (const double value : {oneway->loss, oneway->interval.low, oneway->interval.high})
+      append_real(to, value);
+    to.number(oneway->packets);
+    to.number(oneway->losses);
+  }
+  if (const auto& reflector = event.reflector; reflector != nullptr) {
+    append_reflector(to, reflector->before);
+    append_reflector(to, reflector->after);
   }
 }
 

@@ -24,7 +24,7 @@ constexpr std::size_t kMostBatchBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostBatchItems = 4096;
 
 /// What the batches of this program look like. A reader reads its own version and all before it.
-constexpr std::uint8_t kHistoryVersion = 2;
+constexpr std::uint8_t kHistoryVersion = 3;
 
 class HistoryEncoder {
  public:
@@ -45,6 +45,7 @@ class HistoryEncoder {
   std::uint64_t responders(const std::shared_ptr<const std::vector<IpAddress>>& responders);
   std::uint64_t window(const std::shared_ptr<const PathWindow>& window);
   std::uint64_t search(const std::shared_ptr<const SearchProgress>& search);
+  std::uint64_t oneway(const std::shared_ptr<const OnewayPathSnapshot>& path);
   std::uint64_t facts_or_none(const std::shared_ptr<const DestinationFacts>& destination);
   void append_finding(CompactWriter& to, const PathEvent& event);
   void append_verdict(CompactWriter& to, const LinkVerdict& verdict);
@@ -53,7 +54,7 @@ class HistoryEncoder {
 
   std::string bytes_;
   std::string item_;  ///< before its length is known
-  Shared facts_, responders_, windows_, searches_;
+  Shared facts_, responders_, windows_, searches_, oneways_;
   /// Of the things above: nothing else may come to stand at their addresses.
   std::vector<std::shared_ptr<const void>> held_;
   std::uint64_t number_ = 0;

@@ -1,148 +1,11 @@
-#include <bit>
-#include <cmath>
-#include <limits>
-
 #include "path/history_codec.hpp"
 #include "path/history_layout.hpp"
+#include "path/history_values.hpp"
 
 namespace ecmp {
 namespace {
 
 using namespace history_layout;
-
-constexpr std::uint64_t kMostPort = std::numeric_limits<std::uint16_t>::max();
-constexpr std::uint64_t kMostId = std::numeric_limits<std::uint32_t>::max();
-constexpr std::uint64_t kMostLabel = (1u << 20) - 1;
-constexpr std::size_t kMostHops = 255;
-/// Later than any clock says; sums of a few such times and lengths do not overflow.
-constexpr std::int64_t kMostTime = std::numeric_limits<std::int64_t>::max() / 4;
-
-std::int64_t sum(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
-
-/// A value of an enumeration whose last one is `last`.
-template <typename Enum>
-Enum choice(CompactReader& from, Enum last) {
-  const std::uint8_t value = from.byte();
-  if (value <= static_cast<std::uint8_t>(last)) return static_cast<Enum>(value);
-  from.fail();
-  return Enum{};
-}
-
-Duration length(CompactReader& from) {
-  const std::int64_t count = from.signed_number();
-  if (count >= -kMostTime && count <= kMostTime) return Duration(count);
-  from.fail();
-  return {};
-}
-
-std::uint16_t port(CompactReader& from) {
-  return static_cast<std::uint16_t>(from.number(kMostPort));
-}
-
-std::uint32_t id(CompactReader& from) {
-  return static_cast<std::uint32_t>(from.number(kMostId));
-}
-
-Quantiles quantiles(CompactReader& from) {
-  Quantiles read;
-  read.p50 = length(from);
-  read.p95 = length(from);
-  read.p99 = length(from);
-  return read;
-}
-
-/// Finite, and of a size that can be told.
-double real(CompactReader& from) {
-  const auto value = std::bit_cast<double>(from.number());
-  if (std::abs(value) <= 1e15) return value;
-  from.fail();
-  return 0;
-}
-
-packet::ReplyNotes notes(CompactReader& in) {
-  packet::ReplyNotes notes;
-  const std::uint8_t first = in.byte();
-  notes.checksum_shifted = (first & kChecksumShifted) != 0;
-  notes.sequence_shifted = (first & kSequenceShifted) != 0;
-  notes.sent_traffic_class = in.byte();
-  notes.quoted_traffic_class = in.byte();
-  notes.quoted_source = in.address();
-  notes.mtu = id(in);
-  const std::uint8_t count = in.byte();
-  if (count > packet::ReplyNotes::kMostInterfaces) in.fail();
-  for (std::uint8_t i = 0; i < count && in.ok(); ++i) {
-    packet::InterfaceInfo interface;
-    const std::uint8_t bits = in.byte();
-    interface.role = static_cast<packet::InterfaceInfo::Role>(bits & kRoleMask);
-    if ((bits & kIndex) != 0) interface.index = id(in);
-    if ((bits & kMtu) != 0) interface.mtu = id(in);
-    interface.address = in.address();
-    interface.name = in.text();
-    if (interface.name.size() > packet::InterfaceInfo::kLongestName) in.fail();
-    notes.interfaces.push_back(std::move(interface));
-  }
-  return notes;
-}
-
-packet::MplsStack labels(CompactReader& in) {
-  packet::MplsStack stack;
-  stack.depth = in.byte();
-  if (stack.depth == 0 || stack.depth > packet::MplsStack::kMaximum) {
-    in.fail();
-    return {};
-  }
-  for (std::size_t i = 0; i < stack.depth; ++i) {
-    stack.labels[i].label = static_cast<std::uint32_t>(in.number(kMostLabel));
-    const std::uint8_t bits = in.byte();
-    stack.labels[i].traffic_class = bits >> 1;
-    stack.labels[i].bottom = (bits & 1) != 0;
-    stack.labels[i].ttl = in.byte();
-  }
-  return stack;
-}
-
-DelayVerdict delay_verdict(CompactReader& in) {
-  DelayVerdict delay;
-  delay.link.from = in.address();
-  delay.link.to = in.address();
-  for (Duration* const to : {&delay.before, &delay.now, &delay.low, &delay.high})
-    *to = length(in);
-  delay.samples = id(in);
-  return delay;
-}
-
-Branching branching(CompactReader& in) {
-  Branching read;
-  read.ttl = in.byte();
-  read.at = in.address();
-  read.next_hops.resize(in.count(2));
-  for (Branching::NextHop& next : read.next_hops) {
-    next.address = in.address();
-    next.flows = id(in);
-  }
-  read.chi_square = real(in);
-  read.p_value = real(in);
-  const std::uint8_t bits = in.byte();
-  read.decided = (bits & 1) != 0;
-  read.uneven = (bits & 2) != 0;
-  return read;
-}
-
-Polarisation polarisation(CompactReader& in) {
-  Polarisation read;
-  read.first_ttl = in.byte();
-  read.first = in.address();
-  read.second_ttl = in.byte();
-  read.second = in.address();
-  for (std::uint32_t* const to : {&read.flows, &read.pairs, &read.possible})
-    *to = id(in);
-  read.expected = real(in);
-  read.p_value = real(in);
-  read.polarised = in.byte() != 0;
-  return read;
-}
 
 /// Goes through a batch, item by item.
 class Batch {
@@ -161,6 +24,7 @@ class Batch {
       if (tag == kResponders) responders(item);
       if (tag == kWindow) window(item);
       if (tag == kSearch) search(item);
+      if (tag == kOneway) oneway_path(item);
       if ((tag == kRound || tag == kEvent) && ++items_ > kMostBatchItems) item.fail();
       if (tag == kRound) on_round(item);
       if (tag == kEvent) on_event(item);
@@ -182,6 +46,8 @@ class Batch {
   void responders(CompactReader& in);
   void window(CompactReader& in);
   void search(CompactReader& in);
+  void oneway_path(CompactReader& in);
+  std::shared_ptr<const OnewayRound> oneway_round(CompactReader& in);
   void finding(CompactReader& in, PathEvent& event);
   LinkVerdict link_verdict(CompactReader& in);
   std::uint64_t next_number(CompactReader& in);
@@ -196,6 +62,7 @@ class Batch {
   std::vector<std::shared_ptr<const std::vector<IpAddress>>> responders_;
   std::vector<std::shared_ptr<const PathWindow>> windows_;
   std::vector<std::shared_ptr<const SearchProgress>> searches_;
+  std::vector<std::shared_ptr<const OnewayPathSnapshot>> oneways_;
   std::uint64_t number_ = 0;
   std::int64_t time_ = 0;
   std::size_t items_ = 0;
@@ -275,6 +142,37 @@ void Batch::search(CompactReader& in) {
   searches_.push_back(std::move(search));
 }
 
+void Batch::oneway_path(CompactReader& in) {
+  auto path = std::make_shared<OnewayPathSnapshot>();
+  path->path = id(in);
+  for (stamp::OnewayCounts* const counts : {&path->counts, &path->window, &path->back, &path->back_window})
+    *counts = oneway_counts(in);
+  for (VariationSum* const sum : {&path->forward, &path->reverse}) {
+    sum->count = in.number();
+    sum->seconds = real(in);
+  }
+  path->exchanges = in.number();
+  path->back_exchanges = in.number();
+  path->forward_window = quantiles(in);
+  path->reverse_window = quantiles(in);
+  const std::uint8_t bits = in.byte();
+  if ((bits & kRelativeForward) != 0) path->relative_forward = length(in);
+  if ((bits & kRelativeReverse) != 0) path->relative_reverse = length(in);
+  oneways_.push_back(std::move(path));
+}
+
+std::shared_ptr<const OnewayRound> Batch::oneway_round(CompactReader& in) {
+  auto round = std::make_shared<OnewayRound>();
+  round->flow.counts = oneway_counts(in);
+  round->flow.duplicates_forward = in.number();
+  round->flow.duplicates_reverse = in.number();
+  round->flow.reverse_path = id(in);
+  round->reflector = reflector(in);
+  for (auto* const to : {&round->there, &round->back})
+    if (const std::uint64_t at = in.number(oneways_.size()); at > 0) *to = oneways_[at - 1];
+  return round;
+}
+
 LinkVerdict Batch::link_verdict(CompactReader& in) {
   LinkVerdict verdict;
   verdict.links.resize(in.count(2));
@@ -316,6 +214,13 @@ void Batch::finding(CompactReader& in, PathEvent& event) {
   if ((bits & kDelay) != 0) event.delay = std::make_shared<const DelayVerdict>(delay_verdict(in));
   if ((bits & kBranching) != 0) event.branching = std::make_shared<const Branching>(branching(in));
   if ((bits & kPolarisation) != 0) event.polarisation = std::make_shared<const Polarisation>(polarisation(in));
+  if ((bits & kWayLoss) != 0) event.oneway = std::make_shared<const OnewayVerdict>(oneway_verdict(in));
+  if ((bits & kReflector) != 0) {
+    auto change = std::make_shared<ReflectorChange>();
+    change->before = reflector(in);
+    change->after = reflector(in);
+    event.reflector = std::move(change);
+  }
 }
 
 std::uint64_t Batch::next_number(CompactReader& in) {
@@ -424,6 +329,7 @@ void Batch::round(CompactReader& in, std::vector<StoredRound>& out) {
   if (const std::uint64_t at = in.number(searches_.size()); at > 0) record->search = searches_[at - 1];
   verdict.smoothed_jitter = length(in);
   hops(in, *record);
+  if (in.ok() && in.left() > 0) record->oneway = oneway_round(in);
   if (in.ok()) out.push_back({number, std::move(record)});
 }
 
@@ -437,7 +343,7 @@ void Batch::event(CompactReader& in, std::vector<StoredEvent>& out) {
   auto event = std::make_shared<PathEvent>();
   event->destination = known.facts;
   event->time = WallTime(Duration(time));
-  event->kind = choice(in, EventKind::polarised);
+  event->kind = choice(in, static_cast<EventKind>(static_cast<std::uint8_t>(EventKind::count_) - 1));
   event->settled = WallTime(Duration(sum(time, length(in).count())));
   event->ttl = in.byte();
   event->moves.resize(in.count(5));

@@ -13,6 +13,7 @@ constexpr std::uint8_t kWindow = 3;
 constexpr std::uint8_t kRound = 4;
 constexpr std::uint8_t kEvent = 5;
 constexpr std::uint8_t kSearch = 6;
+constexpr std::uint8_t kOneway = 7;
 
 // Of a hop's first byte: the lowest three bits are its outcome.
 constexpr std::uint8_t kOutcomeMask = 0x07;
@@ -40,6 +41,18 @@ constexpr std::uint8_t kLoss = 0x02;
 constexpr std::uint8_t kDelay = 0x04;
 constexpr std::uint8_t kBranching = 0x08;
 constexpr std::uint8_t kPolarisation = 0x10;
+constexpr std::uint8_t kWayLoss = 0x20;
+constexpr std::uint8_t kReflector = 0x40;
+
+// Of what streams say with a round, and of their reflector.
+constexpr std::uint8_t kUpKnown = 0x01;
+constexpr std::uint8_t kUp = 0x02;
+constexpr std::uint8_t kSynchronised = 0x04;
+constexpr std::uint8_t kModeShift = 3;  ///< two bits
+
+// Which differences there are of a path's delays.
+constexpr std::uint8_t kRelativeForward = 0x01;
+constexpr std::uint8_t kRelativeReverse = 0x02;
 
 // Of a verdict of loss.
 constexpr std::uint8_t kBlamed = 0x01;

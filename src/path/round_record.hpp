@@ -19,6 +19,7 @@ struct RoundRecord {
   Duration wall_offset{};  ///< civil time minus monotonic time when the round ended: Instants + this = WallTime
   PathVerdict verdict;
   std::shared_ptr<const SearchProgress> search;  ///< of `flows = "auto"`; null: their number is fixed
+  std::shared_ptr<const OnewayRound> oneway;     ///< of destinations with STAMP streams; null: it has none
 
   [[nodiscard]] WallTime wall(Instant at) const { return WallTime(at.time_since_epoch() + wall_offset); }
 };

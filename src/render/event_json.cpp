@@ -5,6 +5,7 @@
 
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
+#include "render/oneway_json.hpp"
 #include "render/verdict_json.hpp"
 
 namespace ecmp::render {
@@ -74,6 +75,7 @@ void append_finding(std::string& out, const PathEvent& event) {
     out.append(R"(,"polarisation":)");
     append_polarisation(out, *event.polarisation);
   }
+  if (event.oneway != nullptr) append_oneway_verdict(out, R"(,"oneway":)", *event.oneway);
 }
 
 /// Links come first to whoever looks at addresses: what a finding is about stands in `before` and `after` as well.
@@ -147,6 +149,10 @@ void append_event(std::string& out, const PathEvent& event, std::uint64_t id, co
   }
   out.push_back('}');
   if (is_finding(event.kind)) append_finding(out, event);
+  if (event.reflector != nullptr) {
+    append_reflector(out, R"(,"reflector_before":)", event.reflector->before);
+    append_reflector(out, R"(,"reflector":)", event.reflector->after);
+  }
   out.append("}\n");
 }
 

@@ -8,6 +8,7 @@
 #include "path/quote_findings.hpp"
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
+#include "render/oneway_json.hpp"
 #include "render/path_hash.hpp"
 #include "render/search_text.hpp"
 
@@ -152,6 +153,7 @@ void append_round(std::string& out, const RoundRecord& record, const HopNames& n
     out.append(R"(,"search":)");
     append_search(out, *record.search);
   }
+  if (record.oneway != nullptr) append_oneway_round(out, R"(,"oneway":)", *record.oneway);
   out.append("}\n");
 }
 

@@ -1,6 +1,8 @@
 #include "render/oneway_report.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 
 namespace ecmp::render {
 namespace {
@@ -24,12 +26,34 @@ std::string_view what_it_shows(const OnewaySnapshot& oneway) {
   return "has not shown what it counts";
 }
 
+std::string milliseconds(Duration duration) {
+  return fmt::format("{:.3f}", in_seconds(duration) * 1e3);
+}
+
+/// Delay variation within the window, and how much slower a path is than the fastest one.
+void append_paths(std::string& out, const OnewaySnapshot& oneway) {
+  if (std::ranges::none_of(oneway.paths, [](const auto& path) { return path.exchanges + path.back_exchanges > 0; }))
+    return;
+  out += fmt::format("{:<8}  {:>20}  {:>14}  {:>20}  {:>14}\n", "path", "forward p50/p95 ms", "slower by",
+                     "reverse p50/p95 ms", "slower by");
+  for (const OnewayPathSnapshot& path : oneway.paths) {
+    const auto variation = [](const Quantiles& of, std::uint64_t observed) {
+      return observed == 0 ? std::string("-") : milliseconds(of.p50) + "/" + milliseconds(of.p95);
+    };
+    const auto relative = [](const std::optional<Duration>& of) { return of ? milliseconds(*of) : std::string("-"); };
+    out += fmt::format("{:08x}  {:>20}  {:>14}  {:>20}  {:>14}\n", path.path,
+                       variation(path.forward_window, path.exchanges), relative(path.relative_forward),
+                       variation(path.reverse_window, path.back_exchanges), relative(path.relative_reverse));
+  }
+}
+
 }  // namespace
 
 void append_oneway_report(std::string& out, const DestinationSnapshot& snapshot) {
   if (snapshot.oneway == nullptr) return;
   const OnewaySnapshot& oneway = *snapshot.oneway;
   out += fmt::format("\nSTAMP streams: the reflector {}.\n", what_it_shows(oneway));
+  append_paths(out, oneway);
   out += fmt::format("{:>6}  {:<8}  {:>18}  {:>18}  {:>18}\n", "flow", "path", "lost forward", "lost reverse",
                      "lost, unresolved");
   for (std::uint32_t i = 0; i < oneway.flows.size(); ++i) {

@@ -11,6 +11,7 @@
 #include "path/snapshot.hpp"
 #include "render/encoder.hpp"
 #include "render/metric_table.hpp"
+#include "render/oneway_json.hpp"
 
 namespace ecmp::render {
 
@@ -30,24 +31,23 @@ inline constexpr std::string_view kForward = "forward";
 inline constexpr std::string_view kReverse = "reverse";
 inline constexpr std::string_view kUnresolved = "unresolved";
 
-/// Calls visit(direction, packets, lost).
+/// Calls visit(direction, packets, lost). `back`: what the way back is read from.
 template <typename Visit>
-void each_direction(const stamp::OnewayCounts& counts, const Visit& visit) {
+void each_direction(const stamp::OnewayCounts& counts, const stamp::OnewayCounts& back, const Visit& visit) {
   visit(kForward, counts.resolved, counts.forward);
-  visit(kReverse, counts.reached(), counts.reverse);
+  visit(kReverse, back.reached(), back.reverse);
   visit(kUnresolved, counts.round_trips, counts.unresolved);
 }
 
-inline std::string_view mode_name(stamp::ReflectorMode mode) {
-  switch (mode) {
-    case stamp::ReflectorMode::stateful:
-      return "stateful";
-    case stamp::ReflectorMode::stateless:
-      return "stateless";
-    case stamp::ReflectorMode::unknown:
-      break;
-  }
-  return "unknown";
+/// Of a path: nothing of a direction that none of its flows goes over it in.
+template <typename Visit>
+void each_direction_of(const OnewayPathSnapshot& path, const stamp::OnewayCounts& counts,
+                       const stamp::OnewayCounts& back, const Visit& visit) {
+  const bool there = path.counts != stamp::OnewayCounts{};
+  const bool on_way_back = path.back != stamp::OnewayCounts{};
+  each_direction(counts, back, [&](std::string_view direction, std::uint64_t packets, std::uint64_t lost) {
+    if (direction == kReverse ? on_way_back : there) visit(direction, packets, lost);
+  });
 }
 
 /// A window without observations has no quantiles: NaN.
@@ -72,20 +72,23 @@ void visit_oneway_path(Metric metric, const OnewayPathSnapshot& path, const Labe
   };
   switch (metric) {
     case Metric::path_oneway_packets:
-      each_direction(path.counts, [&](auto direction, auto packets, auto) { sink(labels, packets, with(direction)); });
+      each_direction_of(path, path.counts, path.back,
+                        [&](auto direction, auto packets, auto) { sink(labels, packets, with(direction)); });
       break;
     case Metric::path_oneway_losses:
-      each_direction(path.counts, [&](auto direction, auto, auto lost) { sink(labels, lost, with(direction)); });
+      each_direction_of(path, path.counts, path.back,
+                        [&](auto direction, auto, auto lost) { sink(labels, lost, with(direction)); });
       break;
     case Metric::path_oneway_window_loss_ratio:
-      each_direction(path.window, [&](auto direction, auto packets, auto lost) {
+      each_direction_of(path, path.window, path.back_window, [&](auto direction, auto packets, auto lost) {
         if (packets > 0) sink(labels, static_cast<double>(lost) / static_cast<double>(packets), with(direction));
       });
       break;
     case Metric::path_oneway_delay_variation:
-      if (path.forward.count == 0) break;
-      write_variation(sink, labels, path.forward, path.forward_window, path.exchanges > 0, with(kForward));
-      write_variation(sink, labels, path.reverse, path.reverse_window, path.exchanges > 0, with(kReverse));
+      if (path.forward.count > 0)
+        write_variation(sink, labels, path.forward, path.forward_window, path.exchanges > 0, with(kForward));
+      if (path.reverse.count > 0)
+        write_variation(sink, labels, path.reverse, path.reverse_window, path.back_exchanges > 0, with(kReverse));
       break;
     case Metric::path_oneway_relative_delay:
       if (path.relative_forward) sink(labels, in_seconds(*path.relative_forward), with(kForward));
@@ -107,7 +110,8 @@ void visit_oneway_flow(Metric metric, std::uint16_t port, const OnewayFlowSnapsh
   };
   switch (metric) {
     case Metric::flow_oneway_losses:
-      each_direction(flow.counts, [&](auto direction, auto, auto lost) { sink(labels, lost, with(direction)); });
+      each_direction(flow.counts, flow.counts,
+                     [&](auto direction, auto, auto lost) { sink(labels, lost, with(direction)); });
       break;
     case Metric::flow_oneway_reordered:
       sink(labels, flow.counts.reordered_forward, with(kForward));

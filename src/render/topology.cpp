@@ -8,6 +8,7 @@
 #include "path/loss_begin.hpp"
 #include "render/append.hpp"
 #include "render/json_parts.hpp"
+#include "render/oneway_json.hpp"
 #include "render/search_text.hpp"
 #include "render/topology_graph.hpp"
 #include "render/verdict_json.hpp"
@@ -111,6 +112,7 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
       changes += count;
   }
   append_count(out, R"(,"changes":)", changes);
+  if (snapshot.oneway != nullptr) append_reflector(out, R"(,"reflector":)", *snapshot.oneway);
   out.append(R"(,"coverage":)");
   if (snapshot.coverage) {
     append_ratio(out, *snapshot.coverage);
@@ -142,7 +144,15 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
   out.push_back('}');
 }
 
-void append_path(std::string& out, const PathSnapshot& path, const std::optional<std::size_t>& loss_begins) {
+/// What streams say of a path; null: nothing.
+const OnewayPathSnapshot* oneway_of(const DestinationSnapshot& snapshot, std::uint32_t path) {
+  if (snapshot.oneway == nullptr || path == 0) return nullptr;
+  const auto found = std::ranges::find(snapshot.oneway->paths, path, &OnewayPathSnapshot::path);
+  return found == snapshot.oneway->paths.end() ? nullptr : &*found;
+}
+
+void append_path(std::string& out, const PathSnapshot& path, const std::optional<std::size_t>& loss_begins,
+                 const OnewayPathSnapshot* oneway) {
   out.append(R"({"id":)");
   append_path_id(out, path.id);
   append_count(out, R"(,"ordinal":)", path.ordinal);
@@ -168,10 +178,21 @@ void append_path(std::string& out, const PathSnapshot& path, const std::optional
     first = false;
     append_node_id(out, hop.ttl, hop.responder);
   }
-  out.append("]}");
+  out.push_back(']');
+  if (oneway != nullptr) append_oneway_path(out, R"(,"oneway":)", oneway, oneway);
+  out.push_back('}');
 }
 
-void append_flow(std::string& out, const FlowSnapshot& flow, const RoundRecord* newest) {
+/// Nothing of a flow that rests: it has no stream.
+const OnewayFlowSnapshot* oneway_of_flow(const DestinationSnapshot& snapshot, std::uint16_t source_port) {
+  if (snapshot.oneway == nullptr) return nullptr;
+  for (std::uint32_t i = 0; i < snapshot.oneway->flows.size(); ++i)
+    if (snapshot.facts->source_ports[i] == source_port) return &snapshot.oneway->flows[i];
+  return nullptr;
+}
+
+void append_flow(std::string& out, const FlowSnapshot& flow, const OnewayFlowSnapshot* oneway,
+                 const RoundRecord* newest) {
   append_count(out, R"({"source_port":)", flow.source_port);
   out.append(R"(,"source":)");
   append_known_address(out, flow.source);
@@ -184,6 +205,7 @@ void append_flow(std::string& out, const FlowSnapshot& flow, const RoundRecord* 
   for (const std::uint64_t count : flow.changes)
     changes += count;
   append_count(out, R"(,"changes":)", changes);
+  if (oneway != nullptr) append_oneway_flow(out, R"(,"oneway":)", *oneway);
   if (newest == nullptr) {
     out.append(R"(,"newest":null})");
     return;
@@ -225,7 +247,7 @@ void append_details(std::string& out, const DestinationSnapshot& snapshot, const
   out.append(R"(,"paths":[)");
   for (std::size_t i = 0; i < snapshot.paths.size(); ++i) {
     if (i > 0) out.push_back(',');
-    append_path(out, snapshot.paths[i], begins[i]);
+    append_path(out, snapshot.paths[i], begins[i], oneway_of(snapshot, snapshot.paths[i].id));
   }
   std::map<std::uint16_t, const RoundRecord*> newest;
   const auto records = rounds(snapshot.facts->name);
@@ -235,7 +257,8 @@ void append_details(std::string& out, const DestinationSnapshot& snapshot, const
   for (std::size_t i = 0; i < snapshot.flows.size(); ++i) {
     if (i > 0) out.push_back(',');
     const auto found = newest.find(snapshot.flows[i].source_port);
-    append_flow(out, snapshot.flows[i], found != newest.end() ? found->second : nullptr);
+    append_flow(out, snapshot.flows[i], oneway_of_flow(snapshot, snapshot.flows[i].source_port),
+                found != newest.end() ? found->second : nullptr);
   }
   out.append(R"(],"unreachable_replies":[)");
   for (std::size_t i = 0; i < snapshot.unreachables.size(); ++i) {

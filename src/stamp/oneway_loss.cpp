@@ -27,6 +27,18 @@ OnewayCounts& OnewayCounts::operator+=(const OnewayCounts& other) {
   return *this;
 }
 
+OnewayCounts& OnewayCounts::operator-=(const OnewayCounts& other) {
+  resolved -= other.resolved;
+  forward -= other.forward;
+  reverse -= other.reverse;
+  round_trips -= other.round_trips;
+  unresolved -= other.unresolved;
+  reordered_forward -= other.reordered_forward;
+  reordered_reverse -= other.reordered_reverse;
+  restarts -= other.restarts;
+  return *this;
+}
+
 void OnewayLoss::sent(std::uint32_t sequence, Instant at) {
   packets_.push_back({.sent = at, .sequence = sequence});
   if (skip_in_ > 0) --skip_in_;

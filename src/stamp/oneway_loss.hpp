@@ -55,6 +55,8 @@ struct OnewayCounts {
   [[nodiscard]] std::uint64_t reached() const { return resolved - forward; }
 
   OnewayCounts& operator+=(const OnewayCounts& other);
+  /// What came since `other`, which counted the same before.
+  OnewayCounts& operator-=(const OnewayCounts& other);
   friend bool operator==(const OnewayCounts&, const OnewayCounts&) = default;
 };
 

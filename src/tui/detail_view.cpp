@@ -4,6 +4,8 @@
 #include <array>
 #include <fmt/format.h>
 #include <iterator>
+#include <optional>
+#include <utility>
 
 #include "tui/figures.hpp"
 #include "tui/glyphs.hpp"
@@ -272,6 +274,47 @@ void put_head(Pane& pane, const Scene& scene, const FlowRow& flow) {
   if (at + 2 + width <= pane.columns()) pane.put_right(0, 0, pane.columns(), tuple, {.hue = Hue::muted});
 }
 
+/// What the flow's stream shows of one direction.
+std::string direction_words(std::string_view name, std::uint64_t lost, std::uint64_t packets,
+                            const std::optional<Quantiles>& variation, const std::optional<Duration>& relative,
+                            Precision precision) {
+  std::string words = fmt::format("  {} ", name);
+  if (packets == 0) {
+    words += "loss not known";
+  } else {
+    words += fmt::format("{} of {} lost, {} %", lost, packets,
+                         percent(static_cast<double>(lost) / static_cast<double>(packets)));
+  }
+  if (variation) {
+    fmt::format_to(std::back_inserter(words), "; delay variation p50 {} p95 {} p99 {}",
+                   milliseconds(variation->p50, precision), milliseconds(variation->p95, precision),
+                   milliseconds(variation->p99, precision));
+  }
+  if (relative)
+    fmt::format_to(std::back_inserter(words), "; {} slower than the fastest path", milliseconds(*relative, precision));
+  return words;
+}
+
+/// Nothing of a flow without a stream.
+std::vector<std::string> directions(const FlowRow& flow) {
+  const OnewayFlowSnapshot* const oneway = flow.tally.oneway();
+  if (oneway == nullptr) return {};
+  const OnewayRound& newest = *flow.tally.newest_oneway();
+  const stamp::OnewayCounts& counts = oneway->counts;
+  std::optional<Quantiles> there, back;
+  if (newest.there != nullptr && newest.there->exchanges > 0) there = newest.there->forward_window;
+  if (newest.back != nullptr && newest.back->back_exchanges > 0) back = newest.back->reverse_window;
+  std::vector<std::string> lines = {
+      direction_words("forward", counts.forward, counts.resolved, there,
+                      newest.there != nullptr ? newest.there->relative_forward : std::nullopt, Precision::compact),
+      direction_words("reverse", counts.reverse, counts.reached(), back,
+                      newest.back != nullptr ? newest.back->relative_reverse : std::nullopt, Precision::compact)};
+  if (counts.round_trips > 0)
+    lines.push_back(direction_words("unresolved", counts.unresolved, counts.round_trips, {}, {}, Precision::compact));
+  if (oneway->reverse_path != 0) lines[1] += "; path " + path_id(oneway->reverse_path);
+  return lines;
+}
+
 }  // namespace
 
 std::vector<DetailView::Line> DetailView::lines(const Scene& scene, const FlowRow& flow) {
@@ -290,6 +333,8 @@ std::vector<DetailView::Line> DetailView::lines(const Scene& scene, const FlowRo
     for (std::size_t j = 0; j < hops[i].responders().size(); ++j)
       if (hops[i].responders()[j].address != hops[i].address()) found.push_back({Kind::responder, i, j});
   }
+  for (std::string& words : directions(flow))
+    found.push_back({Kind::direction, 0, 0, std::move(words)});
   return found;
 }
 
@@ -316,6 +361,12 @@ void DetailView::draw(Pane pane, const Scene& scene, const FlowRow* flow, bool f
   if (all.empty()) pane.put(kHeads, 0, "nobody has answered", {.hue = Hue::muted});
   for (std::size_t i = 0; i < height && position_.top + i < all.size(); ++i) {
     const Line& line = all[position_.top + i];
+    if (line.kind == Kind::direction) {
+      pane.put(i + kHeads, 0, line.words);
+      if (focused && position_.top + i == position_.chosen)
+        pane.restyle(i + kHeads, [](Style& style) { style = chosen_style(style); });
+      continue;
+    }
     const HopTally& hop = flow->tally.hops()[line.hop];
     HopLine drawn(pane, i + kHeads, scene, columns, hop);
     if (line.kind == Kind::hop) {

@@ -13,11 +13,11 @@ namespace ecmp::tui {
 class DetailView {
  public:
   struct Line {
-    enum class Kind : std::uint8_t { hop, responder, labels, refusal, finding, limited };
+    enum class Kind : std::uint8_t { hop, responder, labels, refusal, finding, limited, direction };
     Kind kind = Kind::hop;
     std::size_t hop = 0;        ///< TTL 1 is 0
     std::size_t responder = 0;  ///< of those of the hop
-    std::string words = {};     ///< of a finding
+    std::string words = {};     ///< of a finding or a direction
   };
 
   void move(std::ptrdiff_t by, const Scene& scene, const FlowRow* flow);

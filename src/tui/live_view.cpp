@@ -330,6 +330,17 @@ void LiveView::draw_state(Pane pane, const Scene& scene, std::size_t at, Duratio
   }
   const double ratio = sent == 0 ? 0 : static_cast<double>(lost) / static_cast<double>(sent);
   if (sent > 0) put(fmt::format("loss {} %", percent(ratio)), loss_style(ratio));
+  stamp::OnewayCounts oneway;
+  for (const FlowRow& flow : scene.tally.flows())
+    if (flow.tally.oneway() != nullptr) oneway += flow.tally.oneway()->counts;
+  const auto put_direction = [&](std::string_view name, std::uint64_t of, std::uint64_t packets) {
+    if (packets == 0) return;
+    const double share = static_cast<double>(of) / static_cast<double>(packets);
+    put(fmt::format("{} {} %", name, percent(share)), loss_style(share));
+  };
+  put_direction("forward", oneway.forward, oneway.resolved);
+  put_direction("reverse", oneway.reverse, oneway.reached());
+  put_direction("unresolved", oneway.unresolved, oneway.round_trips);
   if (unjudged > 0) put(fmt::format("{} not judged", count(unjudged)), {.hue = Hue::muted});
   if (unsent > 0) put(fmt::format("{} not sent", count(unsent)), {.hue = Hue::warning, .bold = true});
   if (const auto& search = scene.tally.search()) {

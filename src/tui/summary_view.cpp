@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <utility>
 
 #include "tui/figures.hpp"
 #include "tui/glyphs.hpp"
@@ -18,6 +19,8 @@ enum Place : std::size_t {
   id,
   hops,
   loss,
+  there,
+  back,
   sent,
   last,
   average,
@@ -33,7 +36,8 @@ enum Place : std::size_t {
 
 using Columns = std::array<Column, Place::count_>;
 
-Columns columns_for(std::size_t width) {
+/// `streams`: flows have streams of STAMP packets, which show each direction.
+Columns columns_for(std::size_t width, bool streams) {
   const std::size_t rtt = rtt_width(precision_for(width));
   return {{
       {.title = "Port", .width = 6},
@@ -41,6 +45,8 @@ Columns columns_for(std::size_t width) {
       {.title = "Path id", .width = 8, .rank = 7, .right = false},
       {.title = "Hops", .width = 4, .rank = 5},
       {.title = "Loss%", .width = 5},
+      {.title = "Fwd%", .width = streams ? std::size_t{5} : 0, .rank = 1},
+      {.title = "Rev%", .width = streams ? std::size_t{5} : 0, .rank = 1},
       {.title = "Sent", .width = 5, .rank = 9},
       {.title = "Last", .width = rtt, .rank = 4},
       {.title = "Avg", .width = rtt, .rank = 2},
@@ -106,6 +112,10 @@ class Row {
                                                  : fmt::format("{}", tally.hops().size()));
       case loss:
         return end.sent() == 0 ? none(place) : text(place, percent(end.loss_ratio()), loss_style(end.loss_ratio()));
+      case there:
+        return draw_direction(place, [](const stamp::OnewayCounts& of) { return std::pair(of.forward, of.resolved); });
+      case back:
+        return draw_direction(place, [](const stamp::OnewayCounts& of) { return std::pair(of.reverse, of.reached()); });
       case sent:
         return text(place, count(end.sent()));
       case last:
@@ -144,6 +154,15 @@ class Row {
   void time(const PlacedColumn& place, Duration value, std::uint64_t known) {
     known == 0 ? none(place) : text(place, milliseconds(value, precision_));
   }
+  /// Of packets whose loss has a direction; without any nothing is known of it.
+  template <typename Share>
+  void draw_direction(const PlacedColumn& place, const Share& share) {
+    const OnewayFlowSnapshot* const oneway = flow_.tally.oneway();
+    const auto [lost, packets] = oneway == nullptr ? std::pair<std::uint64_t, std::uint64_t>{} : share(oneway->counts);
+    if (packets == 0) return none(place);
+    const double ratio = static_cast<double>(lost) / static_cast<double>(packets);
+    text(place, percent(ratio), loss_style(ratio));
+  }
   void draw_path(const PlacedColumn& place) {
     const std::uint32_t ordinal = flow_.tally.ordinal();
     if (ordinal == 0) return none(place);
@@ -179,7 +198,9 @@ std::vector<const FlowRow*> SummaryView::rows(const Scene& scene) const {
 
 void SummaryView::draw(Pane pane, const Scene& scene, const std::vector<const FlowRow*>& rows, std::uint32_t chosen,
                        bool focused) {
-  const Columns columns = columns_for(pane.columns());
+  const bool streams =
+      std::ranges::any_of(scene.tally.flows(), [](const FlowRow& flow) { return flow.tally.oneway() != nullptr; });
+  const Columns columns = columns_for(pane.columns(), streams);
   const std::vector<PlacedColumn> placed = place(columns, pane.columns());
   put_titles(pane, 0, columns, placed, focused);
   for (const PlacedColumn& column : placed) {

@@ -1,5 +1,7 @@
 """Streams of STAMP packets to a reflector that is not ours, over a fan whose routers limit their ICMP as Linux does."""
+import collections
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -76,6 +78,40 @@ def wait_for_losses(exporter, name, direction):
     eventually(lambda: count() > before, 60, lambda: counted(exporter, "losses", name))
 
 
+def lines_of(exporter, path):
+    return [json.loads(line) for line in exporter.get(path).text.splitlines()]
+
+
+def events(exporter, kind, phase=None):
+    return [event for event in lines_of(exporter, "/events")
+            if event["kind"] == kind and (phase is None or event["phase"] == phase)]
+
+
+def in_sum(records):
+    """{(direction, packets or losses): count}"""
+    records = list(records)
+    return {(way, count): sum(record[way][count] for record in records)
+            for way in ("forward", "reverse", "unresolved") for count in ("packets", "losses")}
+
+
+def check_surfaces(exporter, paths):
+    """Rounds say in sum what /topology says of flows, but for what has come since."""
+    rounds = in_sum(each["oneway"]["flow"] for each in exporter.paths(destination="far", since="1h"))
+
+    def topology():
+        one = json.loads(exporter.get("/topology?destination=far").text)["destinations"][0]
+        flows = in_sum(flow["oneway"] for flow in one["flows"])
+        return all(count <= flows[key] for key, count in rounds.items()) and (one, flows)
+    one, flows = eventually(topology, 30, lambda: rounds)
+    assert one["reflector"] == {"up": True, "mode": "stateful", "clock": "unsynchronised", "restarts": 0}
+    assert rounds["forward", "losses"] > 0 < rounds["reverse", "losses"]
+    assert rounds["forward", "packets"] > 0.5 * flows["forward", "packets"]
+    for path in one["paths"]:
+        if path["id"] in paths:
+            assert path["oneway"]["forward"]["packets"] >= path["oneway"]["reverse"]["packets"] > 0
+            assert path["oneway"]["reverse"]["window"]["delay_variation_ns"]["p95"] > 0
+
+
 def mode_of(exporter, name):
     found = exporter.metrics().values("ecmp_reflector_info", "mode", destination=name)
     return next(iter(found), None)
@@ -123,6 +159,10 @@ def test_a_stateful_reflector_shows_the_direction_of_loss(family):
             assert 0.1 < share < 0.3, grown
         assert sum(lost for (path, direction), lost in grown["losses"].items()
                    if direction == "reverse" or path in others) <= 2, grown
+        begun = eventually(lambda: crossing == {event["oneway"]["path"] for event in events(exporter, "oneway_loss", "begin")},
+                           60, lambda: events(exporter, "oneway_loss"))
+        assert begun
+        assert {event["oneway"]["direction"] for event in events(exporter, "oneway_loss")} == {"forward"}
 
         settle(exporter, "far", crossing)
         lose_replies(fan, node, LOSS)
@@ -137,6 +177,7 @@ def test_a_stateful_reflector_shows_the_direction_of_loss(family):
         assert lost["forward"] <= 0.05 * lost["reverse"] + 5, grown
         assert lost["unresolved"] <= 0.2 * sum(lost.values()), grown
         assert refused(fan) == 0
+        check_surfaces(exporter, crossing | others)
 
 
 def test_a_stateless_reflector_shows_no_direction():

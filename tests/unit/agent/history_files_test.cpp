@@ -239,7 +239,7 @@ TEST_CASE("A file of a newer program is refused by name, a foreign one is left o
   const auto problem = files.open();
   REQUIRE(problem);
   CHECK(problem->newer);
-  CHECK(problem->error.message == path + ": of version 3, written by a newer program; this one knows versions up to 2");
+  CHECK(problem->error.message == path + ": of version 4, written by a newer program; this one knows versions up to 3");
   CHECK(std::filesystem::file_size(path) == head.size());
 
   put(path, "this is a text that somebody has left here for us to find");

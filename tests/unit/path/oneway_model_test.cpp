@@ -57,6 +57,71 @@ TEST_CASE("What streams lose counts for the path that their flow is on", "[stamp
   CHECK(later->paths[1].counts.resolved == 20);
 }
 
+TEST_CASE("A way back that the reflector names counts for itself", "[stamp]") {
+  OnewayModel model(2, 5min, 1s, 2s);
+  const auto named = [](Duration since, std::uint32_t back, std::uint8_t hops) {
+    StreamReport made = answered(since, 5ms, 5ms);
+    made.exchange->back = stamp::OwnTlv::Path{back, hops};
+    return made;
+  };
+  model.on_report(0, 7, report(0s, {.resolved = 10, .reverse = 1}));
+  model.on_report(0, 7, named(1s, 0xbac4, 4));
+  model.on_report(0, 7, report(2s, {.resolved = 20, .forward = 2, .reverse = 3}));
+  const auto snapshot = model.snapshot(at(3s));
+  REQUIRE(snapshot->paths.size() == 2);
+  const OnewayPathSnapshot& there = snapshot->paths[0];
+  CHECK(there.path == 7);
+  CHECK(there.counts.resolved == 30);
+  CHECK(there.back.reverse == 1);  // before anything was known of the way back
+  CHECK(there.forward.count == 1);
+  CHECK(there.reverse.count == 0);
+  const OnewayPathSnapshot& back = snapshot->paths[1];
+  CHECK(back.path == 0xbac4);
+  CHECK(back.counts == stamp::OnewayCounts{});
+  CHECK(back.back.reached() == 18);
+  CHECK(back.back.reverse == 3);
+  CHECK(back.reverse.count == 1);
+  CHECK(snapshot->flows[0].reverse_path == 0xbac4);
+}
+
+TEST_CASE("A reflector that names another way back with each reply takes no more memory", "[stamp]") {
+  OnewayModel model(2, 5min, 1s, 2s);
+  for (std::uint32_t i = 1; i <= 1000; ++i) {
+    StreamReport made = answered(i * 1s, 5ms, 5ms);
+    made.exchange->back = stamp::OwnTlv::Path{1000 + i, 3};
+    made.counts = {.resolved = 1};
+    model.on_report(i % 2, 7, made);
+  }
+  const auto snapshot = model.snapshot(at(1000s));
+  CHECK(snapshot->paths.size() <= (1 + OnewayModel::kReversePathsPerFlow) * 2 + 8);
+  std::uint64_t packets = 0;
+  for (const OnewayPathSnapshot& path : snapshot->paths)
+    packets += path.back.reached();
+  CHECK(packets >= 1000 - 700);  // of the last ten minutes at least: paths out of use go
+  std::uint64_t there = 0;
+  for (const OnewayPathSnapshot& path : snapshot->paths)
+    there += path.counts.resolved;
+  CHECK(there == 1000);
+}
+
+TEST_CASE("Rounds of a flow say in sum what its stream has counted", "[stamp]") {
+  OnewayModel model(1, 5min, 1s, 2s);
+  stamp::OnewayCounts sum;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    model.on_report(0, 7, report(std::chrono::seconds(10 * i), {.resolved = 10, .forward = i, .reverse = 1}));
+    const auto round = model.round(0, 7, at(std::chrono::seconds(10 * i + 1)));
+    REQUIRE(round);
+    CHECK(round->flow.counts.forward == i);
+    CHECK(round->reflector.mode == stamp::ReflectorMode::stateful);
+    REQUIRE(round->there);
+    CHECK(round->there == round->back);
+    CHECK(round->there->counts.resolved == 10 * (i + 1));
+    sum += round->flow.counts;
+  }
+  CHECK(sum == model.snapshot(at(50s))->flows[0].counts);
+  CHECK(model.round(0, 7, at(51s))->flow.counts == stamp::OnewayCounts{});
+}
+
 TEST_CASE("A restart that every stream sees is one", "[stamp]") {
   OnewayModel model(3, 5min, 1s, 2s);
   for (std::uint32_t flow = 0; flow < 3; ++flow)

@@ -60,6 +60,7 @@ class Maker {
       round.hops.push_back(hop(ttl, *responders_[of], round));
     verdict(record->verdict, of, number);
     if (of == 2) record->search = search();
+    if (of == 3) record->oneway = oneway();
     return record;
   }
 
@@ -115,6 +116,55 @@ class Maker {
     return search;
   }
 
+  stamp::OnewayCounts counts() {
+    stamp::OnewayCounts made;
+    for (std::uint64_t* const to : {&made.forward, &made.reverse, &made.unresolved, &made.reordered_forward,
+                                    &made.reordered_reverse, &made.restarts})
+      *to = below(100);
+    made.resolved = 1000 + below(1000000);
+    made.round_trips = 1000 + below(1000000);
+    return made;
+  }
+
+  ReflectorSnapshot reflector() {
+    ReflectorSnapshot made;
+    if (below(3) > 0) made.up = below(2) == 0;
+    made.mode = static_cast<stamp::ReflectorMode>(below(3));
+    made.synchronised = below(2) == 0;
+    made.restarts = below(9);
+    return made;
+  }
+
+  std::shared_ptr<const OnewayPathSnapshot> oneway_path() {
+    if (below(8) == 0) return nullptr;
+    auto path = std::make_shared<OnewayPathSnapshot>();
+    path->path = 1 + below(1u << 31);
+    for (stamp::OnewayCounts* const to : {&path->counts, &path->window, &path->back, &path->back_window})
+      *to = counts();
+    path->forward = {below(100000), ratio()};
+    path->reverse = {below(100000), ratio()};
+    path->exchanges = below(100);
+    path->back_exchanges = below(100);
+    path->forward_window = quantiles();
+    path->reverse_window = quantiles();
+    if (below(2) == 0) path->relative_forward = Duration(below(1000000));
+    if (below(2) == 0) path->relative_reverse = Duration(below(1000000));
+    return path;
+  }
+
+  std::shared_ptr<const OnewayRound> oneway() {
+    auto made = std::make_shared<OnewayRound>();
+    made->flow.counts = counts();
+    made->flow.duplicates_forward = below(9);
+    made->flow.duplicates_reverse = below(9);
+    made->flow.reverse_path = below(2) == 0 ? 0 : 1 + below(1u << 31);
+    made->reflector = reflector();
+    if (below(2) == 0 || way_ == nullptr) way_ = oneway_path();
+    made->there = way_;
+    made->back = below(2) == 0 ? way_ : oneway_path();
+    return made;
+  }
+
   packet::ReplyNotes notes() {
     packet::ReplyNotes notes;
     notes.sent_traffic_class = static_cast<std::uint8_t>(below(256));
@@ -144,6 +194,12 @@ class Maker {
   }
 
   void finding(PathEvent& event) {
+    if (event.kind == EventKind::reflector_restart || event.kind == EventKind::reflector_mode) {
+      auto change = std::make_shared<ReflectorChange>();
+      change->before = reflector();
+      change->after = reflector();
+      event.reflector = std::move(change);
+    }
     if (!is_finding(event.kind)) return;
     event.ended = below(2) == 0;
     const auto a = [&] { return any_address(1000); };
@@ -163,6 +219,17 @@ class Maker {
       verdict.reproduced_by = witnesses();
       verdict.not_reproduced_by = witnesses();
       event.loss = std::make_shared<const LinkVerdict>(std::move(verdict));
+    }
+    if (event.kind == EventKind::oneway_loss) {
+      OnewayVerdict verdict;
+      verdict.path = below(1u << 31);
+      verdict.direction = static_cast<OneWay>(below(2));
+      verdict.loss = ratio();
+      verdict.interval.low = ratio();
+      verdict.interval.high = ratio();
+      verdict.packets = below(100000);
+      verdict.losses = below(1000);
+      event.oneway = std::make_shared<const OnewayVerdict>(verdict);
     }
     if (event.kind == EventKind::delay_verdict) {
       event.delay = std::make_shared<const DelayVerdict>(DelayVerdict{{a(), a()},
@@ -247,6 +314,7 @@ class Maker {
   std::vector<std::shared_ptr<const DestinationFacts>> facts_;
   std::vector<std::shared_ptr<const std::vector<IpAddress>>> responders_;
   std::shared_ptr<const PathWindow> window_;
+  std::shared_ptr<const OnewayPathSnapshot> way_;
 };
 
 /// All that is told of it; and what is not.

@@ -114,6 +114,50 @@ TEST_CASE("a round becomes exactly this line", "[render]") {
   CHECK(line_of(example_round(), names) == expected);
 }
 
+TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][stamp]") {
+  OnewayPathSnapshot path;
+  path.path = 0x5c1e09aa;
+  path.counts = {.resolved = 2400, .forward = 24, .round_trips = 50, .unresolved = 5};
+  path.window = {.resolved = 1200, .forward = 12};
+  path.exchanges = 1170;
+  path.forward_window = {1us, 2us, 3us};
+  path.relative_forward = 250us;
+  OnewayPathSnapshot back;
+  back.path = 0x0badcafe;
+  back.back = {.resolved = 500, .forward = 100, .reverse = 8};  // 400 packets came there
+  OnewayRound oneway;
+  oneway.flow.counts = {.resolved = 10, .forward = 2, .reverse = 1, .reordered_forward = 3};
+  oneway.flow.duplicates_reverse = 4;
+  oneway.flow.reverse_path = back.path;
+  oneway.reflector = {.up = true, .mode = stamp::ReflectorMode::stateful, .synchronised = true, .restarts = 6};
+  oneway.there = std::make_shared<const OnewayPathSnapshot>(path);
+  oneway.back = std::make_shared<const OnewayPathSnapshot>(back);
+  RoundRecord record = example_round();
+  record.oneway = std::make_shared<const OnewayRound>(oneway);
+  std::string line;
+  append_round(line, record, NoNames{});
+  const nlohmann::json expected = nlohmann::json::parse(R"({
+    "reflector":{"up":true,"mode":"stateful","clock":"synchronised","restarts":6},
+    "flow":{"forward":{"packets":10,"losses":2,"reordered":3,"duplicates":0},
+            "reverse":{"packets":8,"losses":1,"reordered":0,"duplicates":4},
+            "unresolved":{"packets":0,"losses":0},"reverse_path":"0badcafe"},
+    "path":{"forward":{"packets":2400,"losses":24,"window":{"packets":1200,"losses":12,"loss_ratio":0.01,
+                       "delay_variation_ns":{"p50":1000,"p95":2000,"p99":3000}},"relative_delay_ns":250000},
+            "reverse":{"packets":400,"losses":8,"window":{"packets":0,"losses":0,"loss_ratio":null,
+                       "delay_variation_ns":null},"relative_delay_ns":null},
+            "unresolved":{"packets":50,"losses":5,"window":{"packets":0,"losses":0,"loss_ratio":null}}}})");
+  CHECK(nlohmann::json::parse(line).at("oneway") == expected);
+
+  oneway.there = oneway.back = nullptr;
+  oneway.reflector.up = std::nullopt;
+  record.oneway = std::make_shared<const OnewayRound>(oneway);
+  line.clear();
+  append_round(line, record, NoNames{});
+  const auto told = nlohmann::json::parse(line).at("oneway");
+  CHECK(told.at("reflector").at("up").is_null());
+  CHECK(told.at("path") == nlohmann::json::parse(R"({"forward":null,"reverse":null,"unresolved":null})"));
+}
+
 TEST_CASE("by SHA-256 only the hash of the path is another", "[render]") {
   const RoundRecord record = example_round();
   std::string line;

@@ -73,7 +73,9 @@ std::shared_ptr<const OnewaySnapshot> streams() {
   path.window = {.resolved = 200, .forward = 10, .reverse = 19};
   path.forward = {.count = 970, .seconds = 1.5};
   path.reverse = {.count = 970, .seconds = 0.75};
-  path.exchanges = 171;
+  path.back = path.counts;
+  path.back_window = path.window;
+  path.exchanges = path.back_exchanges = 171;
   path.forward_window = {std::chrono::milliseconds(1), std::chrono::milliseconds(4), std::chrono::milliseconds(8)};
   path.relative_forward = std::chrono::microseconds(250);
   oneway.paths.push_back(path);

@@ -109,6 +109,37 @@ TEST_CASE("Rows of the fan choose flows, and the chosen flow is shown in the fan
   CHECK(network.view().tally().flow(chosen)->tally.ordinal() != before);
 }
 
+TEST_CASE("A flow with a stream of STAMP packets shows both directions", "[tui][view][stamp]") {
+  WatchedNetwork network("backbone");
+  network.run(5s);
+  CHECK_FALSE(has(network.text(40, 120), "Rev%"));
+  OnewayPathSnapshot path;
+  path.exchanges = path.back_exchanges = 5;
+  path.forward_window = {100us, 200us, 300us};
+  path.reverse_window = {1100us, 1200us, 1300us};
+  path.relative_reverse = 2500us;
+  OnewayRound oneway;
+  oneway.flow.counts = {.resolved = 200, .forward = 100, .reverse = 30};
+  oneway.flow.reverse_path = 0x0badcafe;
+  oneway.there = oneway.back = std::make_shared<const OnewayPathSnapshot>(path);
+  const auto& records = network.records();
+  RoundRecord record =
+      **std::find_if(records.rbegin(), records.rend(), [](const auto& one) { return one->flow_index == 0; });
+  record.oneway = std::make_shared<const OnewayRound>(oneway);
+  network.view().take(record);
+  network.view().take(record);
+  const std::string text = network.text(40, 140);
+  CHECK(has(text, "Fwd%"));
+  CHECK(has(text, "Rev%"));
+  CHECK(has(text, "forward 50.0 %"));  // of all flows
+  CHECK(has(text, "reverse 30.0 %"));
+  CHECK(has(text, "forward 200 of 400 lost, 50.0 %; delay variation p50 0.100 p95 0.200 p99 0.300"));
+  CHECK(has(text, "reverse 60 of 200 lost, 30.0 %; delay variation p50 1.100 p95 1.200 p99 1.300; 2.500 slower"));
+  CHECK(has(text, "path 0badcafe"));
+  network.press("r");
+  CHECK(has(network.text(40, 140), "forward loss not known"));
+}
+
 TEST_CASE("Flows are sorted by every column in both directions", "[tui][view]") {
   WatchedNetwork network("backbone");
   network.run(30s);

@@ -1,0 +1,52 @@
+// Words for events and findings, and figures of each direction.
+import { count, percent, severity, time } from "./text.js";
+
+export const KINDS = { reroute: "rerouted", remap: "remapped", width: "width changed", per_packet: "balanced per packet", down: "down", up: "up again",
+  loss_verdict: "link loses", delay_verdict: "link slower", imbalance: "spread unevenly", polarised: "polarised",
+  oneway_loss: "loses one way", reflector_restart: "reflector restarted", reflector_mode: "reflector changed" };
+
+export const linkName = (link) => `${link.from} → ${link.to}`;
+export const between = (low, high) => `${percent(low)} to ${percent(high)}`;
+
+const WAYS = { forward: "on the way there", reverse: "on the way back" };
+
+/** What a finding says. */
+export function finding(event) {
+  const told = event.phase === "end" ? ["no longer"] : [];
+  if (event.loss) {
+    told.push(event.loss.links.map(linkName).join(" or "), `loses ${percent(event.loss.loss_ratio)} (${between(event.loss.loss_ratio_low, event.loss.loss_ratio_high)})`,
+      `${event.loss.lossy_flows} of ${count(event.loss.lossy_flows + event.loss.clean_flows, "flow")} over it lose`);
+    if (!event.loss.forward_consistent) told.push("perhaps on the way back");
+  }
+  if (event.delay) told.push(linkName(event.delay.link), `${time(event.delay.before_ns)} before, ${time(event.delay.now_ns)} now`);
+  if (event.branching) told.push(`at ${event.branching.address}: ${event.branching.next_hops.map((next) => `${next.address} ${next.flows}`).join(", ")}`);
+  if (event.polarisation) told.push(`${event.polarisation.second} follows ${event.polarisation.first}: ${event.polarisation.pairs} of ${event.polarisation.possible} pairs of next hops used`);
+  if (event.oneway) told.push(`path ${event.oneway.path} ${WAYS[event.oneway.direction]}`, `${percent(event.oneway.loss_ratio)} (${between(event.oneway.loss_ratio_low, event.oneway.loss_ratio_high)}) of ${event.oneway.packets.toLocaleString("en")} packets`);
+  return told;
+}
+
+/** What streams say of all paths in each direction, within the window. */
+export function directions(paths) {
+  const sum = { forward: { packets: 0, losses: 0, p95: null }, reverse: { packets: 0, losses: 0, p95: null }, unresolved: { packets: 0, losses: 0, p95: null } };
+  for (const { oneway } of paths) {
+    for (const way of oneway ? Object.keys(sum) : []) {
+      const figures = oneway[way]?.window;
+      if (!figures) continue;
+      sum[way].packets += figures.packets;
+      sum[way].losses += figures.losses;
+      if (figures.delay_variation_ns) sum[way].p95 = Math.max(sum[way].p95 ?? 0, figures.delay_variation_ns.p95);
+    }
+  }
+  return sum;
+}
+
+export function wayTile(name, way) {
+  const ratio = way.packets ? way.losses / way.packets : null;
+  return [name, percent(ratio), way.packets ? `${way.losses.toLocaleString("en")} of ${way.packets.toLocaleString("en")}${way.p95 === null ? "" : `\nvaries by ${time(way.p95)}`}` : "not known", `loss-${severity(ratio)}`];
+}
+
+const SHOWS = { stateful: "shows both\ndirections", stateless: "shows round\ntrips only", unknown: "not known\nwhat it shows" };
+
+export function reflectorTile(reflector) {
+  return ["Reflector", { true: "up", false: "silent" }[reflector.up] ?? "–", `${SHOWS[reflector.mode]}${reflector.restarts ? `\n${count(reflector.restarts, "restart")}` : ""}`, reflector.up === false ? "loss-3" : ""];
+}
