@@ -16,6 +16,7 @@ const what = (node) => node.name || node.address;
 export function describe(node) {
   if (node.role === "unknown")
     return node.ends ? `hop ${node.ttl}: nobody answers from here on` : `hop ${node.ttl}: no answer so far`;
+  if (node.words) return `${node.words}; ${count(node.flows, "flow")}`;
   if (node.role === "source") return `this agent, sending from ${node.address}`;
   const { window } = node;
   const silence = window.probes ? window.silences / window.probes : null;
@@ -27,9 +28,10 @@ export function describe(node) {
 }
 
 export class Fan {
-  /** `choose` is called with {kind, id, label, ports} of what was clicked, or null. */
-  constructor(box, choose) {
+  /** `choose` is called with {kind, id, label, ports} of what was clicked, or null. `first`: who stands before hop 1. */
+  constructor(box, choose, first = "agent") {
     this.choose = choose;
+    this.first = first;
     this.links = drawing("g", { class: "links" });
     this.labels = drawing("g", { class: "loss-labels", "aria-hidden": "true" });
     this.nodes = drawing("g", { class: "nodes" });
@@ -37,7 +39,7 @@ export class Fan {
     this.svg = drawing("svg", { class: "fan", role: "group", "aria-label": "Fan of paths; arrow keys lead along it" },
       this.heads, this.links, this.labels, this.nodes);
     this.scroll = element("div", { class: "fan-scroll" }, this.svg);
-    this.tip = element("div", { class: "tip", role: "tooltip", id: "tip", hidden: true });
+    this.tip = element("div", { class: "tip", role: "tooltip", id: first === "agent" ? "tip" : `tip-${first}`, hidden: true });
     box.replaceChildren(this.scroll, this.tip);
     this.box = box;
     this.focused = null;
@@ -129,7 +131,7 @@ export class Fan {
     sync(this.heads, this.columns.map((column, ttl) => ({ ttl, x: column[0]?.x })).filter(({ x }) => x !== undefined),
       ({ ttl }) => ttl, () => drawing("text", { "text-anchor": "middle" }), (text, { ttl, x }) => {
         set(text, { x: x + this.width / 2, y: 20 });
-        write(text, ttl === 0 ? "agent" : `hop ${ttl}`);
+        write(text, ttl === 0 ? this.first : `hop ${ttl}`);
       });
     const links = [...this.graph.links.values()];
     sync(this.links, links, ({ id }) => id, makeLink, (group, link) => this.drawLink(group, link));

@@ -5,7 +5,7 @@ import { List, badness, health } from "./list.js";
 import { Matrix } from "./matrix.js";
 import { Past } from "./past.js";
 import { clock, count, element, found, percent, ports, protocol, set, severity, share, shorten, sync, time, write } from "./text.js";
-import { KINDS, between, directions, finding, linkName, reflectorTile, wayTile } from "./ways.js";
+import { KINDS, between, directions, finding, linkName, reflectorTile, wayBack, wayTile, WAYS } from "./ways.js";
 
 const PATIENCE = 8000;
 const byId = (id) => document.getElementById(id);
@@ -212,7 +212,7 @@ function showSuspects(list) {
     set(kind, { class: `kind ${one.blamed ? "loss_verdict" : ""}` });
     write(kind, one.blamed ? "blamed" : one.until ? "loses no more" : one.uneven ? "some flows only" : "suspected");
     write(what, [one.links.map(linkName).join(" or "), `loses ${percent(one.loss_ratio)} (${between(one.loss_ratio_low, one.loss_ratio_high)})`,
-      `${one.lossy_flows} of ${count(one.lossy_flows + one.clean_flows, "flow")} over it lose`,
+      `${one.lossy_flows} of ${count(one.lossy_flows + one.clean_flows, "flow")} over it lose`, ...(one.direction ? [WAYS[one.direction]] : []),
       ...(one.since ? [`since ${clock(one.since)}`] : []), ...(one.until ? [`until ${clock(one.until)}`] : [])].join(" · "));
   });
   set(list.parentElement, { "data-empty": suspects.length ? null : "No link is suspected to lose anything." });
@@ -242,14 +242,17 @@ function buildDestination() {
     return made;
   };
   const fanCard = card("Fan", chip, box, legend(), element("div", { class: "exports", role: "group", "aria-label": "Export the fan" }, save("SVG", saveSvg), save("PNG", savePng)));
+  const backBox = element("div", { class: "fan-box" });
+  const backCard = card("Way back", backBox, element("p", { class: "legend" }, element("span", { class: "hint" }, "The ways of replies, as the reflector reports them.")));
+  backCard.hidden = true;
   const paths = tableCard("Paths", "paths", ["Path", "Flows", "Hops", "Loss", "RTT p50", "p95", "p99", "Jitter p95", "RTT p50 to p99", "Lost there", "Lost back"]);
   const flows = tableCard("Flows", "flows", ["Source port", "Path", "Last RTT", "Lost since start", "Changes"]);
   const events = card("Recent events", eventList());
   const gone = element("p", { class: "gone", hidden: true }, "This destination is not configured any more.");
   const unkept = element("p", { class: "gone", hidden: true, role: "status" }, "No rounds of that moment are kept: the fan, the paths and the flows of it are not known.");
-  section.append(back, element("div", { class: "title" }, title, state), facts, labels, gone, unkept, tiles, fanCard, past.card,
+  section.append(back, element("div", { class: "title" }, title, state), facts, labels, gone, unkept, tiles, fanCard, backCard, past.card,
     paths.card, flows.card, events);
-  view = { title, state, facts, labels, tiles, chip, box, fanCard, paths, flows, events, gone, unkept, fan: new Fan(box, filterBy) };
+  view = { title, state, facts, labels, tiles, chip, box, fanCard, paths, flows, events, gone, unkept, fan: new Fan(box, filterBy), backCard, backFan: new Fan(backBox, () => {}, "reflector") };
 }
 
 function legend() {
@@ -293,6 +296,7 @@ function showDestination() {
   for (const part of [view.tiles, view.fanCard, view.paths.card, view.flows.card, view.events, view.facts, view.labels, view.state])
     part.hidden = !known;
   for (const part of [view.tiles, view.fanCard, view.paths.card, view.flows.card]) part.hidden ||= page.unkept;
+  if (!known || page.unkept || page.at !== null) view.backCard.hidden = true;
   if (!known) return;
   const { level, text, sign } = health(one);
   set(view.state, { class: `badge ${level}` });
@@ -318,6 +322,7 @@ function showDestination() {
   view.fan.update(page.topology, null);
   resolveFilter();
   view.fan.update(page.topology, page.filter);
+  showWayBack();
   view.fanCard.classList.toggle("empty", !page.topology.nodes.length);
   view.chip.hidden = !page.filter;
   write(view.chip, page.filter ? `${page.filter.label} · ${count(page.filter.ports.size, "flow")}  ✕` : "");
@@ -325,6 +330,13 @@ function showDestination() {
   showPaths(one);
   showFlows(one);
   showEvents(view.events.lastChild, false);
+}
+
+/** Below the way there, so that both directions are seen together. */
+function showWayBack() {
+  const back = wayBack(page.topology);
+  view.backCard.hidden = !back;
+  if (back) view.backFan.update(back, page.filter && { ...page.filter, path: null });
 }
 
 /** A row that can be chosen by click and by Enter. */

@@ -8,7 +8,7 @@ export const KINDS = { reroute: "rerouted", remap: "remapped", width: "width cha
 export const linkName = (link) => `${link.from} → ${link.to}`;
 export const between = (low, high) => `${percent(low)} to ${percent(high)}`;
 
-const WAYS = { forward: "on the way there", reverse: "on the way back" };
+export const WAYS = { forward: "on the way there", reverse: "on the way back" };
 
 /** What a finding says. */
 export function finding(event) {
@@ -16,7 +16,8 @@ export function finding(event) {
   if (event.loss) {
     told.push(event.loss.links.map(linkName).join(" or "), `loses ${percent(event.loss.loss_ratio)} (${between(event.loss.loss_ratio_low, event.loss.loss_ratio_high)})`,
       `${event.loss.lossy_flows} of ${count(event.loss.lossy_flows + event.loss.clean_flows, "flow")} over it lose`);
-    if (!event.loss.forward_consistent) told.push("perhaps on the way back");
+    if (event.loss.direction) told.push(WAYS[event.loss.direction]);
+    else if (!event.loss.forward_consistent) told.push("perhaps on the way back");
   }
   if (event.delay) told.push(linkName(event.delay.link), `${time(event.delay.before_ns)} before, ${time(event.delay.now_ns)} now`);
   if (event.branching) told.push(`at ${event.branching.address}: ${event.branching.next_hops.map((next) => `${next.address} ${next.flows}`).join(", ")}`);
@@ -49,4 +50,44 @@ const SHOWS = { stateful: "shows both\ndirections", stateless: "shows round\ntri
 
 export function reflectorTile(reflector) {
   return ["Reflector", { true: "up", false: "silent" }[reflector.up] ?? "–", `${SHOWS[reflector.mode]}${reflector.restarts ? `\n${count(reflector.restarts, "restart")}` : ""}`, reflector.up === false ? "loss-3" : ""];
+}
+
+/** The fan of the ways back that the reflector has reported, as /topology has that of the ways there; null without any. */
+export function wayBack(topology) {
+  const one = topology.destinations[0];
+  const known = (one.reverse_paths ?? []).filter((path) => path.routers);
+  if (!known.length) return null;
+  const agent = one.flows.find((flow) => flow.source)?.source ?? "";
+  const nodes = new Map(), links = new Map(), paths = [], flows = [];
+  const node = (ttl, address, role, ports) => {
+    const id = `${ttl}/${address}`;
+    const made = nodes.get(id) ?? { id, ttl, address, name: topology.nodes.find((other) => other.address === address)?.name ?? "", role, flows: 0,
+      window: { probes: 0, losses: 0, silences: 0, loss_ratio: null, rtt_ns: null, jitter_ns: null }, mpls: [] };
+    made.flows += ports.length;
+    if (role === "source") made.words = `the reflector, answering from ${address}`;
+    if (role === "destination") made.words = `this agent, at ${address}`;
+    nodes.set(id, made);
+    return id;
+  };
+  const suspects = (topology.suspected_links ?? []).filter((link) => link.direction === "reverse" && link.blamed).flatMap((link) => link.links);
+  known.forEach((path, index) => {
+    const window = path.oneway.reverse?.window;
+    const ids = [node(0, one.address, "source", path.flows)];
+    path.routers.forEach((router, hop) => { if (router) ids.push(node(hop + 1, router, "hop", path.flows)); });
+    ids.push(node(path.routers.length + 1, agent, "destination", path.flows));
+    let begins = null;
+    for (let i = 1; i < ids.length; ++i) {
+      const [from, to] = [ids[i - 1], ids[i]];
+      if (suspects.some((link) => from.endsWith(`/${link.from}`) && to.endsWith(`/${link.to}`))) begins ??= to;
+      if (nodes.get(to).ttl !== nodes.get(from).ttl + 1) continue;  // what is between them keeps quiet
+      const link = links.get(`${from}>${to}`) ?? { from, to, ttl: nodes.get(to).ttl, flows: 0, source_ports: [], window: { probes: 0, losses: 0, loss_ratio: null } };
+      link.flows += path.flows.length;
+      link.source_ports = [...link.source_ports, ...path.flows].sort((a, b) => a - b);
+      links.set(`${from}>${to}`, link);
+    }
+    paths.push({ id: path.id, ordinal: index + 1, flows: path.flows.length, length: path.routers.length + 1, complete: true, nodes: ids.slice(1), loss_begins: begins,
+      window: { probes: window?.packets ?? 0, losses: window?.losses ?? 0 } });
+    for (const port of path.flows) flows.push({ source_port: port, path: path.id, newest: null });
+  });
+  return { destinations: [{ ...one, paths, flows, unreachable_replies: [] }], nodes: [...nodes.values()], links: [...links.values()] };
 }
