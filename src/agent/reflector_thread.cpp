@@ -123,9 +123,25 @@ ReflectorThread::ReflectorThread(std::vector<net::DatagramSocket> sockets, std::
                                  stamp::ReflectorSettings settings, std::size_t max_sessions)
     : sockets_(std::move(sockets)),
       passed_(passed),
-      reflector_(std::move(settings), max_sessions, random_secret()),
+      tracer_(random_secret()),
+      expiry_(net::ExpirySocket::open(ports_of(sockets_))),
+      reflector_({}, max_sessions, random_secret()),
       reply_(net::DatagramBatch::kLongest),
-      wanted_(sockets_.size(), true) {}
+      wanted_(sockets_.size(), true) {
+  use(std::move(settings));
+}
+
+/// Whoever may be anybody is not traced: it would be a few packets to whatever address somebody writes into a request.
+void ReflectorThread::use(stamp::ReflectorSettings settings) {
+  if (settings.allowed) {
+    settings.path_back = [this](const stamp::SessionKey& session, const stamp::BackAsked& asked,
+                                Instant now) -> std::optional<stamp::OwnTlv::Path> {
+      if (session.source.is_link_local()) return std::nullopt;
+      return tracer_.ask(session, asked, now);
+    };
+  }
+  reflector_.set(std::move(settings));
+}
 
 void ReflectorThread::start() {
   thread_ = std::thread([this] { run(); });
@@ -159,7 +175,7 @@ void ReflectorThread::take_settings() {
   if (!has_next_.load()) return;
   const std::lock_guard lock(mutex_);
   has_next_.store(false);
-  if (next_) reflector_.set(std::move(*next_));
+  if (next_) use(std::move(*next_));
   wanted_ = std::move(next_wanted_);
   explained_.fill(false);
   next_.reset();
@@ -189,13 +205,51 @@ void ReflectorThread::run() {
   for (const net::DatagramSocket& socket : sockets_)
     descriptors.push_back({.fd = socket.descriptor(), .events = POLLIN, .revents = 0});
   descriptors.push_back({.fd = stop_.descriptor(), .events = POLLIN, .revents = 0});
+  for (const int descriptor : expiry_.descriptors())
+    descriptors.push_back({.fd = descriptor, .events = POLLIN, .revents = 0});
   while (!stop_.raised()) {
-    ::poll(descriptors.data(), descriptors.size(), kTurnMilliseconds);
+    ::poll(descriptors.data(), descriptors.size(), turn_milliseconds());
     take_settings();
     for (std::size_t i = 0; i < sockets_.size(); ++i)
       if (descriptors[i].revents != 0) serve(sockets_[i], wanted_[i]);
+    trace_back();
     reflector_.expire(net::monotonic_now());
     sessions_.store(reflector_.sessions());
+  }
+}
+
+int ReflectorThread::turn_milliseconds() const {
+  const Instant due = tracer_.next_due();
+  if (due == Instant::max()) return kTurnMilliseconds;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - net::monotonic_now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, kTurnMilliseconds));
+}
+
+/// Takes in which routers were passed, and sends what is due.
+void ReflectorThread::trace_back() {
+  const Instant now = net::monotonic_now();
+  expiry_.receive([&](const packet::IcmpError& error) {
+    const FiveTuple& tuple = error.quote.tuple;
+    tracer_.on_expired({tuple.destination, tuple.source, tuple.destination_port, tuple.source_port, 0},
+                       error.quote.payload, error.from, now);
+  });
+  std::vector<std::uint8_t> bytes;
+  while (const auto probe = tracer_.next(now)) {
+    const stamp::SessionKey& session = probe->session;
+    const auto socket = std::ranges::find_if(sockets_, [&](const net::DatagramSocket& one) {
+      const net::SocketAddress& bound = one.bound();
+      return bound.port == session.destination_port &&
+             (bound.address.is_unspecified() || bound.address == session.destination);
+    });
+    if (socket == sockets_.end() || probe->payload < probe->mark.size()) continue;
+    bytes.assign(probe->payload, 0);
+    std::ranges::copy(probe->mark, bytes.begin());
+    net::ReceivedDatagram to;
+    to.source = session.source;
+    to.source_port = session.source_port;
+    to.destination = session.destination;
+    // What cannot be sent is a router that kept quiet: it is asked again.
+    (void)socket->answer(to, bytes, probe->traffic_class, probe->ttl);
   }
 }
 

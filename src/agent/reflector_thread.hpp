@@ -12,11 +12,14 @@
 
 #include "config/config.hpp"
 #include "net/datagram_socket.hpp"
+#include "net/expiry_socket.hpp"
 #include "stamp/reflector.hpp"
+#include "stamp/reverse_tracer.hpp"
 
 namespace ecmp {
 
-/// The Session-Reflector on a thread of its own, below the probing loop in priority, which knows nothing of it.
+/// The Session-Reflector on a thread of its own, below the probing loop in priority, which knows nothing of it. It also
+/// traces the way back to senders of ours that `allow` lists, out of the socket that answers them.
 class ReflectorThread {
  public:
   /// Binds the sockets that the configuration names and takes over those that systemd passed for it, as long as the
@@ -49,6 +52,9 @@ class ReflectorThread {
   void run();
   void take_settings();
   void serve(net::DatagramSocket& socket, bool wanted);
+  void use(stamp::ReflectorSettings settings);
+  void trace_back();
+  [[nodiscard]] int turn_milliseconds() const;
   void refuse(stamp::Refusal refusal, std::uint64_t count = 1);
   void explain(stamp::Refusal refusal, const IpAddress& source);
 
@@ -57,6 +63,8 @@ class ReflectorThread {
   net::StopSignal stop_;
 
   // Of the thread.
+  stamp::ReverseTracer tracer_;
+  net::ExpirySocket expiry_;
   stamp::Reflector reflector_;
   net::DatagramBatch batch_;
   std::vector<std::uint8_t> reply_;

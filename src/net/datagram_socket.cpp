@@ -110,7 +110,7 @@ class Control {
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
-  alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int))> bytes_{};
+  alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))> bytes_{};
   std::size_t size_ = 0;
 };
 
@@ -198,7 +198,8 @@ std::span<const ReceivedDatagram> DatagramSocket::receive(DatagramBatch& batch) 
   return std::span(batch.received_).first(count);
 }
 
-bool DatagramSocket::answer(const ReceivedDatagram& to, ByteView bytes, std::uint8_t traffic_class) const {
+bool DatagramSocket::answer(const ReceivedDatagram& to, ByteView bytes, std::uint8_t traffic_class,
+                            std::optional<std::uint8_t> ttl) const {
   Control control;
   sockaddr_storage name{};
   socklen_t name_size = 0;
@@ -208,12 +209,14 @@ bool DatagramSocket::answer(const ReceivedDatagram& to, ByteView bytes, std::uin
     std::memcpy(&info.ipi_spec_dst, from.data(), sizeof info.ipi_spec_dst);
     control.add(IPPROTO_IP, IP_PKTINFO, info);
     control.add(IPPROTO_IP, IP_TOS, int{traffic_class});
+    if (ttl) control.add(IPPROTO_IP, IP_TTL, int{*ttl});
   } else {
     in6_pktinfo info{};
     std::memcpy(&info.ipi6_addr, from.data(), sizeof info.ipi6_addr);
     info.ipi6_ifindex = to.scope;
     control.add(IPPROTO_IPV6, IPV6_PKTINFO, info);
     control.add(IPPROTO_IPV6, IPV6_TCLASS, int{traffic_class});
+    if (ttl) control.add(IPPROTO_IPV6, IPV6_HOPLIMIT, int{*ttl});
   }
   if (v6_) {
     sockaddr_in6 six{};

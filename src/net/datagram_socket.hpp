@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -59,8 +60,9 @@ class DatagramSocket {
 
   /// What has arrived, without waiting; good until the batch is used again.
   std::span<const ReceivedDatagram> receive(DatagramBatch& batch);
-  /// Answers a datagram; false: the kernel did not take it. Never waits.
-  [[nodiscard]] bool answer(const ReceivedDatagram& to, ByteView bytes, std::uint8_t traffic_class) const;
+  /// Answers a datagram, with another TTL than 255 if one is given; false: the kernel did not take it. Never waits.
+  [[nodiscard]] bool answer(const ReceivedDatagram& to, ByteView bytes, std::uint8_t traffic_class,
+                            std::optional<std::uint8_t> ttl = std::nullopt) const;
   /// Datagrams that the kernel has dropped since the last call of this, because nobody read them in time (SO_RXQ_OVFL).
   std::uint32_t take_overflow();
 

@@ -160,26 +160,27 @@ namespace {
 /// Of the payload of a datagram of STAMP.
 struct StampLayout {
   stamp::Mode mode = stamp::Mode::open;
-  bool own = false;     ///< the TLV of ours is in
+  std::size_t own = 0;  ///< size of the value of the TLV of ours; 0: it is not in
   bool sealed = false;  ///< and an HMAC over it
   std::size_t padding_at = 0;
 };
 
 constexpr std::size_t kLeastPadding = stamp::kTlvHeader + kTag + 4;
 
-/// The TLV of ours, and in authenticated mode the HMAC that covers it.
+/// The TLV of ours with all that it can say, and in authenticated mode the HMAC that covers it.
 std::size_t own_bytes(bool authenticated) {
-  return stamp::kTlvHeader + stamp::kOwnTlvSize + (authenticated ? stamp::kTlvHeader + stamp::kHmacSize : 0);
+  return stamp::kTlvHeader + stamp::kOwnTlvLong + (authenticated ? stamp::kTlvHeader + stamp::kHmacSize : 0);
 }
 
 StampLayout layout_of(bool authenticated, std::size_t payload) {
   StampLayout layout;
   layout.mode = authenticated ? stamp::Mode::authenticated : stamp::Mode::open;
   const std::size_t base = stamp::base_size(layout.mode);
-  const std::size_t more = own_bytes(authenticated);
-  layout.own = payload >= base + more + kLeastPadding;
-  layout.sealed = layout.own && authenticated;
-  layout.padding_at = base + (layout.own ? more : 0);
+  const std::size_t more = stamp::kTlvHeader + (authenticated ? stamp::kTlvHeader + stamp::kHmacSize : 0);
+  for (const std::size_t size : {stamp::kOwnTlvSize, stamp::kOwnTlvLong})
+    if (payload >= base + more + size + kLeastPadding) layout.own = size;
+  layout.sealed = layout.own > 0 && authenticated;
+  layout.padding_at = base + (layout.own > 0 ? more + layout.own : 0);
   return layout;
 }
 
@@ -215,7 +216,7 @@ ByteView write_stamp(const ProbeDatagram& probe, const StampContent& content, Mu
   stamp::write(layout.mode, content.request, payload);
   const std::size_t base = stamp::base_size(layout.mode);
   stamp::TlvWriter tlvs(payload.subspan(base));
-  if (layout.own) stamp::write(stamp::OwnTlv{}, tlvs.add(stamp::tlv::kOwn, stamp::kOwnTlvSize));
+  if (layout.own > 0) stamp::write(stamp::OwnTlv{.routers = content.routers}, tlvs.add(stamp::tlv::kOwn, layout.own));
   const std::size_t seal_at = base + tlvs.size();
   if (layout.sealed) tlvs.add(stamp::tlv::kHmac, stamp::kHmacSize);
   const MutableBytes padding = tlvs.add(stamp::tlv::kPadding, payload.size() - layout.padding_at - stamp::kTlvHeader);

@@ -65,6 +65,14 @@ void append_counts(CompactWriter& to, const stamp::OnewayCounts& counts) {
     to.number(count);
 }
 
+/// One more than there are; 0: they are not known.
+void append_routers(CompactWriter& to, const std::shared_ptr<const std::vector<IpAddress>>& routers) {
+  to.number(routers == nullptr ? 0 : routers->size() + 1);
+  if (routers == nullptr) return;
+  for (const IpAddress& router : *routers)
+    to.address(router);
+}
+
 void append_reflector(CompactWriter& to, const ReflectorSnapshot& reflector) {
   to.byte(static_cast<std::uint8_t>((reflector.up ? kUpKnown : 0) | (reflector.up == true ? kUp : 0) |
                                     (reflector.synchronised ? kSynchronised : 0) |
@@ -302,6 +310,7 @@ void HistoryEncoder::add(std::uint64_t number, const RoundRecord& record) {
     to.number(oneway.flow.duplicates_forward);
     to.number(oneway.flow.duplicates_reverse);
     to.number(oneway.flow.reverse_path);
+    append_routers(to, oneway.flow.reverse_routers);
     append_reflector(to, oneway.reflector);
     to.number(there_index);
     to.number(back_index);
@@ -318,10 +327,11 @@ void HistoryEncoder::append_verdict(CompactWriter& to, const LinkVerdict& verdic
   }
   for (const double value : {verdict.loss, verdict.interval.low, verdict.interval.high, verdict.suspicion})
     append_real(to, value);
-  to.byte(static_cast<std::uint8_t>((verdict.blamed ? kBlamed : 0) | (verdict.uneven ? kUneven : 0) |
-                                    (verdict.forward_consistent ? kForwardConsistent : 0) |
-                                    (verdict.began != WallTime{} ? kBegan : 0) |
-                                    (verdict.ended != WallTime{} ? kIsOver : 0)));
+  to.byte(static_cast<std::uint8_t>(
+      (verdict.blamed ? kBlamed : 0) | (verdict.uneven ? kUneven : 0) |
+      (verdict.forward_consistent ? kForwardConsistent : 0) | (verdict.began != WallTime{} ? kBegan : 0) |
+      (verdict.ended != WallTime{} ? kIsOver : 0) | (verdict.direction ? kHasDirection : 0) |
+      (verdict.direction == OneWay::reverse ? kOnTheWayBack : 0)));
   for (const WallTime time : {verdict.began, verdict.ended})
     if (time != WallTime{}) to.signed_number(time.time_since_epoch().count());
   for (const std::uint64_t count :

@@ -167,6 +167,13 @@ std::shared_ptr<const OnewayRound> Batch::oneway_round(CompactReader& in) {
   round->flow.duplicates_forward = in.number();
   round->flow.duplicates_reverse = in.number();
   round->flow.reverse_path = id(in);
+  if (const std::size_t routers = in.count(); routers > 0) {
+    if (routers > kMostHops) in.fail();
+    auto read = std::make_shared<std::vector<IpAddress>>();
+    for (std::size_t i = 1; i < routers && in.ok(); ++i)
+      read->push_back(in.address());
+    round->flow.reverse_routers = std::move(read);
+  }
   round->reflector = reflector(in);
   for (auto* const to : {&round->there, &round->back})
     if (const std::uint64_t at = in.number(oneways_.size()); at > 0) *to = oneways_[at - 1];
@@ -186,6 +193,7 @@ LinkVerdict Batch::link_verdict(CompactReader& in) {
   verdict.blamed = (bits & kBlamed) != 0;
   verdict.uneven = (bits & kUneven) != 0;
   verdict.forward_consistent = (bits & kForwardConsistent) != 0;
+  if ((bits & kHasDirection) != 0) verdict.direction = (bits & kOnTheWayBack) != 0 ? OneWay::reverse : OneWay::forward;
   if ((bits & kBegan) != 0) verdict.began = WallTime(Duration(in.signed_number()));
   if ((bits & kIsOver) != 0) verdict.ended = WallTime(Duration(in.signed_number()));
   verdict.probes = in.number();

@@ -60,6 +60,8 @@ constexpr std::uint8_t kUneven = 0x02;
 constexpr std::uint8_t kForwardConsistent = 0x04;
 constexpr std::uint8_t kBegan = 0x08;  ///< the time follows; so does that of kIsOver
 constexpr std::uint8_t kIsOver = 0x10;
+constexpr std::uint8_t kHasDirection = 0x20;
+constexpr std::uint8_t kOnTheWayBack = 0x40;
 
 /// Beside the kind of a change.
 constexpr std::uint8_t kUnconfirmed = 0x80;

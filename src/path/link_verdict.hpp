@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
 #include "path/intervals.hpp"
+#include "path/one_way.hpp"
 #include "path/snapshot.hpp"
 
 namespace ecmp {
@@ -54,6 +56,9 @@ struct LinkVerdict {
   bool uneven = false;   ///< only some of the flows over it lose: perhaps it is lost on the way back
   /// Every deeper hop shows the loss as well. If not, it may be lost on the way back.
   bool forward_consistent = false;
+  /// Of losses of STAMP streams: the way on which they are lost. The ends of links are in the order in which packets
+  /// cross them, so on the way back from the reflector's side to ours. Nothing: of round trips.
+  std::optional<OneWay> direction = std::nullopt;
   std::uint64_t probes = 0;  ///< end to end, of all flows over it, that the ratio is of
   std::uint64_t losses = 0;
   std::uint32_t lossy_flows = 0;

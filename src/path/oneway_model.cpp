@@ -74,8 +74,24 @@ void OnewayModel::on_report(std::uint32_t flow_index, std::uint32_t path, const 
 }
 
 /// A reflector may name whatever path it likes, and another one with each reply.
-void OnewayModel::take_reverse_path(Flow& flow, std::uint32_t id, Instant at) {
-  flow.told.reverse_path = id;
+void OnewayModel::take_reverse_path(Flow& flow, const stamp::OwnTlv::Path& path, Instant at) {
+  const std::uint32_t id = path.id;
+  if (flow.told.reverse_path != id || flow.routers.size() != path.hops) {
+    flow.told.reverse_path = id;
+    flow.told.reverse_routers = nullptr;
+    flow.routers.assign(path.hops <= kMostRouters ? path.hops : 0, IpAddress());
+    flow.reported = 0;
+  }
+  if (path.hop >= 1 && path.hop <= flow.routers.size()) {
+    const std::uint64_t bit = std::uint64_t{1} << (path.hop - 1);
+    IpAddress& router = flow.routers[path.hop - 1u];
+    const bool changed = (flow.reported & bit) == 0 || router != path.address;
+    router = path.address;
+    flow.reported |= bit;
+    const std::size_t size = flow.routers.size();
+    const bool all = flow.reported == ~std::uint64_t{0} >> (kMostRouters - size);
+    if (changed && all) flow.told.reverse_routers = std::make_shared<const std::vector<IpAddress>>(flow.routers);
+  }
   if (id == flow.back) return;
   const bool room = id == 0 || find(id) != nullptr || paths_.size() < (1 + kReversePathsPerFlow) * flows_.size() + 8;
   flow.back = room ? id : 0;
@@ -85,7 +101,7 @@ void OnewayModel::take_reverse_path(Flow& flow, std::uint32_t id, Instant at) {
 void OnewayModel::on_exchange(Flow& flow, std::uint32_t path, const StreamReport& report) {
   const StreamExchange& exchange = *report.exchange;
   synchronised_ = exchange.synchronised;
-  if (exchange.back) take_reverse_path(flow, exchange.back->id, report.at);
+  if (exchange.back) take_reverse_path(flow, *exchange.back, report.at);
   if (std::exchange(flow.path, path) != path) flow.variation.reset();
   const auto variation = flow.variation.add(exchange.times, exchange.ttl_there, exchange.ttl_back);
   if (!variation) {

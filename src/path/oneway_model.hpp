@@ -21,6 +21,8 @@ class OnewayModel {
  public:
   /// Of paths that a reflector names, for each flow: whatever it says, no more are remembered.
   static constexpr std::size_t kReversePathsPerFlow = 4;
+  /// Of one way back.
+  static constexpr std::size_t kMostRouters = 64;
 
   OnewayModel(std::size_t flows, Duration window, Duration packet_interval, Duration timeout);
 
@@ -53,13 +55,15 @@ class OnewayModel {
     stamp::DelayVariation variation;
     std::uint32_t path = 0;
     std::uint32_t back = 0;  ///< the path that the way back counts for when the reflector named it; 0: it did not
+    std::vector<IpAddress> routers;  ///< of the path that the reflector named last
+    std::uint64_t reported = 0;      ///< bit i: router i of these
   };
 
   [[nodiscard]] Path* find(std::uint32_t id);
   Path& path_of(std::uint32_t id, Instant at);
   Part& part_of(Path& path, Instant at);
   void on_exchange(Flow& flow, std::uint32_t path, const StreamReport& report);
-  void take_reverse_path(Flow& flow, std::uint32_t id, Instant at);
+  void take_reverse_path(Flow& flow, const stamp::OwnTlv::Path& path, Instant at);
   [[nodiscard]] ReflectorSnapshot reflector(Instant now) const;
   [[nodiscard]] OnewayPathSnapshot snapshot_of(const Path& path, Instant now) const;
   std::shared_ptr<const OnewayPathSnapshot> for_rounds(std::uint32_t id, Instant now);

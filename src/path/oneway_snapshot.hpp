@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/ip_address.hpp"
 #include "base/time.hpp"
 #include "path/statistics.hpp"
 #include "stamp/oneway_loss.hpp"
@@ -41,6 +42,9 @@ struct OnewayFlowSnapshot {
   std::uint64_t duplicates_forward = 0;
   std::uint64_t duplicates_reverse = 0;
   std::uint32_t reverse_path = 0;  ///< id, as a reflector of ours has traced it; 0: not known
+  /// Its routers, the one next to the reflector first; unspecified where one is not known. Null until each was
+  /// reported.
+  std::shared_ptr<const std::vector<IpAddress>> reverse_routers = nullptr;
 
   friend bool operator==(const OnewayFlowSnapshot&, const OnewayFlowSnapshot&) = default;
 };

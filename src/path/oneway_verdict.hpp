@@ -1,19 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "path/intervals.hpp"
+#include "path/one_way.hpp"
 #include "path/oneway_snapshot.hpp"
 
 namespace ecmp {
-
-/// Of packets to a reflector.
-enum class OneWay : std::uint8_t { forward, reverse };
-
-constexpr std::string_view to_string(OneWay direction) {
-  return direction == OneWay::forward ? "forward" : "reverse";
-}
 
 /// A path that loses packets of streams in one direction.
 struct OnewayVerdict {

@@ -97,7 +97,8 @@ Streams::Written Streams::write(std::uint32_t flow, Instant now, MutableBytes ou
                                        .total_size = stream.terms.packet_size};
   const packet::StampContent content{
       .request = {.sequence = sequence, .sent = stamp::to_wire(wall, false), .error = {}, .ssid = stream.terms.ssid},
-      .key = key_of(stream.terms)};
+      .key = key_of(stream.terms),
+      .routers = stream.routers_back};
   stream.loss.sent(sequence, now);
   return {packet::write_stamp(datagram, content, out), sequence};
 }
@@ -153,6 +154,7 @@ void Streams::on_reply(std::uint32_t flow, const packet::UdpDatagram& datagram, 
       return;
   }
   stream.answered = at;
+  stream.routers_back = static_cast<std::uint8_t>(kStreamTtl - datagram.reply_ttl);
   const WallTime near(at.time_since_epoch() + wall_offset_);
   exchange.times = {.sent = *sent,
                     .arrived = stamp::from_wire(reply.received, reply.error.ptp, near),

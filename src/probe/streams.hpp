@@ -96,6 +96,7 @@ class Streams {
     std::uint32_t sequence = 0;
     std::uint32_t duplicates_forward = 0;
     std::uint32_t duplicates_reverse = 0;
+    std::uint8_t routers_back = 0;  ///< as the TTL of the newest reply says; 0: not known
     bool resting = false;
   };
 

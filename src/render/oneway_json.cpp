@@ -89,7 +89,18 @@ void append_oneway_flow(std::string& out, std::string_view key, const OnewayFlow
   append_share(out, counts.round_trips, counts.unresolved);
   out.append(R"(},"reverse_path":")");
   if (flow.reverse_path != 0) append_hex8(out, flow.reverse_path);
-  out.append("\"}");
+  out.append(R"(","reverse_routers":)");
+  if (flow.reverse_routers == nullptr) {
+    out.append("null}");
+    return;
+  }
+  const char* before = "[";
+  for (const IpAddress& router : *flow.reverse_routers) {
+    out.append(before);
+    append_known_address(out, router);
+    before = ",";
+  }
+  out.append("]}");
 }
 
 void append_oneway_path(std::string& out, std::string_view key, const OnewayPathSnapshot* there,

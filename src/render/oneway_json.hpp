@@ -15,7 +15,8 @@ std::string_view mode_name(stamp::ReflectorMode mode);
 /// {"up":true,"mode":"stateful","clock":"unsynchronised","restarts":0}; "up" may be null.
 void append_reflector(std::string& out, std::string_view key, const ReflectorSnapshot& reflector);
 
-/// {"forward":{...},"reverse":{...},"unresolved":{...},"reverse_path":"..."}: packets, losses, reordered, duplicates.
+/// {"forward":{...},"reverse":{...},"unresolved":{...},"reverse_path":"...","reverse_routers":[...]}: packets, losses,
+/// reordered, duplicates.
 void append_oneway_flow(std::string& out, std::string_view key, const OnewayFlowSnapshot& flow);
 
 /// {"forward":{...},"reverse":{...},"unresolved":{...}}: packets, losses, window, relative_delay_ns. `there` says what

@@ -226,6 +226,41 @@ void append_flow(std::string& out, const FlowSnapshot& flow, const OnewayFlowSna
   out.append("}}");
 }
 
+/// The ways back that a reflector has reported, with the flows that come back over them.
+void append_reverse_paths(std::string& out, const DestinationSnapshot& snapshot) {
+  if (snapshot.oneway == nullptr) return;
+  std::map<std::uint32_t, std::vector<std::uint32_t>> flows;
+  for (std::uint32_t i = 0; i < snapshot.oneway->flows.size(); ++i)
+    if (snapshot.oneway->flows[i].reverse_path != 0 && is_steady(*snapshot.facts, i))
+      flows[snapshot.oneway->flows[i].reverse_path].push_back(i);
+  const char* before = R"(,"reverse_paths":[)";
+  for (const auto& [id, indices] : flows) {
+    out.append(before).append(R"({"id":)");
+    append_path_id(out, id);
+    const char* separator = R"(,"flows":[)";
+    const std::vector<IpAddress>* routers = nullptr;
+    for (const std::uint32_t i : indices) {
+      out.append(separator);
+      append_number(out, snapshot.facts->source_ports[i]);
+      separator = ",";
+      if (snapshot.oneway->flows[i].reverse_routers != nullptr)
+        routers = snapshot.oneway->flows[i].reverse_routers.get();
+    }
+    out.append(R"(],"routers":)");
+    separator = "[";
+    for (const IpAddress& router : routers != nullptr ? *routers : std::vector<IpAddress>()) {
+      out.append(separator);
+      append_known_address(out, router);
+      separator = ",";
+    }
+    out.append(routers != nullptr ? "]" : "null");
+    append_oneway_path(out, R"(,"oneway":)", nullptr, oneway_of(snapshot, id));
+    out.push_back('}');
+    before = ",";
+  }
+  out.append(flows.empty() ? R"(,"reverse_paths":[])" : "]");
+}
+
 void append_balance(std::string& out, const DestinationSnapshot& snapshot) {
   const Balance balance = balance_of(snapshot);
   out.append(R"(,"balance":{"branchings":[)");
@@ -260,7 +295,9 @@ void append_details(std::string& out, const DestinationSnapshot& snapshot, const
     append_flow(out, snapshot.flows[i], oneway_of_flow(snapshot, snapshot.flows[i].source_port),
                 found != newest.end() ? found->second : nullptr);
   }
-  out.append(R"(],"unreachable_replies":[)");
+  out.push_back(']');
+  append_reverse_paths(out, snapshot);
+  out.append(R"(,"unreachable_replies":[)");
   for (std::size_t i = 0; i < snapshot.unreachables.size(); ++i) {
     const UnreachableSnapshot& refusal = snapshot.unreachables[i];
     out.append(i > 0 ? R"(,{"reply":")" : R"({"reply":")").append(packet::to_string(refusal.reply));

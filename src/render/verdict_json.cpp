@@ -73,6 +73,12 @@ void append_link_verdict(std::string& out, const LinkVerdict& verdict) {
   append_bool(out, verdict.uneven);
   out.append(R"(,"forward_consistent":)");
   append_bool(out, verdict.forward_consistent);
+  out.append(R"(,"direction":)");
+  if (verdict.direction) {
+    append_string(out, to_string(*verdict.direction));
+  } else {
+    out.append("null");
+  }
   append_count(out, R"(,"probes":)", verdict.probes);
   append_count(out, R"(,"losses":)", verdict.losses);
   append_count(out, R"(,"lossy_flows":)", verdict.lossy_flows);

@@ -41,7 +41,7 @@ bool OwnTlv::note(std::uint32_t sequence) {
 }
 
 void write(const OwnTlv& own, MutableBytes value) {
-  std::fill_n(value.begin(), kOwnTlvSize, std::uint8_t{0});
+  std::fill(value.begin(), value.end(), std::uint8_t{0});
   store16(value, 0, kMark);
   value[2] = kVersion;
   value[3] = own.back ? kHasPath : 0;
@@ -50,19 +50,37 @@ void write(const OwnTlv& own, MutableBytes value) {
   store32(value, 12, static_cast<std::uint32_t>(own.arrived >> 32));
   store32(value, 16, static_cast<std::uint32_t>(own.arrived));
   store32(value, 20, own.received);
+  value[29] = own.routers;
   if (!own.back) return;
-  store32(value, 24, own.back->id);
-  value[28] = own.back->hops;
+  const OwnTlv::Path& back = *own.back;
+  store32(value, 24, back.id);
+  value[28] = back.hops;
+  if (value.size() < kOwnTlvLong) return;
+  value[29] = back.hop;
+  if (back.hop == 0 || back.address.is_unspecified()) return;
+  const std::size_t size = back.address.is_v4() ? 4 : 16;
+  std::copy_n(back.address.bytes().begin(), size, value.begin() + kOwnTlvSize);
+  value[48] = back.address.is_v4() ? 4 : 6;
 }
 
 std::optional<OwnTlv> read_own_tlv(ByteView value) {
-  if (value.size() != kOwnTlvSize || load16(value, 0) != kMark || value[2] != kVersion) return std::nullopt;
+  if ((value.size() != kOwnTlvSize && value.size() != kOwnTlvLong) || load16(value, 0) != kMark || value[2] != kVersion)
+    return std::nullopt;
   OwnTlv own;
   own.epoch = load32(value, 4);
   own.highest = load32(value, 8);
   own.arrived = (std::uint64_t{load32(value, 12)} << 32) | load32(value, 16);
   own.received = load32(value, 20);
-  if ((value[3] & kHasPath) != 0) own.back = OwnTlv::Path{load32(value, 24), value[28]};
+  if ((value[3] & kHasPath) == 0) {
+    own.routers = value[29];
+    return own;
+  }
+  OwnTlv::Path& back = own.back.emplace(OwnTlv::Path{.id = load32(value, 24), .hops = value[28]});
+  if (value.size() < kOwnTlvLong || value[29] > back.hops) return own;
+  back.hop = value[29];
+  const ByteView address = value.subspan(kOwnTlvSize, 16);
+  if (value[48] == 4) back.address = IpAddress::v4(address.first<4>());
+  if (value[48] == 6) back.address = IpAddress::v6(address.first<16>());
   return own;
 }
 

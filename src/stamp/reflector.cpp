@@ -133,9 +133,11 @@ std::variant<Answer, Refusal> Reflector::answer(const Arrival& arrival, WallTime
     const MutableBytes tlvs = out.subspan(base, size - base);
     std::copy(arrival.payload.begin() + static_cast<std::ptrdiff_t>(base), arrival.payload.end(), tlvs.begin());
     TlvFacts facts{key, session, arrival.traffic_class, clock_, session.own};
-    if (settings_.path_back) facts.own.back = settings_.path_back(key);
     const auto extensions =
         mode() == Mode::open ? Extensions::none : check_extensions(settings_.key, arrival.payload, base);
+    // With a key, who asks has to have sealed it.
+    if (settings_.path_back && (mode() == Mode::open || extensions == Extensions::right))
+      facts.own.back = path_back(arrival, key, tlvs);
     if (extensions == Extensions::wrong || extensions == Extensions::bare) {
       refuse_tlvs(tlvs);
     } else {
@@ -153,6 +155,21 @@ std::variant<Answer, Refusal> Reflector::answer(const Arrival& arrival, WallTime
   }
   if (mode() == Mode::authenticated) seal(settings_.key, out);
   return answer;
+}
+
+std::optional<OwnTlv::Path> Reflector::path_back(const Arrival& arrival, const SessionKey& key, ByteView tlvs) const {
+  TlvReader reader(tlvs);
+  while (const auto tlv = reader.next()) {
+    if (tlv->type != tlv::kOwn) continue;
+    const auto asked = read_own_tlv(tlv->value);
+    if (!asked || asked->back || asked->routers == 0) return std::nullopt;
+    return settings_.path_back(key,
+                               {.routers = asked->routers,
+                                .payload = static_cast<std::uint16_t>(arrival.payload.size()),
+                                .traffic_class = static_cast<std::uint8_t>(arrival.traffic_class & ~3)},
+                               arrival.now);
+  }
+  return std::nullopt;
 }
 
 void Reflector::left(std::uint32_t session, std::uint32_t sequence, WallTime at) {

@@ -15,6 +15,7 @@
 #include "stamp/own_tlv.hpp"
 #include "stamp/packet.hpp"
 #include "stamp/rate_cells.hpp"
+#include "stamp/reverse_tracer.hpp"
 #include "stamp/session_table.hpp"
 
 namespace ecmp::stamp {
@@ -49,8 +50,8 @@ struct ReflectorSettings {
   std::vector<std::uint8_t> key;                  ///< not empty: authenticated mode
   double packets_per_second_per_source = 1000;    ///< of an IPv4 address or IPv6 /64
   std::vector<std::uint16_t> own_ports;           ///< that we reflect on
-  /// What the tracer knows of the way from here to the source of a session; empty: nothing.
-  std::function<std::optional<OwnTlv::Path>(const SessionKey&)> path_back;
+  /// What is known of the way from here to the source of a session that asked; empty: nothing.
+  std::function<std::optional<OwnTlv::Path>(const SessionKey&, const BackAsked&, Instant now)> path_back;
 };
 
 /// A request as it came in.
@@ -104,6 +105,8 @@ class Reflector {
  private:
   std::optional<Refusal> wrong_with(const Arrival& arrival);
   [[nodiscard]] bool is_own_port(std::uint16_t port) const;
+  [[nodiscard]] std::optional<OwnTlv::Path> path_back(const Arrival& arrival, const SessionKey& key,
+                                                      ByteView tlvs) const;
   [[nodiscard]] bool is_reply_to_us(const Arrival& arrival) const;
   [[nodiscard]] Mode mode() const { return settings_.key.empty() ? Mode::open : Mode::authenticated; }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "stamp/reflector.hpp"
+#include "stamp/reverse_tracer.hpp"
 #include "stamp/tlv.hpp"
 
 namespace {
@@ -27,8 +28,12 @@ void read_as_sender(ByteView bytes) {
     if (const auto reply = read_reply(mode, bytes)) from_wire(reply->received, reply->error.ptp, WallTime());
     if (bytes.size() < base_size(mode)) continue;
     const ByteView tlvs = bytes.subspan(base_size(mode));
-    if (const auto own = find_answered(tlvs, tlv::kOwn))
-      if (const auto read = read_own_tlv(own->value)) require(read->received == 0 || read->has(read->highest));
+    if (const auto own = find_answered(tlvs, tlv::kOwn)) {
+      if (const auto read = read_own_tlv(own->value)) {
+        require(read->received == 0 || read->has(read->highest));
+        require(!read->back || read->back->hop <= read->back->hops);
+      }
+    }
     check_extensions(bytes.first(4), bytes, base_size(mode));
   }
 }
@@ -53,6 +58,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::vector<std::uint8_t> key = {1, 2, 3};
   ReflectorSettings settings{.packets_per_second_per_source = 1000, .own_ports = {10862}};
   if (mode == Mode::authenticated) settings.key = key;
+  ReverseTracer tracer({3, 4});
+  settings.path_back = [&tracer](const SessionKey& session, const BackAsked& asked, Instant at) {
+    return tracer.ask(session, asked, at);
+  };
   Reflector reflector(settings, kMostSessions, {1, 2});
 
   ByteView left(data + 1, size - 1);
@@ -77,6 +86,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                            .received = WallTime(std::chrono::seconds(1'767'225'600))},
                                           WallTime(std::chrono::seconds(1'767'225'600)), reply);
     require(reflector.sessions() <= kMostSessions);
+    require(tracer.sessions() <= ReverseTracer::kMostSessions);
+    if (const auto probe = tracer.next(now)) {
+      require(probe->ttl >= 1 && probe->ttl <= ReverseTracer::kMostRouters);
+      require(!tracer.on_expired(probe->session, request, IpAddress::v4(0x0a000000 + source), now));
+      if ((source & 1) != 0) tracer.on_expired(probe->session, probe->mark, IpAddress::v4(0x0a000000 + source), now);
+    }
     const auto* answer = std::get_if<Answer>(&outcome);
     if (answer == nullptr) continue;
     require(answer->size == request.size());

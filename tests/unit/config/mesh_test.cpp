@@ -148,10 +148,10 @@ TEST_CASE("a peer is measured over the family that is asked for, and answered ov
   const HostAddresses known = {{"a.example", {address("2001:db8::1"), address("192.0.2.1")}}};
   const MeshPlan v4 = plan("[mesh]\npeers = [\"a.example\"]\nfamily = \"ipv4\"\n", known);
   CHECK(measured(v4) == Lines{"mesh-a.example 192.0.2.1"});
-  CHECK(v4.found.front().destination.packet_size == 124);
+  CHECK(v4.found.front().destination.packet_size == 144);
   const MeshPlan any = plan("[mesh]\npeers = [\"a.example\"]\n", known);
   CHECK(measured(any) == Lines{"mesh-a.example 2001:db8::1"});
-  CHECK(any.found.front().destination.packet_size == 144);
+  CHECK(any.found.front().destination.packet_size == 164);
   CHECK(allowed(any).size() == 2);
 }
 

@@ -84,6 +84,32 @@ TEST_CASE("A way back that the reflector names counts for itself", "[stamp]") {
   CHECK(snapshot->flows[0].reverse_path == 0xbac4);
 }
 
+TEST_CASE("Routers of a way back are published once each was reported", "[stamp][reverse]") {
+  OnewayModel model(2, 5min, 1s, 2s);
+  const auto router = [](std::uint32_t number) { return IpAddress::v4(0x0a000000 + number); };
+  Duration since = 0s;
+  const auto say = [&](std::uint32_t id, std::uint8_t hops, std::uint8_t hop, const IpAddress& address) {
+    since += 1s;
+    StreamReport made = answered(since, 5ms, 5ms);
+    made.exchange->back = stamp::OwnTlv::Path{.id = id, .hops = hops, .hop = hop, .address = address};
+    model.on_report(0, 7, made);
+    return model.snapshot(at(since))->flows[0].reverse_routers;
+  };
+  CHECK_FALSE(say(1, 3, 1, router(1)));
+  CHECK_FALSE(say(1, 3, 3, router(3)));
+  CHECK_FALSE(say(1, 3, 0, {}));        // a packet without room
+  const auto known = say(1, 3, 2, {});  // it keeps quiet
+  REQUIRE(known);
+  CHECK(*known == std::vector{router(1), IpAddress(), router(3)});
+  CHECK(say(1, 3, 1, router(1)) == known);
+  // Another way is another list, and a number behind its end is none.
+  CHECK_FALSE(say(2, 1, 2, router(9)));
+  CHECK(*say(2, 1, 1, router(4)) == std::vector{router(4)});
+  CHECK_FALSE(say(3, 255, 255, router(9)));
+  CHECK_FALSE(say(4, 64, 64, router(9)));
+  CHECK_FALSE(model.snapshot(at(since))->flows[1].reverse_routers);
+}
+
 TEST_CASE("A reflector that names another way back with each reply takes no more memory", "[stamp]") {
   OnewayModel model(2, 5min, 1s, 2s);
   for (std::uint32_t i = 1; i <= 1000; ++i) {

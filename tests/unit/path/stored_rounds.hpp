@@ -158,6 +158,9 @@ class Maker {
     made->flow.duplicates_forward = below(9);
     made->flow.duplicates_reverse = below(9);
     made->flow.reverse_path = below(2) == 0 ? 0 : 1 + below(1u << 31);
+    if (below(2) == 0)
+      made->flow.reverse_routers = std::make_shared<const std::vector<IpAddress>>(
+          std::vector<IpAddress>{address(true, below(99)), IpAddress(), address(false, below(99))});
     made->reflector = reflector();
     if (below(2) == 0 || way_ == nullptr) way_ = oneway_path();
     made->there = way_;
@@ -212,6 +215,7 @@ class Maker {
       verdict.blamed = below(2) == 0;
       verdict.uneven = below(2) == 0;
       verdict.forward_consistent = below(2) == 0;
+      if (below(2) == 0) verdict.direction = static_cast<OneWay>(below(2));
       verdict.probes = below(100000);
       verdict.losses = below(1000);
       verdict.lossy_flows = below(100);

@@ -129,6 +129,8 @@ TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][
   oneway.flow.counts = {.resolved = 10, .forward = 2, .reverse = 1, .reordered_forward = 3};
   oneway.flow.duplicates_reverse = 4;
   oneway.flow.reverse_path = back.path;
+  oneway.flow.reverse_routers =
+      std::make_shared<const std::vector<IpAddress>>(std::vector<IpAddress>{ip("198.51.100.9"), IpAddress()});
   oneway.reflector = {.up = true, .mode = stamp::ReflectorMode::stateful, .synchronised = true, .restarts = 6};
   oneway.there = std::make_shared<const OnewayPathSnapshot>(path);
   oneway.back = std::make_shared<const OnewayPathSnapshot>(back);
@@ -140,7 +142,8 @@ TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][
     "reflector":{"up":true,"mode":"stateful","clock":"synchronised","restarts":6},
     "flow":{"forward":{"packets":10,"losses":2,"reordered":3,"duplicates":0},
             "reverse":{"packets":8,"losses":1,"reordered":0,"duplicates":4},
-            "unresolved":{"packets":0,"losses":0},"reverse_path":"0badcafe"},
+            "unresolved":{"packets":0,"losses":0},"reverse_path":"0badcafe",
+            "reverse_routers":["198.51.100.9",""]},
     "path":{"forward":{"packets":2400,"losses":24,"window":{"packets":1200,"losses":12,"loss_ratio":0.01,
                        "delay_variation_ns":{"p50":1000,"p95":2000,"p99":3000}},"relative_delay_ns":250000},
             "reverse":{"packets":400,"losses":8,"window":{"packets":0,"losses":0,"loss_ratio":null,

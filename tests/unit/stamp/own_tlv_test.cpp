@@ -11,12 +11,37 @@ using namespace ecmp::stamp;
 using namespace ecmp::stamp::test;
 
 TEST_CASE("Our own extension is laid out as its description says", "[stamp]") {
-  const OwnTlv own{0x01020304, 0x0a0b0c0d, 0x8000000000000005, 99, OwnTlv::Path{0x5c1e09aa, 12}};
+  OwnTlv own{0x01020304, 0x0a0b0c0d, 0x8000000000000005, 99, OwnTlv::Path{0x5c1e09aa, 12}};
   const Bytes golden = hex("ec4d 01 01 01020304 0a0b0c0d 8000000000000005 00000063 5c1e09aa 0c 000000");
   Bytes bytes(kOwnTlvSize, 0xff);
   write(own, bytes);
   CHECK(to_hex(bytes) == to_hex(golden));
   CHECK(read_own_tlv(golden) == own);
+
+  own.back->hop = 3;
+  own.back->address = IpAddress::v4(0xc0000207);
+  const std::string head = "ec4d 01 01 01020304 0a0b0c0d 8000000000000005 00000063 5c1e09aa 0c 03 0000";
+  const Bytes with_router = hex(head + "c0000207 00*12 04 000000");
+  Bytes longer(kOwnTlvLong, 0xff);
+  write(own, longer);
+  CHECK(to_hex(longer) == to_hex(with_router));
+  CHECK(read_own_tlv(with_router) == own);
+  own.back->address = *IpAddress::parse("2001:db8::7");
+  write(own, longer);
+  CHECK(to_hex(longer) == to_hex(hex(head + "20010db8000000000000000000000007 06 000000")));
+  CHECK(read_own_tlv(longer) == own);
+  own.back->address = IpAddress();  // it has kept quiet so far
+  write(own, longer);
+  CHECK(to_hex(longer) == to_hex(hex(head + "00*20")));
+  CHECK(read_own_tlv(longer) == own);
+  // A router behind the end of the path is none.
+  CHECK(read_own_tlv(hex("ec4d 01 01 01020304 0a0b0c0d 8000000000000005 00000063 5c1e09aa 02 03 0000 c0000207 00*12 04 "
+                         "000000"))
+            ->back->hop == 0);
+  const OwnTlv asking{.routers = 5};
+  write(asking, longer);
+  CHECK(to_hex(longer) == to_hex(hex("ec4d 01 00*26 05 00*22")));
+  CHECK(read_own_tlv(longer) == asking);
 
   write(OwnTlv(), bytes);
   CHECK(to_hex(bytes) == to_hex(hex("ec4d 01 00*29")));

@@ -226,8 +226,12 @@ TEST_CASE("The follow-up says when the reply before left", "[stamp][reflector]")
 }
 
 TEST_CASE("Our own extension says which requests arrived, also those whose replies are lost", "[stamp][reflector]") {
-  Asking asking({.path_back = [](const SessionKey& key) { return OwnTlv::Path{key.source_port, 9}; }});
-  const std::string own = "80 fa 0020 ec4d 01 00*29";
+  std::vector<BackAsked> backs;
+  Asking asking({.path_back = [&backs](const SessionKey& key, const BackAsked& asked, Instant) {
+    backs.push_back(asked);
+    return OwnTlv::Path{key.source_port, 9};
+  }});
+  const std::string own = "80 fa 0020 ec4d 01 00*26 05 00*2";
   const auto told = [&](std::uint32_t sequence) {
     REQUIRE_FALSE(asking.refusal(open_request(sequence) + hex(own)));
     CHECK(to_hex(ByteView(asking.reply).subspan(44, 4)) == "00fa0020");
@@ -249,6 +253,16 @@ TEST_CASE("Our own extension says which requests arrived, also those whose repli
   const OwnTlv last = told(100);
   CHECK(last.received == 4);
   CHECK(last.arrived == 0b11101);
+
+  REQUIRE_FALSE(backs.empty());
+  CHECK(backs.front().routers == 5);
+  CHECK(backs.front().payload == 44 + 36);
+  // A sender that does not know how far away it is learns no path, and neither does what a reflector wrote.
+  const std::size_t asked = backs.size();
+  REQUIRE_FALSE(asking.refusal(open_request(105) + hex("80 fa 0020 ec4d 01 00*29")));
+  CHECK_FALSE(read_own_tlv(ByteView(asking.reply).subspan(48))->back);
+  REQUIRE_FALSE(asking.refusal(open_request(106) + hex("80 fa 0020 ec4d 01 01 00*25 05 00*2")));
+  CHECK(backs.size() == asked);
 
   // Somebody else's experiment with this type.
   REQUIRE_FALSE(asking.refusal(open_request() + hex("80 fa 0004 00000000")));
