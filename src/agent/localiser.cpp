@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <set>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,10 +28,21 @@ LocalisationOptions options_of(const config::Localisation& options, Duration win
   return {.window = window, .min_loss = options.min_loss, .worst_links = options.worst_links};
 }
 
+/// Blamed links first, as in a report without those that have a direction.
+void add_directed(LocalisationReport& report, std::vector<LinkVerdict> directed) {
+  report.links.insert(report.links.end(), std::make_move_iterator(directed.begin()),
+                      std::make_move_iterator(directed.end()));
+  std::ranges::stable_partition(report.links, &LinkVerdict::blamed);
+}
+
 }  // namespace
 
 Localiser::Localiser(const config::Localisation& options, Duration window, const Sources& sources)
-    : options_(options), sources_(sources), window_(window.count()), localisation_(options_of(options, window)) {}
+    : options_(options),
+      sources_(sources),
+      window_(window.count()),
+      localisation_(options_of(options, window)),
+      directed_(options_of(options, window)) {}
 
 void Localiser::start() {
   if (!options_.enabled) return;
@@ -62,6 +74,7 @@ void Localiser::run(const std::stop_token& stop) {
     if (const Duration wanted(window_.load()); wanted != window) {
       window = wanted;
       localisation_.set_options(options_of(options_, window));
+      directed_.set_options(options_of(options_, window));
     }
     read_rounds(stop);
     if (now() >= pass_at) {
@@ -78,6 +91,7 @@ void Localiser::read_rounds(const std::stop_token& stop) {
     const History::Page page = sources_.log->read({}, next_round_, kPageRounds);
     for (const auto& record : page.records) {
       localisation_.on_round(*record);
+      directed_.on_round(*record);
       wall_offset_ = record->wall_offset;
     }
     if (page.next == next_round_) return;
@@ -95,11 +109,14 @@ void Localiser::pass() {
   }
   balance_.forget_gone();
   localisation_.keep_only(traced);
-  auto report = localisation_.pass(now(), wall_offset_);
+  directed_.keep_only(traced);
+  const auto report = std::make_shared<LocalisationReport>(*localisation_.pass(now(), wall_offset_));
+  add_directed(*report, directed_.pass(now(), wall));
   publish(localisation_.take_events());
+  publish(directed_.take_events());
   publish(balance_.take_events());
   const std::lock_guard lock(mutex_);
-  report_.swap(report);
+  report_ = report;
 }
 
 void Localiser::publish(const std::vector<std::shared_ptr<const PathEvent>>& events) {

@@ -12,6 +12,7 @@
 #include "agent/round_log.hpp"
 #include "config/config.hpp"
 #include "path/balance_watch.hpp"
+#include "path/directed_localisation.hpp"
 #include "path/localisation.hpp"
 
 namespace ecmp {
@@ -56,6 +57,7 @@ class Localiser {
 
   // Of the thread.
   Localisation localisation_;
+  DirectedLocalisation directed_;
   BalanceWatch balance_;
   std::uint64_t next_round_ = 0;
   Duration wall_offset_{};

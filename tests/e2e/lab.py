@@ -258,14 +258,17 @@ class Fan:
 
     # --- what must be true -------------------------------------------------------------------------------------------
 
-    def expected_paths(self, destination, source_ports, protocol="udp", port=33434, source=None):
+    def expected_paths(self, destination, source_ports, protocol="udp", port=33434, source=None, back=False):
         """The addresses on the way of each flow, TTL 1 first, by asking every router on it where it would forward.
 
-        ICMP has no ports; all its flows take one way then.
+        ICMP has no ports; all its flows take one way then. With `back` it is the way of what the destination answers from
+        `port`, and the agent's address stands at the end.
         """
         family = 6 if ":" in destination else 4
         source = source or AGENT[family]
-        flows = {sport: ("agent", None, []) for sport in source_ports}
+        if back:
+            source, destination = destination, source
+        flows = {sport: ("dst" if back else "agent", None, []) for sport in source_ports}
         done = {}
         for _ in range(64):
             if not flows:
@@ -274,7 +277,7 @@ class Fan:
             for node in sorted({at for at, _, _ in flows.values()}):
                 here = [(sport, came, hops) for sport, (at, came, hops) in flows.items() if at == node]
                 devices = self._ask_routes(node, family, destination, source, protocol, port,
-                                           [(sport, came) for sport, came, _ in here])
+                                           [(sport, came) for sport, came, _ in here], back)
                 for (sport, _, hops), device in zip(here, devices):
                     if device == "lo":
                         done[sport] = [*hops[:-1], destination]
@@ -283,7 +286,7 @@ class Fan:
             flows = onward
         raise LabError("the routes lead in a circle")
 
-    def _ask_routes(self, node, family, destination, source, protocol, port, flows):
+    def _ask_routes(self, node, family, destination, source, protocol, port, flows, back=False):
         lines = []
         for sport, came in flows:
             # A socket's IPv6 route is looked up before it has a source (ADR 24; test_reality_routing.py).
@@ -291,7 +294,8 @@ class Fan:
             if came:
                 line += f" iif {came}"
             line += f" ipproto {protocol if protocol != 'icmp' or family == 4 else 'ipv6-icmp'}"
-            lines.append(line if protocol == "icmp" else f"{line} sport {sport} dport {port}")
+            ports = f"sport {port} dport {sport}" if back else f"sport {sport} dport {port}"
+            lines.append(line if protocol == "icmp" else f"{line} {ports}")
         output = self.network.batch(node, lines, family=IP[family])
         answers = [line for line in output.splitlines() if line and not line[0].isspace()]
         if len(answers) != len(flows):
