@@ -305,7 +305,7 @@ function showDestination() {
     `every ${time(one.interval_ns).replace(/\.0+ /, " ")}`].filter(Boolean).join("  ·  "));
   sync(view.labels, Object.entries(one.labels), ([key]) => key, () => element("li"), (item, [key, value]) => write(item, `${key} = ${value}`));
   const { window } = one;
-  const ways = one.reflector && one.paths ? directions(one.paths) : null;
+  const ways = one.reflector && one.paths ? directions([...one.paths, ...(one.reverse_paths ?? [])]) : null;
   const rest = (figures) => figures ? `p95 ${time(figures.p95)}\np99 ${time(figures.p99)}` : "nothing yet";
   showTiles(view.tiles, [
     ["Loss", percent(window.loss_ratio), `${window.losses.toLocaleString("en")} of ${window.probes.toLocaleString("en")}\nin the window`, `loss-${severity(window.loss_ratio)}`],

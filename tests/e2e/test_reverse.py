@@ -1,6 +1,8 @@
 """Two of our agents, one of which reflects: the way back of each flow, and the link and the way on which packets are lost."""
 import json
+import os
 
+from browser import Browser
 from exporter import Exporter, config, eventually
 from lab import AGENT, DESTINATION, Fan
 
@@ -8,6 +10,7 @@ FLOWS = 8
 PORTS = range(50000, 50000 + FLOWS)
 PORT = 10862
 LOSS = 0.2
+PICTURES = os.path.join(os.environ.get("ECMP_BUILD_DIRECTORY", "build/dev"), "artefacts/page")
 
 
 def topology(exporter):
@@ -30,6 +33,24 @@ def verdicts(exporter, direction):
 
 def lose_on_the_way_back(fan, node):
     fan._rule(node, "forward", f'iifname "{fan._onward(node)}" {fan._drop(LOSS)}')
+
+
+def look_at_the_page(fan, exporter, routers):
+    """Both directions of the fan, one above the other; what each way loses; and the verdict in words."""
+    with Browser(fan.network.ns("agent")) as browser:
+        browser.resize(1440, 900)
+        browser.open(f"http://127.0.0.1:{exporter.port}/#destination=far")
+        browser.until("document.querySelectorAll('section[aria-label=\"Way back\"] .node').length > 3")
+        cards = "[...document.querySelectorAll('section.card')].filter((card) => card.querySelector('.node')).map((card) => card.getAttribute('aria-label'))"
+        assert browser.run(cards) == ["Fan", "Way back"]
+        drawn = set(browser.run("[...document.querySelectorAll('section[aria-label=\"Way back\"] .node')].map((node) => node.dataset.address)"))
+        assert drawn == routers | {AGENT[4], DESTINATION[4]}
+        tiles = browser.run("[...document.querySelectorAll('.tile-name')].map((tile) => tile.textContent)")
+        assert {"Way there", "Way back", "Reflector"} <= set(tiles), tiles
+        browser.until("[...document.querySelectorAll('.tile')].some((tile) => tile.textContent.startsWith('Way back') && tile.textContent.includes('%'))")
+        browser.until("[...document.querySelectorAll('.events')].some((list) => list.textContent.includes('on the way back'))")
+        browser.picture(os.path.join(PICTURES, "both_ways.png"), True)
+        assert browser.console == []
 
 
 def test_an_agent_that_reflects_reports_the_way_back_and_losses_have_a_link_and_a_way():
@@ -60,6 +81,8 @@ def test_an_agent_that_reflects_reports_the_way_back_and_losses_have_a_link_and_
         lost = near.metrics().values("ecmp_path_oneway_losses_total", ("path", "direction"), destination="far")
         over = next(path for path, flows in by_path.items() if own in expected[min(flows)])
         assert lost[over, "reverse"] > 0, lost
+
+        look_at_the_page(fan, near, {router for path in expected.values() for router in path})
 
         other = fan.branch(2)
         fan.lose(other, LOSS)

