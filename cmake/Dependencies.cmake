@@ -17,6 +17,7 @@ if(HTTPLIB_VERSION VERSION_LESS 0.11 OR HTTPLIB_VERSION VERSION_GREATER_EQUAL 0.
 endif()
 pkg_check_modules(YAMLCPP REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
+pkg_check_modules(MAXMINDDB REQUIRED IMPORTED_TARGET libmaxminddb)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(PCAP REQUIRED IMPORTED_TARGET libpcap)
 pkg_check_modules(IDN2 REQUIRED IMPORTED_TARGET libidn2)

@@ -11,6 +11,7 @@ build_packages=(
   g++ cmake ninja-build pkgconf git ca-certificates ccache mold
   libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev prometheus-cpp-dev libcpp-httplib-dev libtomlplusplus-dev
   libpcap-dev libc-ares-dev zlib1g-dev libzstd-dev libssl-dev libcrypt-dev libyaml-cpp-dev
+  libmaxminddb-dev
   libidn2-dev
   libbrotli-dev # what the pkg-config file of libcpp-httplib-dev asks for
 )
@@ -27,7 +28,7 @@ case $release in
     ;;
 esac
 runtime_packages=(
-  "${libraries[@]}" libcrypt1 libidn2-0 libprometheus-cpp-core1.0 libzstd1 zlib1g
+  "${libraries[@]}" libcrypt1 libidn2-0 libmaxminddb0 libprometheus-cpp-core1.0 libzstd1 zlib1g
   libcap2-bin ca-certificates
 )
 package_packages=(build-essential dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
@@ -38,6 +39,7 @@ test_packages=(
   mtr-tiny tmux # what ecmp_trace is compared with, and driven in
   man-db mandoc zsh fish # readers of its manual and completions
   graphviz # what draws its diagrams
+  mmdb-bin # who reads the databases of addresses that tests write
   valgrind # counts instructions
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
   man-db systemd debootstrap python3-yaml
@@ -47,7 +49,7 @@ cross_packages=(
   crossbuild-essential-arm64 cmake ninja-build pkgconf git ca-certificates ccache
   libfmt-dev:arm64 libspdlog-dev:arm64 prometheus-cpp-dev:arm64 libcpp-httplib-dev:arm64 libtomlplusplus-dev:arm64
   libpcap-dev:arm64 libc-ares-dev:arm64 zlib1g-dev:arm64 libzstd-dev:arm64 libssl-dev:arm64 libcrypt-dev:arm64
-  libyaml-cpp-dev:arm64 libidn2-dev:arm64 libbrotli-dev:arm64 libcli11-dev nlohmann-json3-dev
+  libyaml-cpp-dev:arm64 libidn2-dev:arm64 libmaxminddb-dev:arm64 libbrotli-dev:arm64 libcli11-dev nlohmann-json3-dev
   build-essential dpkg-dev debhelper fakeroot lintian
   python3 qemu-system-arm cpio openssl # who tries the exporter there
 )

@@ -9,7 +9,7 @@ _ecmp_trace() {
   fi
   COMPREPLY=()
   case $previous in
-    -j|--json-file|--replay|--asn-database|-l|--log|--simulate)
+    -j|--json-file|--replay|--asn-database|--city-database|-l|--log|--simulate)
       compopt -o filenames 2> /dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
@@ -35,7 +35,7 @@ _ecmp_trace() {
       return ;;
   esac
   if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '-T --tcp -U --udp -I --icmp --stamp -4 --ipv4 -6 --ipv6 -p --dest-port -s --source-port -P --parallel-probes --flows --confidence --max-flows --p-min -m --max-ttl --source-address --interface --fwmark -c --count -i --inter-ttl-delay -d --inter-probe-delay -t --timeout -J --json -j --json-file --report --diagram --find --replay -n --no-resolve --asn-database --hash-algorithm -l --log --log-level --simulate --seed -v --version -h --help' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W '-T --tcp -U --udp -I --icmp --stamp -4 --ipv4 -6 --ipv6 -p --dest-port -s --source-port -P --parallel-probes --flows --confidence --max-flows --p-min -m --max-ttl --source-address --interface --fwmark -c --count -i --inter-ttl-delay -d --inter-probe-delay -t --timeout -J --json -j --json-file --report --diagram --find --replay -n --no-resolve --asn-database --city-database --hash-algorithm -l --log --log-level --simulate --seed -v --version -h --help' -- "$current")
   else
     mapfile -t COMPREPLY < <(compgen -A hostname -- "$current")
   fi

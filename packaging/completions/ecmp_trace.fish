@@ -30,6 +30,7 @@ complete -c ecmp_trace -l find -x -a 'loss' -d 'Show nothing until it is clear w
 complete -c ecmp_trace -l replay -r -F -d 'Show recorded rounds and send nothing'
 complete -c ecmp_trace -s n -l no-resolve -d 'Look up no names of addresses'
 complete -c ecmp_trace -l asn-database -r -F -d 'Show the autonomous systems of addresses, by the prefixes in FILE'
+complete -c ecmp_trace -l city-database -r -F -d 'Show the cities and countries of addresses, by a database in MaxMind\'s format (.mmdb)'
 complete -c ecmp_trace -l hash-algorithm -x -a 'crc32 sha256' -d 'What path_hash is computed with'
 complete -c ecmp_trace -s l -l log -r -F -d 'Append the log to FILE'
 complete -c ecmp_trace -l log-level -x -a 'debug info warn error' -d 'Least severe messages to log'

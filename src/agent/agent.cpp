@@ -96,7 +96,7 @@ class Agent::State {
   SeriesSettings series_;
   std::unique_ptr<net::RawTransport> transport_;
   Names names_;
-  AsnWatch asn_{[](const std::string& problem) { log::warn(problem); }};
+  AddressWatches addresses_;
   RawRoutes routes_;
   Engine engine_;
   Board board_;
@@ -158,7 +158,7 @@ Agent::State::State(std::unique_ptr<Reloader> reloader, std::unique_ptr<net::Raw
     events_.begin(store_->newest_events(kEventsFromDisk), store_->first_event());
     events_.set_on_event([this](std::uint64_t number, const EventLog::Event& event) { store_->add(number, event); });
   }
-  asn_.watch(first_config_->dns.asn_database);
+  addresses_.watch(first_config_->dns.asn_database, first_config_->dns.city_database);
   // Once and for all: to set another filter whenever somebody asks could lose replies of the steady tracing.
   for (const OneOffPorts& ports : one_off_.ports())
     if (ports.spread || ports.count > 0) routes_.keep_ports(ports.kept);
@@ -173,7 +173,7 @@ OneOffTraces::Outputs Agent::State::one_off_outputs() {
 ProbeAnswers::Sources Agent::State::probe_sources() {
   return {.desk = &one_off_desk_,
           .wake = [this] { transport_->wake(); },
-          .names = [this] { return asn_.with_origins(names_.table()); },
+          .names = [this] { return addresses_.with(names_.table()); },
           .series = &series_};
 }
 
@@ -210,7 +210,7 @@ Web::Sources Agent::State::web_sources() {
       .rollups = &rollups_,
       .store = store_.get(),
       .window = [this] { return reloader_->running()->window; },
-      .names = [this] { return asn_.with_origins(names_.table()); },
+      .names = [this] { return addresses_.with(names_.table()); },
       .localisation = [this] { return first_config_->localisation.enabled ? localiser_.report() : nullptr; },
       .ready = [this] { return ready_.load(); },
       .since_turn = [this] { return net::monotonic_now() - Instant(Duration(begun_.load(std::memory_order_relaxed))); },
@@ -269,7 +269,7 @@ std::optional<Error> Agent::State::listen() {
 /// All of them begin here, with what the process may do by now.
 void Agent::State::start_threads() {
   if (store_ != nullptr) store_->start([this] { return board_.get(); });
-  asn_.start();
+  addresses_.start();
   server_.start();
   localiser_.start();
   if (reflector_ != nullptr) reflector_->start();
@@ -365,7 +365,7 @@ void Agent::State::take_changes() {
     engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder,
                       changes->limits.adapt_to_responders);
     names_.set_options(changes->dns);
-    asn_.watch(changes->dns.asn_database);
+    addresses_.watch(changes->dns.asn_database, changes->dns.city_database);
   }
   {
     const std::lock_guard lock(report_mutex_);

@@ -12,6 +12,9 @@
 #include <utility>
 #include <zlib.h>
 
+#include "agent/log.hpp"
+#include "agent/mmdb_file.hpp"
+
 namespace ecmp {
 
 namespace {
@@ -29,6 +32,15 @@ std::optional<FileState> state_of(const std::string& path) {
   if (path.empty() || ::stat(path.c_str(), &found) != 0) return std::nullopt;
   return FileState{found.st_dev, found.st_ino, found.st_size, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
 }
+
+class TableSource final : public AddressSource {
+ public:
+  explicit TableSource(OriginTable table) : table_(std::move(table)) {}
+  [[nodiscard]] std::string_view origin(const IpAddress& address) const override { return table_.origin(address); }
+
+ private:
+  OriginTable table_;
+};
 
 }  // namespace
 
@@ -60,7 +72,18 @@ Result<OriginTable> read_asn_file(const std::string& path) {
   return table;
 }
 
-AsnWatch::~AsnWatch() {
+Result<std::shared_ptr<const AddressSource>> open_asn_database(const std::string& path) {
+  if (is_mmdb(path)) return open_mmdb(path);
+  auto table = read_asn_file(path);
+  if (!table.ok()) return Error{table.error()};
+  return std::shared_ptr<const AddressSource>(std::make_shared<const TableSource>(std::move(*table)));
+}
+
+Result<std::shared_ptr<const AddressSource>> open_city_database(const std::string& path) {
+  return open_mmdb(path);
+}
+
+AddressWatch::~AddressWatch() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -69,11 +92,11 @@ AsnWatch::~AsnWatch() {
   if (thread_.joinable()) thread_.join();
 }
 
-void AsnWatch::watch(const std::string& path) {
+void AddressWatch::watch(const std::string& path) {
   {
     const std::lock_guard lock(mutex_);
     if (path.empty() && path_.empty()) return;
-    if (path != path_) table_ = nullptr;
+    if (path != path_) source_ = nullptr;
     path_ = path;
     asked_ = true;
   }
@@ -81,7 +104,7 @@ void AsnWatch::watch(const std::string& path) {
   if (started_) make_thread();
 }
 
-void AsnWatch::start() {
+void AddressWatch::start() {
   started_ = true;
   bool asked = false;
   {
@@ -91,7 +114,7 @@ void AsnWatch::start() {
   if (asked) make_thread();
 }
 
-void AsnWatch::make_thread() {
+void AddressWatch::make_thread() {
   if (thread_.joinable()) return;
   // Signals are for the main thread.
   sigset_t all{}, before{};
@@ -101,7 +124,7 @@ void AsnWatch::make_thread() {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-void AsnWatch::run() {
+void AddressWatch::run() {
   std::string path;
   std::optional<FileState> read;
   std::unique_lock lock(mutex_);
@@ -113,27 +136,26 @@ void AsnWatch::run() {
     }
     lock.unlock();
     const auto now = state_of(path);
-    std::shared_ptr<const OriginTable> table;
+    std::shared_ptr<const AddressSource> source;
     if (!path.empty() && (asked || now != read) && !(asked && now && now == read)) {
       read = now;
-      auto made = read_asn_file(path);
+      auto made = open_(path);
       if (made.ok()) {
-        table = std::make_shared<const OriginTable>(std::move(*made));
+        source = std::move(*made);
       } else {
-        warn_(made.error());
+        log::warn(made.error());
       }
     }
     lock.lock();
-    if (table != nullptr && path == path_) table_ = std::move(table);
+    if (source != nullptr && path == path_) source_ = std::move(source);
     if (asked_) continue;
     wake_.wait_for(lock, kLook, [this] { return stop_ || asked_; });
   }
 }
 
-std::shared_ptr<const render::HopNames> AsnWatch::with_origins(std::shared_ptr<const render::HopNames> names) const {
+std::shared_ptr<const render::HopNames> AddressWatch::with(std::shared_ptr<const render::HopNames> names) const {
   const std::lock_guard lock(mutex_);
-  if (table_ == nullptr) return names;
-  return std::make_shared<NamesWithOrigins>(std::move(names), table_);
+  return with_source(std::move(names), source_);
 }
 
 }  // namespace ecmp

@@ -10,7 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "agent/asn_file.hpp"
 #include "agent/line_output.hpp"
 #include "agent/origin_numbers.hpp"
 #include "agent/past_topology.hpp"
@@ -46,7 +45,7 @@ Instant now() {
 /// One run of ecmp_trace --replay.
 class Replay {
  public:
-  Replay(const TraceRequest& request, Recording recording, std::shared_ptr<const OriginTable> origins);
+  Replay(const TraceRequest& request, Recording recording, const AddressSources& sources);
 
   int go();
 
@@ -59,20 +58,16 @@ class Replay {
 
   const TraceRequest request_;
   const Recording recording_;
-  std::shared_ptr<const render::HopNames> names_;
-  const bool origins_known_;
+  const std::shared_ptr<const render::HopNames> names_;
   StopSignals signals_;
   bool stopped_ = false;
   std::string problem_;
 };
 
-Replay::Replay(const TraceRequest& request, Recording recording, std::shared_ptr<const OriginTable> origins)
+Replay::Replay(const TraceRequest& request, Recording recording, const AddressSources& sources)
     : request_(request),
       recording_(std::move(recording)),
-      names_(request.names ? recording_.names : std::make_shared<render::NoNames>()),
-      origins_known_(origins != nullptr) {
-  if (origins != nullptr) names_ = std::make_shared<NamesWithOrigins>(names_, std::move(origins));
-}
+      names_(sources.with(request.names ? recording_.names : std::make_shared<render::NoNames>())) {}
 
 int Replay::go() {
   const bool view = request_.output == TraceOutput::view;
@@ -118,7 +113,7 @@ int Replay::watch() {
   if (!opened.ok()) return fail(opened.error());
   tui::LiveScreen& screen = **opened;
   screen.view().set_names(names_);
-  if (origins_known_) screen.view().set_as_numbers(std::make_shared<OriginNumbers>(names_));
+  screen.view().set_as_numbers(std::make_shared<OriginNumbers>(names_));
   if (!recording_.notices.empty()) screen.view().notice(recording_.notices.front());
   tui::ReplayCourse course(recording_.rounds);
   course.show(screen.view());
@@ -172,10 +167,10 @@ std::string Replay::closing_text() const {
 
 }  // namespace
 
-int run_replay(const TraceRequest& request, const std::shared_ptr<const OriginTable>& origins) {
+int run_replay(const TraceRequest& request, const AddressSources& sources) {
   auto recording = read_recording(request.recording, request.host);
   if (!recording.ok()) return fail(recording.error());
-  return Replay(request, std::move(*recording), origins).go();
+  return Replay(request, std::move(*recording), sources).go();
 }
 
 }  // namespace ecmp

@@ -135,6 +135,8 @@ HopResult read_hop(const Node& node, std::size_t place, RecordedNames& names) {
     result.received = Instant(received->time_since_epoch());
     names.set_name(result.responder, hop.text("ptr"));
     names.set_origin(result.responder, hop.text_or_none("asn"));
+    names.set_city(result.responder, hop.text_or_none("city"));
+    names.set_country(result.responder, hop.text_or_none("country"));
   }
   if (hop.find("missed") != nullptr) {
     result.again = true;

@@ -11,7 +11,7 @@
 
 namespace ecmp {
 
-/// Names and origins of addresses, as lines of rounds say them.
+/// Names, origins and places of addresses, as lines of rounds say them.
 class RecordedNames final : public render::HopNames {
  public:
   /// More addresses than this have no name: a file may hold anything.
@@ -20,8 +20,13 @@ class RecordedNames final : public render::HopNames {
   [[nodiscard]] std::string_view name(const IpAddress& address) const override { return of(names_, address); }
   [[nodiscard]] std::string_view origin(const IpAddress& address) const override { return of(origins_, address); }
 
+  [[nodiscard]] std::string_view city(const IpAddress& address) const override { return of(cities_, address); }
+  [[nodiscard]] std::string_view country(const IpAddress& address) const override { return of(countries_, address); }
+
   void set_name(const IpAddress& address, std::string_view name) { set(names_, address, name); }
   void set_origin(const IpAddress& address, std::string_view origin) { set(origins_, address, origin); }
+  void set_city(const IpAddress& address, std::string_view city) { set(cities_, address, city); }
+  void set_country(const IpAddress& address, std::string_view country) { set(countries_, address, country); }
 
  private:
   using Texts = std::unordered_map<IpAddress, std::string>;
@@ -33,6 +38,8 @@ class RecordedNames final : public render::HopNames {
 
   Texts names_;
   Texts origins_;
+  Texts cities_;
+  Texts countries_;
 };
 
 /// The longest line that is read; a round of 255 hops with eight labels each is shorter.

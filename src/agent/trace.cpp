@@ -11,8 +11,10 @@
 #include <optional>
 #include <poll.h>
 #include <sstream>
+#include <tuple>
 #include <unistd.h>
 
+#include "agent/address_source.hpp"
 #include "agent/asn_file.hpp"
 #include "agent/line_output.hpp"
 #include "agent/log.hpp"
@@ -70,7 +72,7 @@ class JsonLines {
 class Run {
  public:
   Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std::optional<LineOutput> lines,
-      std::shared_ptr<const OriginTable> origins);
+      AddressSources sources);
 
   int go();
 
@@ -86,7 +88,7 @@ class Run {
   int finish();
   int print(const std::string& text, bool on_standard_error);
   [[nodiscard]] std::string closing_text() const;
-  /// With the origins of addresses, where there is a table of them.
+  /// With what is known of addresses besides.
   [[nodiscard]] std::shared_ptr<const render::HopNames> names() const;
 
   const TraceRequest request_;
@@ -96,9 +98,9 @@ class Run {
   DestinationTally tally_;  ///< of the whole run; the view has one that the user may reset
   std::unique_ptr<tui::LiveScreen> screen_;
   std::shared_ptr<const DestinationFacts> facts_;
-  const std::shared_ptr<const OriginTable> origins_;  ///< null: none are known
-  std::string problem_;                               ///< why the lines ended
-  const bool progress_;                               ///< is told on standard error
+  const AddressSources sources_;
+  std::string problem_;  ///< why the lines ended
+  const bool progress_;  ///< is told on standard error
   bool shown_ = false;
   bool reader_gone_ = false;
   bool stopping_ = false;
@@ -110,20 +112,18 @@ bool is_terminal(int descriptor) {
 }
 
 Run::Run(const TraceRequest& request, std::unique_ptr<TraceNetwork> network, std::optional<LineOutput> lines,
-         std::shared_ptr<const OriginTable> origins)
+         AddressSources sources)
     : request_(request),
       session_(request, std::move(network),
                request.scenario_file.empty() ? RoundQueue::WhenFull::leave_out : RoundQueue::WhenFull::wait),
-      origins_(std::move(origins)),
+      sources_(std::move(sources)),
       progress_((request.output == TraceOutput::report || request.output == TraceOutput::diagram) &&
                 is_terminal(STDERR_FILENO)) {
   if (lines) lines_.emplace(std::move(*lines), request.hash, signals_.descriptor());
 }
 
 std::shared_ptr<const render::HopNames> Run::names() const {
-  auto names = session_.names();
-  if (origins_ == nullptr) return names;
-  return std::make_shared<NamesWithOrigins>(std::move(names), origins_);
+  return sources_.with(session_.names());
 }
 
 /// What is known of the destination before its first round.
@@ -152,14 +152,14 @@ bool Run::open_screen() {
     return false;
   }
   screen_ = std::move(*screen);
-  if (origins_ != nullptr) screen_->view().set_as_numbers(std::make_shared<OriginNumbers>(names()));
+  if (sources_.asn != nullptr) screen_->view().set_as_numbers(std::make_shared<OriginNumbers>(names()));
   return true;
 }
 
 /// Acts on keys and draws; a user who quits ends the session.
 void Run::show_rounds() {
   if (screen_ == nullptr) return;
-  screen_->view().set_names(session_.names());
+  screen_->view().set_names(names());
   if (screen_->turn(now_of_screen()) || stopping_) return;
   stopping_ = true;
   end();
@@ -339,13 +339,15 @@ int run_trace(const TraceRequest& asked) {
   } else if (request.output == TraceOutput::view) {
     log::discard();  // it would be written across the view
   }
-  std::shared_ptr<const OriginTable> origins;
-  if (!request.asn_database.empty()) {
-    auto table = read_asn_file(request.asn_database);
-    if (!table.ok()) return fail(table.error());
-    origins = std::make_shared<const OriginTable>(std::move(*table));
+  AddressSources sources;
+  for (const auto& [file, open, source] : {std::tuple(&request.asn_database, &open_asn_database, &sources.asn),
+                                           std::tuple(&request.city_database, &open_city_database, &sources.cities)}) {
+    if (file->empty()) continue;
+    auto opened = open(*file);
+    if (!opened.ok()) return fail(opened.error());
+    *source = std::move(*opened);
   }
-  if (!request.recording.empty()) return run_replay(request, origins);
+  if (!request.recording.empty()) return run_replay(request, sources);
   auto network = open_network(request);
   if (!network.ok()) return fail(network.error());
   std::optional<LineOutput> lines;
@@ -355,7 +357,7 @@ int run_trace(const TraceRequest& asked) {
     if (!file.ok()) return fail(file.error());
     lines = std::move(*file);
   }
-  return Run(request, std::move(*network), std::move(lines), std::move(origins)).go();
+  return Run(request, std::move(*network), std::move(lines), std::move(sources)).go();
 }
 
 }  // namespace ecmp

@@ -155,6 +155,9 @@ void read_output(const Given& given, TraceRequest& request) {
   }
   if (given.has("asn-database") && given.text("asn-database").empty()) wrong("--asn-database needs the path of a file");
   request.asn_database = given.text("asn-database");
+  if (given.has("city-database") && given.text("city-database").empty())
+    wrong("--city-database needs the path of a file");
+  request.city_database = given.text("city-database");
   if (given.has("hash-algorithm")) {
     const std::string& name = given.text("hash-algorithm");
     if (name != "crc32" && name != "sha256") wrong("hash algorithm must be either 'crc32' or 'sha256'");

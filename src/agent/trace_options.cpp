@@ -71,7 +71,10 @@ constexpr std::array kOptions = {
     TraceOption{output, 'n', "no-resolve", "", TraceValue::none, "", "", "Look up no names of addresses"},
     TraceOption{
         output, 0, "asn-database", "FILE", TraceValue::file, "", "",
-        "Show the autonomous systems of addresses, by the prefixes in FILE: pfx2as or IPtoASN, plain or gzipped"},
+        "Show the autonomous systems of addresses, by the prefixes in FILE: pfx2as or IPtoASN, plain or gzipped, or a "
+        "database in MaxMind's format (.mmdb)"},
+    TraceOption{output, 0, "city-database", "FILE", TraceValue::file, "", "",
+                "Show the cities and countries of addresses, by a database in MaxMind's format (.mmdb)"},
     TraceOption{output, 0, "hash-algorithm", "NAME", TraceValue::words, "crc32 sha256", "crc32",
                 "What path_hash is computed with"},
     TraceOption{output, 'l', "log", "FILE", TraceValue::file, "", "standard error",

@@ -66,9 +66,10 @@ struct TraceRequest {
   std::string json_file;  ///< lines besides the output; empty: none
   render::PathHash hash = render::PathHash::crc32;
   bool names = true;
-  bool find_loss = false;    ///< with the output `report`: end as soon as it is clear which flows lose
-  std::string asn_database;  ///< empty: no AS numbers
-  std::string log_file;      ///< empty: standard error
+  bool find_loss = false;     ///< with the output `report`: end as soon as it is clear which flows lose
+  std::string asn_database;   ///< empty: no AS numbers
+  std::string city_database;  ///< empty: no places
+  std::string log_file;       ///< empty: standard error
   log::Level log_level = log::Level::error;
 
   std::string recording;  ///< shown instead of tracing; empty: none

@@ -81,6 +81,7 @@ struct Dns {
   bool names = true;
   std::optional<Duration> refresh;  ///< nullopt: as long as the record's TTL says
   std::string asn_database;         ///< file of prefixes and the systems that announce them; empty: none
+  std::string city_database;        ///< file of prefixes and the cities they are in; empty: none
 
   friend bool operator==(const Dns&, const Dns&) = default;
 };

@@ -204,6 +204,8 @@ void read_dns(TableReader& root, Config& config) {
   }
   if (const auto file = reader.string("asn_database", "the path of a file, or \"\""))
     config.dns.asn_database = file->value;
+  if (const auto file = reader.string("city_database", "the path of a file, or \"\""))
+    config.dns.city_database = file->value;
   reader.refuse_unknown_keys();
 }
 

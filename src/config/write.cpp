@@ -153,6 +153,7 @@ void write_tables(Writer& out, const Config& config) {
   out.key("names", config.dns.names);
   out.key("refresh", config.dns.refresh ? duration(*config.dns.refresh) : "\"ttl\"");
   out.key("asn_database", string(config.dns.asn_database));
+  out.key("city_database", string(config.dns.city_database));
   out.table("[discovery]");
   out.key("files", list(config.discovery.files, string));
   out.key("http", list(config.discovery.http, http_source));

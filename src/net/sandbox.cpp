@@ -101,6 +101,7 @@ constexpr auto kAllowed = std::to_array<std::uint32_t>({
     __NR_inotify_init1,
     __NR_inotify_add_watch,
     __NR_inotify_rm_watch,
+    __NR_memfd_create,  // databases of addresses are held in memory
     // Memory and threads; of mmap, mprotect, clone and tgkill only some, see below.
     __NR_brk,
     __NR_munmap,

@@ -312,6 +312,8 @@ export class Fan {
     if (window.jitter_ns) rows.push(["jitter p50 / p95 / p99", three(window.jitter_ns)]);
     if (node.mpls.length) rows.push(["MPLS", node.mpls.map((label) => `${label.label} (TC ${label.tc}, TTL ${label.ttl})`).join(", ")]);
     if (node.asn) rows.push(["AS", node.asn]);
+    const place = [node.city, node.country].filter(Boolean).join(", ");
+    if (place) rows.push(["place", place]);
     for (const finding of node.findings ?? []) rows.push([finding.kind.replaceAll("_", " "), finding.detail]);
     for (const refusal of node.refusals) rows.push(["refused", `${refusal.reply.replaceAll("_", " ")} × ${refusal.count}`]);
     return [...head, table(rows)];

@@ -18,6 +18,11 @@ class HopNames {
   /// The autonomous systems that announce the address, as "64500", "64500_64501" where several do; empty if unknown.
   /// Valid as long as a name is.
   [[nodiscard]] virtual std::string_view origin(const IpAddress& /*address*/) const { return {}; }
+
+  /// Where the address is, as a database says: the name of a city, and the two letters of a country (ISO 3166); empty
+  /// if unknown. Nothing is to be believed of their bytes. Valid as long as a name is.
+  [[nodiscard]] virtual std::string_view city(const IpAddress& /*address*/) const { return {}; }
+  [[nodiscard]] virtual std::string_view country(const IpAddress& /*address*/) const { return {}; }
 };
 
 /// For when names are switched off.

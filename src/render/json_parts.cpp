@@ -43,6 +43,17 @@ void append_quantiles(std::string& out, std::string_view key, const Quantiles& q
   out.push_back('}');
 }
 
+void append_place(std::string& out, const IpAddress& address, const HopNames& names) {
+  const auto append = [&](std::string_view key, std::string_view text) {
+    if (text.empty()) return;
+    out.append(key);
+    append_string(out, text);
+  };
+  append(R"(,"asn":)", names.origin(address));
+  append(R"(,"city":)", names.city(address));
+  append(R"(,"country":)", names.country(address));
+}
+
 void append_mpls(std::string& out, std::string_view key, const packet::KeptMpls& stack) {
   out.append(key);
   out.push_back('[');

@@ -9,6 +9,7 @@
 #include "packet/message.hpp"
 #include "path/quote_findings.hpp"
 #include "path/statistics.hpp"
+#include "render/hop_names.hpp"
 
 namespace ecmp::render {
 
@@ -29,6 +30,9 @@ void append_ratio(std::string& out, double ratio);
 void append_quantiles(std::string& out, std::string_view key, const Quantiles& quantiles);
 
 /// [{"label":16004,"tc":0,"s":true,"ttl":1}, ...]
+/// `,"asn":"64500","city":"Frankfurt am Main","country":"DE"`, as far as these are known.
+void append_place(std::string& out, const IpAddress& address, const HopNames& names);
+
 void append_mpls(std::string& out, std::string_view key, const packet::KeptMpls& stack);
 
 /// [{"kind":"dscp","detail":"46 to 0","behind":"192.0.2.7","before":46,"now":0}, ...] of one of the hops that were

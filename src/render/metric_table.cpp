@@ -102,8 +102,8 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "Small number of the path a flow is on, given in the order of appearance; 0 while it has none."},
     {Metric::path_hop_info, "ecmp_path_hop_info", gauge, "destination,path,ttl,hop", false,
      "Which responder stands at which TTL of a path; always 1."},
-    {Metric::hop_info, "ecmp_hop_info", gauge, "hop,name,asn,mpls", false,
-     "Reverse name, AS number and newest MPLS labels of a responder, to join on; always 1."},
+    {Metric::hop_info, "ecmp_hop_info", gauge, "hop,name,asn,city,country,mpls", false,
+     "Reverse name, AS number, place and newest MPLS labels of a responder, to join on; always 1."},
     {Metric::hop_finding_info, "ecmp_hop_finding_info", gauge, "destination,path,ttl,hop,kind,detail", false,
      "What replies and their quotes give away, at the hop where it begins: nat, sequence, dscp, ecn, quoted_ttl, "
      "return_path, mtu or interface; always 1."},

@@ -43,12 +43,7 @@ std::string_view reply_text(const HopResult& hop) {
 /// What is there only when there is something to tell: most hops have nothing of it.
 void append_told(std::string& out, const HopResult& hop, std::size_t index, const HopNames& names,
                  std::span<const Finding> findings) {
-  if (!hop.responder.is_unspecified()) {
-    if (const std::string_view origin = names.origin(hop.responder); !origin.empty()) {
-      out.append(R"(,"asn":)");
-      append_string(out, origin);
-    }
-  }
+  if (!hop.responder.is_unspecified()) append_place(out, hop.responder, names);
   append_findings(out, R"(,"findings":)", index, findings);
 }
 

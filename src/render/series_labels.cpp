@@ -113,6 +113,8 @@ void SeriesSource::write_responder_labels(const HopNames& names) {
       labels.add_address("hop", responder.address);
       labels.add("name", names.name(responder.address));
       labels.add("asn", names.origin(responder.address));
+      labels.add("city", names.city(responder.address));
+      labels.add("country", names.country(responder.address));
       labels.add_plain("mpls", [&](std::string& out) {
         const char* before = "";
         for (const packet::MplsLabel& label : responder.mpls->view()) {

@@ -329,10 +329,7 @@ void append_node(std::string& out, const TopologyNode& node, std::string_view de
   append_count(out, R"(,"silences":)", node.counters.silences);
   append_window(out, R"(,"window":)", node.window.figures());
   append_mpls(out, R"(,"mpls":)", node.mpls != nullptr ? *node.mpls : packet::KeptMpls());
-  if (const std::string_view origin = names.origin(node.address); !origin.empty()) {
-    out.append(R"(,"asn":)");
-    append_string(out, origin);
-  }
+  append_place(out, node.address, names);
   const char* before = R"(,"findings":[)";
   for (const auto& [kind, detail] : node.findings) {
     out.append(before).append(R"({"kind":")").append(to_string(kind)).append(R"(","detail":)");

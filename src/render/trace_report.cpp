@@ -162,6 +162,11 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
     out += ')';
   }
   if (const std::string_view origin = names.origin(address); !origin.empty()) out += fmt::format(" AS{}", origin);
+  for (const std::string_view place : {names.city(address), names.country(address)}) {
+    if (place.empty()) continue;
+    out += ' ';
+    append_utf8(out, place);
+  }
 }
 
 /// What stands behind the host: labels, why it refused, and whether its silence is its own choice.

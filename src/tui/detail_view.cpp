@@ -326,6 +326,8 @@ std::vector<DetailView::Line> DetailView::lines(const Scene& scene, const FlowRo
     if (hops[i].refusal() != packet::ReplyKind::none) found.push_back({Kind::refusal, i, 0});
     if (hops[i].limited()) found.push_back({Kind::limited, i, 0});
     if (scene.labels && !hops[i].mpls().empty()) found.push_back({Kind::labels, i, 0});
+    if (std::string where = place_of(scene, hops[i].address()); !where.empty())
+      found.push_back({Kind::finding, i, 0, "  " + std::move(where)});
     for (const Finding& finding : findings) {
       if (finding.hop != i) continue;
       found.push_back({Kind::finding, i, 0, fmt::format("  {}: {}", to_string(finding.kind), finding.detail)});

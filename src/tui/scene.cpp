@@ -27,6 +27,13 @@ std::string name_of(const Scene& scene, const IpAddress& address) {
   return printable(scene.names.name(address).substr(0, kLongestName));
 }
 
+std::string place_of(const Scene& scene, const IpAddress& address) {
+  std::string place = printable(scene.names.city(address).substr(0, kLongestName));
+  const std::string country = printable(scene.names.country(address).substr(0, kLongestName));
+  if (!place.empty() && !country.empty()) place += ", ";
+  return place + country;
+}
+
 std::string host_of(const Scene& scene, const IpAddress& address) {
   const std::string name = name_of(scene, address);
   return name.empty() ? address.to_string() : name;

@@ -34,6 +34,8 @@ using FlowRow = DestinationTally::Flow;
 
 /// The responder's name, fit to be shown; empty if unknown.
 std::string name_of(const Scene& scene, const IpAddress& address);
+/// "Frankfurt am Main, DE", fit to be shown; empty if neither is known.
+std::string place_of(const Scene& scene, const IpAddress& address);
 /// Its name, or else its address.
 std::string host_of(const Scene& scene, const IpAddress& address);
 

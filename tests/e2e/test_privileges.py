@@ -13,6 +13,7 @@ import pytest
 
 from exporter import BINARY, Exporter, config, eventually, now
 from lab import DESTINATION, Fan
+from mmdb import database, maxmind_city
 
 FLOWS = 4
 NOTHING = "0000000000000000"
@@ -102,13 +103,16 @@ def everything(directory):
     origins = os.path.join(directory, "origins.txt")
     with open(origins, "w") as file:
         file.write("203.0.113.0\t24\t64500\n")
+    cities = os.path.join(directory, "cities.mmdb")
+    with open(cities, "wb") as file:
+        file.write(database({"203.0.113.0/24": maxmind_city("Paris", "FR")}))
     more = os.path.join(directory, "more.toml")
     with open(more, "w") as file:
         file.write("")
     os.mkdir(os.path.join(directory, "history"))
-    for path in (directory, origins, more, os.path.join(directory, "history")):
+    for path in (directory, origins, cities, more, os.path.join(directory, "history")):
         os.chmod(path, 0o777)
-    text = config(destinations()).replace("[dns]\nnames = false\n", f'[dns]\nasn_database = "{origins}"\n')
+    text = config(destinations()).replace("[dns]\nnames = false\n", f'[dns]\nasn_database = "{origins}"\ncity_database = "{cities}"\n')
     return text + f'''
 [history]
 directory = "{os.path.join(directory, "history")}"

@@ -1,6 +1,7 @@
 """What routers do to datagrams is told at the hop where it begins, and nowhere else."""
 import contextlib
 import gzip
+import json
 import os
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import tracer
 from exporter import Exporter, config, eventually
 from lab import AGENT, DESTINATION, Fan
+from mmdb import database, maxmind_city
 from tracer import FAST
 
 FLOWS = 12
@@ -199,3 +201,38 @@ def test_origins_come_from_a_file_and_follow_it(fan, tmp_path):
         write("nobody")
         eventually(lambda: f"{table}:2: the third field is no AS number" in exporter.read_log(), 30, "a warning")
         assert {told().get(hop) for hop in branches} == {"64503"}
+
+
+def test_places_come_from_a_database_and_follow_it(fan, tmp_path):
+    path = tmp_path / "places.mmdb"
+    branches = {fan.addresses[fan.branch(number)][4] for number in range(1, 5)}
+
+    def replace(content):
+        (tmp_path / "new").write_bytes(content)
+        os.replace(tmp_path / "new", path)
+
+    replace(database({"10.1.0.0/16": maxmind_city("Frankfurt am Main", "DE")}))
+    destination = {"name": "dst", "host": DESTINATION[4], "protocol": "udp", "flows": FLOWS}
+    text = config([destination]).replace("[dns]\n", f'[dns]\ncity_database = "{path}"\nasn_database = "{tmp_path / "systems.mmdb"}"\n')
+    (tmp_path / "systems.mmdb").write_bytes(database({"10.1.0.0/16": {"autonomous_system_number": 64500}}))
+    with Exporter(text, fan.network.ns("agent")) as exporter:
+
+        def shown():
+            values = exporter.metrics().values("ecmp_hop_info", ("hop", "asn", "city", "country"))
+            return {(asn, city, country) for hop, asn, city, country in values if hop in branches}
+
+        eventually(lambda: shown() == {("64500", "Frankfurt am Main", "DE")}, 60, lambda: f"places: {shown()}\n{exporter.read_log()}")
+        hops = [hop for line in exporter.paths() for hop in line["hops"] if hop["ip"] in branches]
+        assert {(hop["asn"], hop["city"], hop["country"]) for hop in hops} == {("64500", "Frankfurt am Main", "DE")}
+        nodes = json.loads(exporter.get("/topology?destination=dst").body)["nodes"]
+        assert {(node["city"], node["country"]) for node in nodes if node["address"] in branches} == {("Frankfurt am Main", "DE")}
+        labels = {name for name in exporter.metrics().families if "city" in str(exporter.metrics().families[name])}
+        assert labels == {"ecmp_hop_info"}
+        # Cut short while it is open: what there was stays, and one line says so.
+        os.truncate(path, 300)
+        said = f"{path}: is no database in MaxMind's format, or it is cut short or damaged"
+        eventually(lambda: said in exporter.read_log(), 60, "a warning")
+        assert shown() == {("64500", "Frankfurt am Main", "DE")}
+        replace(database({"10.1.0.0/16": {"city": "Zürich", "country": "CH"}}))
+        eventually(lambda: shown() == {("64500", "Zürich", "CH")}, 60, lambda: f"places: {shown()}")
+        assert exporter.read_log().count(said) == 1
