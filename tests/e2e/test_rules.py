@@ -30,8 +30,8 @@ WINDOW = '\n[window]\nduration = "10s"\n'
 LONGEST = 45
 
 
-def shortened(text):
-    text = DURATION.sub(lambda match: f"{match.group(1)}{SECONDS[match.group(2)]}s", text)
+def shortened(text, seconds=None):
+    text = DURATION.sub(lambda match: f"{match.group(1)}{(seconds or SECONDS)[match.group(2)]}s", text)
     return INTERVAL.sub("interval: 1s", text)
 
 
