@@ -221,8 +221,8 @@ void read_all(HistoryFiles& files, const RoundFilter& filter, Each each) {
     std::vector<StoredRound> items;
     files.count_damaged(history_batches::take_items(
         items, step, [&](ByteView batch, BatchRange range) { return decode_rounds(batch, filter, range); }));
-    for (StoredRound& item : items)
-      if (!each(std::move(item.record))) return;
+    for (const StoredRound& item : items)
+      if (!each(item.record)) return;
   }
 }
 
@@ -266,12 +266,14 @@ Result<Recording> read_directory(const std::string& path, const std::string& des
   if (seen.size() > 1) return several(path, seen);
   Recording recording{.names = std::make_shared<render::NoNames>()};
   const auto damaged = files.size().damaged;
-  if (damaged > 0)
+  if (damaged > 0) {
     recording.notices.push_back(fmt::format("{} place{} in {} damaged, the rest is shown", damaged,
                                             damaged == 1 ? "" : "s", path + (damaged == 1 ? " is" : " are")));
-  if (files.unread() > 0)
+  }
+  if (files.unread() > 0) {
     recording.notices.push_back(fmt::format("{} file{} in {} cannot be read, the rest is shown", files.unread(),
                                             files.unread() == 1 ? "" : "s", path));
+  }
   note_left_out(recording, newest.left_out());
   recording.rounds = newest.take();
   sort_by_time(recording.rounds);

@@ -73,9 +73,10 @@ int Replay::go() {
   const bool view = request_.output == TraceOutput::view;
   if (recording_.lines && (request_.output == TraceOutput::json || !request_.json_file.empty()))
     return fail(request_.recording + ": these are the lines already that --json and --json-file write");
-  if (!view)
+  if (!view) {
     for (const std::string& notice : recording_.notices)
       std::fprintf(stderr, "ecmp_trace: %s\n", config::printable(notice, 1000).c_str());
+  }
   if (!request_.json_file.empty()) {
     auto file = LineOutput::create(request_.json_file);
     if (!file.ok()) return fail(file.error());
@@ -85,8 +86,9 @@ int Replay::go() {
     write_lines(LineOutput::standard_output());
     return problem_.empty() ? 0 : fail(problem_);
   }
-  if (view)
+  if (view) {
     if (const int status = watch(); status != 0) return status;
+  }
   LineOutput out = LineOutput::standard_output();
   return out.write(closing_text(), signals_.descriptor()) == LineOutput::Outcome::failed ? fail(out.error()) : 0;
 }
