@@ -228,6 +228,7 @@ class Localisation {
   void forget_paths(Destination& destination, std::uint32_t part) const;
   static void note_heard(Destination& destination, Flow& flow, std::uint32_t path, const Round& round);
   class HopGuesses;
+  static bool sprayed_at(const Destination& destination, const Path& path, std::size_t hop);
   static std::vector<IpAddress> nodes_of(const Destination& destination, const Path& path,
                                          const std::vector<IpAddress>& responders);
   void forget_old(std::uint32_t part);

@@ -117,6 +117,15 @@ class Localisation::HopGuesses {
   std::vector<Known> at_;  ///< by TTL - 1
 };
 
+/// Whether the router before this hop sends each packet its own way: it does so with the flows of all paths, also with
+/// those of which that has not been noticed yet.
+bool Localisation::sprayed_at(const Destination& destination, const Path& path, std::size_t hop) {
+  const auto before = [hop](const Path& of) { return hop == 0 ? IpAddress() : (*of.responders)[hop - 1]; };
+  return path.varies_at(hop) || std::ranges::any_of(destination.paths, [&](const Path& other) {
+           return hop < other.hops.size() && other.varies_at(hop) && before(other) == before(path);
+         });
+}
+
 /// The agent, the responders that are known for sure, and the destination at the end. Behind a hop where responders
 /// alternate each packet has gone its own way: that a hop there answered says nothing of the packet to the destination,
 /// so all from there to the end is one link.
@@ -125,7 +134,7 @@ std::vector<IpAddress> Localisation::nodes_of(const Destination& destination, co
   std::vector<IpAddress> nodes{path.source};
   for (std::size_t i = 0; i < responders.size(); ++i) {
     const IpAddress& responder = responders[i];
-    if (path.varies_at(i)) {
+    if (sprayed_at(destination, path, i)) {
       nodes.push_back(destination.facts->address);
       return nodes;
     }
