@@ -316,7 +316,6 @@ void OneOffTraces::refuse(Trace& trace, OneOffRefusal refusal, std::string probl
 void OneOffTraces::end(Trace& trace, Instant now) {
   OneOffResult result;
   if (trace.first_flow) {
-    trace.model->finish();
     result.snapshot = trace.model->snapshot(now);
     engine_.remove(*trace.first_flow);
     for (std::uint32_t i = 0; i < trace.module.probe.flows; ++i)

@@ -53,7 +53,6 @@ PastFan fan_of(std::vector<std::shared_ptr<const RoundRecord>> rounds, WallTime 
   }
   for (const auto& [flow, record] : newest)
     fan.newest.push_back(record);
-  model.finish();
   fan.snapshot = model.snapshot(now);
   return fan;
 }

@@ -141,7 +141,6 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
   }
   if (placed) place(flow, round.finished, started);
   if (flow.refused && flow.vacancies != registry_.vacancies()) place(flow, round.finished, started);
-  if (flow.presumes && meets_silence(flow)) follow_fans(round.finished, started);
 
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
 
@@ -175,6 +174,34 @@ void DestinationModel::State::note_reached(Flow& flow, const Round& round) {
   if (++lost_in_a_row_ < std::max<std::uint32_t>(16, facts_->flows / 4u)) return;  // not beyond chance
   for (Flow& other : flows_)
     other.standing.reached = false;
+}
+
+/// Finds the path of a flow whose view is not what it was.
+void DestinationModel::State::place(Flow& flow, Instant now, WallTime started) {
+  const PathContent view = flow.view.content(facts_->address);
+  flow.path = registry_.place(view, flow.view.ends_presumed(), flow.path, now);
+  if (flow.path != nullptr) flow.path->begin(started);
+  flow.refused = flow.path == nullptr && !view.slots.empty();
+  flow.vacancies = registry_.vacancies();
+  flow.untold = flow.refused ? responder_list(view) : nullptr;
+  settle_tallies(flow);
+}
+
+/// What was counted while nobody was known at a slot belongs to whoever turned out to be there.
+void DestinationModel::State::settle_tallies(Flow& flow) {
+  if (flow.path == nullptr) return;
+  for (std::size_t ttl = 1; ttl <= flow.view.length(); ++ttl) {
+    const FlowView::Slot* const known = flow.view.slot(ttl);
+    if (known == nullptr) return;
+    if ((known->losses | known->silences) == 0 || !known->responder.known()) continue;
+    FlowView::Slot& slot = flow.view.tally(ttl);
+    if (KnownPath::Member* const member = flow.path->member(ttl, expected_responder(slot.responder))) {
+      member->counters.probes += std::uint64_t{slot.losses} + slot.silences;
+      member->counters.losses += slot.losses;
+      member->counters.silences += slot.silences;
+    }
+    slot.losses = slot.silences = 0;
+  }
 }
 
 /// That this flow hears him is no reason to hold that he was there all along.
@@ -226,15 +253,12 @@ RoundPlace DestinationModel::State::at_hops(RoundPlace place) const {
 }
 
 /// While somebody else has been heard and the change is neither confirmed nor refuted, rounds belong to no path yet,
-/// the lost ones among them: they wait, and count for the path that the flow turns out to be on. So do the first ones
-/// of a flow that is on its path only as far as others say. True if this one waits.
+/// the lost ones among them: they wait, and count for the path that the flow turns out to be on. True if this one
+/// waits.
 bool DestinationModel::State::hold(Flow& flow, const Round& round, const FlowView::Rules& rules, bool agreed,
                                    ChangeKind changed) const {
-  if (flow.held.empty() && agreed && !flow.presumes) return false;
-  const bool in_doubt = changed == ChangeKind::none && flow.view.in_doubt(round.started, rules);
-  const bool unheard = flow.path != nullptr && is_unsure(flow);
-  if (unheard) ++flow.presumed_rounds;
-  const bool waits = flow.path != nullptr && (in_doubt || unheard);
+  if (flow.held.empty() && agreed) return false;
+  const bool waits = flow.path != nullptr && changed == ChangeKind::none && flow.view.in_doubt(round.started, rules);
   if (!waits || flow.held.size() >= model::kMostHeld) count_held(flow);
   if (waits) flow.held.push_back(round);
   return waits;
@@ -427,10 +451,6 @@ void DestinationModel::set_search(std::shared_ptr<const SearchProgress> progress
 
 void DestinationModel::set_source(std::uint32_t flow_index, const IpAddress& source) {
   state_->set_source(flow_index, source);
-}
-
-void DestinationModel::finish() {
-  state_->finish();
 }
 
 PathVerdict DestinationModel::on_round(std::uint32_t flow_index, const Round& round, WallTime started) {

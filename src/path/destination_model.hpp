@@ -34,9 +34,8 @@ struct PathVerdict {
   std::uint32_t ordinal = 0;
   ChangeKind changed = ChangeKind::none;  ///< confirmed with this round
   std::uint32_t previous = 0;             ///< id of the path before, when changed
-  /// Whose path the flow is on is not known for sure: somebody else answered than on it, which is not confirmed yet, or
-  /// the flow has not heard hops of it that few other flows have heard. The round belongs to `path`, or to the one that
-  /// the flow turns out to be on. It counts for the path of the flow's next round without this.
+  /// Somebody else answered than on the path, and whether the flow has moved is not confirmed yet: the round belongs to
+  /// `path`, or to the one that the flow is moving to. It counts for the path of the flow's next round without this.
   bool unconfirmed = false;
   std::shared_ptr<const ChangePlace> change;  ///< null when not changed
   /// Of the path (or, when the path is not told, of the flow), TTL 1 first; unspecified where nobody ever answered, the
@@ -91,9 +90,6 @@ class DestinationModel {
   /// begin with it: `started` is when it did, as civil time. That is asked for and kept, and not worked out when it is
   /// told: whoever sets the clock moves no begin.
   PathVerdict on_round(std::uint32_t flow_index, const Round& round, WallTime started = {});
-
-  /// No more rounds come: those that wait count for the paths that their flows are on as far as is known.
-  void finish();
 
   /// Drops what has outlived its retention and tells the rest.
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);

@@ -41,16 +41,10 @@ struct Flow : FlowCounters {
   std::uint32_t vacancies = 0;                           ///< of the registry when it was refused
   std::shared_ptr<const std::vector<IpAddress>> untold;  ///< the responders of a path that is not told
   std::vector<Round> held;                               ///< of which it is not known whether the path is still its own
-  bool presumes = false;                                 ///< its path knows hops that it has not heard
-  std::uint8_t presumed_rounds = 0;                      ///< that waited for it to hear them
 };
 
 /// A change that neither comes nor goes: the oldest of its rounds count for the path that is known.
 constexpr std::size_t kMostHeld = 64;
-
-/// Rounds of a flow that wait until it has heard the hops of its path. Then they count for it all the same: a router
-/// that is asked by many flows has not answered each of them for long.
-constexpr std::uint8_t kMostPresumed = 8;
 
 inline bool same_flows(const DestinationFacts& a, const DestinationFacts& b) {
   return a.address == b.address && a.protocol == b.protocol && a.port == b.port &&

@@ -47,10 +47,6 @@ class DestinationModel::State {
   void set_search(std::shared_ptr<const SearchProgress> progress) { search_ = std::move(progress); }
   void set_oneway(std::shared_ptr<const OnewaySnapshot> oneway) { oneway_ = std::move(oneway); }
   PathVerdict on_round(std::uint32_t flow_index, const Round& round, WallTime started);
-  void finish() {
-    for (Flow& flow : flows_)
-      count_held(flow);
-  }
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
 
  private:
@@ -61,13 +57,6 @@ class DestinationModel::State {
   [[nodiscard]] std::uint16_t port_of(std::size_t index) const { return facts_->source_ports[index]; }
   void forget_path(Flow& flow);
   void place(Flow& flow, Instant now, WallTime started);
-  void settle_place(Flow& flow, Instant now, WallTime started);
-  void follow_fans(Instant now, WallTime started);
-  bool hear_all();
-  [[nodiscard]] bool passes_silence(const Flow& flow, std::size_t ttl) const;
-  [[nodiscard]] bool meets_silence(const Flow& flow) const;
-  [[nodiscard]] bool presumes_hops(const Flow& flow, std::uint32_t heard_by) const;
-  [[nodiscard]] bool is_unsure(const Flow& flow) const;
   void settle_tallies(Flow& flow);
   void note_reached(Flow& flow, const Round& round);
   void note_sightings(const Flow& flow, Instant started);
@@ -86,8 +75,6 @@ class DestinationModel::State {
   WindowScale scale_;
   PathRegistry registry_;
   Sightings sightings_;
-  std::vector<std::uint32_t> heard_by_;  ///< by TTL - 1: flows that hear the one responder that is known there
-  FanSlots fans_;                        ///< where several are known, or one and another that never answers
   std::shared_ptr<const DestinationFacts> facts_;
   std::vector<Flow> flows_;
   std::unordered_map<std::uint16_t, model::FlowCounters> laid_aside_;  ///< of flows that are no more, by port

@@ -58,12 +58,6 @@ bool fills(const PathContent& path, const PathContent& view, const PathContent& 
   return true;
 }
 
-bool presumes(const PathContent& path, const PathContent& view, const FanSlots& fans) {
-  for (std::size_t i = 0; i < std::min(path.slots.size(), fans.size()); ++i)
-    if (fans[i] && path.slots[i].known() && !knows(view, i)) return true;
-  return false;
-}
-
 bool same_knowledge(const PathContent& a, const PathContent& b) {
   return std::ranges::equal(
       a.slots, b.slots, [](const ContentSlot& one, const ContentSlot& other) { return one.known() == other.known(); });

@@ -63,12 +63,6 @@ bool adds(const PathContent& view, const PathContent& path);
 /// Whether `path` knows every slot that `view` knows and `than` does not.
 bool fills(const PathContent& path, const PathContent& view, const PathContent& than);
 
-/// TTLs, less one, at which flows of one destination are known to pass different routers.
-using FanSlots = std::vector<bool>;
-
-/// Whether `path` knows a slot of a fan that `view` does not: a flow of this view may pass any of several there.
-bool presumes(const PathContent& path, const PathContent& view, const FanSlots& fans);
-
 /// Whether exactly the same slots are known.
 bool same_knowledge(const PathContent& a, const PathContent& b);
 

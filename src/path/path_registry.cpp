@@ -57,30 +57,26 @@ std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& 
   return list;
 }
 
-KnownPath* PathRegistry::place(const PathContent& view, bool presumed, const FanSlots& fans, KnownPath* current,
-                               Instant now) {
+KnownPath* PathRegistry::place(const PathContent& view, bool presumed, KnownPath* current, Instant now) {
   if (view.slots.empty()) {
     if (current != nullptr) leave(*current, now);
     return nullptr;
   }
-  const bool stays_possible =
-      current != nullptr && compatible(view, current->content) && !presumes(current->content, view, fans);
+  const bool stays_possible = current != nullptr && compatible(view, current->content);
   if (stays_possible && !adds(view, current->content)) {
     current->presumed = current->presumed && presumed;
     return current;
   }
-  KnownPath* target = match(view, fans, current, stays_possible);
+  KnownPath* target = match(view, current, stays_possible);
   if (target == nullptr && stays_possible) {
     // Only a flow that knows all of the path may add to it: what several flows know in part may be of several paths.
-    // No other flow on it can contradict, since whatever a flow knows its path knows. Where flows are known to part it
-    // speaks for itself alone.
-    const bool alone = current->flows == 1 && current->joined == 1;
-    if (refines(view, current->content) && (alone || !presumes(view, current->content, fans))) {
+    // No other flow on it can contradict, since whatever a flow knows its path knows.
+    if (refines(view, current->content)) {
       take_in(*current, view);
       current->presumed = current->presumed && presumed;
       return current;
     }
-    target = match(view, fans, current, false);
+    target = match(view, current, false);
   }
 
   // The only flow of a path learned more and finds it is another, or a longer one: then the path it leaves was never
@@ -156,8 +152,7 @@ void PathRegistry::expire(Instant now) {
 
 /// The other path a view belongs to, if that is beyond doubt. While `filling`, only paths that know what the view knows
 /// beyond `current` come into question.
-KnownPath* PathRegistry::match(const PathContent& view, const FanSlots& fans, const KnownPath* current,
-                               bool filling) const {
+KnownPath* PathRegistry::match(const PathContent& view, const KnownPath* current, bool filling) const {
   KnownPath* used = nullptr;
   KnownPath* unused = nullptr;
   KnownPath* alike = nullptr;
@@ -167,7 +162,6 @@ KnownPath* PathRegistry::match(const PathContent& view, const FanSlots& fans, co
     if (path.get() == current || !compatible(view, path->content)) continue;
     // Of two that each know what the other does not, a mixture would arise that nobody has seen.
     if (!refines(path->content, view) && !refines(view, path->content)) continue;
-    if (presumes(path->content, view, fans) || (path->joined > 0 && presumes(view, path->content, fans))) continue;
     if (filling && !fills(path->content, view, current->content)) continue;
     if (path->content == view) return path.get();
     if (alike == nullptr && same_knowledge(view, path->content)) alike = path.get();

@@ -81,8 +81,7 @@ class PathRegistry {
   /// yet. Null if the view knows nobody, or if max_paths is reached: that is counted in refused().
   /// `presumed`: that the view ends at the destination has not been seen. A path that no flow has reached it over is
   /// not kept once its last flow has turned out to take another one.
-  /// What a view does not know is taken to be as on the one path that fits, but at `fans`.
-  KnownPath* place(const PathContent& view, bool presumed, const FanSlots& fans, KnownPath* current, Instant now);
+  KnownPath* place(const PathContent& view, bool presumed, KnownPath* current, Instant now);
 
   /// A flow leaves its path for none.
   void leave(KnownPath& path, Instant now);
@@ -104,8 +103,7 @@ class PathRegistry {
   };
   static constexpr std::size_t kNames = 4096;
 
-  [[nodiscard]] KnownPath* match(const PathContent& view, const FanSlots& fans, const KnownPath* current,
-                                 bool filling) const;
+  [[nodiscard]] KnownPath* match(const PathContent& view, const KnownPath* current, bool filling) const;
   KnownPath* create(const PathContent& view, bool presumed, std::uint32_t ordinal, Instant now);
   void assign_name(KnownPath& path, std::uint32_t ordinal);
   [[nodiscard]] bool id_taken(std::uint32_t id) const;
