@@ -59,11 +59,12 @@ class MeshPlanner {
     for (const IpAddress& address : addresses) {
       const auto [taken, is_new] = by_address_.try_emplace(address, &peer);
       if (is_new || taken->second == &peer) continue;
-      if (!taken->second->destination.all)
+      if (!taken->second->destination.all) {
         plan_.problems.push_back(fmt::format("{}: left out: {} is the agent {} of {} already: both have {}",
                                              peer.origin, in_quotes(peer.destination.name),
                                              in_quotes(taken->second->destination.name), taken->second->origin,
                                              address.to_string()));
+      }
       return;
     }
     const auto best = std::ranges::find_if(

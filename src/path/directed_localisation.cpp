@@ -139,6 +139,7 @@ DirectedLocalisation::Map DirectedLocalisation::draw_map(std::uint32_t part) con
   };
   for (const auto& [name, destination] : destinations_) {
     std::vector<bool> known;
+    known.reserve(destination.ways.size());
     for (const Way& way : destination.ways)
       known.push_back(is_known(destination, way, part));
     std::map<std::uint32_t, Sum> clean;  // by way
@@ -235,9 +236,10 @@ void DirectedLocalisation::watch(std::vector<LinkVerdict>& verdicts, WallTime wa
     ++watched.seen;
     watched.verdict = std::make_shared<const LinkVerdict>(verdicts[at]);
   }
-  for (std::size_t i = 0; i < verdicts.size(); ++i)
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
     if (!met[i] && verdicts[i].blamed)
       watched_.push_back({std::make_shared<const LinkVerdict>(verdicts[i]), wall, 1, 0, false});
+  }
   std::erase_if(watched_, [&](Watched& watched) {
     const bool over = watched.missed >= (watched.reported ? kEndPasses : 1);
     if (watched.reported ? over : watched.seen >= kBeginPasses && watched.missed == 0) {

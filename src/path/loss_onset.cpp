@@ -55,11 +55,7 @@ class Segmentation {
       at_.push_back(course.probes_until(moment));
     place_cuts();
     partition(kCutGain);
-    // Two faults at most, or losses that come in bursts.
-    const bool few = stretches_.size() <= kFewStretches;
-    const double more = few ? 1 : dispersion({at_.front() - 1, at_.back(), 0, at_.size()});
-    short_ones_cost_ = true;
-    partition(kCutGain * more);
+    partition_again();
   }
 
   [[nodiscard]] const std::vector<Stretch>& stretches() const { return stretches_; }
@@ -161,6 +157,14 @@ class Segmentation {
       stretches_.push_back(between(places_[best[to].from], places_[to]));
     std::ranges::reverse(stretches_);
     refine();
+  }
+
+  /// Two faults at most, or losses that come in bursts.
+  void partition_again() {
+    const bool few = stretches_.size() <= kFewStretches;
+    const double more = few ? 1 : dispersion({at_.front() - 1, at_.back(), 0, at_.size()});
+    short_ones_cost_ = true;
+    partition(kCutGain * more);
   }
 
   /// What a stretch costs beside its cut: the logarithm of how many of its kind the losses of the course would fill, as
