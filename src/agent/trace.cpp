@@ -100,7 +100,7 @@ class Run {
   std::shared_ptr<const DestinationFacts> facts_;
   const AddressSources sources_;
   std::string problem_;  ///< why the lines ended
-  const bool progress_;  ///< is told on standard error
+  const bool progress_;  ///< printed on standard error
   bool shown_ = false;
   bool reader_gone_ = false;
   bool stopping_ = false;

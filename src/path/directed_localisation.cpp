@@ -172,18 +172,9 @@ DirectedLocalisation::Map DirectedLocalisation::draw_map(std::uint32_t part) con
 
 LinkVerdict DirectedLocalisation::verdict_of(const Map& map, const std::vector<std::uint32_t>& members,
                                              const Crossings& collapsed, const ExplainedLink& found) {
-  LinkVerdict verdict;
-  verdict.loss = found.loss;
-  verdict.interval = found.interval;
-  verdict.suspicion = found.suspicion;
-  verdict.blamed = found.blamed;
-  verdict.uneven = found.uneven;
-  verdict.forward_consistent = map.directions[members.front()] == OneWay::forward;
+  LinkVerdict verdict = figures_of(found);
   verdict.direction = map.directions[members.front()];
-  verdict.probes = found.probes;
-  verdict.losses = found.losses;
-  verdict.lossy_flows = found.lossy_flows;
-  verdict.clean_flows = found.clean_flows;
+  verdict.forward_consistent = verdict.direction == OneWay::forward;
   const auto rows = collapsed.rows_of(found.link);
   for (const std::uint32_t link : map.crossings.links_of(rows.front()))
     if (std::ranges::find(members, link) != members.end()) verdict.links.push_back(map.ends[link]);

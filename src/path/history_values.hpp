@@ -60,7 +60,7 @@ inline Quantiles quantiles(CompactReader& from) {
   return read;
 }
 
-/// Finite, and of a size that can be told.
+/// Finite, and of a size that can be published.
 inline double real(CompactReader& from) {
   const auto value = std::bit_cast<double>(from.number());
   if (std::abs(value) <= 1e15) return value;

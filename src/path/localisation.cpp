@@ -261,8 +261,7 @@ void Localisation::explain(const Map& map, Reach reach, LocalisationReport& repo
   std::ranges::stable_partition(report.links, &LinkVerdict::blamed);
 }
 
-LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
-                               const ExplainedLink& found) const {
+LinkVerdict figures_of(const ExplainedLink& found) {
   LinkVerdict verdict;
   verdict.loss = found.loss;
   verdict.interval = found.interval;
@@ -273,6 +272,12 @@ LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>&
   verdict.losses = found.losses;
   verdict.lossy_flows = found.lossy_flows;
   verdict.clean_flows = found.clean_flows;
+  return verdict;
+}
+
+LinkVerdict Localisation::tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
+                               const ExplainedLink& found) const {
+  LinkVerdict verdict = figures_of(found);
   // In the order of a path that crosses them: that of the rows' links.
   for (const std::uint32_t link : map.crossings.links_of(collapsed.rows_of(found.link).front())) {
     if (std::ranges::find(members, link) != members.end()) verdict.links.push_back(map.ends[link]);

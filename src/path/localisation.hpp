@@ -269,4 +269,7 @@ class Localisation {
   std::uint64_t astray_ = 0;
 };
 
+/// A verdict with the figures of its explanation; links, witnesses and times are the caller's.
+LinkVerdict figures_of(const ExplainedLink& found);
+
 }  // namespace ecmp

@@ -73,12 +73,12 @@ std::optional<OwnTlv::Path> ReverseTracer::ask(const SessionKey& of, const BackA
   }
   traced.asked = asked;
   if (traced.id == 0) return std::nullopt;
-  if (traced.told >= traced.published.size()) traced.told = 0;
-  const std::uint8_t told = traced.told++;
+  if (traced.reported >= traced.published.size()) traced.reported = 0;
+  const std::uint8_t next = traced.reported++;
   return OwnTlv::Path{.id = traced.id,
                       .hops = static_cast<std::uint8_t>(traced.published.size()),
-                      .hop = static_cast<std::uint8_t>(told + 1),
-                      .address = traced.published[told]};
+                      .hop = static_cast<std::uint8_t>(next + 1),
+                      .address = traced.published[next]};
 }
 
 void ReverseTracer::publish(Traced& traced) {

@@ -82,11 +82,11 @@ class ReverseTracer {
     Instant due{};
     std::vector<Router> routers;
     std::vector<IpAddress> published;
-    std::uint32_t id = 0;      ///< of `published`; 0: nobody is known
-    std::uint32_t probes = 0;  ///< so far
-    std::uint8_t next = 0;     ///< index of the router to ask next
-    std::uint8_t told = 0;     ///< index of the router to report next
-    bool waits = false;        ///< for an answer of the one before `next`
+    std::uint32_t id = 0;       ///< of `published`; 0: nobody is known
+    std::uint32_t probes = 0;   ///< so far
+    std::uint8_t next = 0;      ///< index of the router to ask next
+    std::uint8_t reported = 0;  ///< index of the router to report next
+    bool waits = false;         ///< for an answer of the one before `next`
   };
   struct Hash {
     SipKey key;
