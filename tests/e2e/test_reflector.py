@@ -21,6 +21,15 @@ pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason="; ".join(m
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff")
 A, A2, B = "192.0.2.1", "192.0.2.77", "192.0.2.2"
 A6, B6 = "2001:db8::1", "2001:db8::2"
+# What is probed beside the reflecting.
+WATCHED = f"""[[destination]]
+name = "other"
+host = "{B}"
+protocol = "icmp"
+flows = 4
+interval = "1s"
+timeout = "900ms"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +169,7 @@ def resident(exporter):
 
 def test_a_flood_of_a_hundred_thousand_sources(network):
     """Memory stays, a sender that was there keeps its session, and the probing goes on."""
-    config = f"""max_sessions = 200
-[[destination]]
-name = "other"
-host = "{B}"
-protocol = "icmp"
-flows = 4
-interval = "1s"
-timeout = "900ms"
-"""
+    config = "max_sessions = 200\n" + WATCHED
     with reflecting(network, config) as exporter, network.entered("b"), Sender((A, 862)) as sender, \
             socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         for sequence in range(10):
