@@ -11,7 +11,7 @@ find_package(OpenSSL 3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
-# src/net/http_connection.cpp derives from its server, whose protected functions change from version to version.
+# src/net/http/http_connection.cpp derives from its server, whose protected functions change from version to version.
 if(HTTPLIB_VERSION VERSION_LESS 0.11 OR HTTPLIB_VERSION VERSION_GREATER_EQUAL 0.19)
   message(FATAL_ERROR "cpp-httplib is ${HTTPLIB_VERSION} here: this program works with 0.11 (Debian 12) to 0.18 (Debian 13)")
 endif()

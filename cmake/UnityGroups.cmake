@@ -1,14 +1,18 @@
 # Files that are compiled as one, see Unity.cmake.
-ecmp_unity_group(shell src/agent config_file.cpp history_store.cpp memory.cpp one_off.cpp page_routes.cpp
-  paths_query.cpp process_usage.cpp web.cpp web_access.cpp)
-ecmp_unity_group(shell src/agent event_log.cpp line_output.cpp log.cpp own_metrics.cpp
-  probe_answers.cpp round_queue.cpp secret.cpp trace_session.cpp web_config_file.cpp)
-ecmp_unity_group(shell src/agent agent.cpp asn_file.cpp history_files.cpp path_names_file.cpp scrape_stream.cpp
-  simulated_trace_network.cpp trace_command_line.cpp trace_network.cpp)
-ecmp_unity_group(shell src/agent family_encoding.cpp graph_answers.cpp http_poll.cpp one_off_desk.cpp round_log.cpp
-  trace.cpp trace_options.cpp tracing_change.cpp tracing_search.cpp)
-ecmp_unity_group(shell src/agent config_routes.cpp discovery.cpp history_segment.cpp localiser.cpp names.cpp
-  reload.cpp stop_signals.cpp topology_query.cpp tracing.cpp)
+ecmp_unity_group(shell src/agent config_file.cpp history/history_store.cpp memory.cpp one_off/one_off.cpp
+  http/page_routes.cpp http/paths_query.cpp process_usage.cpp http/web.cpp http/web_access.cpp)
+ecmp_unity_group(shell src agent/history/event_log.cpp trace/line_output.cpp agent/log.cpp agent/own_metrics.cpp
+  agent/one_off/probe_answers.cpp trace/round_queue.cpp agent/secret.cpp trace/trace_session.cpp
+  agent/http/web_config_file.cpp)
+ecmp_unity_group(shell src agent/agent.cpp agent/names/asn_file.cpp agent/history/history_files.cpp
+  agent/history/path_names_file.cpp agent/http/scrape_stream.cpp trace/simulated_trace_network.cpp
+  trace/trace_command_line.cpp trace/trace_network.cpp)
+ecmp_unity_group(shell src agent/http/family_encoding.cpp agent/http/graph_answers.cpp agent/discovery/http_poll.cpp
+  agent/one_off/one_off_desk.cpp agent/history/round_log.cpp trace/trace.cpp trace/trace_options.cpp
+  agent/tracing/tracing_change.cpp agent/tracing/tracing_search.cpp)
+ecmp_unity_group(shell src agent/http/config_routes.cpp agent/discovery/discovery.cpp
+  agent/history/history_segment.cpp agent/tracing/localiser.cpp agent/names/names.cpp agent/reload.cpp
+  trace/stop_signals.cpp agent/http/topology_query.cpp agent/tracing/tracing.cpp)
 ecmp_unity_group(core src/base compact.cpp ip_address.cpp sha256.cpp siphash.cpp url.cpp)
 ecmp_unity_group(core src/config cross_checks.cpp document.cpp listen_address.cpp modules.cpp shard.cpp text.cpp
   write.cpp yaml_document.cpp)
@@ -16,36 +20,38 @@ ecmp_unity_group(core src/config config.cpp destinations.cpp json_document.cpp l
   web_config.cpp)
 ecmp_unity_group(core src/config changes.cpp discovery.cpp networks.cpp probe_keys.cpp quantity.cpp reflector_section.cpp sections.cpp
   selection.cpp)
-ecmp_unity_group(shell src/net clock_mapping.cpp file_watch.cpp http_fetch.cpp resolver_reply.cpp
-  route_lookup.cpp sandbox.cpp)
-ecmp_unity_group(shell src/net capture.cpp http_head.cpp http_routes.cpp listen_socket.cpp name_cache.cpp
-  privilege.cpp raw_sender.cpp send_failure.cpp tls_wire.cpp)
-ecmp_unity_group(shell src/net held_ports.cpp http_socket.cpp
-  neighbour_table.cpp repeated_frames.cpp route_table.cpp tls_context.cpp)
-ecmp_unity_group(shell src/net http_answer.cpp http_encoding.cpp http_password.cpp http_server.cpp
-  loopback_direction.cpp netlink_socket.cpp packet_sender.cpp resolver.cpp)
+ecmp_unity_group(shell src/net probe_io/clock_mapping.cpp host/file_watch.cpp http/http_fetch.cpp
+  dns/resolver_reply.cpp routing/route_lookup.cpp host/sandbox.cpp)
+ecmp_unity_group(shell src/net probe_io/capture.cpp http/http_head.cpp http/http_routes.cpp http/listen_socket.cpp
+  dns/name_cache.cpp host/privilege.cpp probe_io/raw_sender.cpp probe_io/send_failure.cpp http/tls_wire.cpp)
+ecmp_unity_group(shell src/net probe_io/held_ports.cpp http/http_socket.cpp routing/neighbour_table.cpp
+  probe_io/repeated_frames.cpp routing/route_table.cpp http/tls_context.cpp)
+ecmp_unity_group(shell src/net http/http_answer.cpp http/http_encoding.cpp http/http_password.cpp http/http_server.cpp
+  probe_io/loopback_direction.cpp routing/netlink_socket.cpp probe_io/packet_sender.cpp dns/resolver.cpp)
 ecmp_unity_group(core src/packet checksum.cpp icmp_extension.cpp ip_view.cpp message.cpp probe_datagram.cpp quote.cpp
   reply_kind.cpp)
-ecmp_unity_group(core src/path balance.cpp destination_model.cpp histogram.cpp intervals.cpp origin_table.cpp
-  path_names.cpp view_sums.cpp)
-ecmp_unity_group(core src/path ledger.cpp link_delay.cpp localisation.cpp loss_begin.cpp loss_run.cpp path_content.cpp
-  statistics.cpp window.cpp)
-ecmp_unity_group(core src/path change.cpp event_gathering.cpp flow_view.cpp history.cpp history_decode.cpp
-  icmp_limit.cpp localisation_hops.cpp sightings.cpp)
-ecmp_unity_group(core src/path balance_watch.cpp flow_cover.cpp history_block.cpp loss_explanation.cpp path_search.cpp
-  quote_findings.cpp stopping_rule.cpp)
-ecmp_unity_group(core src/path blend.cpp crossings.cpp flow_graph.cpp flow_jitter.cpp flow_tally.cpp history_codec.cpp
-  link_estimators.cpp path_registry.cpp)
+ecmp_unity_group(core src/path localisation/balance.cpp model/destination_model.cpp statistics/histogram.cpp
+  statistics/intervals.cpp model/origin_table.cpp model/path_names.cpp statistics/view_sums.cpp)
+ecmp_unity_group(core src/path model/ledger.cpp localisation/link_delay.cpp localisation/localisation.cpp
+  localisation/loss_begin.cpp localisation/loss_run.cpp model/path_content.cpp statistics/statistics.cpp
+  statistics/window.cpp)
+ecmp_unity_group(core src/path model/change.cpp model/event_gathering.cpp model/flow_view.cpp history/history.cpp
+  history/history_decode.cpp model/icmp_limit.cpp localisation/localisation_hops.cpp model/sightings.cpp)
+ecmp_unity_group(core src/path localisation/balance_watch.cpp search/flow_cover.cpp history/history_block.cpp
+  localisation/loss_explanation.cpp search/path_search.cpp model/quote_findings.cpp search/stopping_rule.cpp)
+ecmp_unity_group(core src/path statistics/blend.cpp localisation/crossings.cpp localisation/flow_graph.cpp
+  statistics/flow_jitter.cpp statistics/flow_tally.cpp history/history_codec.cpp localisation/link_estimators.cpp
+  model/path_registry.cpp)
 ecmp_unity_group(core src/probe codec.cpp drive.cpp engine.cpp engine_receive.cpp)
 ecmp_unity_group(core src/probe engine_send.cpp engine_streams.cpp live_round.cpp responder_pacing.cpp)
-ecmp_unity_group(core src/render exposition.cpp fan_order.cpp fan_text.cpp figures.cpp json_parts.cpp path_hash.cpp
-  series_labels.cpp topology.cpp)
-ecmp_unity_group(core src/render accept.cpp diagram_svg.cpp diagram_text.cpp encoder.cpp fan_tree.cpp ndjson.cpp
-  search_text.cpp verdict_json.cpp)
-ecmp_unity_group(core src/render diagram.cpp diagram_dot.cpp fan.cpp page.cpp protobuf_encoder.cpp series.cpp
-  trace_report.cpp)
-ecmp_unity_group(core src/render append.cpp event_json.cpp find_report.cpp metric_table.cpp svg_layout.cpp
-  text_encoder.cpp topology_graph.cpp)
+ecmp_unity_group(core src/render metrics/exposition.cpp fan/fan_order.cpp fan/fan_text.cpp figures.cpp
+  json/json_parts.cpp json/path_hash.cpp metrics/series_labels.cpp json/topology.cpp)
+ecmp_unity_group(core src/render metrics/accept.cpp fan/diagram_svg.cpp fan/diagram_text.cpp metrics/encoder.cpp
+  fan/fan_tree.cpp json/ndjson.cpp report/search_text.cpp json/verdict_json.cpp)
+ecmp_unity_group(core src/render fan/diagram.cpp fan/diagram_dot.cpp fan/fan.cpp report/page.cpp
+  metrics/protobuf_encoder.cpp metrics/series.cpp report/trace_report.cpp)
+ecmp_unity_group(core src/render append.cpp json/event_json.cpp report/find_report.cpp metrics/metric_table.cpp
+  fan/svg_layout.cpp metrics/text_encoder.cpp json/topology_graph.cpp)
 ecmp_unity_group(simulation src/sim network.cpp packet_pool.cpp router.cpp scenario_fields.cpp topology.cpp wires.cpp)
 ecmp_unity_group(simulation src/sim checksums.cpp destination.cpp oracle.cpp random.cpp scenario.cpp wire.cpp)
 ecmp_unity_group(core src/stamp hmac.cpp key.cpp oneway_delay.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp

@@ -8,14 +8,14 @@
 #include "agent/agent.hpp"
 #include "agent/command_line.hpp"
 #include "agent/config_file.hpp"
+#include "agent/http/web_config_file.hpp"
 #include "agent/log.hpp"
 #include "agent/memory.hpp"
 #include "agent/process_usage.hpp"
-#include "agent/reflector_thread.hpp"
+#include "agent/tracing/reflector_thread.hpp"
 #include "agent/version.hpp"
-#include "agent/web_config_file.hpp"
-#include "net/privilege.hpp"
-#include "net/sandbox.hpp"
+#include "net/host/privilege.hpp"
+#include "net/host/sandbox.hpp"
 
 namespace {
 

@@ -1,8 +1,8 @@
 #include <cstdio>
 #include <exception>
 
-#include "agent/trace.hpp"
-#include "agent/trace_command_line.hpp"
+#include "trace/trace.hpp"
+#include "trace/trace_command_line.hpp"
 
 int main(int argc, char** argv) {
   const auto command_line = ecmp::parse_trace_command_line(argc, argv);

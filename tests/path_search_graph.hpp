@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "path/path_search.hpp"
+#include "path/search/path_search.hpp"
 
 namespace ecmp::path_search_test {
 

@@ -1,4 +1,4 @@
-# bash completion of ecmp_trace: made from the option table in src/agent/trace_options.cpp by the program trace_doc; edit the table, not this file
+# bash completion of ecmp_trace: made from the option table in src/trace/trace_options.cpp by the program trace_doc; edit the table, not this file
 _ecmp_trace() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   # "--name=value" comes as three words.

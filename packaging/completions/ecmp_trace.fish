@@ -1,4 +1,4 @@
-# fish completion of ecmp_trace: made from the option table in src/agent/trace_options.cpp by the program trace_doc; edit the table, not this file
+# fish completion of ecmp_trace: made from the option table in src/trace/trace_options.cpp by the program trace_doc; edit the table, not this file
 complete -c ecmp_trace -f
 complete -c ecmp_trace -a '(__fish_print_hostnames)'
 complete -c ecmp_trace -s T -l tcp -d 'Probe with TCP SYNs'

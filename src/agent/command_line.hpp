@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/log.hpp"
-#include "net/sandbox.hpp"
+#include "net/host/sandbox.hpp"
 
 namespace ecmp {
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <system_error>
 
-#include "agent/reflector_thread.hpp"
+#include "agent/tracing/reflector_thread.hpp"
 
 namespace ecmp {
 namespace {

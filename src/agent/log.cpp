@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "config/text.hpp"
-#include "net/file_descriptor.hpp"
+#include "net/host/file_descriptor.hpp"
 
 namespace ecmp::log {
 

@@ -6,10 +6,10 @@
 #include <span>
 #include <utility>
 
-#include "agent/family_encoding.hpp"
+#include "agent/http/family_encoding.hpp"
 #include "packet/five_tuple.hpp"
 #include "render/append.hpp"
-#include "render/metric_table.hpp"
+#include "render/metrics/metric_table.hpp"
 
 namespace ecmp {
 

@@ -10,16 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/discovery.hpp"
-#include "agent/history_store.hpp"
+#include "agent/discovery/discovery.hpp"
+#include "agent/history/history_store.hpp"
 #include "agent/process_usage.hpp"
-#include "agent/reflector_thread.hpp"
+#include "agent/tracing/reflector_thread.hpp"
 #include "base/time.hpp"
 #include "config/selection.hpp"
-#include "net/privilege.hpp"
-#include "path/link_verdict.hpp"
+#include "net/host/privilege.hpp"
+#include "path/localisation/link_verdict.hpp"
 #include "probe/engine.hpp"
-#include "render/exposition.hpp"
+#include "render/metrics/exposition.hpp"
 
 namespace ecmp {
 

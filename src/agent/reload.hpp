@@ -12,13 +12,13 @@
 #include <thread>
 #include <vector>
 
-#include "agent/discovery.hpp"
-#include "agent/mesh_peers.hpp"
+#include "agent/discovery/discovery.hpp"
+#include "agent/discovery/mesh_peers.hpp"
 #include "base/result.hpp"
 #include "config/changes.hpp"
 #include "config/config.hpp"
 #include "config/selection.hpp"
-#include "net/file_descriptor.hpp"
+#include "net/host/file_descriptor.hpp"
 
 namespace ecmp {
 

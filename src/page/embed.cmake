@@ -1,7 +1,7 @@
 # Writes the page's files into a C++ source: cmake -DOUT=... -DDIRECTORY=... -DFILES=a,b,c -P embed.cmake
 # Their content is hashed at the same time, for the ETag.
 string(REPLACE "," ";" FILES "${FILES}")
-set(source "// Made from src/page by embed.cmake.\n#include \"agent/page_files.hpp\"\n\nnamespace ecmp {\nnamespace {\n\n")
+set(source "// Made from src/page by embed.cmake.\n#include \"agent/http/page_files.hpp\"\n\nnamespace ecmp {\nnamespace {\n\n")
 set(rows "")
 foreach(name IN LISTS FILES)
   file(READ "${DIRECTORY}/${name}" bytes HEX)

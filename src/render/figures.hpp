@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "path/histogram.hpp"
-#include "path/statistics.hpp"
-#include "render/encoder.hpp"
+#include "path/statistics/histogram.hpp"
+#include "path/statistics/statistics.hpp"
+#include "render/metrics/encoder.hpp"
 
 namespace ecmp::render {
 

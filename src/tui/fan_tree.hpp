@@ -6,7 +6,7 @@
 
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
-#include "path/flow_tally.hpp"
+#include "path/statistics/flow_tally.hpp"
 
 namespace ecmp::tui {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "path/flow_tally.hpp"
+#include "path/statistics/flow_tally.hpp"
 #include "tui/cells.hpp"
 
 namespace ecmp::tui {

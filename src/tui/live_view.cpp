@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "render/search_text.hpp"
+#include "render/report/search_text.hpp"
 #include "tui/figures.hpp"
 #include "tui/glyphs.hpp"
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "path/flow_tally.hpp"
-#include "path/round_record.hpp"
+#include "path/model/round_record.hpp"
+#include "path/statistics/flow_tally.hpp"
 #include "render/hop_names.hpp"
 #include "tui/cells.hpp"
 #include "tui/detail_view.hpp"

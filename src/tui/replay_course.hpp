@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/time.hpp"
-#include "path/round_record.hpp"
+#include "path/model/round_record.hpp"
 #include "tui/key_table.hpp"
 
 namespace ecmp::tui {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "path/flow_tally.hpp"
+#include "path/statistics/flow_tally.hpp"
 #include "render/hop_names.hpp"
 #include "tui/cells.hpp"
 #include "tui/figures.hpp"

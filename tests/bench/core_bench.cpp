@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "bench/canned_reply.hpp"
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "probe/engine.hpp"
 
 namespace ecmp {

@@ -21,14 +21,14 @@
 #include <string>
 #include <vector>
 
-#include "agent/board.hpp"
-#include "agent/event_log.hpp"
-#include "agent/round_log.hpp"
-#include "agent/tracing.hpp"
+#include "agent/history/event_log.hpp"
+#include "agent/history/round_log.hpp"
+#include "agent/tracing/board.hpp"
+#include "agent/tracing/tracing.hpp"
 #include "bench/canned_reply.hpp"
-#include "net/name_cache.hpp"
-#include "path/balance_watch.hpp"
-#include "path/localisation.hpp"
+#include "net/dns/name_cache.hpp"
+#include "path/localisation/balance_watch.hpp"
+#include "path/localisation/localisation.hpp"
 
 namespace {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "net/packet_sender.hpp"
-#include "net/route_lookup.hpp"
+#include "net/probe_io/packet_sender.hpp"
+#include "net/routing/route_lookup.hpp"
 #include "packet/probe_datagram.hpp"
 
 namespace ecmp::net {

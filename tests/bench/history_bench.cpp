@@ -12,9 +12,9 @@
 #include <sqlite3.h>
 #endif
 
-#include "agent/history_segment.hpp"
-#include "path/history_codec.hpp"
-#include "render/ndjson.hpp"
+#include "agent/history/history_segment.hpp"
+#include "path/history/history_codec.hpp"
+#include "render/json/ndjson.hpp"
 
 namespace {
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "path/localisation.hpp"
+#include "path/localisation/localisation.hpp"
 #include "sim/random.hpp"
 
 using namespace ecmp;

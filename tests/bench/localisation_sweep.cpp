@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "path/link_estimators.hpp"
-#include "path/loss_explanation.hpp"
+#include "path/localisation/link_estimators.hpp"
+#include "path/localisation/loss_explanation.hpp"
 #include "sim/localisation_sampler.hpp"
 
 using namespace ecmp;

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "agent/round_log.hpp"
+#include "agent/history/round_log.hpp"
 
 using namespace ecmp;
 using Clock = std::chrono::steady_clock;

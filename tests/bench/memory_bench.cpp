@@ -18,13 +18,13 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/board.hpp"
+#include "agent/history/round_log.hpp"
+#include "agent/http/scrape_stream.hpp"
 #include "agent/memory.hpp"
-#include "agent/round_log.hpp"
-#include "agent/scrape_stream.hpp"
-#include "agent/tracing.hpp"
+#include "agent/tracing/board.hpp"
+#include "agent/tracing/tracing.hpp"
 #include "bench/canned_reply.hpp"
-#include "net/http_encoding.hpp"
+#include "net/http/http_encoding.hpp"
 
 namespace ecmp {
 namespace {

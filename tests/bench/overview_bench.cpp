@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/rollup_log.hpp"
-#include "render/timeline_json.hpp"
+#include "agent/history/rollup_log.hpp"
+#include "render/json/timeline_json.hpp"
 
 using namespace ecmp;
 using Clock = std::chrono::steady_clock;

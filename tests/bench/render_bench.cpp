@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "render/exposition.hpp"
+#include "render/metrics/exposition.hpp"
 #include "unit/render/snapshots.hpp"
 
 namespace {

@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "net/capture_filter.hpp"
-#include "net/packet_sender.hpp"
-#include "net/raw_transport.hpp"
+#include "net/probe_io/capture_filter.hpp"
+#include "net/probe_io/packet_sender.hpp"
+#include "net/probe_io/raw_transport.hpp"
 #include "packet/message.hpp"
 #include "packet/probe_datagram.hpp"
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/history_store.hpp"
+#include "agent/history/history_store.hpp"
 #include "agent/log.hpp"
-#include "agent/recording.hpp"
-#include "path/rollup.hpp"
+#include "path/history/rollup.hpp"
+#include "trace/recording.hpp"
 
 namespace {
 

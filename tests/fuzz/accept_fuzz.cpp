@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "net/http_encoding.hpp"
-#include "render/accept.hpp"
+#include "net/http/http_encoding.hpp"
+#include "render/metrics/accept.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace ecmp;

@@ -14,13 +14,13 @@
 #include <string>
 #include <vector>
 
-#include "agent/history_files.hpp"
+#include "agent/history/history_files.hpp"
 #include "agent/log.hpp"
-#include "path/history_block.hpp"
-#include "path/history_codec.hpp"
-#include "path/path_names.hpp"
-#include "render/event_json.hpp"
-#include "render/ndjson.hpp"
+#include "path/history/history_block.hpp"
+#include "path/history/history_codec.hpp"
+#include "path/model/path_names.hpp"
+#include "render/json/event_json.hpp"
+#include "render/json/ndjson.hpp"
 #include "unit/agent/temporary_directory.hpp"
 #include "unit/path/stored_rounds.hpp"
 

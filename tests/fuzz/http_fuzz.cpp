@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "agent/paths_query.hpp"
-#include "net/http_head.hpp"
-#include "render/accept.hpp"
+#include "agent/http/paths_query.hpp"
+#include "net/http/http_head.hpp"
+#include "render/metrics/accept.hpp"
 
 namespace {
 

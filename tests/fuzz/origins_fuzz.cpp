@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
-#include "path/origin_table.hpp"
+#include "path/model/origin_table.hpp"
 
 namespace {
 

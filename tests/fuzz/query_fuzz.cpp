@@ -5,12 +5,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "agent/paths_query.hpp"
-#include "agent/probe_answers.hpp"
-#include "agent/topology_query.hpp"
-#include "net/http_head.hpp"
-#include "render/exposition.hpp"
-#include "render/metric_table.hpp"
+#include "agent/http/paths_query.hpp"
+#include "agent/http/topology_query.hpp"
+#include "agent/one_off/probe_answers.hpp"
+#include "net/http/http_head.hpp"
+#include "render/metrics/exposition.hpp"
+#include "render/metrics/metric_table.hpp"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "path/rollup_codec.hpp"
-#include "path/timeline.hpp"
+#include "path/history/rollup_codec.hpp"
+#include "path/history/timeline.hpp"
 
 namespace {
 

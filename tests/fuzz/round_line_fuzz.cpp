@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "agent/round_line.hpp"
-#include "render/ndjson.hpp"
+#include "render/json/ndjson.hpp"
+#include "trace/round_line.hpp"
 
 namespace {
 

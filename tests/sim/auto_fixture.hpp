@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "agent/tracing.hpp"
+#include "agent/tracing/tracing.hpp"
 #include "catch.hpp"
-#include "path/event_gathering.hpp"
+#include "path/model/event_gathering.hpp"
 #include "sim/network.hpp"
 #include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"

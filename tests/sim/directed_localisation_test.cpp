@@ -1,7 +1,7 @@
 // Which link loses, and on which way: streams of many flows over a fan of two tiers each way, whose ways there and back
 // are hashed apart. One link of one way loses. ECMP_SIM_SEEDS=200 build/check/tests/sim/sim_tests "[directed]" is the
 // full size.
-#include "path/directed_localisation.hpp"
+#include "path/localisation/directed_localisation.hpp"
 
 #include <array>
 #include <cstdlib>

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "probe/engine.hpp"
 #include "sim/network.hpp"
 

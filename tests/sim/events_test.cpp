@@ -1,7 +1,7 @@
 // One event for all that changes at one hop together, however the rounds of the flows lie.
 #include <set>
 
-#include "path/event_gathering.hpp"
+#include "path/model/event_gathering.hpp"
 #include "sim/engine_fixture.hpp"
 #include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"

@@ -6,7 +6,7 @@
 #include <iterator>
 #include <map>
 
-#include "render/diagram.hpp"
+#include "render/fan/diagram.hpp"
 #include "sim/engine_fixture.hpp"
 #include "sim/scenario_files.hpp"
 

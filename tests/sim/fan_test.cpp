@@ -1,11 +1,11 @@
 // Fans of simulated networks as pictures: what the engine finds out, drawn.
-#include "render/fan.hpp"
+#include "render/fan/fan.hpp"
 
 #include <string>
 #include <string_view>
 
 #include "catch.hpp"
-#include "render/diagram.hpp"
+#include "render/fan/diagram.hpp"
 #include "sim/engine_fixture.hpp"
 #include "sim/scenario_files.hpp"
 #include "unit/render/golden.hpp"

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "path/localisation.hpp"
+#include "path/localisation/localisation.hpp"
 #include "sim/engine_fixture.hpp"
 
 namespace ecmp::sim {

@@ -9,8 +9,8 @@
 #include <tuple>
 #include <utility>
 
-#include "path/localisation.hpp"
-#include "path/loss_explanation.hpp"
+#include "path/localisation/localisation.hpp"
+#include "path/localisation/loss_explanation.hpp"
 #include "sim/random.hpp"
 
 namespace ecmp::sim {

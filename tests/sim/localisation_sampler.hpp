@@ -4,7 +4,7 @@
 #include <set>
 #include <vector>
 
-#include "path/crossings.hpp"
+#include "path/localisation/crossings.hpp"
 
 namespace ecmp::sim {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "path/link_estimators.hpp"
+#include "path/localisation/link_estimators.hpp"
 #include "sim/localisation_run.hpp"
 #include "sim/localisation_sampler.hpp"
 #include "sim/random.hpp"

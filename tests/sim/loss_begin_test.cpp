@@ -1,5 +1,5 @@
 // Where loss begins, found from what hops leave unanswered.
-#include "path/loss_begin.hpp"
+#include "path/localisation/loss_begin.hpp"
 
 #include "sim/engine_fixture.hpp"
 #include "sim/scenario.hpp"

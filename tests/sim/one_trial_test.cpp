@@ -7,7 +7,7 @@
 
 #include "catch.hpp"
 #include "engine_fixture.hpp"
-#include "path/intervals.hpp"
+#include "path/statistics/intervals.hpp"
 #include "sim/scenario.hpp"
 #include "sim/seed.hpp"
 

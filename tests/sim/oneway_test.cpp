@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "catch.hpp"
-#include "path/intervals.hpp"
+#include "path/statistics/intervals.hpp"
 #include "sim/random.hpp"
 #include "sim/seed.hpp"
 #include "stamp/oneway_loss.hpp"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "probe/engine.hpp"
 #include "sim/network.hpp"
 #include "sim/scenario.hpp"

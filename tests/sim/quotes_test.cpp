@@ -2,7 +2,7 @@
 #include <set>
 #include <tuple>
 
-#include "path/quote_findings.hpp"
+#include "path/model/quote_findings.hpp"
 #include "sim/engine_fixture.hpp"
 #include "sim/random.hpp"
 #include "sim/scenario.hpp"

@@ -4,9 +4,9 @@
 #include <tuple>
 #include <vector>
 
-#include "agent/tracing.hpp"
+#include "agent/tracing/tracing.hpp"
 #include "catch.hpp"
-#include "render/exposition.hpp"
+#include "render/metrics/exposition.hpp"
 #include "sim/network.hpp"
 #include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"

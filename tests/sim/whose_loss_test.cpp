@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "path/intervals.hpp"
+#include "path/statistics/intervals.hpp"
 #include "sim/engine_fixture.hpp"
 #include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "render/metric_table.hpp"
+#include "render/metrics/metric_table.hpp"
 
 namespace {
 
@@ -37,7 +37,7 @@ std::string document() {
   std::string out =
       R"(# Metrics
 
-Made from the metric table in `src/render/metric_table.cpp` by the program `metrics_doc`; edit the table, not this file.
+Made from the metric table in `src/render/metrics/metric_table.cpp` by the program `metrics_doc`; edit the table, not this file.
 
 Label `destination` is the configured name; `flow` the source port (ICMP: the identifier); `path` a stable path id of 8
 hex digits; `hop` the address of a responder; `ttl` the TTL it stands at. Reverse names, AS numbers and the labels of the

@@ -59,7 +59,7 @@ def test_the_relabel_example_takes_the_port_of_the_exporter_away():
 
 
 def metric_names():
-    names = re.findall(r'"((?:ecmp|process)_\w+)"', read("src/render/metric_table.cpp"))
+    names = re.findall(r'"((?:ecmp|process)_\w+)"', read("src/render/metrics/metric_table.cpp"))
     return [name + suffix for name in names for suffix in ("", "_bucket")]
 
 
@@ -136,7 +136,7 @@ def test_the_columns_of_the_table_are_members_of_rounds():
     sql = read("configs/scaling/clickhouse.sql")
     columns = re.findall(r"^    (\w+) +(?:[A-Z])", sql.split("ENGINE")[0], flags=re.M)
     hops = re.findall(r"(\w+) (?:UInt|String|Bool)", sql.split("Array(Tuple(")[1].split("))")[0])
-    told = set(re.findall(r'"(\w+)', read("src/render/ndjson.cpp")))
+    told = set(re.findall(r'"(\w+)', read("src/render/json/ndjson.cpp")))
     missing = (set(columns) - {"agent"} | set(hops)) - told
     assert len(columns) == 15 and len(hops) == 8 and not missing, missing
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/trace_options.hpp"
+#include "trace/trace_options.hpp"
 #include "tui/key_table.hpp"
 
 namespace {
@@ -19,7 +19,7 @@ using ecmp::TraceOption;
 using ecmp::TraceValue;
 
 constexpr std::string_view kMadeBy =
-    "made from the option table in src/agent/trace_options.cpp by the program trace_doc; edit the table, not this file";
+    "made from the option table in src/trace/trace_options.cpp by the program trace_doc; edit the table, not this file";
 
 std::string replaced(std::string_view text, char what, std::string_view with) {
   std::string out;

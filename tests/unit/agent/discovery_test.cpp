@@ -1,4 +1,4 @@
-#include "agent/discovery.hpp"
+#include "agent/discovery/discovery.hpp"
 
 #include <chrono>
 #include <filesystem>

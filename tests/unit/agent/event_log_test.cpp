@@ -1,4 +1,4 @@
-#include "agent/event_log.hpp"
+#include "agent/history/event_log.hpp"
 
 #include <thread>
 

@@ -1,4 +1,4 @@
-#include "agent/graph_answers.hpp"
+#include "agent/http/graph_answers.hpp"
 
 #include <nlohmann/json.hpp>
 

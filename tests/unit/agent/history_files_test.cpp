@@ -1,4 +1,4 @@
-#include "agent/history_files.hpp"
+#include "agent/history/history_files.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 
 #include "agent/log.hpp"
 #include "catch.hpp"
-#include "path/history_codec.hpp"
+#include "path/history/history_codec.hpp"
 #include "unit/agent/temporary_directory.hpp"
 #include "unit/path/stored_rounds.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/history_store.hpp"
+#include "agent/history/history_store.hpp"
 
 #include <algorithm>
 #include <chrono>

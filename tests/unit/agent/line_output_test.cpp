@@ -1,4 +1,4 @@
-#include "agent/line_output.hpp"
+#include "trace/line_output.hpp"
 
 #include <array>
 #include <csignal>

@@ -1,9 +1,9 @@
-#include "agent/one_off.hpp"
+#include "agent/one_off/one_off.hpp"
 
 #include <map>
 #include <set>
 
-#include "agent/probe_answers.hpp"
+#include "agent/one_off/probe_answers.hpp"
 #include "catch.hpp"
 #include "packet/probe_datagram.hpp"
 

@@ -4,7 +4,7 @@
 
 #include "../render/golden.hpp"
 #include "catch.hpp"
-#include "render/metric_table.hpp"
+#include "render/metrics/metric_table.hpp"
 
 using namespace ecmp;
 using namespace std::chrono_literals;

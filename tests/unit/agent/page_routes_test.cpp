@@ -1,8 +1,8 @@
-#include "agent/page_routes.hpp"
+#include "agent/http/page_routes.hpp"
 
 #include <set>
 
-#include "agent/page_files.hpp"
+#include "agent/http/page_files.hpp"
 #include "catch.hpp"
 #include "unit/net/http_test_server.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/paths_query.hpp"
+#include "agent/http/paths_query.hpp"
 
 #include "catch.hpp"
 

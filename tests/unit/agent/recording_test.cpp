@@ -1,15 +1,15 @@
-#include "agent/recording.hpp"
+#include "trace/recording.hpp"
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
 
-#include "agent/history_store.hpp"
+#include "agent/history/history_store.hpp"
 #include "agent/log.hpp"
-#include "agent/round_line.hpp"
 #include "catch.hpp"
-#include "render/ndjson.hpp"
+#include "render/json/ndjson.hpp"
+#include "trace/round_line.hpp"
 #include "unit/agent/temporary_directory.hpp"
 #include "unit/path/stored_rounds.hpp"
 

@@ -1,5 +1,5 @@
 // Roll-ups in memory: what is read is what was added, and the budget is kept from the oldest on.
-#include "agent/rollup_log.hpp"
+#include "agent/history/rollup_log.hpp"
 
 #include "catch.hpp"
 

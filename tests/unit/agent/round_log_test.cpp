@@ -1,13 +1,13 @@
 // The probing loop never waits for those who read its rounds, and what they do at a time is bounded.
-#include "agent/round_log.hpp"
+#include "agent/history/round_log.hpp"
 
 #include <atomic>
 #include <latch>
 #include <set>
 #include <thread>
 
-#include "agent/board.hpp"
-#include "agent/event_log.hpp"
+#include "agent/history/event_log.hpp"
+#include "agent/tracing/board.hpp"
 #include "catch.hpp"
 
 namespace ecmp {

@@ -1,4 +1,4 @@
-#include "agent/round_queue.hpp"
+#include "trace/round_queue.hpp"
 
 #include <poll.h>
 #include <thread>

@@ -1,12 +1,12 @@
 // GET /series, /overview and /topology?at= over HTTP, with rounds and roll-ups of the last hours.
-#include "agent/series_answers.hpp"
+#include "agent/http/series_answers.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "agent/graph_answers.hpp"
+#include "agent/http/graph_answers.hpp"
+#include "agent/http/series_query.hpp"
 #include "agent/log.hpp"
-#include "agent/series_query.hpp"
 #include "catch.hpp"
 #include "unit/agent/temporary_directory.hpp"
 #include "unit/net/http_test_server.hpp"

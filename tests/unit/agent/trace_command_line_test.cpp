@@ -1,4 +1,4 @@
-#include "agent/trace_command_line.hpp"
+#include "trace/trace_command_line.hpp"
 
 #include <algorithm>
 #include <set>

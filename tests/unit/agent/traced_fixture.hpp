@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/tracing.hpp"
+#include "agent/tracing/tracing.hpp"
 #include "catch.hpp"
 #include "packet/probe_datagram.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/web_access.hpp"
+#include "agent/http/web_access.hpp"
 
 #include <filesystem>
 #include <fstream>

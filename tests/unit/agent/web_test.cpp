@@ -1,4 +1,4 @@
-#include "agent/web.hpp"
+#include "agent/http/web.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-#include "net/capture_filter.hpp"
+#include "net/probe_io/capture_filter.hpp"
 
 #include <linux/if_ether.h>
 #include <memory>
@@ -7,8 +7,8 @@
 #include <random>
 
 #include "catch.hpp"
-#include "net/capture.hpp"
-#include "net/loopback_direction.hpp"
+#include "net/probe_io/capture.hpp"
+#include "net/probe_io/loopback_direction.hpp"
 #include "packet/probe_datagram.hpp"
 
 namespace ecmp::net {

@@ -1,4 +1,4 @@
-#include "net/clock_mapping.hpp"
+#include "net/probe_io/clock_mapping.hpp"
 
 #include <random>
 

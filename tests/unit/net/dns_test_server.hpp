@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "net/http_socket.hpp"
+#include "net/http/http_socket.hpp"
 
 namespace ecmp::test {
 

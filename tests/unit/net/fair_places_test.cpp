@@ -1,4 +1,4 @@
-#include "net/fair_places.hpp"
+#include "net/http/fair_places.hpp"
 
 #include <atomic>
 #include <thread>

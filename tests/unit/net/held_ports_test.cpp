@@ -1,4 +1,4 @@
-#include "net/held_ports.hpp"
+#include "net/probe_io/held_ports.hpp"
 
 #include <memory>
 #include <netinet/in.h>

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "net/http_server.hpp"
+#include "net/http/http_server.hpp"
 #include "unit/net/http_test_server.hpp"
 
 using ecmp::net::BodyStream;

@@ -1,4 +1,4 @@
-#include "net/http_encoding.hpp"
+#include "net/http/http_encoding.hpp"
 
 #include "catch.hpp"
 #include "unit/net/http_test_client.hpp"

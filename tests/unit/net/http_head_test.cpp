@@ -1,4 +1,4 @@
-#include "net/http_head.hpp"
+#include "net/http/http_head.hpp"
 
 #include "catch.hpp"
 

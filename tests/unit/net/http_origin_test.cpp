@@ -1,4 +1,4 @@
-#include "net/http_origin.hpp"
+#include "net/http/http_origin.hpp"
 
 #include "catch.hpp"
 #include "unit/net/http_test_server.hpp"

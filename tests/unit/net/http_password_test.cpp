@@ -1,4 +1,4 @@
-#include "net/http_password.hpp"
+#include "net/http/http_password.hpp"
 
 #include <chrono>
 #include <crypt.h>

@@ -3,7 +3,7 @@
 #include <list>
 
 #include "catch.hpp"
-#include "net/client_place.hpp"
+#include "net/http/client_place.hpp"
 #include "unit/net/http_test_server.hpp"
 
 using ecmp::net::HttpLimits;

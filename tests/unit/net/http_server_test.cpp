@@ -1,4 +1,4 @@
-#include "net/http_server.hpp"
+#include "net/http/http_server.hpp"
 
 #include <condition_variable>
 #include <mutex>

@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "config/config.hpp"
-#include "net/http_server.hpp"
+#include "net/http/http_server.hpp"
 #include "unit/net/http_test_client.hpp"
 
 namespace ecmp::test {

@@ -1,4 +1,4 @@
-#include "net/name_cache.hpp"
+#include "net/dns/name_cache.hpp"
 
 #include "catch.hpp"
 

@@ -1,4 +1,4 @@
-#include "net/neighbour_table.hpp"
+#include "net/routing/neighbour_table.hpp"
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>

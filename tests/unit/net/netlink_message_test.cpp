@@ -4,10 +4,10 @@
 #include <sys/socket.h>
 
 #include "catch.hpp"
-#include "net/link_table.hpp"
-#include "net/netlink_socket.hpp"
-#include "net/route_lookup.hpp"
-#include "net/send_failure.hpp"
+#include "net/probe_io/send_failure.hpp"
+#include "net/routing/link_table.hpp"
+#include "net/routing/netlink_socket.hpp"
+#include "net/routing/route_lookup.hpp"
 
 namespace ecmp::net {
 namespace {

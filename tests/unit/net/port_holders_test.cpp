@@ -1,11 +1,11 @@
-#include "net/port_holders.hpp"
+#include "net/probe_io/port_holders.hpp"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "catch.hpp"
-#include "net/file_descriptor.hpp"
+#include "net/host/file_descriptor.hpp"
 
 using namespace std::chrono_literals;
 

@@ -1,4 +1,4 @@
-#include "net/privilege.hpp"
+#include "net/host/privilege.hpp"
 
 #include <array>
 #include <linux/capability.h>

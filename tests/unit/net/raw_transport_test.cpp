@@ -1,4 +1,4 @@
-#include "net/raw_transport.hpp"
+#include "net/probe_io/raw_transport.hpp"
 
 #include <cstdio>
 #include <fstream>

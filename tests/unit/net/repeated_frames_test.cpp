@@ -1,4 +1,4 @@
-#include "net/repeated_frames.hpp"
+#include "net/probe_io/repeated_frames.hpp"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "net/resolver_reply.hpp"
+#include "net/dns/resolver_reply.hpp"
 
 #include <random>
 

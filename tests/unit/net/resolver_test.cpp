@@ -1,4 +1,4 @@
-#include "net/resolver.hpp"
+#include "net/dns/resolver.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -9,8 +9,8 @@
 #include <mutex>
 
 #include "catch.hpp"
-#include "net/fair_queue.hpp"
-#include "net/resolver_file.hpp"
+#include "net/dns/fair_queue.hpp"
+#include "net/dns/resolver_file.hpp"
 #include "unit/agent/temporary_directory.hpp"
 #include "unit/net/dns_test_server.hpp"
 

@@ -1,4 +1,4 @@
-#include "net/route_table.hpp"
+#include "net/routing/route_table.hpp"
 
 #include <set>
 

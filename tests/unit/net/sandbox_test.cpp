@@ -1,4 +1,4 @@
-#include "net/sandbox.hpp"
+#include "net/host/sandbox.hpp"
 
 #include <array>
 #include <cerrno>

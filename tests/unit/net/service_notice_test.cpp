@@ -1,4 +1,4 @@
-#include "net/service_notice.hpp"
+#include "net/host/service_notice.hpp"
 
 #include <array>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "net/tls_wire.hpp"
+#include "net/http/tls_wire.hpp"
 
 #include <arpa/inet.h>
 #include <memory>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "net/raw_transport.hpp"
+#include "net/probe_io/raw_transport.hpp"
 #include "network_namespace.hpp"
 
 namespace ecmp::net::test {

@@ -2,7 +2,7 @@
 #include <map>
 
 #include "catch.hpp"
-#include "path/balance.hpp"
+#include "path/localisation/balance.hpp"
 #include "path_search_hashes.hpp"
 
 using namespace ecmp;

@@ -1,10 +1,10 @@
-#include "path/blend.hpp"
+#include "path/statistics/blend.hpp"
 
 #include <algorithm>
 #include <random>
 
 #include "catch.hpp"
-#include "path/window.hpp"
+#include "path/statistics/window.hpp"
 #include "sim/seed.hpp"
 
 namespace ecmp {

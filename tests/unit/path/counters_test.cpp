@@ -2,7 +2,7 @@
 #include <map>
 
 #include "catch.hpp"
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "round_builder.hpp"
 
 namespace ecmp {

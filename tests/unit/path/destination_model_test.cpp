@@ -1,4 +1,4 @@
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 
 #include <numeric>
 

@@ -1,10 +1,10 @@
-#include "path/event_gathering.hpp"
+#include "path/model/event_gathering.hpp"
 
 #include <random>
 #include <string>
 
 #include "catch.hpp"
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "round_builder.hpp"
 
 namespace ecmp {

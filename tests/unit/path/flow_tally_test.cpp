@@ -1,4 +1,4 @@
-#include "path/flow_tally.hpp"
+#include "path/statistics/flow_tally.hpp"
 
 #include <chrono>
 #include <cmath>

@@ -1,11 +1,11 @@
-#include "path/histogram.hpp"
+#include "path/statistics/histogram.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <random>
 
 #include "catch.hpp"
-#include "path/statistics.hpp"
+#include "path/statistics/statistics.hpp"
 
 namespace ecmp {
 namespace {

@@ -1,7 +1,7 @@
-#include "path/history_codec.hpp"
+#include "path/history/history_codec.hpp"
 
 #include "catch.hpp"
-#include "path/history_block.hpp"
+#include "path/history/history_block.hpp"
 #include "unit/path/stored_rounds.hpp"
 
 using namespace ecmp;

@@ -2,9 +2,9 @@
 // the samples that the fuzzer begins with are files that users have. If one differs, old files are read wrongly, and
 // the format needs another version (kHistoryVersion); only then are the samples written anew, with UPDATE_GOLDEN=1.
 #include "catch.hpp"
-#include "path/history_block.hpp"
-#include "path/history_codec.hpp"
-#include "path/path_names.hpp"
+#include "path/history/history_block.hpp"
+#include "path/history/history_codec.hpp"
+#include "path/model/path_names.hpp"
 #include "unit/path/stored_rounds.hpp"
 #include "unit/render/golden.hpp"
 

@@ -1,4 +1,4 @@
-#include "path/history.hpp"
+#include "path/history/history.hpp"
 
 #include <random>
 #include <string>

@@ -1,4 +1,4 @@
-#include "path/icmp_limit.hpp"
+#include "path/model/icmp_limit.hpp"
 
 #include <cmath>
 #include <random>

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "catch.hpp"
-#include "path/localisation.hpp"
+#include "path/localisation/localisation.hpp"
 #include "round_builder.hpp"
 
 namespace ecmp {

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "catch.hpp"
-#include "path/balance_watch.hpp"
-#include "path/intervals.hpp"
-#include "path/link_delay.hpp"
-#include "path/link_estimators.hpp"
-#include "path/loss_explanation.hpp"
+#include "path/localisation/balance_watch.hpp"
+#include "path/localisation/link_delay.hpp"
+#include "path/localisation/link_estimators.hpp"
+#include "path/localisation/loss_explanation.hpp"
+#include "path/statistics/intervals.hpp"
 
 using namespace ecmp;
 using namespace std::chrono_literals;

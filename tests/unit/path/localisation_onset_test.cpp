@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "path/localisation.hpp"
+#include "path/localisation/localisation.hpp"
 #include "round_builder.hpp"
 
 namespace ecmp {

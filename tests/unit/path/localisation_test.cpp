@@ -1,5 +1,5 @@
 // What of the rounds that are told becomes evidence of loss.
-#include "path/localisation.hpp"
+#include "path/localisation/localisation.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "path/loss_onset.hpp"
+#include "path/localisation/loss_onset.hpp"
 
 #include <random>
 

@@ -1,6 +1,6 @@
 // Flows of a destination that is asked in turn: what is known of their end before their turn has come.
 #include "catch.hpp"
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "round_builder.hpp"
 
 namespace ecmp {

@@ -1,7 +1,7 @@
 #include <string>
 
 #include "catch.hpp"
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "round_builder.hpp"
 
 namespace ecmp {

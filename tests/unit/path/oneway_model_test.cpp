@@ -1,4 +1,4 @@
-#include "path/oneway_model.hpp"
+#include "path/oneway/oneway_model.hpp"
 
 #include "catch.hpp"
 

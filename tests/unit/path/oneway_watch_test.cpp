@@ -1,4 +1,4 @@
-#include "path/oneway_watch.hpp"
+#include "path/oneway/oneway_watch.hpp"
 
 #include "catch.hpp"
 

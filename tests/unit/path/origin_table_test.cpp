@@ -1,4 +1,4 @@
-#include "path/origin_table.hpp"
+#include "path/model/origin_table.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>

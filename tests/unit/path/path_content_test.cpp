@@ -1,4 +1,4 @@
-#include "path/path_content.hpp"
+#include "path/model/path_content.hpp"
 
 #include <initializer_list>
 #include <string>

@@ -1,7 +1,7 @@
-#include "path/path_names.hpp"
+#include "path/model/path_names.hpp"
 
 #include "catch.hpp"
-#include "path/round_record.hpp"
+#include "path/model/round_record.hpp"
 #include "unit/path/round_builder.hpp"
 
 using namespace ecmp;

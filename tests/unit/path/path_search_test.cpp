@@ -1,4 +1,4 @@
-#include "path/path_search.hpp"
+#include "path/search/path_search.hpp"
 
 #include <random>
 

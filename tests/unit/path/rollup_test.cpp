@@ -1,11 +1,11 @@
 // Roll-ups of a minute: what counts in them, what their histograms are worth, and what comes back from the disk.
-#include "path/rollup.hpp"
+#include "path/history/rollup.hpp"
 
 #include <cmath>
 #include <random>
 
 #include "catch.hpp"
-#include "path/rollup_codec.hpp"
+#include "path/history/rollup_codec.hpp"
 #include "unit/path/round_builder.hpp"
 
 using namespace ecmp;

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "probe/round.hpp"
 
 /// Rounds written as text, for tests of what is made of them.

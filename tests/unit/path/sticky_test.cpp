@@ -1,4 +1,4 @@
-#include "path/sticky.hpp"
+#include "path/model/sticky.hpp"
 
 #include <string_view>
 

@@ -1,4 +1,4 @@
-#include "path/stopping_rule.hpp"
+#include "path/search/stopping_rule.hpp"
 
 #include <cmath>
 #include <vector>

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "path/event.hpp"
-#include "path/round_record.hpp"
-#include "render/event_json.hpp"
-#include "render/ndjson.hpp"
+#include "path/model/event.hpp"
+#include "path/model/round_record.hpp"
+#include "render/json/event_json.hpp"
+#include "render/json/ndjson.hpp"
 
 /// Rounds and events in which every field says something, for tests of what keeps them.
 namespace ecmp::stored_rounds {

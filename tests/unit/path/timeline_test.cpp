@@ -1,5 +1,5 @@
 // A destination over time, out of rounds and out of roll-ups.
-#include "path/timeline.hpp"
+#include "path/history/timeline.hpp"
 
 #include "catch.hpp"
 #include "unit/path/round_builder.hpp"

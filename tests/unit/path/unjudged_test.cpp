@@ -1,10 +1,10 @@
 // Whether a destination is up is the network's answer, and nobody else's.
-#include "path/unjudged.hpp"
+#include "path/model/unjudged.hpp"
 
 #include <set>
 
 #include "catch.hpp"
-#include "path/destination_model.hpp"
+#include "path/model/destination_model.hpp"
 #include "round_builder.hpp"
 
 namespace ecmp {

@@ -1,4 +1,4 @@
-#include "path/window.hpp"
+#include "path/statistics/window.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <random>
 
 #include "catch.hpp"
-#include "path/flow_jitter.hpp"
+#include "path/statistics/flow_jitter.hpp"
 
 namespace ecmp {
 namespace {

@@ -1,4 +1,4 @@
-#include "render/accept.hpp"
+#include "render/metrics/accept.hpp"
 
 #include <random>
 #include <string>

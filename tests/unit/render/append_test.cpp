@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "render/path_hash.hpp"
+#include "render/json/path_hash.hpp"
 
 using namespace ecmp;
 using namespace ecmp::render;

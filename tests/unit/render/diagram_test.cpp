@@ -1,11 +1,11 @@
-#include "render/diagram.hpp"
+#include "render/fan/diagram.hpp"
 
 #include <algorithm>
 
 #include "catch.hpp"
 #include "fans.hpp"
 #include "golden.hpp"
-#include "render/svg_layout.hpp"
+#include "render/fan/svg_layout.hpp"
 #include "snapshots.hpp"
 
 using namespace ecmp;

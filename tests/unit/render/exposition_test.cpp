@@ -1,4 +1,4 @@
-#include "render/exposition.hpp"
+#include "render/metrics/exposition.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 
 #include "catch.hpp"
 #include "golden.hpp"
-#include "render/metric_table.hpp"
+#include "render/metrics/metric_table.hpp"
 #include "snapshots.hpp"
 
 using namespace ecmp;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "catch.hpp"
-#include "render/exposition.hpp"
+#include "render/metrics/exposition.hpp"
 #include "snapshots.hpp"
 
 using namespace ecmp;

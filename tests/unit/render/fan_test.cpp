@@ -1,11 +1,11 @@
-#include "render/fan.hpp"
+#include "render/fan/fan.hpp"
 
 #include <algorithm>
 #include <random>
 
 #include "catch.hpp"
 #include "fans.hpp"
-#include "render/fan_tree.hpp"
+#include "render/fan/fan_tree.hpp"
 #include "snapshots.hpp"
 
 using namespace ecmp;

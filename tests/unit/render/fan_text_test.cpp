@@ -1,4 +1,4 @@
-#include "render/fan_text.hpp"
+#include "render/fan/fan_text.hpp"
 
 #include "catch.hpp"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "path/snapshot.hpp"
+#include "path/model/snapshot.hpp"
 
 namespace ecmp::render::test {
 

@@ -1,4 +1,4 @@
-#include "render/find_report.hpp"
+#include "render/report/find_report.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "render/ndjson.hpp"
+#include "render/json/ndjson.hpp"
 
 #include <nlohmann/json.hpp>
 #include <random>

@@ -1,4 +1,4 @@
-#include "render/page.hpp"
+#include "render/report/page.hpp"
 
 #include "catch.hpp"
 #include "golden.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "path/snapshot.hpp"
+#include "path/model/snapshot.hpp"
 #include "render/hop_names.hpp"
 
 namespace ecmp::render::test {

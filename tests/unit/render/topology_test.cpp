@@ -1,12 +1,12 @@
-#include "render/topology.hpp"
+#include "render/json/topology.hpp"
 
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "catch.hpp"
 #include "golden.hpp"
-#include "render/event_json.hpp"
-#include "render/topology_graph.hpp"
+#include "render/json/event_json.hpp"
+#include "render/json/topology_graph.hpp"
 #include "snapshots.hpp"
 
 using namespace ecmp;

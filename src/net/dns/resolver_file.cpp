@@ -1,0 +1,37 @@
+#include "net/dns/resolver_file.hpp"
+
+#include <algorithm>
+#include <sys/stat.h>
+#include <utility>
+
+#include "base/ip_address.hpp"
+
+namespace ecmp::net {
+
+bool FileSignature::changed() {
+  struct stat file{};
+  Signature now{};
+  if (stat(path_.c_str(), &file) == 0)
+    now = {file.st_dev, file.st_ino, file.st_size, file.st_ctim.tv_sec, file.st_ctim.tv_nsec};
+  return std::exchange(seen_, now) != now;
+}
+
+std::vector<std::string> servers_with_zone(std::string_view resolv_conf) {
+  constexpr std::string_view kBlank = " \t\r";
+  constexpr std::string_view kWord = "nameserver";
+  std::vector<std::string> found;
+  while (!resolv_conf.empty()) {
+    std::string_view line = resolv_conf.substr(0, resolv_conf.find('\n'));
+    resolv_conf.remove_prefix(std::min(line.size() + 1, resolv_conf.size()));
+    if (!line.starts_with(kWord)) continue;
+    line.remove_prefix(kWord.size());
+    const std::size_t begin = line.find_first_not_of(kBlank);
+    if (begin == 0 || begin == std::string_view::npos) continue;
+    line = line.substr(begin, line.find_first_of(kBlank, begin) - begin);
+    const std::size_t zone = line.find('%');
+    if (zone != std::string_view::npos && IpAddress::parse(line.substr(0, zone))) found.emplace_back(line);
+  }
+  return found;
+}
+
+}  // namespace ecmp::net

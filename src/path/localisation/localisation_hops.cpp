@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "path/localisation/localisation.hpp"
+
+namespace ecmp {
+
+/// What the hops on and behind the links say, over the paths of flows with loss: all flows of such a path together.
+void Localisation::weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                              LinkVerdict& verdict) {
+  std::map<IpAddress, Unanswered> on_links;
+  std::set<std::pair<const Destination*, const Path*>> lossy;
+  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
+    const RowOrigin& origin = map.origins[row];
+    const Path& path = origin.destination->paths[origin.path];
+    if (collapsed.row(row).losses == 0 || !lossy.emplace(origin.destination, &path).second) continue;
+    for (std::size_t i = 0; i < path.responders->size(); ++i) {
+      const IpAddress& at = (*path.responders)[i];
+      if (std::ranges::any_of(verdict.links, [&](const LinkEnds& link) { return link.to == at; }))
+        on_links[at].add(path.hops[i].unanswered());
+    }
+  }
+  // What is before a hop that answers does not lose, if it is lost on the way there at all.
+  std::size_t first = 0;
+  for (std::size_t i = 0; i + 1 < verdict.links.size(); ++i) {
+    const auto at = on_links.find(verdict.links[i].to);
+    if (at != on_links.end() && at->second.clears(found.loss)) first = i + 1;
+  }
+  verdict.links.erase(verdict.links.begin(), verdict.links.begin() + static_cast<std::ptrdiff_t>(first));
+
+  // And what is behind a hop that has lost the same probes does not lose them.
+  for (std::size_t i = 1; i < verdict.links.size(); ++i) {
+    if (!near_end_loses(map, collapsed, found, verdict.links[i].from)) continue;
+    verdict.links.resize(i);
+    break;
+  }
+
+  // Other links may lose as well: what is looked for is this one's share.
+  std::map<IpAddress, Unanswered> behind;
+  Unanswered all_behind;
+  for (const auto& [destination, path] : lossy) {
+    bool beyond = false;
+    // The destination's own answers are what is to be explained: they are no evidence of hops.
+    const std::size_t hops = path->responders->size() - (path->complete && !path->responders->empty() ? 1 : 0);
+    for (std::size_t i = 0; i < hops; ++i) {
+      const IpAddress& at = (*path->responders)[i];
+      const Unanswered here = path->hops[i].unanswered();
+      beyond = beyond || at == verdict.links.front().to;
+      if (!beyond || at.is_unspecified() || here.probes == 0) continue;
+      behind[at].add(here);
+      all_behind.add(here);
+    }
+  }
+  verdict.forward_consistent = all_behind.shows(found.loss) && std::ranges::none_of(behind, [&](const auto& entry) {
+                                 return entry.second.clears(found.loss);
+                               });
+}
+
+/// How many probes a node left unanswered in the rounds that were lost over the link, and `usual`ly.
+Unanswered Localisation::lost_at(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                                 const IpAddress& node, double& usual) {
+  std::set<const Path*> lossy;
+  Unanswered lost;
+  Unanswered reached;
+  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
+    const RowOrigin& origin = map.origins[row];
+    const Path& path = origin.destination->paths[origin.path];
+    if (collapsed.row(row).losses == 0 || !lossy.insert(&path).second) continue;
+    const auto hop = std::ranges::find(*path.responders, node);
+    if (hop == path.responders->end()) continue;
+    const HopCount& count = path.hops[static_cast<std::size_t>(hop - path.responders->begin())];
+    lost.add(count.unanswered_when_lost());
+    reached.add(count.unanswered_when_reached());
+  }
+  usual = reached.ratio();
+  return lost;
+}
+
+/// Whether the near end of a link keeps quiet in the rounds that are lost, and more than it does otherwise: then the
+/// probes are gone before they come to the link.
+bool Localisation::near_end_loses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                                  const IpAddress& near) {
+  constexpr double kAsMuch = 0.75;
+  double usual = 0;
+  const Unanswered lost = lost_at(map, collapsed, found, near, usual);
+  return lost.probes > 0 && lost.ratio() - usual >= kAsMuch * (1 - usual) &&
+         wilson(lost.unanswered, lost.probes).low > usual;
+}
+
+/// Whether the far end of the links answers where the destination does not: then they do not lose, for nothing gets
+/// there but over them. Flows may know of no more than these links of their way, and of others what is behind, so that
+/// the links before look like all that they share.
+bool Localisation::far_end_clears(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                                  const LinkVerdict& verdict) {
+  const IpAddress& far = verdict.links.back().to;
+  std::set<const Path*> lossy;
+  Unanswered end;
+  Unanswered at_far;
+  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
+    const RowOrigin& origin = map.origins[row];
+    const Path& path = origin.destination->paths[origin.path];
+    // A destination's own answers are what is to be explained, whatever address they come from.
+    if (collapsed.row(row).losses == 0 || origin.destination->facts->address == far || !lossy.insert(&path).second)
+      continue;
+    const auto hop = std::ranges::find(*path.responders, far);
+    if (hop == path.responders->end() || (path.complete && hop + 1 == path.responders->end())) continue;
+    end.add(path.end.unanswered());
+    at_far.add(path.hops[static_cast<std::size_t>(hop - path.responders->begin())].unanswered());
+  }
+  // Hops are counted over a part of the window: loss that was before it is not there to be cleared.
+  return at_far.clears(std::min(found.loss, end.ratio()));
+}
+
+/// The flows that lose most over the link; and those of the same destinations that do not cross it and lose nothing.
+void Localisation::add_witnesses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                                 LinkVerdict& verdict) {
+  const auto witness = [&](std::uint32_t row) {
+    const RowOrigin& origin = map.origins[row];
+    const auto port = origin.destination->facts->source_ports[origin.flow];
+    return WitnessFlow{origin.destination->facts, port, collapsed.row(row).probes, collapsed.row(row).losses};
+  };
+  std::set<std::uint32_t> over;
+  std::set<const Destination*> destinations;
+  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
+    over.insert(row);
+    if (collapsed.row(row).losses == 0) continue;
+    verdict.reproduced_by.push_back(witness(row));
+    destinations.insert(map.origins[row].destination);
+  }
+  std::ranges::stable_sort(verdict.reproduced_by, std::greater{}, [](const WitnessFlow& flow) {
+    return static_cast<double>(flow.losses) / static_cast<double>(flow.probes);
+  });
+  if (verdict.reproduced_by.size() > LinkVerdict::kMostWitnesses)
+    verdict.reproduced_by.resize(LinkVerdict::kMostWitnesses);
+  for (const Destination* const destination : destinations) {
+    if (verdict.not_reproduced_by.size() == LinkVerdict::kMostWitnesses) break;
+    std::set<std::uint32_t> paths_over;
+    for (const std::uint32_t row : over)
+      if (map.origins[row].destination == destination) paths_over.insert(map.origins[row].path);
+    for (std::uint32_t flow = 0; flow < destination->flows.size(); ++flow) {
+      const auto& cells = destination->flows[flow].cells;
+      const bool clean = !cells.empty() && std::ranges::all_of(cells, [&](const Cell& cell) {
+        return cell.losses == 0 && !paths_over.contains(cell.path);
+      });
+      if (!clean) continue;
+      std::uint64_t probes = 0;
+      for (const Cell& cell : cells)
+        probes += cell.probes;
+      const auto port = destination->facts->source_ports[flow];
+      verdict.not_reproduced_by.push_back({destination->facts, port, probes, 0});
+      break;
+    }
+  }
+}
+
+}  // namespace ecmp

@@ -1,0 +1,109 @@
+#include "path/statistics/statistics.hpp"
+
+#include <vector>
+
+namespace ecmp {
+namespace {
+
+/// Writes what `base` holds and the keys that `key_at(0)` to `key_at(count - 1)` give, both in order, to `out`; returns
+/// the end.
+template <typename KeyAt>
+std::uint8_t* write_both(const HistogramView& base, std::size_t count, const KeyAt& key_at, std::uint8_t* out) {
+  HistogramView::Reader reader(base.bytes());
+  std::uint32_t next_key = 0;
+  std::size_t at = 0;
+  while (!reader.done() || at < count) {
+    const bool from_base = !reader.done() && (at == count || reader.bucket().key <= key_at(at));
+    const std::uint32_t key = from_base ? reader.bucket().key : key_at(at);
+    std::uint64_t sum = 0;
+    if (from_base) {
+      sum = reader.bucket().count;
+      reader.next();
+    }
+    for (; at < count && key_at(at) == key; ++at)
+      ++sum;
+    out = bucket_bytes::write(out, key - next_key, sum);
+    next_key = key + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+Statistics::Statistics(const Statistics& base, std::span<Observation> more, const Bounds* bounds)
+    : window(base.window), sums_(base.sums_) {
+  // Sums in the order of observation, so that they are the same whoever adds them up.
+  for (const Observation& one : more)
+    sums_[static_cast<std::size_t>(one.kind())] += one.value();
+  std::ranges::sort(more);
+  constexpr std::size_t kRoom = log_buckets::kKeys + ExactBounds::kMost;
+  std::array<std::uint8_t, kKinds * kRoom * bucket_bytes::kLongestBucket> written;  // NOLINT: filled below
+  std::uint8_t* end = written.data();
+  std::array<std::span<const Observation>, kKinds> by_kind;
+  std::size_t first = 0;
+  for (std::size_t at = 0; at < kKinds; ++at) {
+    std::size_t last = first;
+    while (last < more.size() && more[last].kind() == static_cast<Kind>(at))
+      ++last;
+    by_kind[at] = more.subspan(first, last - first);
+    end = write_both(
+        base.view(static_cast<Kind>(at)), last - first, [&](std::size_t i) { return by_kind[at][i].key(); }, end);
+    ends_[at] = static_cast<std::uint16_t>(end - written.data());
+    first = last;
+  }
+  std::vector<std::uint32_t> beside;  // few observations lie in a bucket that a bound cuts
+  for (std::size_t at = 0; at < kKinds; ++at) {
+    beside.clear();
+    if (bounds != nullptr) {
+      for (const Observation& one : by_kind[at])
+        (*bounds)[at].each_holding(one.key(), one.value(), [&](std::uint32_t number) { beside.push_back(number); });
+      std::ranges::sort(beside);
+    }
+    end = write_both(base.beside(static_cast<Kind>(at)), beside.size(), [&](std::size_t i) { return beside[i]; }, end);
+    ends_[kKinds + at] = static_cast<std::uint16_t>(end - written.data());
+  }
+  bytes_.assign({written.data(), end});
+}
+
+std::span<const std::uint8_t> Statistics::section(std::size_t at) const {
+  const std::size_t begin = at == 0 ? 0 : ends_[at - 1];
+  return bytes_.view().subspan(begin, ends_[at] - begin);
+}
+
+HistogramView Statistics::view(Kind kind) const {
+  const auto at = static_cast<std::size_t>(kind);
+  return {section(at), sums_[at]};
+}
+
+HistogramView Statistics::beside(Kind kind) const {
+  return {section(kKinds + static_cast<std::size_t>(kind)), 0};
+}
+
+void Statistics::observe(Kind kind, double value, const Bounds* bounds) {
+  const auto at = static_cast<std::size_t>(kind);
+  const std::uint32_t key = log_buckets::key_of(value);
+  add(at, key, 1);
+  if (value > 0) sums_[at] += value;
+  if (bounds == nullptr) return;
+  (*bounds)[at].each_holding(key, value, [&](std::uint32_t number) { add(kKinds + at, number, 1); });
+}
+
+void Statistics::merge(const Statistics& other) {
+  for (std::size_t at = 0; at < kSections; ++at) {
+    HistogramView(other.section(at), 0).each([&](const HistogramView::Bucket& bucket) {
+      add(at, bucket.key, bucket.count);
+    });
+  }
+  for (std::size_t at = 0; at < kKinds; ++at)
+    sums_[at] += other.sums_[at];
+}
+
+void Statistics::add(std::size_t section, std::uint32_t key, std::uint64_t count) {
+  const std::size_t begin = section == 0 ? 0 : ends_[section - 1];
+  const std::size_t before = ends_[section];
+  const std::size_t grown = Buckets::add(bytes_, begin, before, key, count) - before;
+  for (std::size_t i = section; i < kSections; ++i)
+    ends_[i] = static_cast<std::uint16_t>(ends_[i] + grown);
+}
+
+}  // namespace ecmp

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "path/oneway/oneway_snapshot.hpp"
+#include "path/oneway/oneway_verdict.hpp"
+
+/// JSON of what STAMP streams say. `key` is written as given, as in json_parts.hpp.
+namespace ecmp::render {
+
+/// "stateful", "stateless", "unknown".
+std::string_view mode_name(stamp::ReflectorMode mode);
+
+/// {"up":true,"mode":"stateful","clock":"unsynchronised","restarts":0}; "up" may be null.
+void append_reflector(std::string& out, std::string_view key, const ReflectorSnapshot& reflector);
+
+/// {"forward":{...},"reverse":{...},"unresolved":{...},"reverse_path":"...","reverse_routers":[...]}: packets, losses,
+/// reordered, duplicates.
+void append_oneway_flow(std::string& out, std::string_view key, const OnewayFlowSnapshot& flow);
+
+/// {"forward":{...},"reverse":{...},"unresolved":{...}}: packets, losses, window, relative_delay_ns. `there` says what
+/// is known of the way there, `back` of the way back; null: nothing, and its figures are null.
+void append_oneway_path(std::string& out, std::string_view key, const OnewayPathSnapshot* there,
+                        const OnewayPathSnapshot* back);
+
+/// What a round says: reflector, flow and path.
+void append_oneway_round(std::string& out, std::string_view key, const OnewayRound& round);
+
+void append_oneway_verdict(std::string& out, std::string_view key, const OnewayVerdict& verdict);
+
+}  // namespace ecmp::render
