@@ -6,14 +6,6 @@
 namespace ecmp::packet {
 namespace {
 
-std::uint16_t fold(std::uint64_t sum) {
-  sum = (sum & 0xffffffffu) + (sum >> 32);
-  sum = (sum & 0xffffffffu) + (sum >> 32);
-  sum = (sum & 0xffffu) + (sum >> 16);
-  sum = (sum & 0xffffu) + (sum >> 16);
-  return static_cast<std::uint16_t>((sum & 0xffffu) + (sum >> 16));
-}
-
 /// Between a number and the two bytes of it as they stand in memory; the same both ways.
 std::uint16_t network_order(std::uint16_t value) {
   if constexpr (std::endian::native == std::endian::big) return value;
@@ -50,14 +42,14 @@ std::uint16_t ones_complement_sum(ByteView bytes, std::uint16_t initial) {
     std::memcpy(&word, at, left);
     add(word);
   }
-  return network_order(fold(sum));
+  return network_order(fold_sum(sum));
 }
 
 std::uint16_t pseudo_header_sum(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol,
                                 std::uint32_t length) {
   const std::uint64_t sum =
       std::uint64_t{ones_complement_sum(source.bytes())} + ones_complement_sum(destination.bytes()) + protocol + length;
-  return fold(sum);
+  return fold_sum(sum);
 }
 
 }  // namespace ecmp::packet

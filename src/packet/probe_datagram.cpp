@@ -5,6 +5,7 @@
 
 #include "packet/checksum.hpp"
 #include "packet/wire.hpp"
+#include "packet/words.hpp"
 #include "stamp/own_tlv.hpp"
 #include "stamp/tlv.hpp"
 
@@ -27,25 +28,28 @@ constexpr std::size_t kSynHeader = wire::kTcpHeader + kSynOptions.size();
 constexpr std::uint8_t kSyn = 0x02;
 constexpr std::uint16_t kEthernetMtu = 1500;
 
-void copy_address(const IpAddress& address, MutableBytes out, std::size_t at) {
-  if (address.is_v4()) {
-    std::memcpy(out.data() + at, address.bytes().data(), 4);
-  } else {
-    std::memcpy(out.data() + at, address.bytes().data(), 16);
-  }
+/// The sum of an address' words, of 32 bits each: one's complement sums do not depend on the width.
+std::uint64_t sum_of(const IpAddress& address) {
+  const std::uint8_t* const bytes = address.bytes().data();
+  const std::uint64_t first = words::load(bytes);
+  if (address.is_v4()) return first;
+  return first + words::load(bytes + 4) + words::load(bytes + 8) + words::load(bytes + 12);
 }
 
 void write_ipv4(const ProbeDatagram& probe, MutableBytes out) {
-  out[0] = 0x45;
-  out[1] = static_cast<std::uint8_t>(probe.dscp << 2);
-  store16(out, 2, probe.total_size);
-  store16(out, 4, probe.ip_id);
-  store16(out, 6, wire::kDontFragment);
-  out[8] = probe.ttl;
-  out[9] = wire::number(Family::ipv4, probe.tuple.protocol);
-  copy_address(probe.tuple.source, out, 12);
-  copy_address(probe.tuple.destination, out, 16);
-  store16(out, 10, static_cast<std::uint16_t>(~ones_complement_sum(out.first(wire::kIpv4Header))));
+  const std::uint32_t first =
+      0x45000000u | std::uint32_t{static_cast<std::uint8_t>(probe.dscp << 2)} << 16 | probe.total_size;
+  const std::uint32_t second = std::uint32_t{probe.ip_id} << 16 | wire::kDontFragment;
+  const std::uint32_t third =
+      std::uint32_t{probe.ttl} << 24 | std::uint32_t{wire::number(Family::ipv4, probe.tuple.protocol)} << 16;
+  const std::uint32_t source = words::load(probe.tuple.source.bytes().data());
+  const std::uint32_t destination = words::load(probe.tuple.destination.bytes().data());
+  const std::uint16_t sum = fold_sum(std::uint64_t{first} + second + third + source + destination);
+  words::store(out.data(), first);
+  words::store(out.data() + 4, second);
+  words::store(out.data() + 8, third | static_cast<std::uint16_t>(~sum));
+  words::store(out.data() + 12, source);
+  words::store(out.data() + 16, destination);
 }
 
 void write_ipv6(const ProbeDatagram& probe, MutableBytes out) {
@@ -54,19 +58,18 @@ void write_ipv6(const ProbeDatagram& probe, MutableBytes out) {
   store16(out, 4, static_cast<std::uint16_t>(probe.total_size - wire::kIpv6Header));
   out[6] = wire::number(Family::ipv6, probe.tuple.protocol);
   out[7] = probe.ttl;
-  copy_address(probe.tuple.source, out, 8);
-  copy_address(probe.tuple.destination, out, 24);
+  std::memcpy(out.data() + 8, probe.tuple.source.bytes().data(), 16);
+  std::memcpy(out.data() + 24, probe.tuple.destination.bytes().data(), 16);
 }
 
-/// Zeros but for the IP header, in the first `probe.total_size` bytes of `out`; empty if these are fewer than `least`,
-/// too many, not there, or if source and destination are of two families.
+/// The IP header, in the first `probe.total_size` bytes of `out`, what is behind it as it was; empty if these are fewer
+/// than `least`, too many, not there, or if source and destination are of two families.
 MutableBytes begin_datagram(const ProbeDatagram& probe, std::size_t least, MutableBytes out) {
   const Family family = probe.tuple.source.family();
   if (probe.tuple.destination.family() != family || probe.total_size < least || probe.total_size > kMaximumProbeSize ||
       out.size() < probe.total_size)
     return {};
   const MutableBytes datagram = out.first(probe.total_size);
-  std::fill(datagram.begin(), datagram.end(), std::uint8_t{0});
   if (family == Family::ipv4) {
     write_ipv4(probe, datagram);
   } else {
@@ -75,46 +78,51 @@ MutableBytes begin_datagram(const ProbeDatagram& probe, std::size_t least, Mutab
   return datagram;
 }
 
-/// Of the whole transport part, which stands behind its IP header and is zero behind its first `filled` bytes. ICMPv4
-/// alone has no pseudo header.
-std::uint16_t transport_sum(const ProbeDatagram& probe, MutableBytes transport, std::size_t filled) {
-  const Family family = probe.tuple.source.family();
-  if (probe.tuple.protocol == Protocol::icmp && family == Family::ipv4)
-    return ones_complement_sum(transport.first(filled));
-  // Both addresses stand one behind the other at the end of the IP header.
-  const std::size_t addresses = family == Family::ipv4 ? 8 : 32;
-  const ByteView pseudo(transport.data() - addresses, addresses);
-  const auto rest = static_cast<std::uint16_t>(wire::number(family, probe.tuple.protocol) + transport.size());
-  return ones_complement_sum(transport.first(filled), ones_complement_sum(pseudo, rest));
+void clear(MutableBytes bytes) {
+  std::fill(bytes.begin(), bytes.end(), std::uint8_t{0});
 }
 
-/// Behind the 8 bytes of UDP or ICMP: the tag, and before it the two bytes that bring the sum of all to 0xffff with
-/// the wanted checksum in place. That makes any checksum a right one.
-void write_steered_payload(const ProbeDatagram& probe, MutableBytes transport) {
+/// Of the pseudo header, which ICMPv4 alone does without.
+std::uint64_t pseudo_sum(const ProbeDatagram& probe, std::size_t transport_size) {
+  const Family family = probe.tuple.source.family();
+  if (probe.tuple.protocol == Protocol::icmp && family == Family::ipv4) return 0;
+  return sum_of(probe.tuple.source) + sum_of(probe.tuple.destination) + wire::number(family, probe.tuple.protocol) +
+         transport_size;
+}
+
+/// Of the whole transport part, which is zero behind its first `filled` bytes.
+std::uint16_t transport_sum(const ProbeDatagram& probe, MutableBytes transport, std::size_t filled) {
+  return ones_complement_sum(transport.first(filled), fold_sum(pseudo_sum(probe, transport.size())));
+}
+
+/// UDP and ICMP: the 8 bytes of header, then the two bytes that bring the sum of all to 0xffff with the wanted checksum
+/// in place, and the tag. That makes any checksum a right one.
+void write_steered(const ProbeDatagram& probe, std::uint32_t first, std::uint32_t second, MutableBytes transport) {
   static_assert(wire::kUdpHeader == wire::kIcmpHeader);
   constexpr std::size_t kPayload = wire::kUdpHeader;
-  std::copy(probe.tag.begin(), probe.tag.end(), transport.begin() + kPayload + kSteering);
-  const std::uint16_t sum = transport_sum(probe, transport, kPayload + kSteering + kTag);
+  const std::uint32_t tag_begin = words::load(probe.tag.data()), tag_end = words::load(probe.tag.data() + 4);
+  const std::uint16_t sum = fold_sum(pseudo_sum(probe, transport.size()) + first + second + tag_begin + tag_end);
+  words::store(transport.data(), first);
+  words::store(transport.data() + 4, second);
   store16(transport, kPayload, static_cast<std::uint16_t>(~sum));
+  words::store(transport.data() + kPayload + kSteering, tag_begin);
+  words::store(transport.data() + kPayload + kSteering + 4, tag_end);
+  clear(transport.subspan(kPayload + kSteering + kTag));
 }
 
 void write_udp(const ProbeDatagram& probe, MutableBytes transport) {
-  store16(transport, 0, probe.tuple.source_port);
-  store16(transport, 2, probe.tuple.destination_port);
-  store16(transport, 4, static_cast<std::uint16_t>(transport.size()));
-  store16(transport, 6, probe.checksum);
-  write_steered_payload(probe, transport);
+  write_steered(probe, std::uint32_t{probe.tuple.source_port} << 16 | probe.tuple.destination_port,
+                static_cast<std::uint32_t>(transport.size()) << 16 | probe.checksum, transport);
 }
 
 void write_echo(const ProbeDatagram& probe, MutableBytes transport) {
-  transport[0] = wire::echo_request(probe.tuple.source.family());
-  store16(transport, 2, probe.checksum);
-  store16(transport, 4, probe.tuple.source_port);
-  store16(transport, 6, static_cast<std::uint16_t>(probe.sequence));
-  write_steered_payload(probe, transport);
+  const std::uint32_t type = wire::echo_request(probe.tuple.source.family());
+  write_steered(probe, type << 24 | probe.checksum,
+                std::uint32_t{probe.tuple.source_port} << 16 | (probe.sequence & 0xffffu), transport);
 }
 
 void write_syn(const ProbeDatagram& probe, MutableBytes transport) {
+  clear(transport);
   store16(transport, 0, probe.tuple.source_port);
   store16(transport, 2, probe.tuple.destination_port);
   store32(transport, 4, probe.sequence);
@@ -207,6 +215,7 @@ ByteView write_stamp(const ProbeDatagram& probe, const StampContent& content, Mu
   const MutableBytes datagram = begin_datagram(probe, minimum_stamp_size(family, authenticated), out);
   if (datagram.empty()) return {};
   const MutableBytes transport = datagram.subspan(wire::ip_header(family));
+  clear(transport);
   store16(transport, 0, tuple.source_port);
   store16(transport, 2, tuple.destination_port);
   store16(transport, 4, static_cast<std::uint16_t>(transport.size()));

@@ -30,7 +30,8 @@ constexpr bool outside(std::uint16_t number) {
 
 }  // namespace
 
-std::uint16_t Permutation16::feistel(std::uint16_t number, bool backward) const {
+template <bool backward>
+std::uint16_t Permutation16::feistel(std::uint16_t number) const {
   std::uint32_t left = number >> 8;
   std::uint32_t right = number & 0xff;
   for (int i = 0; i < 4; ++i) {
@@ -55,14 +56,14 @@ std::uint16_t Permutation16::feistel(std::uint16_t number, bool backward) const 
 std::uint16_t Permutation16::forward(std::uint16_t number) const {
   // Cycle walking (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002): on till it lands inside.
   do {
-    number = feistel(number, false);
+    number = feistel<false>(number);
   } while (outside(number));
   return number;
 }
 
 std::uint16_t Permutation16::backward(std::uint16_t number) const {
   do {
-    number = feistel(number, true);
+    number = feistel<true>(number);
   } while (outside(number));
   return number;
 }

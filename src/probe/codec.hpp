@@ -40,7 +40,8 @@ class Permutation16 {
   [[nodiscard]] std::uint16_t backward(std::uint16_t number) const;
 
  private:
-  [[nodiscard]] std::uint16_t feistel(std::uint16_t number, bool backward) const;
+  template <bool backward>
+  [[nodiscard]] std::uint16_t feistel(std::uint16_t number) const;
   std::uint64_t key_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tuple>
 #include <variant>
 
 #include "packet/message.hpp"
@@ -14,6 +15,24 @@ inline bool inside(ByteView whole, ByteView part) {
 inline bool sound(ByteView datagram, const Quote& quote) {
   return inside(datagram, quote.payload) && quote.tuple.source.family() == quote.tuple.destination.family() &&
          quote.flow_label <= 0xfffff && (quote.tuple.protocol != Protocol::icmp || quote.tuple.destination_port == 0);
+}
+
+inline bool same(const Quote& a, const Quote& b) {
+  const auto numbers = [](const Quote& quote) {
+    return std::tuple(quote.ttl, quote.traffic_class, quote.flow_label, quote.ip_id, quote.total_size, quote.checksum,
+                      quote.sequence, quote.payload.data(), quote.payload.size());
+  };
+  return a.tuple == b.tuple && numbers(a) == numbers(b);
+}
+
+/// Whether two readings of the same bytes agree: in kind, and of an ICMP error in all that it says.
+inline bool same(const Message& a, const Message& b) {
+  const auto* one = std::get_if<IcmpError>(&a);
+  const auto* other = std::get_if<IcmpError>(&b);
+  if (one == nullptr || other == nullptr) return a.index() == b.index();
+  return one->from == other->from && one->to == other->to && one->reply_ttl == other->reply_ttl &&
+         one->type == other->type && one->code == other->code && one->mtu == other->mtu && one->mpls == other->mpls &&
+         one->interfaces == other->interfaces && same(one->quote, other->quote);
 }
 
 inline bool sound(ByteView datagram, const Message& message) {
