@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -228,11 +229,15 @@ class Localisation {
   void forget_paths(Destination& destination, std::uint32_t part) const;
   static void note_heard(Destination& destination, Flow& flow, std::uint32_t path, const Round& round);
   class HopGuesses;
+  class RowMaker;
+  using Hops = std::bitset<256>;  ///< by TTL - 1
   static bool sprayed_at(const Destination& destination, const Path& path, std::size_t hop);
   static std::vector<IpAddress> nodes_of(const Destination& destination, const Path& path,
                                          const std::vector<IpAddress>& responders);
+  static Hops varying(const Destination& destination);
+  static void add_nodes(const Destination& destination, const Path& path, const std::vector<IpAddress>& responders,
+                        const Hops& varying, std::vector<IpAddress>& nodes);
   void forget_old(std::uint32_t part);
-  static void add_rows(Map& map, const Destination& destination, Reach reach);
   [[nodiscard]] Map draw_map(Reach reach) const;
   void explain(const Map& map, Reach reach, LocalisationReport& report) const;
   void look_back(std::uint32_t part, LocalisationReport& report);

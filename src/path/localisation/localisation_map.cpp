@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <map>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "path/localisation/localisation.hpp"
 #include "path/localisation/localisation_time.hpp"
@@ -74,18 +76,22 @@ class Localisation::HopGuesses {
     }
   }
 
-  /// Makes `responders`, those of the path, the ones that this flow passes. False if it may pass any of several, so
+  /// Finds where this flow passes another responder than the path's list says: `others` gets those TTLs, and
+  /// `responders` the whole list as it passes it, unless there is no such TTL. False if it may pass any of several, so
   /// that there is no saying which links it crosses.
   bool fill(const Flow& flow, std::uint32_t path, std::vector<IpAddress>& responders, OtherTtls& others) const {
     const Heard heard = heard_on(flow, path);
-    for (std::size_t i = 0; i < responders.size(); ++i) {
-      if (knows(heard, i, responders[i]) || at_[i].flows == 0 || destination_.paths[path].varies_at(i)) continue;
+    const std::vector<IpAddress>& known = *destination_.paths[path].responders;
+    others.clear();
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      if (knows(heard, i, known[i]) || at_[i].flows == 0 || destination_.paths[path].varies_at(i)) continue;
       IpAddress passed;
       if (!keeps_quiet(flow, i)) {
         if (at_[i].several || at_[i].flows < kFlowsAgree) return false;
         passed = at_[i].responder;
       }
-      if (passed == responders[i]) continue;
+      if (passed == known[i]) continue;
+      if (others.empty()) responders = known;
       responders[i] = passed;
       others.push_back(static_cast<std::uint8_t>(i + 1));
     }
@@ -126,92 +132,171 @@ bool Localisation::sprayed_at(const Destination& destination, const Path& path, 
          });
 }
 
+/// Hops at which responders of any path alternate: nearly always none, and then no path need be compared with others.
+Localisation::Hops Localisation::varying(const Destination& destination) {
+  Hops varying;
+  for (const Path& path : destination.paths)
+    for (std::size_t hop = 0; hop < path.hops.size(); ++hop)
+      if (path.varies_at(hop)) varying.set(hop);
+  return varying;
+}
+
 /// The agent, the responders that are known for sure, and the destination at the end. Behind a hop where responders
 /// alternate each packet has gone its own way: that a hop there answered says nothing of the packet to the destination,
 /// so all from there to the end is one link.
 std::vector<IpAddress> Localisation::nodes_of(const Destination& destination, const Path& path,
                                               const std::vector<IpAddress>& responders) {
-  std::vector<IpAddress> nodes{path.source};
+  std::vector<IpAddress> nodes;
+  add_nodes(destination, path, responders, varying(destination), nodes);
+  return nodes;
+}
+
+/// Into `nodes`, in the place of what is there.
+void Localisation::add_nodes(const Destination& destination, const Path& path, const std::vector<IpAddress>& responders,
+                             const Hops& varying, std::vector<IpAddress>& nodes) {
+  nodes.clear();
+  nodes.reserve(responders.size() + 2);
+  nodes.push_back(path.source);
   for (std::size_t i = 0; i < responders.size(); ++i) {
     const IpAddress& responder = responders[i];
-    if (sprayed_at(destination, path, i)) {
+    if (varying.test(i) && sprayed_at(destination, path, i)) {
       nodes.push_back(destination.facts->address);
-      return nodes;
+      return;
     }
     if (responder.is_unspecified() || responder == nodes.back()) continue;
     nodes.push_back(responder);
   }
   if (!path.complete && nodes.back() != destination.facts->address) nodes.push_back(destination.facts->address);
-  return nodes;
 }
 
-void Localisation::add_rows(Map& map, const Destination& destination, Reach reach) {
+/// The rows of one destination, with memory that is used again for the next one.
+class Localisation::RowMaker {
+ public:
+  RowMaker(Map& map, Reach reach) : map_(map), reach_(reach) {}
+
+  void add(const Destination& destination) {
+    destination_ = &destination;
+    varying_ = varying(destination);
+    HopGuesses guesses(destination);
+    sum_up(guesses);
+    plain_.assign(destination.paths.size(), {});
+    others_.clear();
+    links_.clear();
+    std::size_t at = 0;
+    for (std::uint32_t number = 0; number < destination.flows.size(); ++number) {
+      if (at < ends_[number]) ++map_.flows;
+      for (; at < ends_[number]; ++at)
+        add_flow(number, sums_[at], guesses);
+    }
+    auto other = others_.begin();
+    for (std::uint32_t path = 0; path < plain_.size(); ++path) {
+      add_clean(path, plain_[path]);
+      for (; other != others_.end() && other->first.first == path; ++other)
+        add_clean(path, other->second);
+    }
+  }
+
+ private:
   struct Sum {
+    std::uint32_t path = 0;
     std::uint64_t probes = 0;
     std::uint64_t losses = 0;
-    std::uint32_t flows = 0;
   };
-  using Way = std::pair<std::uint32_t, OtherTtls>;  // a path, as a flow is taken to pass it
-  const auto add_links = [&](std::uint32_t path, const std::vector<IpAddress>& responders) {
-    std::vector<std::uint32_t> links;
-    const auto nodes = nodes_of(destination, destination.paths[path], responders);
-    for (std::size_t i = 0; i + 1 < nodes.size(); ++i) {
-      const LinkEnds ends{nodes[i], nodes[i + 1]};
-      const auto [at, is_new] = map.numbers.try_emplace(ends, static_cast<std::uint32_t>(map.ends.size()));
-      if (is_new) map.ends.push_back(ends);
-      if (std::ranges::find(links, at->second) == links.end()) links.push_back(at->second);
-    }
-    return links;
+  /// A path as flows are taken to pass it.
+  struct Way {
+    bool known = false;
+    std::size_t links = 0;     ///< where they begin in `links_`
+    std::size_t count = 0;     ///< of them
+    std::uint64_t probes = 0;  ///< of flows that lost nothing
+    std::uint32_t flows = 0;   ///< likewise
   };
 
-  std::vector<std::map<std::uint32_t, Sum>> by_path(destination.flows.size());
-  HopGuesses guesses(destination);
-  for (std::size_t number = 0; number < destination.flows.size(); ++number) {
-    const auto add = [&](const auto& cells) {
-      for (const auto& cell : cells) {
-        Sum& sum = by_path[number][cell.path];
-        sum.probes += cell.probes;
-        sum.losses += cell.losses;
-      }
-    };
-    add(destination.flows[number].cells);
-    if (reach == Reach::all) add(destination.flows[number].past);
-    for (const auto& [path, sum] : by_path[number])
-      guesses.add(destination.flows[number], path);
-  }
-
-  std::map<Way, std::vector<std::uint32_t>> links;
-  std::map<Way, Sum> clean;
-  for (std::uint32_t number = 0; number < destination.flows.size(); ++number) {
-    if (!by_path[number].empty()) ++map.flows;
-    for (const auto& [path, sum] : by_path[number]) {
-      map.probes += sum.probes;
-      map.losses += sum.losses;
-      Way way{path, {}};
-      std::vector<IpAddress> responders = *destination.paths[path].responders;
-      if (!guesses.fill(destination.flows[number], path, responders, way.second)) continue;
-      const auto [of, is_new] = links.try_emplace(way);
-      if (is_new) of->second = add_links(path, responders);
-      if (sum.losses == 0) {
-        Sum& all = clean[way];
-        all.probes += sum.probes;
-        ++all.flows;
-        continue;
-      }
-      map.crossings.add({.probes = sum.probes, .losses = sum.losses, .flows = 1}, of->second);
-      map.origins.push_back({&destination, number, path});
+  /// What each flow has on each path: those of a flow in one piece, by path.
+  void sum_up(HopGuesses& guesses) {
+    sums_.clear();
+    ends_.clear();
+    for (const Flow& flow : destination_->flows) {
+      const std::size_t begin = sums_.size();
+      add_cells(flow.cells, begin);
+      if (reach_ == Reach::all) add_cells(flow.past, begin);
+      std::sort(sums_.begin() + static_cast<std::ptrdiff_t>(begin), sums_.end(),
+                [](const Sum& a, const Sum& b) { return a.path < b.path; });
+      ends_.push_back(sums_.size());
+      for (std::size_t at = begin; at < sums_.size(); ++at)
+        guesses.add(flow, sums_[at].path);
     }
   }
-  for (const auto& [way, sum] : clean) {
-    map.crossings.add({.probes = sum.probes, .losses = 0, .flows = sum.flows}, links[way]);
-    map.origins.push_back({&destination, 0, way.first});
+
+  template <typename Cells>
+  void add_cells(const Cells& cells, std::size_t begin) {
+    for (const auto& cell : cells) {
+      std::size_t at = begin;
+      while (at < sums_.size() && sums_[at].path != cell.path)
+        ++at;
+      if (at == sums_.size()) sums_.push_back({cell.path, 0, 0});
+      sums_[at].probes += cell.probes;
+      sums_[at].losses += cell.losses;
+    }
   }
-}
+
+  void add_flow(std::uint32_t number, const Sum& sum, const HopGuesses& guesses) {
+    map_.probes += sum.probes;
+    map_.losses += sum.losses;
+    if (!guesses.fill(destination_->flows[number], sum.path, responders_, ttls_)) return;
+    Way& way = ttls_.empty() ? plain_[sum.path] : others_[{sum.path, ttls_}];
+    if (!way.known) find_links(way, sum.path, ttls_.empty() ? *destination_->paths[sum.path].responders : responders_);
+    if (sum.losses == 0) {
+      way.probes += sum.probes;
+      ++way.flows;
+      return;
+    }
+    map_.crossings.add({.probes = sum.probes, .losses = sum.losses, .flows = 1}, links_of(way));
+    map_.origins.push_back({destination_, number, sum.path});
+  }
+
+  void add_clean(std::uint32_t path, const Way& way) {
+    if (way.flows == 0) return;
+    map_.crossings.add({.probes = way.probes, .losses = 0, .flows = way.flows}, links_of(way));
+    map_.origins.push_back({destination_, 0, path});
+  }
+
+  void find_links(Way& way, std::uint32_t path, const std::vector<IpAddress>& responders) {
+    add_nodes(*destination_, destination_->paths[path], responders, varying_, nodes_);
+    way.known = true;
+    way.links = links_.size();
+    for (std::size_t i = 0; i + 1 < nodes_.size(); ++i) {
+      const LinkEnds ends{nodes_[i], nodes_[i + 1]};
+      const auto [at, is_new] = map_.numbers.try_emplace(ends, static_cast<std::uint32_t>(map_.ends.size()));
+      if (is_new) map_.ends.push_back(ends);
+      if (std::find(links_.begin() + static_cast<std::ptrdiff_t>(way.links), links_.end(), at->second) == links_.end())
+        links_.push_back(at->second);
+    }
+    way.count = links_.size() - way.links;
+  }
+
+  [[nodiscard]] std::span<const std::uint32_t> links_of(const Way& way) const {
+    return std::span(links_).subspan(way.links, way.count);
+  }
+
+  Map& map_;
+  Reach reach_;
+  const Destination* destination_ = nullptr;
+  Hops varying_;
+  std::vector<Sum> sums_;
+  std::vector<std::size_t> ends_;                              ///< of each flow in `sums_`
+  std::vector<Way> plain_;                                     ///< by path: as its list of responders says
+  std::map<std::pair<std::uint32_t, OtherTtls>, Way> others_;  ///< where flows pass others at these TTLs
+  std::vector<std::uint32_t> links_;
+  std::vector<IpAddress> nodes_;
+  std::vector<IpAddress> responders_;
+  OtherTtls ttls_;
+};
 
 Localisation::Map Localisation::draw_map(Reach reach) const {
   Map map;
+  RowMaker rows(map, reach);
   for (const auto& [name, destination] : destinations_)
-    add_rows(map, destination, reach);
+    rows.add(destination);
   map.crossings.index();
   return map;
 }
