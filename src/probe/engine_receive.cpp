@@ -227,8 +227,10 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   }
   learn_responder(flow, probe, round.aim(), round.is_burst());
   if (probe.attempt == 0) note_silences(flow, round, hop.ttl, answer.at);
-  round.on_answer(probe);
-  if (round.quiet()) settle(flow, round, answer.at);
+  const bool replanned = round.on_answer(probe);
+  const bool quiet = round.quiet();
+  if (quiet) settle(flow, round, answer.at);
+  if (!quiet && !replanned) return;  // a router on the way: the flow's timer stands
   hand_over(flow, answer.at, rounds);
   schedule(flow);
 }

@@ -136,9 +136,9 @@ bool LiveRound::search_one_by_one() {
   return true;
 }
 
-void LiveRound::on_answer(const LiveProbe& probe) {
+bool LiveRound::on_answer(const LiveProbe& probe) {
   --open_;
-  if (terms_.burst) return;
+  if (terms_.burst) return true;
   const std::uint8_t ttl = probe.hop.ttl;
   if (probe.destination) {
     // The probe at the known distance is sent all the same: it is the one that counts. Who stops at the first answer
@@ -148,16 +148,16 @@ void LiveRound::on_answer(const LiveProbe& probe) {
     if (terms_.first && terms_.hurried && terms_.distance == 0 && !terms_.anonymous && early_ == Instant::max())
       early_ = probe.hop.received + patience(probe.hop.rtt);
   } else if (probe.time_exceeded()) {
-    if (attempt_ == 0 && ttl == limit_ && ttl < terms_.max_ttl) {
-      // The path has grown: a router sits where the destination was. On to it at once.
-      limit_ = terms_.max_ttl;
-      next_send_ = std::max(next_send_, probe.hop.received);
-    }
+    if (attempt_ != 0 || ttl != limit_ || ttl >= terms_.max_ttl) return one_by_one();
+    // The path has grown: a router sits where the destination was. On to it at once.
+    limit_ = terms_.max_ttl;
+    next_send_ = std::max(next_send_, probe.hop.received);
   } else if (ttl > terms_.distance) {
     // Refused in unknown land: what lies behind cannot be probed. Below the known distance the sweep goes on, so that
     // every round asks every hop.
     limit_ = std::min<int>(limit_, ttl);
   }
+  return true;
 }
 
 void LiveRound::on_gap(const Gap& gap) {

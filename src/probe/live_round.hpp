@@ -132,7 +132,7 @@ class LiveRound {
   /// Should the destination not answer, the round is reported as undecided.
   void doubt_loss() { doubtful_ = true; }
   /// True when everything sent has its fate and nothing is due: settle() need not wait for the deadline.
-  [[nodiscard]] bool quiet() const { return !due() && open_ == 0; }
+  [[nodiscard]] bool quiet() const { return open_ == 0 && !due(); }
 
   /// Finds a probe of this round; nullptr if it was never sent.
   [[nodiscard]] LiveProbe* find(std::uint8_t ttl, std::uint8_t attempt);
@@ -168,8 +168,8 @@ class LiveRound {
   }
 
   /// What `probe` (of this round) was waiting for has come: its state and hop are filled in. Plans what follows from
-  /// it.
-  void on_answer(const LiveProbe& probe);
+  /// it. False if nothing does: what is due, and when, is as it was.
+  bool on_answer(const LiveProbe& probe);
   void on_send_failed(LiveProbe& probe) {
     probe.state = LiveProbe::State::send_failed;
     --open_;
@@ -241,7 +241,7 @@ class LiveRound {
   void begin_burst();
   [[nodiscard]] bool one_by_one() const;
   [[nodiscard]] const LiveProbe* best(std::uint8_t ttl) const;
-  [[nodiscard]] HopResult hop_result(std::uint8_t ttl) const;
+  void write_hop(std::uint8_t ttl, HopResult& hop) const;
 
   RoundTerms terms_;
   std::uint32_t number_ = 0;

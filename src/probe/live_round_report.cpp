@@ -4,8 +4,14 @@
 
 namespace ecmp {
 
-HopResult LiveRound::hop_result(std::uint8_t ttl) const {
+void LiveRound::write_hop(std::uint8_t ttl, HopResult& hop) const {
   const LiveProbe* probe = best(ttl);
+  // Nearly always: the sweep's probe was answered, and at the end of the path by the destination.
+  if (probe != nullptr && probe->answered() && probe->attempt == 0 && (ttl != distance_ || probe->destination)) {
+    hop = probe->hop;
+    hop.outcome = probe->refused() ? HopOutcome::unreachable : HopOutcome::replied;
+    return;
+  }
   const bool answered = end_to_end_ == EndToEnd::reached || end_to_end_ == EndToEnd::undecided;
   // A first round that is lost may have found the destination all the same, by another probe than the one that counts:
   // that says who is there, or the path would begin with somebody unknown at its end.
@@ -20,8 +26,7 @@ HopResult LiveRound::hop_result(std::uint8_t ttl) const {
       }
     }
   }
-  HopResult hop;
-  if (probe != nullptr) hop = probe->hop;
+  hop = probe != nullptr ? probe->hop : HopResult();
   hop.ttl = ttl;
   if (probe == nullptr || probe->state == LiveProbe::State::send_failed) {
     hop.outcome = HopOutcome::send_failed;
@@ -38,7 +43,6 @@ HopResult LiveRound::hop_result(std::uint8_t ttl) const {
                         return other.hop.ttl == ttl && other.attempt == 0 && other.state == LiveProbe::State::timed_out;
                       }));
   }
-  return hop;
 }
 
 void LiveRound::report(Instant now, Round& round) const {
@@ -49,7 +53,6 @@ void LiveRound::report(Instant now, Round& round) const {
   round.end_to_end = round.doubted ? EndToEnd::undecided : end_to_end_;
   round.distance = distance_;
   round.presumed = terms_.presumed && !terms_.mixed && distance_ == 0 ? terms_.distance : std::uint8_t{0};
-  round.hops.clear();
   int last = distance_;
   if (last == 0) {
     // A hop that is known to be there and does not answer has lost its probe: it is reported as far as it was asked.
@@ -57,8 +60,9 @@ void LiveRound::report(Instant now, Round& round) const {
       if (probe.answered() || probe.hop.ttl <= terms_.length) last = std::max<int>(last, probe.hop.ttl);
     }
   }
+  round.hops.resize(static_cast<std::size_t>(last));
   for (int ttl = 1; ttl <= last; ++ttl)
-    round.hops.push_back(hop_result(static_cast<std::uint8_t>(ttl)));
+    write_hop(static_cast<std::uint8_t>(ttl), round.hops[static_cast<std::size_t>(ttl - 1)]);
   round.unobserved = Unobserved::none;
   for (const LiveProbe& probe : probes_) {
     if (probe.state == LiveProbe::State::unobserved) round.unobserved = probe.gap;
