@@ -31,17 +31,21 @@ void Ledger::observe(const Statistics::Observation& one, const Statistics::Bound
   if (waiting_.size() == kMostWaiting) settle(bounds);
 }
 
-/// Counts what waits, in a new copy.
+/// Counts what waits, in a new copy where the one that is there has readers.
 Statistics& Ledger::settle(const Statistics::Bounds* bounds) {
   static const Statistics nothing;
-  auto made = std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view(), bounds);
-  Statistics& writable = *made;
-  statistics_ = std::move(made);
+  if (statistics_ != nullptr && !shared_) {
+    statistics_->take(waiting_.view(), bounds);
+  } else {
+    statistics_ =
+        std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view(), bounds);
+    shared_ = false;
+  }
   // Room is kept for as many as came this time, and for the three of a round.
   const bool roomy = waiting_.capacity() > 2 * waiting_.size() + 3;
   waiting_.clear();
   if (roomy) waiting_.release();
-  return writable;
+  return *statistics_;
 }
 
 void Ledger::fate(const RoundPlace& place, bool lost) {
@@ -84,6 +88,7 @@ void Ledger::absorb(const Ledger& other, const Statistics::Bounds* bounds) {
     auto merged = std::make_shared<Statistics>(*other.statistics_);
     if (statistics_ != nullptr) merged->merge(*statistics_);
     statistics_ = std::move(merged);
+    shared_ = false;
   }
   for (const Statistics::Observation& one : other.waiting_.view())
     observe(one, bounds);
@@ -113,6 +118,7 @@ std::shared_ptr<const Statistics> Ledger::told(const RoundPlace& now) {
   if (statistics_ != nullptr && !changed_ && !aged) return statistics_;
   settle(now.bounds).window = window_.figures(now.part);
   changed_ = false;
+  shared_ = true;
   return statistics_;
 }
 

@@ -98,18 +98,19 @@ class Ledger {
   [[nodiscard]] WindowFigures figures(std::uint32_t part) const { return window_.figures(part); }
 
  private:
-  /// So many wait at most, where nobody asks.
-  static constexpr std::size_t kMostWaiting = 128;
+  /// So many wait at most, where nobody asks: their memory is that of all hops of all paths.
+  static constexpr std::size_t kMostWaiting = 15;
 
   void observe(const Statistics::Observation& one, const Statistics::Bounds* bounds);
   void fate(const RoundPlace& place, bool lost);
   Statistics& settle(const Statistics::Bounds* bounds);
 
-  std::shared_ptr<const Statistics> statistics_;  ///< null: nothing was told yet
+  std::shared_ptr<Statistics> statistics_;  ///< null: nothing was told yet
   PackedArray<Statistics::Observation> waiting_;
   Window window_;
   IntervalLoss intervals_;
   bool changed_ = false;  ///< since it was told
+  bool shared_ = false;   ///< `statistics_` was told: it must not be written any more
 };
 
 }  // namespace ecmp

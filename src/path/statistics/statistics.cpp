@@ -31,7 +31,13 @@ std::uint8_t* write_both(const HistogramView& base, std::size_t count, const Key
 }  // namespace
 
 Statistics::Statistics(const Statistics& base, std::span<Observation> more, const Bounds* bounds)
-    : window(base.window), sums_(base.sums_) {
+    : window(base.window) {
+  count(base, more, bounds);
+}
+
+/// `base` may be this one: nothing of it is written before all of it was read.
+void Statistics::count(const Statistics& base, std::span<Observation> more, const Bounds* bounds) {
+  sums_ = base.sums_;
   // Sums in the order of observation, so that they are the same whoever adds them up.
   for (const Observation& one : more)
     sums_[static_cast<std::size_t>(one.kind())] += one.value();
@@ -40,6 +46,7 @@ Statistics::Statistics(const Statistics& base, std::span<Observation> more, cons
   std::array<std::uint8_t, kKinds * kRoom * bucket_bytes::kLongestBucket> written;  // NOLINT: filled below
   std::uint8_t* end = written.data();
   std::array<std::span<const Observation>, kKinds> by_kind;
+  std::array<std::uint16_t, kSections> ends{};
   std::size_t first = 0;
   for (std::size_t at = 0; at < kKinds; ++at) {
     std::size_t last = first;
@@ -48,7 +55,7 @@ Statistics::Statistics(const Statistics& base, std::span<Observation> more, cons
     by_kind[at] = more.subspan(first, last - first);
     end = write_both(
         base.view(static_cast<Kind>(at)), last - first, [&](std::size_t i) { return by_kind[at][i].key(); }, end);
-    ends_[at] = static_cast<std::uint16_t>(end - written.data());
+    ends[at] = static_cast<std::uint16_t>(end - written.data());
     first = last;
   }
   std::vector<std::uint32_t> beside;  // few observations lie in a bucket that a bound cuts
@@ -60,8 +67,9 @@ Statistics::Statistics(const Statistics& base, std::span<Observation> more, cons
       std::ranges::sort(beside);
     }
     end = write_both(base.beside(static_cast<Kind>(at)), beside.size(), [&](std::size_t i) { return beside[i]; }, end);
-    ends_[kKinds + at] = static_cast<std::uint16_t>(end - written.data());
+    ends[kKinds + at] = static_cast<std::uint16_t>(end - written.data());
   }
+  ends_ = ends;
   bytes_.assign({written.data(), end});
 }
 

@@ -94,6 +94,8 @@ class Statistics {
   Statistics() = default;
   /// The histograms of `base`, and these. `more` is sorted on the way. Without `bounds` nothing is counted beside them.
   Statistics(const Statistics& base, std::span<Observation> more, const Bounds* bounds = nullptr);
+  /// The same in place.
+  void take(std::span<Observation> more, const Bounds* bounds) { count(*this, more, bounds); }
 
   [[nodiscard]] HistogramView rtt() const { return view(Kind::rtt); }        ///< seconds
   [[nodiscard]] HistogramView jitter() const { return view(Kind::jitter); }  ///< seconds
@@ -111,6 +113,7 @@ class Statistics {
  private:
   static constexpr std::size_t kSections = 2 * kKinds;
 
+  void count(const Statistics& base, std::span<Observation> more, const Bounds* bounds);
   [[nodiscard]] std::span<const std::uint8_t> section(std::size_t at) const;
   void add(std::size_t section, std::uint32_t key, std::uint64_t count);
 

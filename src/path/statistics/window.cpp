@@ -80,7 +80,7 @@ void Window::drop_aged(std::uint32_t part) {
   first_number_ = first.number;
 }
 
-void Window::enter(std::uint32_t part) {
+void Window::enter_other(std::uint32_t part) {
   if (!words_.empty() && !later(part, newest_number_)) return;
   drop_aged(part);
   // Whatever is left belongs to the window: the parts in between are fewer than there are in one.
@@ -100,6 +100,10 @@ void Window::add(std::uint32_t part, std::uint32_t counted, std::uint32_t count)
   std::size_t at = newest_ + kHead;
   while (at < size && what(at) != counted)
     at += short_count(at) < kLongCount ? 1u : 3u;
+  if (at < size && count == 1 && short_count(at) + 1 < kLongCount) {
+    ++words_[at];
+    return;
+  }
   if (at == size) words_.push_back(static_cast<std::uint16_t>(counted << kCountBits));
   const std::uint32_t before = item(at).count;
   const std::uint32_t sum = before + std::min(count, UINT32_MAX - before);

@@ -27,7 +27,7 @@ class WindowScale {
   /// How long a part is.
   [[nodiscard]] Duration part_length() const { return part_; }
   /// For how long figures of the window may be told again before they are worked out anew.
-  [[nodiscard]] Duration refresh() const { return part_ / 20; }
+  [[nodiscard]] Duration refresh() const { return part_ / 6; }
 
   static constexpr std::uint32_t kPartMask = (1u << 30) - 1;
 
@@ -113,7 +113,10 @@ class Window {
   };
   [[nodiscard]] Part next_part(const Part& part) const;
   [[nodiscard]] Part first_live(std::uint32_t part) const;
-  void enter(std::uint32_t part);
+  void enter(std::uint32_t part) {
+    if (words_.empty() || part != newest_number_) enter_other(part);
+  }
+  void enter_other(std::uint32_t part);
   void add(std::uint32_t part, std::uint32_t what, std::uint32_t count);
   void note_least(std::uint32_t nanoseconds);
 
