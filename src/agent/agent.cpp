@@ -46,8 +46,7 @@ constexpr Duration kChangingTurn = std::chrono::milliseconds(1);
 constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
 /// Some ten thousand events.
 constexpr std::size_t kEventBytes = std::size_t{4} << 20;
-/// Of an earlier run.
-constexpr std::size_t kEventsFromDisk = 2000;
+constexpr std::size_t kEventsFromDisk = 2000;  ///< of an earlier run
 
 /// Roll-ups take up to half as much memory as rounds do, besides.
 std::size_t rollup_budget(std::uint64_t history_memory) {
@@ -199,7 +198,8 @@ Tracing::Outputs Agent::State::outputs() {
         if (store_ == nullptr) return nullptr;
         const auto found = store_->path_names().find(destination);
         return found != store_->path_names().end() ? &found->second : nullptr;
-      }};
+      },
+      .figures_read = [this] { return board_.take_read(); }};
 }
 
 Web::Sources Agent::State::web_sources() {
@@ -311,7 +311,7 @@ void Agent::State::run() {
     tracing_.maintain(turn_);
     if (was_changing && !tracing_.changing()) changes_.made();
     one_off_.maintain(turn_);
-    board_.settle();
+    board_.settle(tracing_.figures_are_new());
     log_.settle();
   }
   notice_.stopping();

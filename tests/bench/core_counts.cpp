@@ -7,7 +7,8 @@
 // of rounds, events, names that are wanted and localisation. Time is virtual: 100 destinations x 32 flows x 12 hops
 // each 10 s, all else as by default.
 //
-//   core_counts [INTERVALS [WARM_UP]]      intervals that are counted, and those before
+//   core_counts [INTERVALS [WARM_UP [READERS]]]      intervals that are counted, and those before
+// By default nobody reads figures, as they are read by a scrape: with READERS of 1 somebody does every 15 s.
 // Callgrind is to collect in ecmp::counted_turn alone; what ecmp::network_answers takes is the network's.
 #include <algorithm>
 #include <array>
@@ -201,7 +202,8 @@ struct Exporter {
                  .resolve = {},
                  .warn = [](std::string_view, std::string_view message) { std::puts(std::string(message).c_str()); },
                  .responder = [this](const IpAddress& address) { names.want(address, network.now()); },
-                 .gone = {}}) {
+                 .gone = {},
+                 .figures_read = [this] { return board.take_read(); }}) {
     tracing.start(network.now());
   }
 
@@ -219,6 +221,8 @@ struct Exporter {
   std::uint64_t localised = 0;  ///< rounds that the localiser has read
   Instant look_at = Instant(std::chrono::hours(1)) + kLook;
   Instant housekeeping_at{};
+  Duration read_every{};  ///< 0: nobody reads
+  Instant read_at{};
 };
 
 /// As the localiser does on its own thread.
@@ -272,8 +276,12 @@ void turn(Exporter& exporter) {
     exporter.events.maintain(now);
     localise(exporter, now);
   }
+  if (exporter.read_every > Duration::zero() && now >= exporter.read_at) {
+    exporter.read_at = now + exporter.read_every;
+    static_cast<void>(exporter.board.figures());
+  }
   exporter.tracing.maintain(now);
-  exporter.board.settle();
+  exporter.board.settle(exporter.tracing.figures_are_new());
   exporter.log.settle();
 }
 
@@ -281,9 +289,10 @@ void turn(Exporter& exporter) {
   turn(exporter);
 }
 
-int run(int intervals, int warm_up) {
+int run(int intervals, int warm_up, bool readers) {
   const config::Config config = configuration();
   Exporter exporter(config);
+  exporter.read_every = readers ? std::chrono::seconds(15) : Duration::zero();
   for (const Instant end = exporter.network.now() + kInterval * warm_up; exporter.network.now() < end;)
     turn(exporter);
   const std::uint64_t probes = exporter.network.probes, rounds = exporter.rounds;
@@ -303,5 +312,5 @@ int run(int intervals, int warm_up) {
 
 int main(int argc, char** argv) {
   const auto argument = [&](int at, int otherwise) { return argc > at ? std::atoi(argv[at]) : otherwise; };  // NOLINT
-  return ecmp::run(argument(1, 1), argument(2, 5));
+  return ecmp::run(argument(1, 1), argument(2, 13), argument(3, 0) != 0);
 }

@@ -175,7 +175,7 @@ HttpResponse answer_topology(const HttpRequest& request, const Board& board, con
                              const NameSource& names, const std::shared_ptr<const LocalisationReport>& localisation) {
   const auto query = parse_topology_query(request.query, wall_now());
   if (!query.ok()) return HttpResponse::text(400, query.error());
-  const auto snapshots = board.get();
+  const auto snapshots = board.figures();
   Snapshots told;
   if (query->destinations.empty()) {
     told = *snapshots;

@@ -47,7 +47,7 @@ HttpResponse file_answer(const PageFile& file, const HttpRequest& request) {
 HttpResponse plain_table(const Board& board) {
   HttpResponse response;
   response.content_type = "text/html; charset=utf-8";
-  response.body = render::page(*board.get(), version());
+  response.body = render::page(*board.figures(), version());
   response.headers.emplace_back("Content-Security-Policy",
                                 "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
                                 "form-action 'none'; frame-ancestors 'none'");

@@ -176,7 +176,7 @@ HttpResponse Web::metrics(const HttpRequest& request) {
     sources_.scraped(outcome, took);
     sources_.own_metrics(out, format, filter);
   };
-  auto stream = std::make_unique<ScrapeStream>(sources_.board->get(), *sources_.names(),
+  auto stream = std::make_unique<ScrapeStream>(sources_.board->figures(), *sources_.names(),
                                                sources_.series->options(format, filter), std::move(slot), finish);
   HttpResponse response;
   response.content_type = content_type;

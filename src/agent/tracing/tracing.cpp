@@ -10,17 +10,8 @@
 namespace ecmp {
 namespace {
 
-constexpr Duration kPublishEvery = std::chrono::seconds(1);
-/// What is read every few seconds at most need not be told more often than a destination's rounds bring something new:
-/// each snapshot copies all its paths, and with a thousand destinations this would cost as much as the probing.
-constexpr int kPublishesPerInterval = 2;
-constexpr std::int64_t kPublishSpread = 16;
-/// A destination where nothing happens is published now and then all the same: its old paths run out.
-constexpr Duration kRepublishAfter = std::chrono::seconds(30);
-/// Hops of the snapshots made, and of those let go, in one turn of the probing loop: some hundred microseconds at most,
-/// so that no probe waits for them.
-constexpr std::size_t kPublishSlice = 256;
-
+/// The name of a responder that answers on and on is wanted so often: those that nobody wants are forgotten first.
+constexpr Duration kWantAgain = std::chrono::minutes(1);
 constexpr Duration kLeastRefresh = std::chrono::seconds(5);
 constexpr Duration kMostRefresh = std::chrono::hours(1);
 /// After a name could not be resolved. A second time as well, then twice as long each time, up to the longest.
@@ -33,14 +24,6 @@ constexpr Duration kStartSpread = std::chrono::seconds(10);
 std::uint64_t phase_of(std::string_view name) {
   constexpr SipKey kKey{0x65636d705f706861u, 0x73655f6f665f6e61u};
   return siphash(kKey, ByteView(reinterpret_cast<const std::uint8_t*>(name.data()), name.size()));
-}
-
-/// What a snapshot costs to make, and to let go.
-std::size_t hops_of(const DestinationSnapshot& snapshot) {
-  std::size_t hops = snapshot.flows.size();
-  for (const PathSnapshot& path : snapshot.paths)
-    hops += path.hops.size();
-  return hops;
 }
 
 /// A name may be given any address by whoever serves it: those that a configuration may not hold are left out here too.
@@ -308,12 +291,21 @@ void Tracing::on_round(const Round& round) {
   if (traced.searching != nullptr) note_search(traced, record);
   traced.changed = true;
   settle(traced);
-  if (outputs_.responder) {
-    for (const HopResult& hop : round.hops) {
-      if (!hop.responder.is_unspecified()) outputs_.responder(hop.responder);
-    }
-  }
+  if (outputs_.responder) want_names(traced, index, round);
   outputs_.round(std::move(record));
+}
+
+/// Nearly every round is answered by the same as the one before: their names are wanted already.
+void Tracing::want_names(Traced& traced, std::uint32_t index, const Round& round) const {
+  std::uint64_t sum = round.hops.size();
+  for (const HopResult& hop : round.hops)
+    sum += hop.responder.hash() * (2u * hop.ttl + 1u);
+  if (traced.wanted.size() <= index) traced.wanted.resize(traced.facts->flows);
+  Traced::Wanted& before = traced.wanted[index];
+  if (sum == before.responders && round.finished - before.at < kWantAgain) return;
+  before = {sum, round.finished};
+  for (const HopResult& hop : round.hops)
+    if (!hop.responder.is_unspecified()) outputs_.responder(hop.responder);
 }
 
 void Tracing::on_stream(const StreamReport& report) {
@@ -424,70 +416,9 @@ void Tracing::maintain(Instant now) {
   if (changing_ != nullptr) change_a_slice(now);
   if (now >= resolve_at_) ask_for_names(now);
   if (!automatic_.empty()) search(now);
-  kept_.look(retired_);
-  for (std::size_t hops = 0; hops < kPublishSlice && !retired_.empty(); retired_.pop_back()) {
-    hops += hops_of(*retired_.back());
-    kept_.take(retired_.back());
-  }
+  retire_a_slice();
+  look_for_readers(now);
   if (now >= publish_at_) publish(now);
-}
-
-void Tracing::publish_all(Instant now) {
-  for (const auto& traced : traced_)
-    traced->snapshot = nullptr;
-  publish_next_ = 0;
-  do {
-    publish(now);
-  } while (publish_next_ != 0);
-}
-
-/// What is told from now on begins with the next pass over all destinations, and that with the next turn of the loop.
-void Tracing::publish_at_once(Instant now) {
-  publish_next_ = 0;
-  publish_at_ = now;
-  publish_changed_ = true;
-}
-
-void Tracing::publish(Instant now) {
-  const std::size_t size = traced_.size();
-  std::size_t hops = 0;
-  while (publish_next_ < size && hops < kPublishSlice) {
-    Traced& traced = *traced_[publish_next_++];
-    const Duration pause = traced.changed ? traced.facts->interval / kPublishesPerInterval : kRepublishAfter;
-    if (traced.snapshot != nullptr && now - traced.published < pause) continue;
-    const bool first = traced.snapshot == nullptr;
-    if (!first) replaced_.push_back(std::move(traced.snapshot));
-    auto oneway = traced.oneway != nullptr ? traced.oneway->snapshot(now) : nullptr;
-    if (oneway != nullptr) follow_reflector(traced, *oneway);
-    traced.model.set_oneway(std::move(oneway));
-    traced.snapshot = traced.model.snapshot(now);
-    if (!traced.first_flow) {
-      auto unjudged = std::make_shared<DestinationSnapshot>(*traced.snapshot);
-      unjudged->measured = unjudged->up = false;
-      unjudged->unjudged = traced.not_traced();
-      traced.snapshot = std::move(unjudged);
-    }
-    traced.changed = false;
-    // From the second time on they are spread over the pause: a snapshot that is replaced stays until the board has the
-    // new one, and not all of them are to be there twice.
-    traced.published =
-        first ? now - pause * (static_cast<std::int64_t>(publish_next_) % kPublishSpread) / kPublishSpread : now;
-    publish_changed_ = true;
-    hops += hops_of(*traced.snapshot);
-  }
-  if (publish_next_ < size) return;
-  publish_next_ = 0;
-  publish_at_ = now + kPublishEvery;
-  if (!publish_changed_) return;
-  publish_changed_ = false;
-  auto snapshots = std::make_shared<Snapshots>();
-  snapshots->reserve(size);
-  for (const auto& traced : traced_) {
-    if (traced->snapshot != nullptr) snapshots->push_back(traced->snapshot);
-  }
-  outputs_.snapshots(std::move(snapshots));
-  retired_.insert(retired_.end(), std::make_move_iterator(replaced_.begin()), std::make_move_iterator(replaced_.end()));
-  replaced_.clear();
 }
 
 }  // namespace ecmp

@@ -52,6 +52,9 @@ class Tracing : public RoundSink {
     std::function<void(DestinationPlan& plan)> adjust = {};
     /// How the paths of a destination were called before a restart; null: nothing is known. May be left out.
     std::function<const DestinationPathNames*(const std::string& destination)> path_names = {};
+    /// Whether somebody has read the figures of snapshots since it was asked last. May be left out: then they are
+    /// always read.
+    std::function<bool()> figures_read = {};
   };
 
   Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs);
@@ -87,6 +90,10 @@ class Tracing : public RoundSink {
   /// Publishes a snapshot of every destination at once, for whoever ends here.
   void publish_all(Instant now);
 
+  /// Whether the snapshots of the newest call of Outputs::snapshots have the figures of now, give or take half an
+  /// interval. Nobody keeps them new while nobody reads them: snapshots then follow who goes where, and no more.
+  [[nodiscard]] bool figures_are_new() const { return figures_new_; }
+
   [[nodiscard]] std::size_t size() const { return traced_.size(); }
 
   [[nodiscard]] std::uint64_t dns_errors() const { return dns_errors_; }
@@ -121,6 +128,10 @@ class Tracing : public RoundSink {
   void fail(Configured& name, const HostAnswer& answer, Instant now);
   void apply(Configured& name, const HostAnswer& answer, Instant now);
   void apply_all(Configured& name, const HostAnswer& answer, Instant now);
+  void want_names(Traced& traced, std::uint32_t index, const Round& round) const;
+  void retire_a_slice();
+  void look_for_readers(Instant now);
+  [[nodiscard]] Duration pause_of(const Traced& traced, Instant now) const;
   void publish(Instant now);
   void publish_at_once(Instant now);
   [[nodiscard]] WallTime wall(Instant at) const { return WallTime(at.time_since_epoch() + wall_offset_); }
@@ -177,6 +188,8 @@ class Tracing : public RoundSink {
   std::size_t publish_next_ = 0;  ///< next of traced_ in the pass under way
   bool publish_changed_ = false;
   Instant publish_at_{};
+  Instant read_until_ = Instant::max();  ///< figures are kept new until then
+  bool figures_new_ = true;
   Instant resolve_at_{};
 };
 

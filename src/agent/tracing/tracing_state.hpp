@@ -13,11 +13,18 @@ struct Tracing::Traced {
   Traced(const Configured& by, std::shared_ptr<const DestinationFacts> told, const ModelOptions& options)
       : configured(by), facts(std::move(told)), model(facts, options) {}
 
+  /// Whose names were wanted for a flow last, as a sum of their hashes, and when.
+  struct Wanted {
+    std::uint64_t responders = 0;
+    Instant at{};
+  };
+
   const Configured& configured;
   std::shared_ptr<const DestinationFacts> facts;
   DestinationModel model;
   std::vector<IpAddress> sources;           ///< by flow index
   std::vector<bool> routed;                 ///< by flow index: its route is followed
+  std::vector<Wanted> wanted;               ///< by flow index
   std::unique_ptr<OnewayModel> oneway;      ///< of `protocol = "stamp"`, while traced
   std::vector<std::uint32_t> flow_paths;    ///< with it, by flow index: id of the path of the newest round
   std::unique_ptr<Searching> searching;     ///< of `flows = "auto"`, while traced
@@ -26,6 +33,7 @@ struct Tracing::Traced {
   bool refused = false;                     ///< another destination has flows that it would have
   bool reflector_silent = false;            ///< was warned of
   bool changed = true;
+  bool behind = false;    ///< its figures were not kept new, and somebody reads them
   std::string complaint;  ///< what was warned of last: once is enough, however often the name is looked up
   Instant published{};
   std::shared_ptr<const DestinationSnapshot> snapshot;

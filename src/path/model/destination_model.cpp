@@ -1,6 +1,7 @@
 #include "path/model/destination_model.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -327,7 +328,10 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
       }
       ++member->counters.replies;
       member->ledger.reply(place, hop.rtt);
-      const auto which = static_cast<std::uint32_t>(member - &flow.path->members[flow.path->first(hop.ttl)]);
+      const KnownPath::Member* first = member;
+      while (first != flow.path->members.data() && std::prev(first)->ttl == hop.ttl)
+        --first;
+      const auto which = static_cast<std::uint32_t>(member - first);
       const std::optional<Duration> jitter = flow.jitter.at_hop(hop.ttl, which, round.number, hop.rtt);
       if (jitter) member->ledger.jitter(place, *jitter);
       continue;
@@ -459,6 +463,10 @@ PathVerdict DestinationModel::on_round(std::uint32_t flow_index, const Round& ro
 
 std::shared_ptr<const DestinationSnapshot> DestinationModel::snapshot(Instant now) {
   return state_->snapshot(now);
+}
+
+bool DestinationModel::moved() const {
+  return state_->moved();
 }
 
 }  // namespace ecmp

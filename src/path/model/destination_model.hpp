@@ -93,6 +93,8 @@ class DestinationModel {
 
   /// Drops what has outlived its retention and tells the rest.
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
+  /// Whether a flow may go another way than the newest snapshot says.
+  [[nodiscard]] bool moved() const;
 
  private:
   class State;

@@ -48,6 +48,7 @@ class DestinationModel::State {
   void set_oneway(std::shared_ptr<const OnewaySnapshot> oneway) { oneway_ = std::move(oneway); }
   PathVerdict on_round(std::uint32_t flow_index, const Round& round, WallTime started);
   std::shared_ptr<const DestinationSnapshot> snapshot(Instant now);
+  [[nodiscard]] bool moved() const { return views_changed_; }
 
  private:
   using Flow = model::Flow;

@@ -99,4 +99,27 @@ TEST_CASE("what is put up while somebody reads is there with the next turn", "[a
   reader.join();
 }
 
+TEST_CASE("whoever reads figures that were not kept new waits for new ones", "[agent]") {
+  Board board;
+  const auto old = std::make_shared<const Snapshots>();
+  board.put(old);
+  CHECK(board.figures() == old);
+  CHECK(board.take_read());
+  CHECK_FALSE(board.take_read());
+  board.settle(false);
+  CHECK(board.get() == old);
+  std::shared_ptr<const Snapshots> read;
+  std::thread reader([&] { read = board.figures(); });
+  while (!board.take_read())
+    std::this_thread::yield();
+  const auto made = std::make_shared<const Snapshots>();
+  while (board.get() != made) {
+    board.put(made);
+    board.settle(true);
+  }
+  reader.join();
+  CHECK(read == made);
+  CHECK(board.figures() == made);
+}
+
 }  // namespace ecmp

@@ -58,7 +58,8 @@ struct Traced {
                        warnings.push_back(std::string(name) + ": " + std::string(text));
                      },
                  .responder = [this](const IpAddress& address) { responders.push_back(address); },
-                 .gone = [this](const std::string& name) { gone.push_back(name); }}) {
+                 .gone = [this](const std::string& name) { gone.push_back(name); },
+                 .figures_read = [this] { return read; }}) {
     tracing.start(now);
     pass(0s);
   }
@@ -120,6 +121,7 @@ struct Traced {
   std::vector<std::string> asked, warnings, gone;
   std::vector<IpAddress> responders;
   std::set<IpAddress> probed;  ///< since somebody cleared it
+  bool read = true;            ///< somebody reads figures all the time
   FakeRoutes routes;
   Engine engine{{.secret = {1, 2}}};
   Tracing tracing;

@@ -27,6 +27,47 @@ TEST_CASE("a destination with an address is probed at once and told with its rou
   CHECK(traced.warnings.empty());
 }
 
+TEST_CASE("figures that nobody reads are not made, and are there once somebody reads again", "[agent]") {
+  Traced traced({destination("192.0.2.1"), destination("192.0.2.2")});
+  traced.pass(5s);
+  const auto read = traced.told("192.0.2.1");
+  traced.pass(3s);
+  CHECK(traced.told("192.0.2.1") != read);
+  traced.read = false;
+  traced.pass(121s);
+  CHECK_FALSE(traced.tracing.figures_are_new());
+  const auto unread = traced.told("192.0.2.1");
+  const std::size_t rounds = traced.rounds.size();
+  traced.pass(60s);
+  CHECK(traced.rounds.size() >= rounds + 2 * 2 * 59);
+  CHECK(traced.told("192.0.2.1") == unread);
+  traced.read = true;
+  traced.pass(10ms);
+  CHECK(traced.tracing.figures_are_new());
+  // All but the rounds under way, of which there is one for each flow.
+  for (const std::size_t flow : {0u, 1u})
+    CHECK(traced.told("192.0.2.1")->flows.at(flow).probes >= unread->flows.at(flow).probes + 58);
+}
+
+TEST_CASE("names are wanted of whoever answers, again whenever somebody else does", "[agent]") {
+  Traced traced({destination("192.0.2.1")});
+  const auto round = [&](std::uint32_t number, const char* responder) {
+    Round made{.flow = 0, .number = number, .started = traced.now, .finished = traced.now};
+    made.distance = 2;
+    made.end_to_end = EndToEnd::reached;
+    made.hops.push_back({.ttl = 1, .outcome = HopOutcome::replied, .responder = ip(responder)});
+    made.hops.push_back({.ttl = 2, .outcome = HopOutcome::replied, .responder = ip("192.0.2.1")});
+    traced.responders.clear();
+    traced.tracing.on_round(made);
+    return traced.responders;
+  };
+  CHECK(round(100, "203.0.113.1") == std::vector{ip("203.0.113.1"), ip("192.0.2.1")});
+  CHECK(round(101, "203.0.113.1").empty());
+  CHECK(round(102, "203.0.113.2") == std::vector{ip("203.0.113.2"), ip("192.0.2.1")});
+  traced.now += 61s;
+  CHECK(round(103, "203.0.113.2") == std::vector{ip("203.0.113.2"), ip("192.0.2.1")});
+}
+
 TEST_CASE("a name that resolves late is told as not resolved until then, and warned of once", "[agent]") {
   Traced traced({destination("a.example")});
   CHECK(traced.asked == Words{"a.example"});
