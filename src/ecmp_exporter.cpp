@@ -57,6 +57,8 @@ std::vector<std::string> check_further(const std::string& config_file, const ecm
 }
 
 int run(const ecmp::CommandLine& command_line) {
+  // A reader of the log that has gone away ends nothing.
+  handle(SIGPIPE, SIG_IGN);
   // Whoever asks for a reload before there is something to reload must not end the program.
   if (!command_line.check_only) handle(SIGHUP, SIG_IGN);
   auto loaded = ecmp::load_config(command_line.config_file);
@@ -94,7 +96,6 @@ int run(const ecmp::CommandLine& command_line) {
   running = agent->get();
   handle(SIGTERM, on_stop_signal);
   handle(SIGINT, on_stop_signal);
-  handle(SIGPIPE, SIG_IGN);
   handle(SIGHUP, on_reload_signal);
   running->run();
   handle(SIGHUP, SIG_IGN);
@@ -107,6 +108,7 @@ int run(const ecmp::CommandLine& command_line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ecmp::hold_standard_descriptors();
   ecmp::settle_memory();
   ecmp::raise_descriptor_limit();
   const auto command_line = ecmp::parse_command_line(argc, argv);

@@ -1,10 +1,12 @@
 #include <cstdio>
 #include <exception>
 
+#include "agent/process_usage.hpp"
 #include "trace/trace.hpp"
 #include "trace/trace_command_line.hpp"
 
 int main(int argc, char** argv) {
+  ecmp::hold_standard_descriptors();
   const auto command_line = ecmp::parse_trace_command_line(argc, argv);
   if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) {
     std::fputs(exit->out.c_str(), stdout);

@@ -4,11 +4,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cmath>
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
-#include <deque>
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -21,6 +21,7 @@
 #include <spdlog/sinks/sink.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "config/text.hpp"
 #include "net/host/file_descriptor.hpp"
@@ -89,33 +90,43 @@ class Writer {
 
   void put(std::string line) {
     if (!queued_) return write(line);
-    {
-      const std::lock_guard lock(mutex_);
-      if (bytes_ + line.size() > kMostBytes) {
-        ++dropped_;
-        return;
-      }
-      bytes_ += line.size();
-      lines_.push_back(std::move(line));
+    const std::size_t size = line.size();
+    if (bytes_.fetch_add(size) + size > kMostBytes) {
+      bytes_ -= size;
+      ++dropped_;
+      return;
     }
-    wake_.notify_one();
+    auto* const added = new Line{std::move(line), newest_.load()};
+    while (!newest_.compare_exchange_weak(added->before, added)) {
+    }
+    ring();
   }
 
  private:
   static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
   static constexpr std::chrono::milliseconds kPatience{500};  ///< at the end
 
+  struct Line {
+    std::string text;
+    Line* before;
+  };
+
   void run();
+  void ring();
+  Line* take();
   void write(std::string_view text);
 
   std::atomic<bool> waits_ = true;
   std::atomic<bool> queued_ = false;
   std::atomic<std::uint64_t> dropped_ = 0;
-  std::mutex mutex_;  ///< over the next four; held for moments only
-  std::condition_variable wake_, idle_;
-  std::deque<std::string> lines_;
-  std::size_t bytes_ = 0;
-  bool stop_ = false;
+  /// The queue, without a lock: threads of low priority log as well, and one of them that had no processor just when it
+  /// held the lock would keep the probing loop waiting.
+  std::atomic<Line*> newest_ = nullptr;
+  std::atomic<std::size_t> bytes_ = 0;
+  std::atomic<std::uint32_t> rung_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::mutex mutex_;  ///< of the end
+  std::condition_variable idle_;
   bool over_ = false;
   std::thread thread_;
 };
@@ -131,10 +142,10 @@ void Writer::start() {
 }
 
 void Writer::stop() {
-  std::unique_lock lock(mutex_);
   if (!thread_.joinable()) return;
   stop_ = true;
-  wake_.notify_one();
+  ring();
+  std::unique_lock lock(mutex_);
   const bool over = idle_.wait_for(lock, kPatience, [this] { return over_; });
   lock.unlock();
   if (over) {
@@ -145,19 +156,37 @@ void Writer::stop() {
   }
 }
 
+void Writer::ring() {
+  ++rung_;
+  rung_.notify_one();
+}
+
+/// All that is queued, the oldest first.
+Writer::Line* Writer::take() {
+  Line* oldest = nullptr;
+  for (Line* line = newest_.exchange(nullptr); line != nullptr;) {
+    bytes_ -= line->text.size();
+    Line* const next = std::exchange(line->before, oldest);
+    oldest = std::exchange(line, next);
+  }
+  return oldest;
+}
+
 void Writer::run() {
   std::uint64_t told = 0;
   for (bool last = false; !last;) {
-    std::deque<std::string> taken;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stop_ || !lines_.empty(); });
-      last = stop_;
-      taken.swap(lines_);
-      bytes_ = 0;
+    const std::uint32_t rung = rung_.load();
+    last = stop_;
+    Line* taken = take();
+    if (taken == nullptr && !last) {
+      rung_.wait(rung);
+      continue;
     }
-    for (const std::string& line : taken)
-      write(line);
+    while (taken != nullptr) {
+      const std::unique_ptr<Line> line(taken);
+      taken = line->before;
+      write(line->text);
+    }
     const std::uint64_t missing = dropped_ - told;
     if (missing == 0) continue;
     told += missing;
@@ -176,11 +205,13 @@ void Writer::run() {
 /// Whoever has a queue may wait here as long as it takes.
 void Writer::write(std::string_view text) {
   while (!text.empty()) {
+    std::size_t size = text.size();
     if (!queued_ && !waits_) {
       pollfd room{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
       if (::poll(&room, 1, 0) != 1) break;
+      size = std::min<std::size_t>(size, PIPE_BUF);  // a pipe that says it has room has room for so much
     }
-    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), size);
     if (written > 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EAGAIN) {  // who shares it has made it so

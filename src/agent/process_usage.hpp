@@ -29,6 +29,10 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text);
 /// sake of select(2), which is not used here. A limit that cannot be raised stays.
 void raise_descriptor_limit();
 
+/// Opens /dev/null as whichever of standard input, output and error is closed. Otherwise the next file or socket would
+/// get its number, and what is meant for the log would be written into that. The first thing that a program does.
+void hold_standard_descriptors();
+
 /// Reads about this process from /proc.
 class ProcessReader {
  public:

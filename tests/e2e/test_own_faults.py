@@ -21,6 +21,8 @@ FLOWS = 8
 NAMES = {4: "four", 6: "six"}
 PORTS = range(50000, 50000 + FLOWS)
 INTERVAL = 0.4
+# Takes no lab.
+HERE = config([{"name": "here", "host": "127.0.0.1", "flows": 1}])
 
 
 class Host:
@@ -292,6 +294,28 @@ def test_a_reader_of_the_log_that_stalls_stops_nothing():
         finally:
             os.close(reader)
             os.close(writer)
+
+
+def test_a_reader_of_the_log_that_is_gone_ends_nothing():
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        with Exporter(HERE, stderr=writer) as exporter:
+            exporter.process.send_signal(signal.SIGHUP)  # a line
+            eventually(lambda: exporter.metrics().families["ecmp_exporter_log_dropped_total"][0][1] > 0, 10, "dropped")
+            assert exporter.get("/-/healthy").status == 200
+            assert exporter.stop()[0] == 0
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_the_log_is_written_into_no_socket_or_file_where_standard_error_is_closed(closed):
+    with Exporter(HERE, command_prefix=["sh", "-c", f'exec "$0" "$@" {closed}']) as exporter:
+        for number in range(3):
+            held = os.readlink(f"/proc/{exporter.process.pid}/fd/{number}")
+            assert held.startswith("/"), (number, held)
+        assert os.readlink(f"/proc/{exporter.process.pid}/fd/2") == "/dev/null"
 
 
 def test_a_loop_that_stands_still_is_not_healthy():
