@@ -91,7 +91,7 @@ class Agent::State {
   std::unique_ptr<Reloader> reloader_;
   const std::shared_ptr<const config::Config> first_config_;  ///< what was begun with
   ChangeSlot changes_;
-  std::shared_ptr<const Statistics::Bounds> bounds_;  ///< all classic ones there ever were; under report_mutex_
+  std::shared_ptr<const Statistics::Bounds> bounds_;  ///< all classic ones there ever were; under bounds_mutex_
   SeriesSettings series_;
   std::unique_ptr<net::RawTransport> transport_;
   Names names_;
@@ -116,7 +116,7 @@ class Agent::State {
   Web web_;
   ProbeAnswers probe_answers_;
 
-  std::mutex report_mutex_;
+  std::mutex bounds_mutex_, report_mutex_;  ///< the first is never held by a thread of lower priority than the loop's
   LoopReport report_;
   Instant turn_{};                       ///< when the loop's turn began
   std::atomic<std::int64_t> begun_ = 0;  ///< the same for others
@@ -340,7 +340,7 @@ void Agent::State::set_web_limits(const config::WebLimits& limits) {
 /// On the reloader's thread.
 bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& changes) {
   {
-    const std::lock_guard lock(report_mutex_);
+    const std::lock_guard lock(bounds_mutex_);
     bounds_ = with_bounds(bounds_.get(), changes->histograms);
   }
   set_web_limits(changes->web);
@@ -353,6 +353,7 @@ bool Agent::State::make_changes(const std::shared_ptr<const config::Changes>& ch
     store_->set_rollup_limits(disk.rollup_retention, disk.rollup_max_size);
   }
   localiser_.set_window(changes->window);
+  if (changes->settings) addresses_.watch(changes->dns.asn_database, changes->dns.city_database);
   if (reflector_ != nullptr) reflector_->set(changes->reflector);
   return changes_.hand_over(changes, [this] { transport_->wake(); });
 }
@@ -365,10 +366,9 @@ void Agent::State::take_changes() {
     engine_.set_rates(changes->limits.probes_per_second, changes->limits.probes_per_second_per_responder,
                       changes->limits.adapt_to_responders);
     names_.set_options(changes->dns);
-    addresses_.watch(changes->dns.asn_database, changes->dns.city_database);
   }
   {
-    const std::lock_guard lock(report_mutex_);
+    const std::lock_guard lock(bounds_mutex_);
     tracing_.set_bounds(bounds_);
     one_off_.set_bounds(bounds_);
   }

@@ -153,6 +153,10 @@ void HistoryStore::stop() {
     stop_ = true;
   }
   changed_.notify_all();
+  {
+    const std::lock_guard lock(report_mutex_);
+  }
+  settled_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -162,7 +166,7 @@ void HistoryStore::add(std::uint64_t number, History::Record record) {
     const std::lock_guard lock(mutex_);
     queue_.rounds_end = number + 1;
     if (queue_.rounds.size() >= kMostQueued) {
-      ++report_.dropped_queue_full;
+      ++dropped_queue_full_;
       return;
     }
     queue_.rounds.push_back({number, std::move(record)});
@@ -172,19 +176,19 @@ void HistoryStore::add(std::uint64_t number, History::Record record) {
 }
 
 void HistoryStore::add(std::uint64_t number, std::shared_ptr<const PathEvent> event) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(events_mutex_);
   queue_.events_end = number + 1;
   if (queue_.events.size() >= kMostQueued) {
-    ++report_.dropped_queue_full;
+    ++dropped_queue_full_;
     return;
   }
   queue_.events.push_back({number, std::move(event)});
 }
 
 void HistoryStore::add(std::vector<Rollup> rollups) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(rollups_mutex_);
   if (queue_.rollups.size() + rollups.size() > kMostRollupsQueued) {
-    report_.dropped_queue_full += rollups.size();
+    dropped_queue_full_ += rollups.size();
     return;
   }
   std::ranges::move(rollups, std::back_inserter(queue_.rollups));
@@ -215,17 +219,27 @@ void HistoryStore::run() {
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, kWriteEvery, [&] { return stop_ || queue_.rounds.size() >= kWriteAt; });
       stopping = stop_;
-      taken = std::exchange(queue_, Queue{.rounds_end = queue_.rounds_end, .events_end = queue_.events_end});
+      taken.rounds.swap(queue_.rounds);
+      taken.rounds_end = queue_.rounds_end;
+    }
+    {
+      const std::lock_guard lock(events_mutex_);
+      taken.events.swap(queue_.events);
+      taken.events_end = queue_.events_end;
+    }
+    {
+      const std::lock_guard lock(rollups_mutex_);
+      taken.rollups.swap(queue_.rollups);
     }
     const Instant now = monotonic_now();
     write(taken);
     if (open_) upkeep(now);
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(report_mutex_);
       settled_rounds_ = std::max(settled_rounds_, taken.rounds_end);
       settled_events_ = std::max(settled_events_, taken.events_end);
     }
-    changed_.notify_all();
+    settled_.notify_all();
   }
   if (!open_) return;
   for (HistoryFiles* files : {&rounds_, &events_, &rollups_})
@@ -273,7 +287,7 @@ void HistoryStore::write(Queue& taken) {
   auto rollups = numbered(std::move(taken.rollups));
   put(rollups, rollups_, HistoryKind::rollups);
   if (lost > 0) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(report_mutex_);
     report_.dropped_not_written += lost;
   } else if (written > 0 && names_.written()) {
     recovered();
@@ -314,7 +328,7 @@ void HistoryStore::upkeep(Instant now) {
 /// Said once, until it is over.
 void HistoryStore::fail(const Error& error) {
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(report_mutex_);
     ++report_.errors;
     if (std::exchange(report_.failing, true)) return;
   }
@@ -323,7 +337,7 @@ void HistoryStore::fail(const Error& error) {
 
 void HistoryStore::recovered() {
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(report_mutex_);
     if (!std::exchange(report_.failing, false)) return;
   }
   log::info("the history is written to disk again", {{"directory", directory_}});
@@ -389,17 +403,18 @@ std::vector<std::shared_ptr<const PathEvent>> HistoryStore::newest_events(std::s
 bool HistoryStore::settled(HistoryKind kind, std::uint64_t below, Instant deadline) const {
   // steady_clock is CLOCK_MONOTONIC here, as Instant is.
   const std::chrono::steady_clock::time_point until(deadline.time_since_epoch());
-  std::unique_lock lock(mutex_);
-  return changed_.wait_until(
+  std::unique_lock lock(report_mutex_);
+  return settled_.wait_until(
       lock, until, [&] { return stop_ || (kind == HistoryKind::rounds ? settled_rounds_ : settled_events_) >= below; });
 }
 
 HistoryStore::Report HistoryStore::report() const {
   Report report;
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(report_mutex_);
     report = report_;
   }
+  report.dropped_queue_full = dropped_queue_full_.load();
   for (const HistoryFiles* files : {&rounds_, &events_, &rollups_}) {
     const HistoryFiles::Size size = files->size();
     report.bytes += size.bytes;

@@ -138,12 +138,17 @@ class HistoryStore {
   bool open_ = false;
   Instant retry_at_{}, upkeep_at_{}, sync_at_{};
 
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
+  // Each part of the queue has a lock of its own, that of the rounds only for the probing loop and the writing thread:
+  // others have a low priority, and could hold a lock for as long as there is no processor for them.
+  std::mutex mutex_, events_mutex_, rollups_mutex_;
+  std::condition_variable changed_;
   Queue queue_;
+  std::atomic<std::uint64_t> dropped_queue_full_ = 0;
+  std::atomic<bool> stop_ = false;
+  mutable std::mutex report_mutex_;  ///< of the next three; never the loop's
+  mutable std::condition_variable settled_;
   std::uint64_t settled_rounds_ = 0, settled_events_ = 0;
   Report report_;
-  bool stop_ = false;
   std::thread thread_;
 };
 

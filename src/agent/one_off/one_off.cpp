@@ -308,7 +308,7 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
 void OneOffTraces::refuse(Trace& trace, OneOffRefusal refusal, std::string problem) {
   trace.over = true;
   slots_[trace.slot] = false;
-  desk_.finish(*trace.ticket,
+  desk_.finish(trace.ticket,
                {.refusal = refusal, .problem = std::move(problem), .snapshot = nullptr, .log = std::move(trace.lines)});
   trace.ticket = nullptr;
 }
@@ -328,10 +328,11 @@ void OneOffTraces::end(Trace& trace, Instant now) {
   }
   result.log = std::move(trace.lines);
   slots_[trace.slot] = false;
-  desk_.finish(*trace.ticket, std::move(result));
+  desk_.finish(trace.ticket, std::move(result));
 }
 
 void OneOffTraces::maintain(Instant now) {
+  desk_.settle();
   for (auto& ticket : desk_.take())
     take(std::move(ticket), now);
   std::erase_if(traces_, [&](const std::unique_ptr<Trace>& trace) {
@@ -346,10 +347,12 @@ void OneOffTraces::maintain(Instant now) {
 void OneOffTraces::stop() {
   desk_.stop();
   for (auto& ticket : desk_.take_last())
-    desk_.finish(*ticket, {.refusal = OneOffRefusal::stopping, .problem = "stopping", .snapshot = nullptr, .log = {}});
+    desk_.finish(std::move(ticket),
+                 {.refusal = OneOffRefusal::stopping, .problem = "stopping", .snapshot = nullptr, .log = {}});
   for (const auto& trace : traces_)
     if (trace->ticket != nullptr) refuse(*trace, OneOffRefusal::stopping, "stopping");
   traces_.clear();
+  desk_.settle(true);
 }
 
 }  // namespace ecmp

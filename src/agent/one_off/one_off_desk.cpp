@@ -25,12 +25,18 @@ std::string_view to_string(OneOffRefusal refusal) {
   return "";
 }
 
-void OneOffTicket::complete(OneOffResult result) {
+bool OneOffTicket::complete(OneOffResult& result, bool wait) {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_, std::defer_lock);
+    if (wait) {
+      lock.lock();
+    } else if (!lock.try_lock()) {
+      return false;
+    }
     if (!result_) result_ = std::move(result);
   }
   done_.notify_all();
+  return true;
 }
 
 OneOffResult OneOffTicket::wait(Instant limit) {
@@ -99,18 +105,35 @@ std::vector<std::shared_ptr<OneOffTicket>> OneOffDesk::take_last() {
   return std::exchange(waiting_, {});
 }
 
-void OneOffDesk::finish(OneOffTicket& ticket, OneOffResult result) {
+void OneOffDesk::finish(std::shared_ptr<OneOffTicket> ticket, OneOffResult result) {
+  finished_.push_back({std::move(ticket), std::move(result)});
+  settle();
+}
+
+void OneOffDesk::settle(bool wait) {
+  if (finished_.empty()) return;
   {
-    const std::lock_guard lock(mutex_);
-    end_one_of(ticket.request().client);
-    if (result.refusal != OneOffRefusal::none) {
-      ++counters_.refused[static_cast<std::size_t>(result.refusal)];
-    } else {
-      ++counters_.traced;
-      if (result.snapshot != nullptr && result.snapshot->up) ++counters_.reached;
+    std::unique_lock lock(mutex_, std::defer_lock);
+    if (wait) {
+      lock.lock();
+    } else if (!lock.try_lock()) {
+      return;
     }
+    for (Finished& one : finished_)
+      if (!std::exchange(one.counted, true)) count(*one.ticket, one.result);
   }
-  ticket.complete(std::move(result));
+  std::erase_if(finished_, [wait](Finished& one) { return one.ticket->complete(one.result, wait); });
+}
+
+/// With the mutex held.
+void OneOffDesk::count(const OneOffTicket& ticket, const OneOffResult& result) {
+  end_one_of(ticket.request().client);
+  if (result.refusal != OneOffRefusal::none) {
+    ++counters_.refused[static_cast<std::size_t>(result.refusal)];
+    return;
+  }
+  ++counters_.traced;
+  if (result.snapshot != nullptr && result.snapshot->up) ++counters_.reached;
 }
 
 void OneOffDesk::stop() {

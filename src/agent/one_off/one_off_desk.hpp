@@ -53,7 +53,8 @@ class OneOffTicket {
   explicit OneOffTicket(OneOffRequest request) : request_(std::move(request)) {}
 
   [[nodiscard]] const OneOffRequest& request() const { return request_; }
-  void complete(OneOffResult result);
+  /// Takes the result and wakes who waits; false where who waits holds the lock, unless this may `wait` for it.
+  bool complete(OneOffResult& result, bool wait);
   /// Waits for the result, until `limit`; then what is told is that nothing came.
   OneOffResult wait(Instant limit);
 
@@ -88,8 +89,11 @@ class OneOffDesk {
   std::vector<std::shared_ptr<OneOffTicket>> take();
   /// The same, and waits for the lock: what it leaves would never be finished.
   std::vector<std::shared_ptr<OneOffTicket>> take_last();
-  /// Hands the result to who waits and lets another request in. The probing loop.
-  void finish(OneOffTicket& ticket, OneOffResult result);
+  /// Hands the result to who waits and lets another request in, now or in settle(). The probing loop.
+  void finish(std::shared_ptr<OneOffTicket> ticket, OneOffResult result);
+  /// Hands over what could not be: who waits may hold the lock and have no processor just then. The probing loop, each
+  /// turn. `wait`: at the end, where nothing may be left.
+  void settle(bool wait = false);
 
   /// Nothing is let in any more. Any thread.
   void stop();
@@ -103,6 +107,14 @@ class OneOffDesk {
   /// With the mutex held.
   OneOffRefusal judge(const IpAddress& client, Instant now);
   void end_one_of(const IpAddress& client);
+  void count(const OneOffTicket& ticket, const OneOffResult& result);
+
+  struct Finished {
+    std::shared_ptr<OneOffTicket> ticket;
+    OneOffResult result;
+    bool counted = false;
+  };
+  std::vector<Finished> finished_;  ///< not handed over yet; of the probing loop
 
   const std::uint32_t max_concurrent_;
   const Duration lately_;  ///< the time in which a burst is used up and filled again
