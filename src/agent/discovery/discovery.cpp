@@ -53,6 +53,27 @@ std::string watchable(std::string directory) {
   return directory.empty() ? "." : directory;
 }
 
+/// Why glob() could not read a directory that is there. It calls back a plain function.
+thread_local int glob_error = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+int on_glob_error(const char* /*directory*/, int error) {
+  if (error == ENOENT || error == ENOTDIR) return 0;  // nothing is in what is not there
+  glob_error = error;
+  return 1;
+}
+
+bool is_gone(const std::string& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) != 0 && errno == ENOENT;
+}
+
+/// Whether `text` is `before` up to within a line, as a full disk leaves it: no end of a line is at its end, and one
+/// was at that of the whole.
+bool is_cut_short(std::string_view text, std::string_view before) {
+  return !text.empty() && text.size() < before.size() && before.starts_with(text) && before.ends_with('\n') &&
+         !text.ends_with('\n') && before[text.size()] != '\n' && before[text.size()] != '\r';
+}
+
 std::string words(int error) {
   return std::generic_category().message(error);
 }
@@ -130,6 +151,8 @@ bool Discovery::refresh() {
 std::vector<std::string> Discovery::match() {
   std::vector<std::string> files;
   std::set<std::string> known, directories;
+  std::map<std::string, Matched> before;
+  before.swap(matched_);
   const auto add = [&](const std::string& file) {
     directories.insert(watchable(directory_of(file)));
     if (known.insert(file).second && files.size() < kMostFiles) files.push_back(file);
@@ -143,11 +166,23 @@ std::vector<std::string> Discovery::match() {
     directories.insert(watchable(directory + directory_of(pattern.substr(0, pattern.find_first_of(kWild)))));
     glob_t found{};
     const std::string whole = escaped(directory) + pattern;
-    if (::glob(whole.c_str(), 0, nullptr, &found) == 0) {
-      for (std::size_t i = 0; i < found.gl_pathc; ++i)
-        add(found.gl_pathv[i]);
+    glob_error = 0;
+    const int status = ::glob(whole.c_str(), 0, &on_glob_error, &found);
+    Matched& matched = matched_[pattern];
+    if (status == GLOB_ABORTED || status == GLOB_NOSPACE) {
+      // A directory that cannot be read now is not an empty one.
+      matched = std::move(before[pattern]);
+      const std::string problem = whole + ": " + words(status == GLOB_NOSPACE ? ENOMEM : glob_error);
+      if (matched.problem != problem) outputs_.tell(true, "discovery.files", problem);
+      matched.problem = problem;
+    } else if (status == 0) {
+      matched.files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
     }
     ::globfree(&found);
+    for (const std::string& file : matched.files) {
+      add(file);
+      if (!matched.problem.empty()) unreadable_[file] = matched.problem;
+    }
   }
   watch_.watch(directories);
   const bool too_many = known.size() > kMostFiles;
@@ -161,6 +196,7 @@ std::vector<std::string> Discovery::match() {
 
 bool Discovery::look_at_files(bool all) {
   next_look_ = Clock::now() + base_->discovery.refresh_interval;
+  unreadable_.clear();
   std::vector<std::string> files = match();
   bool changed = files != files_;
   files_ = std::move(files);
@@ -178,11 +214,22 @@ bool Discovery::look_at_files(bool all) {
 
 /// `again`: also if the file is as it was.
 bool Discovery::look_at(Source& source, bool again) {
+  if (const auto problem = unreadable_.find(source.name); problem != unreadable_.end()) {
+    source.stamp = {};
+    fail(source, {problem->second});
+    return false;
+  }
   auto file = read(source.name, again ? Stamp{} : source.stamp);
   if (!file.ok()) {
     source.stamp = {};
+    // What was removed is meant to be gone. What is there and cannot be read is not.
+    const bool drops = is_gone(source.name) && !source.found.empty();
+    if (drops) {
+      source.found.clear();
+      source.text.reset();
+    }
     fail(source, {source.name + ": " + file.error()});
-    return false;
+    return drops;
   }
   if (!*file) return false;
   source.stamp = (*file)->stamp;
@@ -253,6 +300,10 @@ bool Discovery::take(Source& source, std::string text) {
   auto& found = std::get<std::vector<config::Found>>(outcome);
   // A TOML file that was cut short is a good one with less in it, down to nothing. A list of JSON says itself that it
   // is empty and whole.
+  if (source.toml && source.text && is_cut_short(text, *source.text)) {
+    fail(source, {source.name + ": it ends within a line of what it was, as if cut short: its last destinations stay"});
+    return false;
+  }
   if (source.toml && found.empty() && !source.found.empty()) {
     fail(source,
          {source.name + ": no [[destination]] is left in it, its last ones stay: remove the file to drop them"});

@@ -82,6 +82,12 @@ class Discovery {
     Stamp stamp;
   };
 
+  /// What a pattern with wildcards has matched; the last that could be read.
+  struct Matched {
+    std::vector<std::string> files;
+    std::string problem;  ///< why its directory cannot be read now
+  };
+
   struct File {
     Stamp stamp;
     std::string text;
@@ -107,6 +113,8 @@ class Discovery {
   std::shared_ptr<const config::Config> base_;
   std::vector<std::string> files_;  ///< in their order
   std::map<std::string, Source> by_file_;
+  std::map<std::string, Matched> matched_;         ///< by pattern
+  std::map<std::string, std::string> unreadable_;  ///< files of directories that cannot be read, and why
   std::map<std::string, Source> by_url_;
   std::map<std::string, std::unique_ptr<HttpPoll>> polls_;
   bool started_ = false;

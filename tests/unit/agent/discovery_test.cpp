@@ -100,10 +100,11 @@ TEST_CASE("a bad file keeps its last good destinations and is told once", "[agen
   CHECK(sources.discovery->found()[0]->front().destination.flows == 3);  // as [probe] says now, bad or not
   CHECK(sources.discovery->report()[0].failures == 2);
   CHECK_FALSE(sources.discovery->report()[0].up);
-  // One that is named is missed, one that a pattern matched is simply gone.
+  // What is removed is gone; one that is named is missed besides.
   fs::remove(sources.root / "one.json");
-  sources.follow();
-  CHECK(sources.names() == Words{"192.0.2.1"});
+  CHECK(sources.follow());
+  CHECK(sources.names().empty());
+  CHECK_FALSE(sources.discovery->report()[0].up);
   CHECK(sources.told.back() == "bad one.json: " + (sources.root / "one.json").string() + ": No such file or directory");
   sources.write("one.json", R"([{"targets": ["192.0.2.4"]}])");
   CHECK(sources.follow());
@@ -119,4 +120,64 @@ TEST_CASE("sources that are configured no more are forgotten", "[agent][discover
   sources.configure("");
   CHECK(sources.names().empty());
   CHECK(sources.discovery->report().empty());
+}
+
+TEST_CASE("a directory or file that cannot be read now keeps its destinations", "[agent][discovery]") {
+  Sources sources;
+  sources.write("d/a.toml", "[[destination]]\nhost = \"192.0.2.1\"\n");
+  sources.write("one.json", R"([{"targets": ["192.0.2.2"]}])");
+  sources.configure(kFiles);
+  const Words both{"192.0.2.1", "192.0.2.2"};
+  REQUIRE(sources.names() == both);
+  // A link that points at itself can be read by nobody, whatever privileges the test has.
+  for (const char* const name : {"d", "one.json"}) {
+    fs::rename(sources.root / name, sources.root / "away");
+    fs::create_symlink(name, sources.root / name);
+    sources.follow();
+    CHECK(sources.names() == both);
+    CHECK(sources.told.back().ends_with("Too many levels of symbolic links"));
+    fs::remove(sources.root / name);
+    fs::rename(sources.root / "away", sources.root / name);
+    sources.follow();
+    CHECK(sources.names() == both);
+  }
+  for (const auto& report : sources.discovery->report())
+    CHECK(report.up);
+  // A link to nothing is there still.
+  fs::rename(sources.root / "one.json", sources.root / "away");
+  fs::create_symlink("nothing", sources.root / "one.json");
+  sources.follow();
+  CHECK(sources.names() == both);
+  // And what is removed is gone.
+  fs::remove_all(sources.root / "d");
+  CHECK(sources.follow());
+  CHECK(sources.names() == Words{"192.0.2.2"});
+}
+
+TEST_CASE("a TOML file that ends within a line is one that was cut short", "[agent][discovery]") {
+  const std::string first = "[[destination]]\nhost = \"192.0.2.1\"\n";
+  const std::string whole = first + "[[destination]]\nhost = \"192.0.2.2\"\nport = 33434\n";
+  Sources sources;
+  sources.write("d/a.toml", whole);
+  sources.configure(kFiles);
+  const Words both{"192.0.2.1", "192.0.2.2"};
+  REQUIRE(sources.names() == both);
+  const auto port = [&] { return sources.discovery->found()[0]->back().destination.port; };
+  // Good TOML, all of it: "port = 33" within the line, a key that is missing at its beginning.
+  sources.write("d/a.toml", whole.substr(0, whole.size() - 4));
+  CHECK_FALSE(sources.follow());
+  CHECK(sources.names() == both);
+  CHECK(port() == 33434);
+  CHECK_FALSE(sources.discovery->report()[0].up);
+  // Without its last line break it says the same, and another port is another port.
+  sources.write("d/a.toml", whole.substr(0, whole.size() - 1));
+  sources.follow();
+  CHECK(sources.discovery->report()[0].up);
+  sources.write("d/a.toml", whole.substr(0, whole.size() - 4) + "\n");
+  CHECK(sources.follow());
+  CHECK(port() == 33);
+  // What ends with a line is whole.
+  sources.write("d/a.toml", first);
+  CHECK(sources.follow());
+  CHECK(sources.names() == Words{"192.0.2.1"});
 }
