@@ -65,6 +65,16 @@ bool names_nothing(const config::Config& config) {
          config.discovery.http.empty() && config.reflector.listen_addresses.empty();
 }
 
+/// What of the reflector the file in force keeps closed and this one does not; empty: nothing. An address to listen at
+/// that is gone closes it.
+std::string_view opens_reflector(const config::Reflector& before, const config::Reflector& after) {
+  if (after.listen_addresses.empty() && !before.listen_addresses.empty()) return {};
+  if (!before.key_file.empty() && after.key_file.empty()) return "reflector.key_file is gone";
+  const bool had_list = !before.allow.empty() || before.only_allowed;
+  if (had_list && after.allow.empty() && !after.only_allowed) return "reflector.allow is gone";
+  return {};
+}
+
 void tell_of_source(bool bad, std::string_view source, std::string_view line) {
   if (bad) {
     log::warn("discovery: the last good destinations stay", {{"source", source}, {"problem", line}});
@@ -230,6 +240,12 @@ ReloadOutcome Reloader::load() {
         .lines = {fmt::format("{}: no destinations and no discovery in it, as in a file that was cut short: what is "
                               "traced stays (a restart takes the file as it is)",
                               origin_.file)}};
+  }
+  if (const auto gone = opens_reflector(base_->reflector, config.reflector); !gone.empty()) {
+    return {.successful = false,
+            .lines = {fmt::format("{}: {}, as in a file that was cut short: everything stays as it is (a restart takes "
+                                  "the file as it is and opens the reflector)",
+                                  origin_.file, gone)}};
   }
   base_ = std::make_shared<const config::Config>(std::move(config));
   discovery_->configure(base_);

@@ -201,6 +201,24 @@ def test_a_configuration_that_was_cut_short_ends_nothing(exporter, text):
     assert set(destinations(exporter)) == {"a", "b"}
 
 
+@pytest.mark.parametrize("kept,gone", [("key", "allow"), ("allow", "key")])
+def test_a_reflector_is_not_opened_by_a_file_that_was_cut_short(agent, tmp_path, kept, gone):
+    key = tmp_path / "key"
+    key.write_text("0123456789abcdef0123456789abcdef\n")
+    lines = {"listen": 'listen_addresses = ["127.0.0.1:20864"]', "key": f'key_file = "{key}"', "allow": 'allow = ["127.0.0.2/32"]'}
+    text = config([{"name": "a", "host": MANY[0]}], FEW, LIMITS) + "[reflector]\n"
+    with Exporter(text + "\n".join(lines.values()) + "\n", agent) as exporter:
+        write(exporter.config_path, text + lines["listen"] + "\n" + lines[kept] + "\n")
+        answer = exporter.request("POST", "/-/reload")
+        assert answer.status == 500 and f"reflector.{'key_file' if gone == 'key' else gone} is gone" in answer.text
+        assert reload_state(exporter)[1] == 0
+        running = exporter.get("/config").text
+        assert str(key) in running and "127.0.0.2/32" in running
+        # Without an address to listen at it answers nobody.
+        write(exporter.config_path, text)
+        assert exporter.request("POST", "/-/reload").status == 200
+
+
 def test_a_bad_configuration_keeps_the_running_one_and_says_all_that_is_wrong(exporter):
     with open(exporter.config_path) as file:
         good = file.read()
