@@ -3,6 +3,7 @@ it is told as the network's loss, and it is asked again."""
 import http.server
 import json
 import socket
+import ssl
 import struct
 import threading
 
@@ -184,22 +185,50 @@ allowed_networks = ["{DESTINATION[4]}/32"]
             server.close()
 
 
+class Targets(http.server.BaseHTTPRequestHandler):
+    """One destination, as http_sd has it."""
+
+    def do_GET(self):
+        body = json.dumps([{"targets": [DESTINATION[4]]}]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_of_destinations_whose_first_address_speaks_no_tls(tmp_path):
+    """It takes the connection and keeps quiet, as a port of something else does."""
+    run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=sd.test", "-addext",
+         "subjectAltName=DNS:sd.test", "-keyout", tmp_path / "key", "-out", tmp_path / "crt"])
+    prefix = ["env", f"SSL_CERT_FILE={tmp_path / 'crt'}", *with_resolv_conf(tmp_path, "nameserver 127.0.0.1\n")]
+    with Fan(width=2) as fan:
+        namespace = fan.network.ns("agent")
+        with entered(namespace):
+            server = http.server.ThreadingHTTPServer(("127.0.0.3", 0), Targets)
+            silent = socket.create_server(("127.0.0.2", server.server_address[1]))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        names = NameServer(namespace, {"sd": ["127.0.0.2", "127.0.0.3"]})
+        try:
+            text = config([]) + f'\n[discovery]\nhttp = ["https://sd.test:{server.server_address[1]}/"]\ntimeout = "6s"\n'
+            with Exporter(text, namespace, command_prefix=prefix) as exporter:
+                eventually(lambda: traced_at(exporter) == {DESTINATION[4]: DESTINATION[4]}, 30, exporter.read_log)
+        finally:
+            names.close()
+            silent.close()
+            server.shutdown()
+            server.server_close()
+
+
 def test_a_server_of_destinations_is_reached_by_whichever_of_its_addresses_answers(tmp_path):
     """http_sd: the first address keeps quiet, the second one refuses."""
     prefix = with_resolv_conf(tmp_path, "nameserver 127.0.0.1\n")
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = json.dumps([{"targets": [DESTINATION[4]]}]).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
     with Fan(width=2) as fan:
         namespace = fan.network.ns("agent")
         shown = run(["ip", "-n", namespace, "-json", "-4", "address", "show", "scope", "global"])
@@ -208,7 +237,7 @@ def test_a_server_of_destinations_is_reached_by_whichever_of_its_addresses_answe
         run(["ip", "netns", "exec", namespace, "nft", "-f", "-"], "table ip quiet {\n chain out {\n"
             f"  type filter hook output priority 0;\n  ip daddr {silent} tcp flags syn drop\n }}\n}}\n")
         with entered(namespace):
-            server = http.server.ThreadingHTTPServer((own, 0), Handler)
+            server = http.server.ThreadingHTTPServer((own, 0), Targets)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         names = NameServer(namespace, {"sd": [silent, refusing, own]})
         try:

@@ -65,9 +65,6 @@ class Fetch {
     std::vector<IpAddress> addresses;
     if (auto error = resolve(addresses)) return *error;
     if (auto error = connect(addresses)) return *error;
-    if (url_.tls) {
-      if (auto error = begin_tls()) return *error;
-    }
     if (auto error = send(request())) return *error;
     HttpAnswer answer(options_.largest);
     if (auto error = receive(answer)) return *error;
@@ -135,6 +132,7 @@ class Fetch {
       const Clock::time_point now = Clock::now();
       deadline_ = now + (whole - now) / static_cast<Clock::rep>(count - i);
       failure = connect(addresses[i]);
+      if (!failure && url_.tls) failure = begin_tls();
       if (!failure || failure->message == "stopped") break;
     }
     deadline_ = whole;
@@ -159,6 +157,7 @@ class Fetch {
   }
 
   std::optional<Error> begin_tls() {
+    ssl_.reset();
     context_.reset(SSL_CTX_new(TLS_client_method()));
     if (context_ == nullptr) return Error{"TLS: " + tls_words()};
     SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
