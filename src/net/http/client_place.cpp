@@ -30,12 +30,12 @@ void ClientPlace::detach() {
   descriptor_ = -1;
 }
 
-std::optional<Duration> ClientPlace::stalled(Instant now) const {
+std::optional<Duration> ClientPlace::stalled(Instant now, Duration least) const {
   const Stage stage = stage_.load();
   if (stage == Stage::working || (stage == Stage::answering && !pace_.waiting())) return std::nullopt;
   const Duration waited =
       stage == Stage::answering ? pace_.waited(now) : now - Instant(Duration(since_.load(std::memory_order_relaxed)));
-  return waited >= kStalled ? std::optional(waited) : std::nullopt;
+  return waited >= least ? std::optional(waited) : std::nullopt;
 }
 
 void ClientPlace::evict() {

@@ -52,8 +52,8 @@ class ClientPlace {
 
   // By any thread.
 
-  /// How long the client has kept this connection waiting, if that is kStalled at least; nullopt while it does not.
-  [[nodiscard]] std::optional<Duration> stalled(Instant now) const;
+  /// How long the client has kept this connection waiting, if that is `least` at least; nullopt while it does not.
+  [[nodiscard]] std::optional<Duration> stalled(Instant now, Duration least = kStalled) const;
   [[nodiscard]] Stage stage() const { return stage_.load(); }
   /// Bytes a second that the client takes of the answer at hand while it is waited for.
   [[nodiscard]] double rate(Instant now) const { return pace_.rate(now); }

@@ -334,7 +334,8 @@ class Connection : private httplib::Server {
     request.remote_port = peer_.port;
     request.place = place_;
     const auto hosts = service_.hosts.get();
-    const std::string host = parsed.get_header_value("Host");
+    const auto authority = authority_of(parsed.target);
+    const std::string host = authority ? std::string(*authority) : parsed.get_header_value("Host");
     request.cross_site =
         is_cross_site(parsed.get_header_value("Sec-Fetch-Site"), parsed.get_header_value("Origin"), host, *hosts);
     HttpGate::Verdict verdict;

@@ -184,13 +184,19 @@ std::optional<std::string> decoded(std::string_view text, bool plus_is_blank) {
   return plain;
 }
 
+/// Length of "http://" or "https://" in front; 0 for any other form.
+std::size_t scheme_of(std::string_view target) {
+  for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")})
+    if (target.size() >= scheme.size() && equals_ignoring_case(target.substr(0, scheme.size()), scheme))
+      return scheme.size();
+  return 0;
+}
+
 std::string_view without_authority(std::string_view target) {
-  for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")}) {
-    if (target.size() < scheme.size() || !equals_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
-    const std::size_t path = target.find_first_of("/?", scheme.size());
-    return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
-  }
-  return target;
+  const std::size_t scheme = scheme_of(target);
+  if (scheme == 0) return target;
+  const std::size_t path = target.find_first_of("/?", scheme);
+  return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
 }
 
 }  // namespace
@@ -216,6 +222,12 @@ std::string field_values(std::string_view head, std::string_view name) {
     append_to_list(list, trimmed(head.substr(colon + 1, head.find(kLineEnd, colon) - colon - 1)));
   }
   return list;
+}
+
+std::optional<std::string_view> authority_of(std::string_view target) {
+  const std::size_t scheme = scheme_of(target);
+  if (scheme == 0) return std::nullopt;
+  return target.substr(scheme, std::min(target.find_first_of("/?#", scheme), target.size()) - scheme);
 }
 
 std::optional<RequestTarget> parse_target(std::string_view target) {

@@ -42,6 +42,10 @@ struct RequestTarget {
   std::vector<std::pair<std::string, std::string>> query;
 };
 
+/// Of a request target in absolute form its authority, which counts in place of Host (RFC 9112 section 3.2.2); nullopt
+/// for any other.
+std::optional<std::string_view> authority_of(std::string_view target);
+
 /// Origin form or absolute form (RFC 9112 section 3.2), escapes decoded, "+" in the query read as a blank. Nullopt for
 /// bad escapes and for anything that decodes to a control character.
 std::optional<RequestTarget> parse_target(std::string_view target);

@@ -21,7 +21,10 @@ namespace {
 
 constexpr std::size_t kMostRefused = 64;                          // refused connections that are not closed yet
 constexpr Duration kForRequest = std::chrono::milliseconds(300);  // for the first line of one that may be reserved
-constexpr std::size_t kMostGoing = 8;                             // threads beyond max_connections that are to end
+/// A check of health is one packet and its answer, or a handshake: what takes longer, while others wait, may be no
+/// check.
+constexpr Duration kReservedStalled = std::chrono::milliseconds(200);
+constexpr std::size_t kMostGoing = 8;  // threads beyond max_connections that are to end
 
 /// Where processors are scarce the probing loop goes first: its lateness is in the figures, a scrape's is not. Linux
 /// takes the niceness of PRIO_PROCESS 0 for that of the calling thread alone (setpriority(2)), and more of it needs no
@@ -76,7 +79,8 @@ class HttpServer::Acceptor {
     Caller caller;
     std::string_view line;
     Instant until;
-    bool begun = false;  ///< half a line has come, and stays in the socket
+    bool encrypted = false;  ///< nothing is read or said without a handshake: it may get a reserved place, or is closed
+    bool begun = false;      ///< half a line has come, and stays in the socket
     bool answered = false;
   };
 
@@ -184,18 +188,18 @@ class HttpServer::Acceptor {
   /// Of the clients with the most places, all with more than `held`, the connection that keeps the server waiting the
   /// most: half a request rather than an answer that is not read, and that rather than one between two requests.
   template <typename Condition>
-  ClientPlace* slowest(std::size_t held, Condition condition) const {
+  ClientPlace* slowest(std::size_t held, Condition condition, bool health_only = false) const {
     const Instant now = monotonic_now();
     ClientPlace* found = nullptr;
     std::tuple<std::size_t, int, double> worst;
     std::size_t going = 0;
     for (const Served& served : served_) {
       ClientPlace& place = *served.place;
-      if (served.over || place.health_only()) continue;
+      if (served.over || place.health_only() != health_only) continue;
       if (place.evicted()) ++going;
-      const auto stalled = place.stalled(now);
+      const auto stalled = place.stalled(now, health_only ? kReservedStalled : ClientPlace::kStalled);
       if (!stalled || place.evicted() || !condition(place)) continue;
-      const std::size_t places = held_by(place.client());
+      const std::size_t places = held_by(place.client(), health_only);
       if (places <= held) continue;
       const bool answering = place.stage() == ClientPlace::Stage::answering;
       const double slowness = answering ? -place.rate(now) : std::chrono::duration<double>(*stalled).count();
@@ -221,24 +225,33 @@ class HttpServer::Acceptor {
   void refuse(Caller caller, std::string_view line) {
     // In TLS a word takes a handshake, for which this thread has no time: one that may be for something reserved gets
     // a thread, any other sees the connection closed.
-    if (service_.gate != nullptr && service_.gate->encrypts()) {
-      serve_reserved(caller);
-      return;
-    }
+    const bool encrypted = service_.gate != nullptr && service_.gate->encrypts();
+    if (encrypted && serve_reserved(caller)) return;
     if (refused_.size() >= kMostRefused) {
       look_at_refused();
       if (refused_.size() >= kMostRefused) {
-        answer(refused_.front());
+        if (!refused_.front().encrypted) answer(refused_.front());
         refused_.pop_front();
       }
     }
-    refused_.push_back({std::move(caller), line, monotonic_now() + kForRequest});
+    refused_.push_back({.caller = std::move(caller),
+                        .line = line,
+                        .until = monotonic_now() + kForRequest,
+                        .encrypted = encrypted,
+                        .begun = encrypted});
   }
 
-  /// No more than half of the reserved places are one client's. False: it did not get one.
+  /// No more than half of the reserved places are one client's. Where there is none left for it, a request that stalls
+  /// gives its place away: one of its own, or of a client that has more. False: it did not get one.
   bool serve_reserved(Caller& caller) {
-    if (service_.reserved.empty() || service_.tally.reserved >= service_.limits.max_reserved) return false;
-    if (held_by(client_of(caller.peer.address), true) * 2 >= service_.limits.max_reserved) return false;
+    if (service_.reserved.empty()) return false;
+    const IpAddress client = client_of(caller.peer.address);
+    const std::size_t held = held_by(client, true);
+    const bool has_half = held * 2 >= service_.limits.max_reserved;
+    const auto may_go = [&](const ClientPlace& place) { return !has_half || place.client() == client; };
+    if ((has_half || service_.tally.reserved >= service_.limits.max_reserved) &&
+        !evict(slowest(has_half ? 0 : held, may_go, true)))
+      return false;
     serve(std::move(caller), true);
     return true;
   }
@@ -246,6 +259,7 @@ class HttpServer::Acceptor {
   void look_at_refused() {
     const Instant now = monotonic_now();
     std::erase_if(refused_, [&](Refused& refused) {
+      if (refused.encrypted) return serve_reserved(refused.caller) || now >= refused.until;
       std::array<char, 4096> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by recv
       if (refused.answered) {
         const ssize_t size = recv(refused.caller.socket.get(), bytes.data(), bytes.size(), 0);
@@ -255,9 +269,10 @@ class HttpServer::Acceptor {
       if (size == 0 || (size < 0 && errno != EAGAIN)) return true;
       const std::string_view begun(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
       const bool has_line = begun.find('\n') != std::string_view::npos;
-      if (has_line && asks_for_reserved(begun) && serve_reserved(refused.caller)) return true;
+      const bool waits = has_line && asks_for_reserved(begun);
+      if (waits && serve_reserved(refused.caller)) return true;
       refused.begun = size > 0;
-      if (!has_line && now < refused.until) return false;
+      if ((!has_line || waits) && now < refused.until) return false;
       answer(refused);
       return false;
     });

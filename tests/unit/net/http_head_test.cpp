@@ -122,6 +122,10 @@ TEST_CASE("a target is split and decoded, parameters in their order", "[http]") 
   CHECK(target->query == Pairs{{"x", "1"}, {"name[]", "a+b c"}, {"x", ""}, {"flag", ""}, {"", "v"}, {"d", "\xc3\xa4"}});
   CHECK(parse_target("http://host:80/p?q=1")->path == "/p");
   CHECK(parse_target("HTTP://host")->path == "/");
+  // RFC 9112 section 3.2.2: the authority of a target in absolute form counts in place of Host.
+  CHECK(ecmp::net::authority_of("http://host:80/p?q=1") == "host:80");
+  CHECK(ecmp::net::authority_of("HTTPS://host?q") == "host");
+  CHECK_FALSE(ecmp::net::authority_of("/p?u=http://host/"));
   CHECK(parse_target("https://host?q=1")->query == Pairs{{"q", "1"}});
 }
 

@@ -62,6 +62,28 @@ TEST_CASE("what is reserved is served when half-sent requests have all places", 
   CHECK(other.answer().status == 503);
 }
 
+TEST_CASE("health checks that are half sent give their reserved places to one that is whole", "[http]") {
+  HttpLimits limits;
+  limits.max_connections = 4;
+  limits.head_timeout = limits.reserved_timeout = std::chrono::hours(1);
+  TestServer server(limits);
+  add_fine(server);
+  server->route("GET", "/-/healthy", [](const HttpRequest&) { return HttpResponse::text(200, "healthy"); });
+  server->reserve("/-/healthy");
+  server.start();
+  std::list<RawClient> stuck;
+  for (int count = 0; count < 4; ++count)
+    stuck.emplace_back(server.port()).send("GET / HT");
+  REQUIRE(server.await([](const auto& counters) { return counters.connections_open == 4; }));
+  // Half of the reserved places to each of two clients, neither of which finishes its request: the one that asks, too.
+  for (const char* const source : {"127.0.0.1", "127.0.0.2"})
+    for (int count = 0; count < 4; ++count)
+      stuck.emplace_back(server.port(), 0, source).send("GET /-/healthy HTTP/1.1\r\nHost: a\r\nX: ");
+  REQUIRE(server.await([](const auto& counters) { return counters.connections_accepted == 12; }));
+  for (int count = 0; count < 6; ++count)
+    REQUIRE(server.await([&](const auto&) { return RawClient(server.port()).get("/-/healthy").body == "healthy\n"; }));
+}
+
 TEST_CASE("of several clients that stall, the one with the most connections loses one", "[http]") {
   HttpLimits limits;
   limits.max_connections = 6;
