@@ -112,7 +112,7 @@ def everything(directory):
     os.mkdir(os.path.join(directory, "history"))
     for path in (directory, origins, cities, more, os.path.join(directory, "history")):
         os.chmod(path, 0o777)
-    text = config(destinations()).replace("[dns]\nnames = false\n", f'[dns]\nasn_database = "{origins}"\ncity_database = "{cities}"\n')
+    text = config(destinations()).replace("[dns]\nnames = false\n", f'[dns]\nnames = true\nasn_database = "{origins}"\ncity_database = "{cities}"\n')
     return text + f'''
 [history]
 directory = "{os.path.join(directory, "history")}"
@@ -121,6 +121,12 @@ files = ["{more}"]
 http = ["http://127.0.0.1:9/targets"]
 [localisation]
 enabled = true
+[reflector]
+listen_addresses = ["127.0.0.1:20862"]
+allow = ["127.0.0.0/8"]
+[mesh]
+peers = ["127.0.0.2", "localhost"]
+port = 20863
 [modules.edge]
 flows = 2
 [one_off]
@@ -134,9 +140,13 @@ def test_no_feature_begins_a_thread_that_keeps_anything(fan, binary, launched):
     os.chmod(directory, 0o755)
     try:
         with Exporter(everything(directory), fan.network.ns("agent"), command_prefix=AS_UNIT if launched == "unit" else (),
-                      arguments=["--user=nobody"] if launched == "user" else [], binary=binary) as running:
-            all_reach(running, 2 * FLOWS)
-            assert len(os.listdir(f"/proc/{running.process.pid}/task")) >= 8, "threads of all features"
+                      arguments=[f"--web.listen-address=unix:{directory}/web.sock",
+                                 *(["--user=nobody"] if launched == "user" else [])], binary=binary) as running:
+            eventually(lambda: {x["destination"] for x in running.paths() if x["reached_dest"]} >= {"v4", "v6"}, 15,
+                       running.read_log)
+            # The loop, the log, HTTP, localisation, roll-ups, the disk, configurations, the server of discovery, two
+            # databases, the reflector, names.
+            eventually(lambda: len(os.listdir(f"/proc/{running.process.pid}/task")) >= 12, 15, "threads of all features")
             have = threads(running.process)
             for field in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                 assert have[field] == {NOTHING}, f"{field}: {have[field]}"
