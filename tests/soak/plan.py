@@ -3,7 +3,7 @@ import dataclasses
 import random
 
 FAULTS = ("loss", "black_hole", "replace", "link", "icmp_limit")
-NUISANCES = ("reload", "bad_reload", "add", "stuck", "half", "cut", "remove")
+NUISANCES = ("reload", "bad_reload", "add", "stuck", "half", "cut", "remove", "names", "disk_full")
 SETTLE = 3.0  # seconds after each fault until the next: more than it takes to notice that it is over
 WIDTH = 4
 DISCOVERED = [f"10.78.0.{number}" for number in range(1, 7)]

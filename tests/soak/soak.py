@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -20,10 +19,12 @@ import netns  # noqa: E402
 from exporter import Exporter, config, eventually, full_pipe  # noqa: E402
 from lab import DESTINATION, Fan  # noqa: E402
 from plan import DISCOVERED, SETTLE, WIDTH, make_plan  # noqa: E402
+from surroundings import Disk, Names  # noqa: E402
 from watch import Crowd, Follower, PageReader, Scraper, descriptors, destinations, footprint, slope  # noqa: E402
 
 FLOWS = 16
 NAMES = {4: "four", 6: "six"}
+NAMED = NAMES[4]  # its address is asked for every second
 PORTS = range(50000, 50000 + FLOWS)
 BEFORE = 1.0  # s: a round that began this long before a fault may have been hit by it
 WINDOW = 10  # s, over which losses are counted
@@ -38,8 +39,11 @@ GROWTH_PER_HOUR = 20 << 20
 def configuration(label, directory):
     made = [{"name": name, "host": DESTINATION[family], "flows": FLOWS, "labels": {"edition": label}}
             for family, name in NAMES.items()]
+    made[0]["host"] = f"{NAMED}.test"
     # Little memory for rounds and a short window: what has a bound is to reach it before memory is looked at.
-    return "\n".join([config(made), '[history]\nmemory = "256KiB"', f'directory = "{directory}"\nmax_size = "16MiB"',
+    base = config(made).replace("[dns]\n", '[dns]\nrefresh = "1s"\n')
+    return "\n".join([base, '[history]\nmemory = "256KiB"', f'directory = "{directory}"\nmax_size = "16MiB"',
+                      'rollup_max_size = "16MiB"',
                       f'[window]\nduration = "{WINDOW}s"', '[discovery]\nfiles = ["sd-*.json"]\n'])
 
 
@@ -51,8 +55,9 @@ def moment(text):
 
 
 class Soak:
-    def __init__(self, fan, exporter, plan, history, directory=None):
-        self.fan, self.exporter, self.plan, self.history, self.directory = fan, exporter, plan, history, directory
+    def __init__(self, fan, exporter, plan, disk, names, directory=None):
+        self.fan, self.exporter, self.plan, self.directory = fan, exporter, plan, directory
+        self.disk, self.history, self.names = disk, disk.directory, names
         self.wrong = []
         self.edition = 0
         self.hosts = []  # in the file of destinations
@@ -126,6 +131,10 @@ class Soak:
             return lambda: self.reload(configuration(str(self.edition), self.history), 1)
         elif slot.nuisance == "cut":
             return self.cut_files()
+        elif slot.nuisance == "names":
+            return self.names.vanish()
+        elif slot.nuisance == "disk_full":
+            return self.disk.fill(self.exporter, time.time)
         elif slot.hosts is not None:
             self.hosts = slot.hosts
             self.write(self.discovered, self.listed())
@@ -296,7 +305,7 @@ class Soak:
         told = {name(line): line for line in rounds if moment(line["timestamp"]) > first + 1}
         lines = [line for line in self.exporter.paths(since=since) if moment(line["timestamp"]) > first + 1]
         kept = {name(line): line for line in lines}
-        missing = [line for key, line in told.items() if key not in kept]
+        missing = [line for key, line in told.items() if key not in kept and not self.disk.may_lack(moment(line["timestamp"]))]
         if missing:
             self.complain(f"{len(missing)} of {len(told)} rounds are not in the history, such as", missing[0])
         more = [line for key, line in kept.items() if key not in told and moment(line["timestamp"]) < last]
@@ -311,8 +320,8 @@ class Soak:
         if not 0 < size <= 16 << 20:
             self.wrong.append(f"the history takes {size} bytes, of 16 MiB at most")
         metrics = self.exporter.metrics()
-        for counter in ("history_disk_errors", "history_disk_damaged", "history_dropped"):
-            # Sums of all labels: none of it may happen with a disk that is there.
+        for counter in ("history_disk_damaged", *(() if self.disk.full else ("history_disk_errors", "history_dropped"))):
+            # Sums of all labels: none of it may happen with a disk that has room.
             found = metrics.families[f"ecmp_exporter_{counter}_total"]
             if not found or sum(value for _, value in found):
                 self.wrong.append(f"{counter}: {found}")
@@ -450,10 +459,11 @@ def main():
     plan = make_plan(chosen.seed, chosen.seconds)
     print(f"soak: seed {chosen.seed}, {len(plan)} faults", flush=True)
     reader, log = full_pipe()  # nobody reads the log
-    with (os.fdopen(reader), os.fdopen(log, "w"), tempfile.TemporaryDirectory(prefix="ecmp-soak-") as history,
-          Fan(width=WIDTH) as fan,
-          Exporter(configuration("0", history), fan.network.ns("agent"), stderr=log) as exporter):
-        soak = Soak(fan, exporter, plan, history, chosen.keep)
+    with (os.fdopen(reader), os.fdopen(log, "w"), Disk() as disk, Fan(width=WIDTH) as fan,
+          Names(fan.network.ns("agent"), NAMED, DESTINATION[4]) as names,
+          Exporter(configuration("0", disk.directory), fan.network.ns("agent"), command_prefix=names.prefix,
+                   stderr=log) as exporter):
+        soak = Soak(fan, exporter, plan, disk, names, chosen.keep)
         try:
             print("soak: " + soak.run())
         except AssertionError as error:
