@@ -180,8 +180,13 @@ class Resolver::Worker {
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(file.gcount()));
     for (const std::string& server : servers_with_zone(text)) {
-      if (!asks(*IpAddress::parse(std::string_view(server).substr(0, server.find('%')))))
-        options_.warn("name server " + server + " of " + file_.path() + " is not used: it needs a zone");
+      const std::size_t zone = server.find('%');
+      const std::string named = "name server " + server + " of " + file_.path() + " is not used: ";
+      if (zone == std::string::npos) {
+        options_.warn(named + "a link-local address needs a zone, as in fe80::1%eth0");
+      } else if (!asks(*IpAddress::parse(std::string_view(server).substr(0, zone)))) {
+        options_.warn(named + "this version of c-ares passes over addresses with a zone");
+      }
     }
   }
 

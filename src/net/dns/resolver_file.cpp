@@ -29,7 +29,9 @@ std::vector<std::string> servers_with_zone(std::string_view resolv_conf) {
     if (begin == 0 || begin == std::string_view::npos) continue;
     line = line.substr(begin, line.find_first_of(kBlank, begin) - begin);
     const std::size_t zone = line.find('%');
-    if (zone != std::string_view::npos && IpAddress::parse(line.substr(0, zone))) found.emplace_back(line);
+    const auto address = IpAddress::parse(line.substr(0, zone));
+    if (!address) continue;
+    if (zone != std::string_view::npos || (!address->is_v4() && address->is_link_local())) found.emplace_back(line);
   }
   return found;
 }

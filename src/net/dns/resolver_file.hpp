@@ -26,8 +26,9 @@ class FileSignature {
   Signature seen_{};
 };
 
-/// Name servers of a resolv.conf(5) with a zone, as they stand there: link-local addresses such as fe80::1%eth0, which
-/// c-ares before 1.20 passes over. What is before "%" is an address.
+/// Name servers of a resolv.conf(5) that are of a link, as they stand there: addresses with a zone such as
+/// fe80::1%eth0, which c-ares before 1.20 passes over, and link-local ones of IPv6 without, which nobody can ask. What
+/// is before "%" is an address.
 std::vector<std::string> servers_with_zone(std::string_view resolv_conf);
 
 }  // namespace ecmp::net

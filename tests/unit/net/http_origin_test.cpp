@@ -28,6 +28,10 @@ TEST_CASE("on a loopback address a request must name this machine", "[http]") {
   RawClient client(server.port());
   client.send("GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n");
   CHECK(client.answer().body.find("web.allowed_hosts") != std::string::npos);
+  // A target in absolute form says itself which host it means.
+  RawClient absolute(server.port());
+  absolute.send("GET http://rebound.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(absolute.answer().status == 403);
 }
 
 TEST_CASE("a listener on all addresses looks at the names by which this machine asks", "[http]") {

@@ -435,14 +435,16 @@ TEST_CASE("other name servers are asked for what the old ones have not answered"
   CHECK(asker.await(1).addresses.front().addresses == std::vector{ip("192.0.2.1")});
   CHECK(asker->server_changes() == 1);
   asker->stop();
-  CHECK(warnings == std::vector<std::string>{"name server fe80::1%eth0 of " + path + " is not used: it needs a zone"});
+  CHECK(warnings == std::vector<std::string>{"name server fe80::1%eth0 of " + path +
+                                             " is not used: this version of c-ares passes over addresses with a zone"});
 }
 
-TEST_CASE("name servers that need a zone are found as resolv.conf(5) has them", "[resolver]") {
+TEST_CASE("name servers of a link are found as resolv.conf(5) has them", "[resolver]") {
   CHECK(servers_with_zone(
             "# nameserver fe80::9%x\nnameserver 192.0.2.1\n nameserver fe80::8%x\n"
-            "nameserver\tfe80::1%eth0 \nnameserverfe80::7%x\nsearch a%b\nnameserver fe80::2%2\r\nnameserver") ==
-        std::vector<std::string>{"fe80::1%eth0", "fe80::2%2"});
+            "nameserver\tfe80::1%eth0 \nnameserverfe80::7%x\nsearch a%b\nnameserver fe80::2%2\r\nnameserver\n"
+            "nameserver fe80::3\nnameserver 169.254.0.1") ==
+        std::vector<std::string>{"fe80::1%eth0", "fe80::2%2", "fe80::3"});
 }
 
 TEST_CASE("a resolver stops though nobody answers", "[resolver]") {
