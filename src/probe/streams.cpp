@@ -70,7 +70,9 @@ std::optional<std::uint32_t> Streams::next(Instant now, RoundSink& sink) {
     stream.due += stream.terms.interval * ((now - stream.due) / stream.terms.interval + 1);
     timers_.push(stream.due, entry.flow);
     StreamReport report = report_of(entry.flow, stream, now);
-    report.counts = stream.loss.settle(now);
+    stream.loss.settle(now, settled_);
+    report.counts = settled_.counts;
+    report.packets = settled_.packets;
     report.mode = stream.loss.mode();
     std::swap(report.duplicates_forward, stream.duplicates_forward);
     std::swap(report.duplicates_reverse, stream.duplicates_reverse);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -46,6 +47,8 @@ struct StreamReport {
   std::uint32_t flow = 0;
   Instant at{};
   stamp::OnewayCounts counts;  ///< since the last report
+  /// Those packets one by one; only as long as the sink reads the report.
+  std::span<const stamp::SettledPacket> packets;
   std::uint32_t duplicates_forward = 0;
   std::uint32_t duplicates_reverse = 0;
   stamp::ReflectorMode mode = stamp::ReflectorMode::unknown;
@@ -105,6 +108,7 @@ class Streams {
   std::vector<std::unique_ptr<Stream>> streams_;  ///< by the engine's number of the flow
   TimerQueue timers_;
   Duration wall_offset_{};
+  stamp::SettledPackets settled_;  ///< of one report after the other
 };
 
 /// Of what the engine captured, the part that is STAMP: nullopt if it is not.

@@ -149,32 +149,31 @@ Instant OnewayLoss::next_settle() const {
   return open_ < packets_.size() ? std::min(held, packets_[open_].sent + timeout_) : held;
 }
 
-OnewayCounts OnewayLoss::settle(Instant now) {
-  OnewayCounts counts;
-  std::swap(counts, noted_);
+void OnewayLoss::settle(Instant now, SettledPackets& settled) {
+  settled.packets.clear();
+  settled.counts = std::exchange(noted_, {});
   // Strictly: a reply of this very moment is not late.
   while (open_ < packets_.size() && packets_[open_].sent + timeout_ < now) {
     const Instant at = packets_[open_].sent + timeout_;
     ++open_;
-    if (packets_[open_ - 1].answered) try_to_close(at, counts);
-    if (open_ >= kLongestGap) give_up(at, counts);
+    if (packets_[open_ - 1].answered) try_to_close(at, settled);
+    if (open_ >= kLongestGap) give_up(at, settled);
   }
-  release_held(now, counts);
-  return counts;
+  release_held(now, settled);
 }
 
 /// Closes the window at its last packet, which is answered, unless a later packet overtook one of it.
-void OnewayLoss::try_to_close(Instant now, OnewayCounts& counts) {
+void OnewayLoss::try_to_close(Instant now, SettledPackets& settled) {
   const Packet& last = packets_[open_ - 1];
   if (!anchor_) {
     // After an outage. A reflector that went on counting would be further by now.
-    if (judged_number_ && distance(last.reflector_sequence, *judged_number_) <= 0) ++counts.restarts;
-    return close(std::nullopt, now, counts);
+    if (judged_number_ && distance(last.reflector_sequence, *judged_number_) <= 0) ++settled.counts.restarts;
+    return close(std::nullopt, now, settled);
   }
   if (distance(last.reflector_sequence, anchor_->reflector_sequence) <= 0) {
-    ++counts.restarts;
+    ++settled.counts.restarts;
     ask_mode();
-    return close(std::nullopt, now, counts);
+    return close(std::nullopt, now, settled);
   }
   std::uint32_t highest = anchor_->reflector_sequence;
   for (std::size_t i = 0; i < open_; ++i)
@@ -187,7 +186,7 @@ void OnewayLoss::try_to_close(Instant now, OnewayCounts& counts) {
       return;
   }
   learn_mode(highest);
-  close(highest, now, counts);
+  close(highest, now, settled);
 }
 
 /// Numbers were left out in this window if it holds fewer packets than numbers.
@@ -218,56 +217,84 @@ std::int64_t OnewayLoss::missing_replies(std::uint32_t highest) const {
   return distance(highest, anchor_->reflector_sequence) - seen_beside(highest) - answered;
 }
 
-void OnewayLoss::count_window(std::optional<std::uint32_t> highest, Instant now, OnewayCounts& counts) {
-  std::int64_t unknown = 0;
-  std::int64_t reached = 0;
-  std::int64_t not_reached = 0;
+OnewayLoss::Unanswered OnewayLoss::unanswered() const {
+  Unanswered sums;
   for (std::size_t i = 0; i < open_; ++i) {
     if (packets_[i].answered) continue;
-    ++(packets_[i].reach == Reach::yes ? reached : packets_[i].reach == Reach::no ? not_reached : unknown);
+    const Reach reach = packets_[i].reach;
+    ++(reach == Reach::yes ? sums.reached : reach == Reach::no ? sums.not_reached : sums.unknown);
   }
-  const bool numbered = highest && mode_ == ReflectorMode::stateful;
-  std::int64_t back = numbered ? missing_replies(*highest) - reached : 0;
-  if (numbered && back > unknown) {
-    const std::int64_t moved = take(held_, back - unknown);
-    counts.resolved += static_cast<std::uint64_t>(moved);
-    counts.reverse += static_cast<std::uint64_t>(moved);
-    back -= moved;
-    if (back > unknown) excess_.push_back({now + timeout_, back - unknown});
-  } else if (numbered && back >= 0 && back < unknown) {
-    back += take(excess_, unknown - back);
-  }
-  const bool by_numbers = numbered && back >= 0 && back <= unknown;
-  if (by_numbers || (unknown == 0 && (epoch_ || numbered))) {
-    const std::int64_t forward = by_numbers ? unknown - back : 0;
-    counts.resolved += open_ - static_cast<std::uint64_t>(forward);
-    counts.reverse += static_cast<std::uint64_t>(reached + (by_numbers ? back : 0));
-    counts.forward += static_cast<std::uint64_t>(not_reached);
-    if (forward > 0) held_.push_back({now + timeout_, forward});
-  } else {
-    counts.round_trips += open_;
-    counts.unresolved += static_cast<std::uint64_t>(unknown + reached + not_reached);
-  }
+  return sums;
 }
 
-/// Takes at most `most`, of the newest first; returns how many.
-std::int64_t OnewayLoss::take(std::vector<Held>& held, std::int64_t most) {
+template <typename Each>
+std::int64_t OnewayLoss::take(std::vector<Held>& held, std::int64_t most, const Each& each) {
   std::int64_t taken = 0;
-  while (!held.empty() && taken < most) {
-    const std::int64_t part = std::min(held.back().count, most - taken);
-    taken += part;
-    held.back().count -= part;
-    if (held.back().count == 0) held.pop_back();
+  for (; !held.empty() && taken < most; ++taken) {
+    each(held.back());
+    held.pop_back();
   }
   return taken;
 }
 
-void OnewayLoss::release_held(Instant now, OnewayCounts& counts) {
-  while (!held_.empty() && held_.front().until < now) {
-    counts.resolved += static_cast<std::uint64_t>(held_.front().count);
-    counts.forward += static_cast<std::uint64_t>(held_.front().count);
-    held_.erase(held_.begin());
+void OnewayLoss::count_window(std::optional<std::uint32_t> highest, Instant now, SettledPackets& settled) {
+  OnewayCounts& counts = settled.counts;
+  const auto [unknown, reached, not_reached] = unanswered();
+  const bool numbered = highest && mode_ == ReflectorMode::stateful;
+  std::int64_t back = numbered ? missing_replies(*highest) - reached : 0;
+  if (numbered && back > unknown) {
+    const std::int64_t moved = take(held_, back - unknown, [&](const Held& held) {
+      if (held.sent) settled.packets.push_back({*held.sent, PacketFate::lost_reverse});
+    });
+    counts.resolved += static_cast<std::uint64_t>(moved);
+    counts.reverse += static_cast<std::uint64_t>(moved);
+    back -= moved;
+    for (std::int64_t i = unknown; i < back; ++i)
+      excess_.push_back({now + timeout_, std::nullopt});
+  } else if (numbered && back >= 0 && back < unknown) {
+    back += take(excess_, unknown - back, [](const Held&) {});
   }
+  const bool by_numbers = numbered && back >= 0 && back <= unknown;
+  if (!by_numbers && (unknown != 0 || (!epoch_ && !numbered))) return count_unresolved(settled);
+  const std::int64_t forward = by_numbers ? unknown - back : 0;
+  counts.resolved += open_ - static_cast<std::uint64_t>(forward);
+  counts.reverse += static_cast<std::uint64_t>(reached + (by_numbers ? back : 0));
+  counts.forward += static_cast<std::uint64_t>(not_reached);
+  const bool both = forward > 0 && forward < unknown;
+  for (std::size_t i = 0; i < open_; ++i) {
+    const Packet& packet = packets_[i];
+    if (packet.answered) {
+      settled.packets.push_back({packet.sent, PacketFate::returned});
+    } else if (packet.reach == Reach::unknown) {
+      if (forward == 0 || both)
+        settled.packets.push_back({packet.sent, both ? PacketFate::lost_anywhere : PacketFate::lost_reverse});
+      if (forward > 0 && !both) held_.push_back({now + timeout_, packet.sent});
+    } else {
+      settled.packets.push_back(
+          {packet.sent, packet.reach == Reach::yes ? PacketFate::lost_reverse : PacketFate::lost_forward});
+    }
+  }
+  for (std::int64_t i = 0; both && i < forward; ++i)
+    held_.push_back({now + timeout_, std::nullopt});
+}
+
+void OnewayLoss::count_unresolved(SettledPackets& settled) const {
+  settled.counts.round_trips += open_;
+  for (std::size_t i = 0; i < open_; ++i) {
+    const bool answered = packets_[i].answered;
+    if (!answered) ++settled.counts.unresolved;
+    settled.packets.push_back({packets_[i].sent, answered ? PacketFate::round_trip : PacketFate::lost_anywhere});
+  }
+}
+
+void OnewayLoss::release_held(Instant now, SettledPackets& settled) {
+  const auto waits = std::ranges::find_if(held_, [&](const Held& held) { return held.until >= now; });
+  for (auto held = held_.begin(); held != waits; ++held) {
+    ++settled.counts.resolved;
+    ++settled.counts.forward;
+    if (held->sent) settled.packets.push_back({*held->sent, PacketFate::lost_forward});
+  }
+  held_.erase(held_.begin(), waits);
   std::erase_if(excess_, [&](const Held& excess) { return excess.until < now; });
 }
 
@@ -288,10 +315,10 @@ std::uint64_t OnewayLoss::overtaken() const {
   return count;
 }
 
-void OnewayLoss::close(std::optional<std::uint32_t> highest, Instant now, OnewayCounts& counts) {
+void OnewayLoss::close(std::optional<std::uint32_t> highest, Instant now, SettledPackets& settled) {
   const Packet last = packets_[open_ - 1];
-  if (highest && mode_ == ReflectorMode::stateful) counts.reordered_forward += overtaken();
-  count_window(highest, now, counts);
+  if (highest && mode_ == ReflectorMode::stateful) settled.counts.reordered_forward += overtaken();
+  count_window(highest, now, settled);
   anchor_ = Anchor{last.sequence, highest.value_or(last.reflector_sequence)};
   judged_number_ = anchor_->reflector_sequence;
   std::erase_if(extra_, [&](std::uint32_t number) { return distance(number, anchor_->reflector_sequence) <= 0; });
@@ -304,8 +331,8 @@ void OnewayLoss::drop_open() {
 }
 
 /// Nothing was answered for long, or the order never settled.
-void OnewayLoss::give_up(Instant now, OnewayCounts& counts) {
-  count_window(std::nullopt, now, counts);
+void OnewayLoss::give_up(Instant now, SettledPackets& settled) {
+  count_window(std::nullopt, now, settled);
   anchor_.reset();
   ask_mode();  // who answers next may be another one
   drop_open();

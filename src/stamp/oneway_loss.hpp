@@ -60,6 +60,30 @@ struct OnewayCounts {
   friend bool operator==(const OnewayCounts&, const OnewayCounts&) = default;
 };
 
+/// What became of one packet.
+enum class PacketFate : std::uint8_t {
+  returned,       ///< a loss would have had a direction
+  lost_forward,   ///< before the reflector
+  lost_reverse,   ///< reached it, and the reply was lost
+  round_trip,     ///< returned; of a loss only the round trip would have been known
+  lost_anywhere,  ///< lost, and nothing says where this one was
+};
+
+struct SettledPacket {
+  Instant sent{};
+  PacketFate fate = PacketFate::returned;
+
+  friend bool operator==(const SettledPacket&, const SettledPacket&) = default;
+};
+
+/// What has been judged.
+struct SettledPackets {
+  OnewayCounts counts;
+  /// Each packet with its own time. Of a window in which both directions lost, and nothing but sums is known, the lost
+  /// ones are `lost_anywhere`, though their counts have a direction.
+  std::vector<SettledPacket> packets;
+};
+
 /// In which direction the packets of one stream are lost.
 ///
 /// A packet is lost when its reply has not come within the timeout. Which way is then read from the numbers of a
@@ -95,8 +119,8 @@ class OnewayLoss {
   /// Replies may have been missed here, in this host: what is under way is not judged.
   void forget();
 
-  /// Judges what can be judged by now.
-  OnewayCounts settle(Instant now);
+  /// Judges what can be judged by now, into `settled`, whose content is replaced.
+  void settle(Instant now, SettledPackets& settled);
   /// When settle() has something to judge next; Instant::max(): nothing is under way.
   [[nodiscard]] Instant next_settle() const;
 
@@ -130,21 +154,31 @@ class OnewayLoss {
   void take_receipts(const Receipts& receipts);
   void note_order(const StreamReply& reply);
   void note_extra(std::uint32_t reflector_sequence);
-  void try_to_close(Instant now, OnewayCounts& counts);
+  void try_to_close(Instant now, SettledPackets& settled);
   /// `highest`: the reflector's number at the end of the window; nothing: its numbers say nothing of this window.
-  void close(std::optional<std::uint32_t> highest, Instant now, OnewayCounts& counts);
-  void count_window(std::optional<std::uint32_t> highest, Instant now, OnewayCounts& counts);
+  void close(std::optional<std::uint32_t> highest, Instant now, SettledPackets& settled);
+  void count_window(std::optional<std::uint32_t> highest, Instant now, SettledPackets& settled);
+  struct Unanswered {
+    std::int64_t unknown = 0;  ///< nothing says whether they reached the reflector
+    std::int64_t reached = 0;
+    std::int64_t not_reached = 0;
+  };
+  [[nodiscard]] Unanswered unanswered() const;
+  void count_unresolved(SettledPackets& settled) const;
+  /// One loss.
   struct Held {
     Instant until{};
-    std::int64_t count = 0;
+    std::optional<Instant> sent;  ///< nothing: any of several
   };
-  static std::int64_t take(std::vector<Held>& held, std::int64_t most);
-  void release_held(Instant now, OnewayCounts& counts);
+  /// Takes at most `most`, the newest first, and returns how many; calls each(held) for them.
+  template <typename Each>
+  static std::int64_t take(std::vector<Held>& held, std::int64_t most, const Each& each);
+  void release_held(Instant now, SettledPackets& settled);
   [[nodiscard]] std::int64_t missing_replies(std::uint32_t highest) const;
   [[nodiscard]] std::int64_t seen_beside(std::uint32_t highest) const;
   [[nodiscard]] std::uint64_t overtaken() const;
   void learn_mode(std::uint32_t highest);
-  void give_up(Instant now, OnewayCounts& counts);
+  void give_up(Instant now, SettledPackets& settled);
   void drop_open();
   void ask_mode();
 

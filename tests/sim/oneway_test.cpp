@@ -98,6 +98,7 @@ OnewayCounts stream(const Row& row, std::uint32_t packets, Random& random) {
   Direction back(row.reverse, row);
   Reflector reflector;
   OnewayLoss loss(kTimeout);
+  SettledPackets settled;
   OnewayCounts counts;
   std::uint32_t sequence = 0;
   for (std::uint32_t i = 0; i < packets + 100; ++i) {
@@ -110,7 +111,8 @@ OnewayCounts stream(const Row& row, std::uint32_t packets, Random& random) {
           {reply.sequence, reply.number, reply.reflected, row.receipts ? std::optional(reply.receipts) : std::nullopt},
           arrived);
     });
-    counts += loss.settle(at);
+    loss.settle(at, settled);
+    counts += settled.counts;
     if (i >= packets) continue;
     if (loss.wants_skip()) {
       ++sequence;
@@ -181,13 +183,15 @@ TEST_CASE("Loss in each direction lies within its interval", "[oneway]") {
 TEST_CASE("Of a stateless reflector's losses none gets a direction", "[oneway]") {
   Random random(7);
   OnewayLoss loss(kTimeout);
+  SettledPackets settled;
   OnewayCounts counts;
   const Probability lost = Probability::of(0.1);
   std::uint32_t sequence = 0;
   std::uint64_t losses = 0;
   for (int i = 0; i < 5000; ++i, ++sequence) {
     const Instant at(1h + i * kApart);
-    counts += loss.settle(at);
+    loss.settle(at, settled);
+    counts += settled.counts;
     if (loss.wants_skip()) {
       ++sequence;
       loss.skipped();
@@ -199,7 +203,8 @@ TEST_CASE("Of a stateless reflector's losses none gets a direction", "[oneway]")
       loss.reply({sequence, sequence, static_cast<std::uint64_t>(i), std::nullopt}, at + 5ms);
     }
   }
-  counts += loss.settle(Instant(2h));
+  loss.settle(Instant(2h), settled);
+  counts += settled.counts;
   CHECK(counts.forward == 0);
   CHECK(counts.reverse == 0);
   CHECK(counts.unresolved + 3 >= losses);  // the last ones wait for an answer

@@ -213,6 +213,10 @@ std::uint64_t HistoryEncoder::oneway(const std::shared_ptr<const OnewayPathSnaps
                                     (path->relative_reverse ? kRelativeReverse : 0)));
   for (const auto& relative : {path->relative_forward, path->relative_reverse})
     if (relative) to.signed_number(relative->count());
+  for (const LossSecondsSum* const sum : {&path->forward_seconds, &path->reverse_seconds, &path->unresolved_seconds}) {
+    to.number(sum->severe);
+    to.number(sum->unavailable);
+  }
   put(kOneway);
   return known->second;
 }

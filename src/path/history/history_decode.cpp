@@ -158,6 +158,12 @@ void Batch::oneway_path(CompactReader& in) {
   const std::uint8_t bits = in.byte();
   if ((bits & kRelativeForward) != 0) path->relative_forward = length(in);
   if ((bits & kRelativeReverse) != 0) path->relative_reverse = length(in);
+  if (in.ok() && in.left() > 0) {  // earlier versions have not counted them
+    for (LossSecondsSum* const sum : {&path->forward_seconds, &path->reverse_seconds, &path->unresolved_seconds}) {
+      sum->severe = in.number();
+      sum->unavailable = in.number();
+    }
+  }
   oneways_.push_back(std::move(path));
 }
 

@@ -14,7 +14,11 @@ constexpr Duration kRetention = std::chrono::minutes(10);
 }  // namespace
 
 OnewayModel::OnewayModel(std::size_t flows, Duration window, Duration packet_interval, Duration timeout)
-    : scale_(window), silent_after_(3 * packet_interval + timeout), flows_(flows) {}
+    : scale_(window),
+      silent_after_(3 * packet_interval + timeout),
+      // A loss waits for the end of its window, and then for another timeout.
+      settled_after_((stamp::OnewayLoss::kLongestGap + 1) * packet_interval + 2 * timeout),
+      flows_(flows) {}
 
 OnewayModel::Path* OnewayModel::find(std::uint32_t id) {
   const auto place = std::ranges::lower_bound(paths_, id, {}, &Path::id);
@@ -70,7 +74,33 @@ void OnewayModel::on_report(std::uint32_t flow_index, std::uint32_t path, const 
       part_of(on, report.at).back += report.counts;
     }
   }
+  count_seconds(path, back, report);
   if (report.exchange) on_exchange(flow, path, report);
+}
+
+void OnewayModel::count_seconds(std::uint32_t path, std::uint32_t back, const StreamReport& report) {
+  if (report.packets.empty()) return;
+  Path* const there = path == 0 ? nullptr : find(path);
+  Path* const on = back == 0 ? nullptr : find(back);
+  for (const stamp::SettledPacket& packet : report.packets) {
+    using enum stamp::PacketFate;
+    const bool only_round_trip = packet.fate == round_trip || packet.fate == lost_anywhere;
+    if (there != nullptr) {
+      if (only_round_trip) {
+        there->unresolved_seconds.add(packet.sent, packet.fate == lost_anywhere);
+      } else {
+        there->forward_seconds.add(packet.sent, packet.fate == lost_forward);
+      }
+    }
+    if (on != nullptr && !only_round_trip && packet.fate != lost_forward)
+      on->reverse_seconds.add(packet.sent, packet.fate == lost_reverse);
+  }
+  const Instant settled = report.at - settled_after_;
+  if (there != nullptr) {
+    there->forward_seconds.close(settled);
+    there->unresolved_seconds.close(settled);
+  }
+  if (on != nullptr) on->reverse_seconds.close(settled);
 }
 
 /// A reflector may name whatever path it likes, and another one with each reply.
@@ -146,6 +176,9 @@ OnewayPathSnapshot OnewayModel::snapshot_of(const Path& path, Instant now) const
   out.back = path.back;
   out.forward = path.forward;
   out.reverse = path.reverse;
+  out.forward_seconds = path.forward_seconds.sum();
+  out.reverse_seconds = path.reverse_seconds.sum();
+  out.unresolved_seconds = path.unresolved_seconds.sum();
   const std::uint32_t number = scale_.part(now);
   Histogram forward, reverse;
   for (const Part& part : path.window) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "path/oneway/loss_seconds.hpp"
 #include "path/oneway/oneway_snapshot.hpp"
 #include "path/statistics/histogram.hpp"
 #include "path/statistics/window.hpp"
@@ -44,6 +45,7 @@ class OnewayModel {
     std::uint32_t id = 0;
     stamp::OnewayCounts counts, back;
     VariationSum forward, reverse;
+    LossSeconds forward_seconds, reverse_seconds, unresolved_seconds;
     std::vector<Part> window;  ///< oldest first
     Instant used{};
     std::shared_ptr<const OnewayPathSnapshot> published;  ///< with rounds
@@ -62,6 +64,7 @@ class OnewayModel {
   [[nodiscard]] Path* find(std::uint32_t id);
   Path& path_of(std::uint32_t id, Instant at);
   Part& part_of(Path& path, Instant at);
+  void count_seconds(std::uint32_t path, std::uint32_t back, const StreamReport& report);
   void on_exchange(Flow& flow, std::uint32_t path, const StreamReport& report);
   void take_reverse_path(Flow& flow, const stamp::OwnTlv::Path& path, Instant at);
   [[nodiscard]] ReflectorSnapshot reflector(Instant now) const;
@@ -69,7 +72,8 @@ class OnewayModel {
   std::shared_ptr<const OnewayPathSnapshot> for_rounds(std::uint32_t id, Instant now);
 
   WindowScale scale_;
-  Duration silent_after_;  ///< without a reply it is down
+  Duration silent_after_;   ///< without a reply it is down
+  Duration settled_after_;  ///< what left so long ago has been judged
   std::vector<Flow> flows_;
   std::vector<Path> paths_;  ///< by id
   stamp::RelativeDelay forward_, reverse_;

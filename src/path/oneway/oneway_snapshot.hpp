@@ -7,6 +7,7 @@
 
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
+#include "path/oneway/loss_seconds.hpp"
 #include "path/statistics/statistics.hpp"
 #include "stamp/oneway_loss.hpp"
 
@@ -23,12 +24,14 @@ struct VariationSum {
 /// What streams say of one path: as a way there, and as a way back. Where the way back of a flow is not known, what is
 /// known of it counts for the path of its way there.
 struct OnewayPathSnapshot {
-  std::uint32_t path = 0;                    ///< id
-  stamp::OnewayCounts counts;                ///< of the way there; its reverse losses are none of this path's
-  stamp::OnewayCounts window;                ///< within the rolling window
-  stamp::OnewayCounts back;                  ///< of the way back: reached() are its packets, `reverse` its losses
-  stamp::OnewayCounts back_window;           ///< within the rolling window
-  VariationSum forward, reverse;             ///< of delay variation
+  std::uint32_t path = 0;           ///< id
+  stamp::OnewayCounts counts;       ///< of the way there; its reverse losses are none of this path's
+  stamp::OnewayCounts window;       ///< within the rolling window
+  stamp::OnewayCounts back;         ///< of the way back: reached() are its packets, `reverse` its losses
+  stamp::OnewayCounts back_window;  ///< within the rolling window
+  VariationSum forward, reverse;    ///< of delay variation
+  /// Some time late: a second is counted once each of its packets has been judged.
+  LossSecondsSum forward_seconds, reverse_seconds, unresolved_seconds;
   std::uint64_t exchanges = 0;               ///< within the rolling window, that have a delay on the way there
   std::uint64_t back_exchanges = 0;          ///< and on the way back
   Quantiles forward_window, reverse_window;  ///< of delay variation within the rolling window

@@ -18,6 +18,11 @@ void append_share(std::string& out, std::uint64_t packets, std::uint64_t losses)
   append_count(out, R"(,"losses":)", losses);
 }
 
+void append_seconds(std::string& out, const LossSecondsSum& seconds) {
+  append_count(out, R"(,"severe_seconds":)", seconds.severe);
+  append_count(out, R"(,"unavailable_seconds":)", seconds.unavailable);
+}
+
 void append_window(std::string& out, std::uint64_t packets, std::uint64_t losses) {
   out.append(R"(,"window":)");
   append_share(out, packets, losses);
@@ -108,6 +113,7 @@ void append_oneway_path(std::string& out, std::string_view key, const OnewayPath
   out.append(key).append(R"({"forward":)");
   if (there != nullptr) {
     append_share(out, there->counts.resolved, there->counts.forward);
+    append_seconds(out, there->forward_seconds);
     append_window(out, there->window.resolved, there->window.forward);
     append_delays(out, there->forward_window, there->exchanges, there->relative_forward);
   } else {
@@ -116,6 +122,7 @@ void append_oneway_path(std::string& out, std::string_view key, const OnewayPath
   out.append(R"(,"reverse":)");
   if (back != nullptr) {
     append_share(out, back->back.reached(), back->back.reverse);
+    append_seconds(out, back->reverse_seconds);
     append_window(out, back->back_window.reached(), back->back_window.reverse);
     append_delays(out, back->reverse_window, back->back_exchanges, back->relative_reverse);
   } else {
@@ -124,6 +131,7 @@ void append_oneway_path(std::string& out, std::string_view key, const OnewayPath
   out.append(R"(,"unresolved":)");
   if (there != nullptr) {
     append_share(out, there->counts.round_trips, there->counts.unresolved);
+    append_seconds(out, there->unresolved_seconds);
     append_window(out, there->window.round_trips, there->window.unresolved);
     out.append("}}");
   } else {

@@ -67,6 +67,15 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::path_oneway_window_loss_ratio, "ecmp_path_oneway_window_loss_ratio", gauge, "destination,path,direction",
      false,
      "Share of ecmp_path_oneway_packets_total that was lost within the rolling window; absent while there are none."},
+    {Metric::path_oneway_severe_seconds, "ecmp_path_oneway_severe_seconds_total", counter, "destination,path,direction",
+     false,
+     "Seconds in which more than half of the packets sent over a path were lost, outside of unavailable time; counted "
+     "once all packets of the second are judged."},
+    {Metric::path_oneway_unavailable_seconds, "ecmp_path_oneway_unavailable_seconds_total", counter,
+     "destination,path,direction", false,
+     "Seconds of unavailable time of a path, which ten seconds in a row with more than half of their packets lost "
+     "begin "
+     "and ten others in a row end."},
     {Metric::path_oneway_delay_variation, "ecmp_path_oneway_delay_variation_seconds", summary,
      "destination,path,direction", false,
      "How much longer packets took than the fastest of their stream in the last minute, in one direction, which needs "

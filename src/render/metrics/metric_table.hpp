@@ -36,6 +36,8 @@ enum class Metric : std::uint8_t {
   path_oneway_packets,
   path_oneway_losses,
   path_oneway_window_loss_ratio,
+  path_oneway_severe_seconds,
+  path_oneway_unavailable_seconds,
   path_oneway_delay_variation,
   path_oneway_relative_delay,
   flow_oneway_losses,

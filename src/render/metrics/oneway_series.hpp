@@ -50,6 +50,12 @@ void each_direction_of(const OnewayPathSnapshot& path, const stamp::OnewayCounts
   });
 }
 
+inline const LossSecondsSum& seconds_of(const OnewayPathSnapshot& path, std::string_view direction) {
+  return direction == kForward   ? path.forward_seconds
+         : direction == kReverse ? path.reverse_seconds
+                                 : path.unresolved_seconds;
+}
+
 /// A window without observations has no quantiles: NaN.
 template <typename Sink, typename Labels, typename More>
 void write_variation(const Sink& sink, const Labels& labels, const VariationSum& sum, const Quantiles& window,
@@ -82,6 +88,16 @@ void visit_oneway_path(Metric metric, const OnewayPathSnapshot& path, const Labe
     case Metric::path_oneway_window_loss_ratio:
       each_direction_of(path, path.window, path.back_window, [&](auto direction, auto packets, auto lost) {
         if (packets > 0) sink(labels, static_cast<double>(lost) / static_cast<double>(packets), with(direction));
+      });
+      break;
+    case Metric::path_oneway_severe_seconds:
+      each_direction_of(path, path.counts, path.back, [&](auto direction, auto, auto) {
+        sink(labels, seconds_of(path, direction).severe, with(direction));
+      });
+      break;
+    case Metric::path_oneway_unavailable_seconds:
+      each_direction_of(path, path.counts, path.back, [&](auto direction, auto, auto) {
+        sink(labels, seconds_of(path, direction).unavailable, with(direction));
       });
       break;
     case Metric::path_oneway_delay_variation:

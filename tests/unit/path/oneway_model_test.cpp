@@ -183,3 +183,38 @@ TEST_CASE("Paths to one reflector are ranked in each direction though its clock 
   CHECK(snapshot->paths[0].forward.count == 11);
   CHECK(snapshot->paths[0].forward.seconds == 0.0);
 }
+
+TEST_CASE("Seconds count by when packets left, for the path of their direction", "[stamp]") {
+  OnewayModel model(1, 5min, 1s, 2s);
+  StreamReport named = answered(0s, 5ms, 5ms);
+  named.exchange->back = stamp::OwnTlv::Path{0xbac4, 4};
+  model.on_report(0, 7, named);
+  const auto settle = [&](Duration since, const std::vector<stamp::SettledPacket>& packets) {
+    StreamReport made = report(since, {.resolved = packets.size()});
+    made.packets = packets;
+    model.on_report(0, 7, made);
+  };
+  using enum stamp::PacketFate;
+  // Twelve seconds without a packet that came there, then three whose replies were lost.
+  for (int i = 0; i < 40; ++i) {
+    const bool outage = i >= 10 && i < 22;
+    settle(std::chrono::seconds(i + 3), {{at(std::chrono::seconds(i)), outage              ? lost_forward
+                                                                       : i >= 30 && i < 33 ? lost_reverse
+                                                                                           : returned}});
+  }
+  const auto seconds = [&](std::size_t path) { return model.snapshot(at(2min))->paths.at(path); };
+  CHECK(seconds(0).forward_seconds == LossSecondsSum{});  // packets of these seconds may still be under way
+  settle(3min, {{at(177s), returned}});
+  REQUIRE(model.snapshot(at(3min))->paths.size() == 2);
+  CHECK(seconds(0).path == 7);
+  CHECK(seconds(0).forward_seconds == LossSecondsSum{0, 12});
+  CHECK(seconds(0).reverse_seconds == LossSecondsSum{});
+  CHECK(seconds(1).path == 0xbac4);
+  CHECK(seconds(1).forward_seconds == LossSecondsSum{});
+  CHECK(seconds(1).reverse_seconds == LossSecondsSum{3, 0});
+  // Nothing says where these were lost.
+  for (int i = 180; i < 200; ++i)
+    settle(std::chrono::seconds(i + 3), {{at(std::chrono::seconds(i)), i == 190 ? lost_anywhere : round_trip}});
+  settle(5min, {{at(297s), returned}});
+  CHECK(seconds(0).unresolved_seconds == LossSecondsSum{1, 0});
+}

@@ -147,6 +147,8 @@ class Maker {
     path->back_exchanges = below(100);
     path->forward_window = quantiles();
     path->reverse_window = quantiles();
+    for (LossSecondsSum* const to : {&path->forward_seconds, &path->reverse_seconds, &path->unresolved_seconds})
+      *to = {below(1000), below(1000)};
     if (below(2) == 0) path->relative_forward = Duration(below(1000000));
     if (below(2) == 0) path->relative_reverse = Duration(below(1000000));
     return path;

@@ -122,9 +122,12 @@ TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][
   path.exchanges = 1170;
   path.forward_window = {1us, 2us, 3us};
   path.relative_forward = 250us;
+  path.forward_seconds = {.severe = 3, .unavailable = 21};
+  path.unresolved_seconds = {.severe = 2, .unavailable = 0};
   OnewayPathSnapshot back;
   back.path = 0x0badcafe;
   back.back = {.resolved = 500, .forward = 100, .reverse = 8};  // 400 packets came there
+  back.reverse_seconds = {.severe = 1, .unavailable = 10};
   OnewayRound oneway;
   oneway.flow.counts = {.resolved = 10, .forward = 2, .reverse = 1, .reordered_forward = 3};
   oneway.flow.duplicates_reverse = 4;
@@ -144,11 +147,14 @@ TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][
             "reverse":{"packets":8,"losses":1,"reordered":0,"duplicates":4},
             "unresolved":{"packets":0,"losses":0},"reverse_path":"0badcafe",
             "reverse_routers":["198.51.100.9",""]},
-    "path":{"forward":{"packets":2400,"losses":24,"window":{"packets":1200,"losses":12,"loss_ratio":0.01,
+    "path":{"forward":{"packets":2400,"losses":24,"severe_seconds":3,"unavailable_seconds":21,
+                       "window":{"packets":1200,"losses":12,"loss_ratio":0.01,
                        "delay_variation_ns":{"p50":1000,"p95":2000,"p99":3000}},"relative_delay_ns":250000},
-            "reverse":{"packets":400,"losses":8,"window":{"packets":0,"losses":0,"loss_ratio":null,
+            "reverse":{"packets":400,"losses":8,"severe_seconds":1,"unavailable_seconds":10,
+                       "window":{"packets":0,"losses":0,"loss_ratio":null,
                        "delay_variation_ns":null},"relative_delay_ns":null},
-            "unresolved":{"packets":50,"losses":5,"window":{"packets":0,"losses":0,"loss_ratio":null}}}})");
+            "unresolved":{"packets":50,"losses":5,"severe_seconds":2,"unavailable_seconds":0,
+                          "window":{"packets":0,"losses":0,"loss_ratio":null}}}})");
   CHECK(nlohmann::json::parse(line).at("oneway") == expected);
 
   oneway.there = oneway.back = nullptr;

@@ -2,8 +2,10 @@
 // more for each reply that it sends.
 #include "stamp/oneway_loss.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 #include <optional>
+#include <vector>
 
 #include "catch.hpp"
 
@@ -23,19 +25,27 @@ Instant at(Duration since) {
 struct Stream {
   OnewayLoss loss{kTimeout};
   OnewayCounts counts;
+  std::vector<SettledPacket> packets;
   std::uint32_t second = 0;
+
+  void settle(Duration since) {
+    SettledPackets settled;
+    loss.settle(at(since), settled);
+    counts += settled.counts;
+    packets.insert(packets.end(), settled.packets.begin(), settled.packets.end());
+  }
 
   void lost(std::uint32_t sequence) {
     loss.sent(sequence, at(std::chrono::seconds(second)));
     ++second;
-    counts += loss.settle(at(std::chrono::seconds(second)));
+    settle(std::chrono::seconds(second));
   }
   ReplyFate answered(std::uint32_t sequence, std::uint32_t number, std::optional<Receipts> receipts = std::nullopt) {
     const Instant sent = at(std::chrono::seconds(second));
     loss.sent(sequence, sent);
     const ReplyFate fate = loss.reply({sequence, number, second, receipts}, sent + 10ms);
     ++second;
-    counts += loss.settle(at(std::chrono::seconds(second)));
+    settle(std::chrono::seconds(second));
     return fate;
   }
   /// A pair that shows a stateful reflector: 0, and 2 while 1 was never sent.
@@ -45,7 +55,7 @@ struct Stream {
     finish();
     REQUIRE(loss.mode() == ReflectorMode::stateful);
   }
-  void finish() { counts += loss.settle(at(std::chrono::seconds(second += 10))); }
+  void finish() { settle(std::chrono::seconds(second += 10)); }
 };
 
 void check(const OnewayCounts& counts, std::uint64_t packets, std::uint64_t forward, std::uint64_t reverse,
@@ -267,4 +277,52 @@ TEST_CASE("What this host failed to see or to send is not judged", "[stamp]") {
   stream.finish();
   check(stream.counts, 3, 0, 0, 0);
   CHECK(stream.loss.next_settle() == Instant::max());
+}
+
+TEST_CASE("Each packet is settled with the time that it was sent at", "[stamp]") {
+  const auto sent = [](std::uint32_t second) { return at(std::chrono::seconds(second)); };
+  Stream stream;
+  stream.stateful();  // sent in seconds 0 and 1; ends at 12
+  stream.packets.clear();
+  stream.answered(3, 2);  // second 12
+  stream.lost(4);         // never came there
+  stream.answered(5, 3);
+  stream.lost(6);  // its reply had number 4
+  stream.answered(7, 5);
+  stream.finish();
+  std::ranges::sort(stream.packets, {}, &SettledPacket::sent);
+  using enum PacketFate;
+  CHECK(stream.packets == std::vector<SettledPacket>{{sent(12), returned},
+                                                     {sent(13), lost_forward},
+                                                     {sent(14), returned},
+                                                     {sent(15), lost_reverse},
+                                                     {sent(16), returned}});
+  CHECK(stream.counts.forward == 1);
+  CHECK(stream.counts.reverse == 1);
+}
+
+TEST_CASE("Where a window lost on both ways, which packet was lost where is not said", "[stamp]") {
+  Stream stream;
+  stream.stateful();
+  stream.packets.clear();
+  stream.answered(3, 2);
+  stream.lost(4);
+  stream.lost(5);  // one of the two came there
+  stream.answered(6, 4);
+  stream.finish();
+  CHECK(stream.counts.forward == 1);
+  CHECK(stream.counts.reverse == 1);
+  CHECK(stream.packets.size() == 4);
+  CHECK(std::ranges::count(stream.packets, PacketFate::lost_anywhere, &SettledPacket::fate) == 2);
+  CHECK(std::ranges::count(stream.packets, PacketFate::returned, &SettledPacket::fate) == 2);
+}
+
+TEST_CASE("An outage is settled packet by packet while it lasts", "[stamp]") {
+  Stream stream;
+  stream.stateful();
+  stream.packets.clear();
+  for (std::uint32_t i = 0; i < OnewayLoss::kLongestGap + 10; ++i)
+    stream.lost(3 + i);
+  CHECK(stream.packets.size() == OnewayLoss::kLongestGap);
+  CHECK(std::ranges::count(stream.packets, PacketFate::lost_anywhere, &SettledPacket::fate) == OnewayLoss::kLongestGap);
 }
