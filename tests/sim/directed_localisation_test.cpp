@@ -83,6 +83,7 @@ TEST_CASE("The right link is blamed for what is lost on the way there or back", 
       made.address = node(100 + i);
       made.source_ports = static_cast<std::uint16_t>(40000 + 100 * i);
       made.flows = kFlows;
+      made.interval = 10s;
       facts.push_back(std::make_shared<const DestinationFacts>(made));
       for (std::uint32_t flow = 0; flow < kFlows; ++flow)
         flows.push_back({i, way(agent, made.address, i, OneWay::forward, random),
@@ -142,6 +143,74 @@ TEST_CASE("The right link is blamed for what is lost on the way there or back", 
     CHECK(events.front()->loss->direction == direction);
   }
   CHECK(right >= runs * 19 / 20);
+}
+
+TEST_CASE("A link that loses for a minute is dated, and its verdict has the loss of that minute",
+          "[sim][directed][localisation]") {
+  const IpAddress agent = node(1);
+  const std::array spines = {node(10), node(11)};
+  DestinationFacts made;
+  made.name = "d";
+  made.address = node(100);
+  made.source_ports = 40000;
+  made.flows = kFlows;
+  made.interval = 10s;
+  const auto facts = std::make_shared<const DestinationFacts>(made);
+  for (const OneWay direction : {OneWay::forward, OneWay::reverse}) {
+    DirectedLocalisation localisation({.window = 5min});
+    Random random(11);
+    const Probability chance = Probability::of(0.2);
+    const Duration offset = 1767225600s;
+    std::vector<LinkVerdict> verdicts;
+    std::vector<std::shared_ptr<const PathEvent>> events;
+    const auto wall = [&](int seconds) { return WallTime(1h + std::chrono::seconds(seconds) + offset); };
+    // Loss between the rounds of 60 and of 120 seconds.
+    for (int second = 0; second <= 270; second += 10) {
+      for (std::uint32_t flow = 0; flow < kFlows; ++flow) {
+        const IpAddress spine = spines[flow % 2];
+        OnewayRound oneway;
+        stamp::OnewayCounts& counts = oneway.flow.counts;
+        counts.resolved = 10;
+        for (int i = 0; i < 10 && flow % 2 == 0 && second > 60 && second <= 120; ++i)
+          (direction == OneWay::forward ? counts.forward : counts.reverse) += random.happens(chance) ? 1u : 0u;
+        oneway.flow.reverse_routers = std::make_shared<const std::vector<IpAddress>>(std::vector{spine, node(5)});
+        RoundRecord record;
+        record.destination = facts;
+        record.flow_index = flow;
+        record.source = agent;
+        record.wall_offset = offset;
+        record.round.finished = Instant(1h + std::chrono::seconds(second));
+        record.verdict.path = 1 + flow % 2;
+        record.verdict.responders = std::make_shared<const std::vector<IpAddress>>(std::vector{node(2), spine});
+        record.oneway = std::make_shared<const OnewayRound>(oneway);
+        localisation.on_round(record);
+      }
+      verdicts = localisation.pass(Instant(1h + std::chrono::seconds(second)), wall(second));
+      for (auto& event : localisation.take_events())
+        events.push_back(std::move(event));
+      if (second != 120) continue;
+      REQUIRE_FALSE(verdicts.empty());
+      CHECK(verdicts[0].blamed);
+      CHECK(verdicts[0].began >= wall(60));
+      CHECK(verdicts[0].began <= wall(80));
+      CHECK(verdicts[0].ended == WallTime{});
+      CHECK(verdicts[0].interval.low <= 0.2);
+      CHECK(verdicts[0].interval.high >= 0.2);
+    }
+    REQUIRE_FALSE(verdicts.empty());
+    CHECK_FALSE(verdicts[0].blamed);
+    CHECK(verdicts[0].direction == direction);
+    CHECK(verdicts[0].began >= wall(60));
+    CHECK(verdicts[0].began <= wall(80));
+    CHECK(verdicts[0].ended >= wall(100));
+    CHECK(verdicts[0].ended <= wall(120));
+    REQUIRE(events.size() == 2);
+    CHECK_FALSE(events[0]->ended);
+    CHECK(events[1]->ended);
+    CHECK(events[1]->loss->ended == verdicts[0].ended);
+    CHECK(events[1]->loss->interval.low <= 0.2);
+    CHECK(events[1]->loss->interval.high >= 0.2);
+  }
 }
 
 TEST_CASE("A hop that is not known yet blames no link, and neither does loss without a direction",

@@ -1,6 +1,7 @@
 #include "path/localisation/directed_localisation.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "path/localisation/localisation_time.hpp"
@@ -13,6 +14,11 @@ constexpr int kBeginPasses = 2;
 constexpr int kEndPasses = 3;
 /// Of one destination: whatever a reflector says, no more are remembered.
 constexpr std::size_t kMostWays = 1024;
+/// A link may be dated by flows that cross no other suspected one if they lost so much.
+constexpr std::uint64_t kEnoughAlone = 5;
+/// Of losses between two rounds of a flow.
+constexpr std::uint32_t kMostMoments = 1024;
+constexpr double kGoldenRatio = 0.6180339887498949;
 
 std::uint32_t capped(std::uint64_t count) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1u << 30));
@@ -63,7 +69,8 @@ void DirectedLocalisation::on_round(const RoundRecord& record) {
 
 void DirectedLocalisation::count(Destination& destination, const RoundRecord& record, std::vector<IpAddress> nodes,
                                  OneWay direction, std::uint64_t packets, std::uint64_t losses) const {
-  const std::uint32_t part = scale_.part(record.round.finished);
+  const Instant finished = record.round.finished;
+  const std::uint32_t part = scale_.part(finished);
   auto way = std::ranges::find_if(
       destination.ways, [&](const Way& known) { return known.direction == direction && known.nodes == nodes; });
   if (way == destination.ways.end()) {
@@ -80,6 +87,9 @@ void DirectedLocalisation::count(Destination& destination, const RoundRecord& re
   if (cell == cells.end()) cell = cells.insert(cells.end(), {.part = part, .way = number});
   cell->packets = capped(cell->packets + packets);
   cell->losses = capped(cell->losses + losses);
+  if (losses == 0) return;
+  std::erase_if(destination.losses, [&](const Losses& known) { return finished - known.until > options_.window; });
+  destination.losses.push_back({.until = finished, .way = number, .count = capped(losses)});
 }
 
 /// Ways that no live cell is of.
@@ -98,6 +108,9 @@ void DirectedLocalisation::forget_old(Destination& destination, std::uint32_t pa
     for (Cell& cell : cells)
       cell.way = moved[cell.way];
   }
+  std::erase_if(destination.losses, [&](const Losses& known) { return moved[known.way] == kGone; });
+  for (Losses& known : destination.losses)
+    known.way = moved[known.way];
 }
 
 /// Where routers are asked in turn, hops become known one by one: as long as one is missing where others are known,
@@ -192,6 +205,80 @@ LinkVerdict DirectedLocalisation::verdict_of(const Map& map, const std::vector<s
   return verdict;
 }
 
+/// Packets and losses on the ways of these rows, by time. Rows without losses stand for all flows on their way.
+LossCourse DirectedLocalisation::course_of(const Map& map, std::span<const std::uint32_t> rows, Instant now) const {
+  std::map<const Destination*, std::set<std::uint32_t>> ways;
+  for (const std::uint32_t row : rows)
+    ways[map.rows[row].destination].insert(map.rows[row].way);
+  const std::uint32_t part = scale_.part(now);
+  const double length = in_seconds(scale_.part_length());
+  const double end = in_seconds(now.time_since_epoch());
+  const double part_begin = std::floor(end / length) * length;
+  std::vector<double> by_part(WindowScale::kParts);
+  std::vector<double> moments;
+  double place = 0;
+  for (const auto& [destination, over] : ways) {
+    for (const std::vector<Cell>& cells : destination->flows)
+      for (const Cell& cell : cells)
+        if (over.contains(cell.way) && age(cell.part, part) < WindowScale::kParts)
+          by_part[age(cell.part, part)] += cell.packets;
+    const double interval = in_seconds(destination->facts->interval);
+    for (const Losses& lost : destination->losses) {
+      if (!over.contains(lost.way)) continue;
+      for (std::uint32_t i = 0; i < std::min(lost.count, kMostMoments); ++i) {
+        // Any moment between two rounds, evenly over all losses: those of many flows at once would look like a burst.
+        place = std::fmod(place + kGoldenRatio, 1);
+        moments.push_back(in_seconds(lost.until.time_since_epoch()) - interval * place);
+      }
+    }
+  }
+  // Packets were sent before the round that they are counted with ended, half an interval on average.
+  double before = 0;
+  for (const auto& [destination, over] : ways)
+    before = std::max(before, in_seconds(destination->facts->interval) / 2);
+  LossCourse course;
+  for (std::size_t i = WindowScale::kParts; i-- > 0;) {
+    const double begin = part_begin - static_cast<double>(i) * length - before;
+    course.add_probes(begin, i == 0 ? end : begin + length, by_part[i]);
+  }
+  course.set_losses(std::move(moments));
+  return course;
+}
+
+/// Since when the link loses, and how much from then on: what was before does not dilute it. Flows that another link is
+/// blamed for as well say nothing of when, where others speak for this one alone.
+void DirectedLocalisation::date(const Map& map, const Crossings& collapsed, const Explanation& explanation,
+                                const ExplainedLink& found, Instant now, LinkVerdict& verdict, WallTime wall) const {
+  std::vector<std::uint32_t> alone;
+  std::uint64_t losses_alone = 0;
+  const auto rows = collapsed.rows_of(found.link);
+  for (const std::uint32_t row : rows) {
+    const auto crossed = collapsed.links_of(row);
+    const bool shared = std::ranges::any_of(explanation.links, [&](const ExplainedLink& other) {
+      return other.blamed && other.link != found.link && std::ranges::find(crossed, other.link) != crossed.end();
+    });
+    if (shared) continue;
+    alone.push_back(row);
+    losses_alone += collapsed.row(row).losses;
+  }
+  const bool is_alone = alone.size() == rows.size();
+  if (!is_alone && losses_alone < kEnoughAlone) return;
+  const LossPhase phase = newest_phase(course_of(map, alone, now), options_.min_loss);
+  if (phase.probes <= 0) return;
+  verdict.loss = phase.loss;
+  verdict.interval = phase.interval;
+  verdict.losses = static_cast<std::uint64_t>(std::lround(phase.losses));
+  verdict.probes = static_cast<std::uint64_t>(std::lround(phase.probes));
+  const double end = in_seconds(now.time_since_epoch());
+  const auto at = [&](double moment) {
+    return wall - std::chrono::duration_cast<Duration>(std::chrono::duration<double>(end - moment));
+  };
+  if (phase.lossy_began) verdict.began = at(phase.lossy_since);
+  if (!phase.ended) return;
+  verdict.ended = at(phase.end);
+  verdict.blamed = false;
+}
+
 std::vector<LinkVerdict> DirectedLocalisation::pass(Instant now, WallTime wall) {
   const std::uint32_t part = scale_.part(now);
   std::vector<LinkVerdict> verdicts;
@@ -204,10 +291,24 @@ std::vector<LinkVerdict> DirectedLocalisation::pass(Instant now, WallTime wall) 
       if (verdicts.size() == options_.worst_links) break;
       if (!found.blamed && found.loss < options_.min_loss) continue;
       verdicts.push_back(verdict_of(map, groups.members[found.link], collapsed, found));
+      if (found.blamed) date(map, collapsed, explanation, found, now, verdicts.back(), wall);
     }
+    std::ranges::stable_sort(verdicts, std::ranges::greater(), &LinkVerdict::blamed);
   }
   watch(verdicts, wall);
   return verdicts;
+}
+
+/// A link that loses no more is among the verdicts with the end of it.
+void DirectedLocalisation::note_end(Watched& watched, const std::vector<LinkVerdict>& verdicts) {
+  const auto over = std::ranges::find_if(verdicts, [&](const LinkVerdict& verdict) {
+    return verdict.ended != WallTime{} && verdict.direction == watched.verdict->direction &&
+           std::ranges::find_first_of(verdict.links, watched.verdict->links) != verdict.links.end();
+  });
+  if (over == verdicts.end()) return;
+  LinkVerdict ended = *over;
+  if (watched.verdict->began != WallTime{}) ended.began = watched.verdict->began;
+  watched.verdict = std::make_shared<const LinkVerdict>(std::move(ended));
 }
 
 void DirectedLocalisation::watch(std::vector<LinkVerdict>& verdicts, WallTime wall) {
@@ -220,9 +321,14 @@ void DirectedLocalisation::watch(std::vector<LinkVerdict>& verdicts, WallTime wa
       ++at;
     if (at == verdicts.size()) {
       ++watched.missed;
+      note_end(watched, verdicts);
       continue;
     }
     met[at] = true;
+    // It began when it was first seen to, although that has left the window by now.
+    const WallTime known = watched.verdict->began;
+    if (known != WallTime{} && (verdicts[at].began == WallTime{} || known < verdicts[at].began))
+      verdicts[at].began = known;
     watched.missed = 0;
     ++watched.seen;
     watched.verdict = std::make_shared<const LinkVerdict>(verdicts[at]);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +13,8 @@
 #include "path/localisation/crossings.hpp"
 #include "path/localisation/link_verdict.hpp"
 #include "path/localisation/localisation.hpp"
+#include "path/localisation/loss_explanation.hpp"
+#include "path/localisation/loss_onset.hpp"
 #include "path/model/event.hpp"
 #include "path/model/round_record.hpp"
 #include "path/statistics/window.hpp"
@@ -25,8 +28,9 @@ namespace ecmp {
 /// A link of the way back is one like any other: from the router nearer to the reflector to the one nearer to us, the
 /// order in which packets cross it. So no link is of both ways, and all of them are explained together.
 ///
-/// It takes in rounds as Localisation does, and is judged over the rolling window alone. Memory: some 24 bytes for each
-/// flow, direction, path and tenth of the window. Pure; time is that of the rounds.
+/// It takes in rounds as Localisation does, and is judged over the rolling window alone; within it a fault is dated, to
+/// about the interval between two rounds of a flow. Memory: some 24 bytes for each flow, direction, path and tenth of
+/// the window, and for each round with losses. Pure; time is that of the rounds.
 class DirectedLocalisation {
  public:
   explicit DirectedLocalisation(const LocalisationOptions& options);
@@ -56,10 +60,17 @@ class DirectedLocalisation {
     std::uint32_t first = 0;  ///< part of its first cell
     std::uint32_t part = 0;   ///< of its newest cell
   };
+  /// Packets that were lost between two rounds of a flow.
+  struct Losses {
+    Instant until{};  ///< the later round ended
+    std::uint32_t way = 0;
+    std::uint32_t count = 0;
+  };
   struct Destination {
     std::shared_ptr<const DestinationFacts> facts;
     std::vector<std::vector<Cell>> flows;
     std::vector<Way> ways;
+    std::vector<Losses> losses;  ///< within the window, oldest first
   };
   struct Row {
     const Destination* destination = nullptr;
@@ -89,6 +100,10 @@ class DirectedLocalisation {
   [[nodiscard]] Map draw_map(std::uint32_t part) const;
   static LinkVerdict verdict_of(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
                                 const ExplainedLink& found);
+  [[nodiscard]] LossCourse course_of(const Map& map, std::span<const std::uint32_t> rows, Instant now) const;
+  void date(const Map& map, const Crossings& collapsed, const Explanation& explanation, const ExplainedLink& found,
+            Instant now, LinkVerdict& verdict, WallTime wall) const;
+  static void note_end(Watched& watched, const std::vector<LinkVerdict>& verdicts);
   void watch(std::vector<LinkVerdict>& verdicts, WallTime wall);
 
   LocalisationOptions options_;
