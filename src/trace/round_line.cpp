@@ -11,6 +11,7 @@
 #include "agent/http/paths_query.hpp"
 #include "config/json_document.hpp"
 #include "path/statistics/flow_tally.hpp"
+#include "render/json/oneway_json.hpp"
 
 namespace ecmp {
 namespace {
@@ -21,6 +22,9 @@ constexpr std::size_t kLongestName = 255;
 constexpr std::int64_t kMostTtl = 255;
 /// No timeout is as long.
 constexpr std::int64_t kMostRtt = std::chrono::duration_cast<Duration>(std::chrono::hours(1)).count();
+
+/// Of a stream, or seconds: more than a thousand years of a packet each microsecond have less.
+constexpr std::int64_t kMostPackets = std::int64_t{1} << 55;
 
 /// Said inside this file only.
 struct Wrong {
@@ -65,6 +69,17 @@ class Members {
   }
   [[nodiscard]] const Node::Array& array(std::string_view key) const {
     return get<Node::Array>(key, "is not an array");
+  }
+  [[nodiscard]] Members object(std::string_view key) const {
+    const Node* const node = find(key);
+    if (node == nullptr) wrong(key, "is missing");
+    return Members(*node, fmt::format("\"{}\"", key));
+  }
+  /// Null: it is null.
+  [[nodiscard]] const Node* present(std::string_view key) const {
+    const Node* const node = find(key);
+    if (node == nullptr) wrong(key, "is missing");
+    return std::holds_alternative<config::Foreign>(node->value) ? nullptr : node;
   }
   /// Unspecified where the string is empty.
   [[nodiscard]] IpAddress address(std::string_view key) const {
@@ -164,14 +179,151 @@ std::shared_ptr<DestinationFacts> read_facts(const Members& line, RecordedNames&
   return facts;
 }
 
+/// 0 where the string is empty.
+std::uint32_t read_path_id(const Members& of, std::string_view key) {
+  const std::string& written = of.text(key);
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(written.data(), written.data() + written.size(), id, 16);
+  if (!written.empty() && (written.size() != 8 || error != std::errc{} || end != written.data() + written.size()))
+    wrong(key, "is not the id of one");
+  return id;
+}
+
 void read_verdict(const Members& line, PathVerdict& verdict) {
-  const std::string& path = line.text("path");
-  const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), verdict.path, 16);
-  if (!path.empty() && (path.size() != 8 || error != std::errc{} || end != path.data() + path.size()))
-    wrong("path", "is not the id of one");
+  verdict.path = read_path_id(line, "path");
   verdict.ordinal = line.number<std::uint32_t>("path_ordinal");
   verdict.changed = line.word("changed", ChangeKind::per_packet);
   verdict.unconfirmed = line.flag_or("unconfirmed", false);
+}
+
+struct Share {
+  std::uint64_t packets = 0;
+  std::uint64_t losses = 0;
+};
+
+Share read_share(const Members& of) {
+  const Share share{of.number<std::uint64_t>("packets", kMostPackets),
+                    of.number<std::uint64_t>("losses", kMostPackets)};
+  if (share.losses > share.packets) wrong("losses", "are more than the packets");
+  return share;
+}
+
+ReflectorSnapshot read_reflector(const Members& from) {
+  ReflectorSnapshot reflector;
+  if (from.present("up") != nullptr) reflector.up = from.flag("up");
+  const std::string& mode = from.text("mode");
+  for (const auto known :
+       {stamp::ReflectorMode::unknown, stamp::ReflectorMode::stateless, stamp::ReflectorMode::stateful})
+    if (render::mode_name(known) == mode) reflector.mode = known;
+  if (render::mode_name(reflector.mode) != mode) wrong("mode", "is a word that is not known");
+  reflector.synchronised = from.text("clock") == "synchronised";
+  reflector.restarts = from.number<std::uint64_t>("restarts", kMostPackets);
+  return reflector;
+}
+
+OnewayFlowSnapshot read_oneway_flow(const Members& from) {
+  OnewayFlowSnapshot flow;
+  const auto read = [&](std::string_view key, std::uint64_t& reordered, std::uint64_t& duplicates) {
+    const Members way = from.object(key);
+    reordered = way.number<std::uint64_t>("reordered", kMostPackets);
+    duplicates = way.number<std::uint64_t>("duplicates", kMostPackets);
+    return read_share(way);
+  };
+  const Share forward = read("forward", flow.counts.reordered_forward, flow.duplicates_forward);
+  const Share reverse = read("reverse", flow.counts.reordered_reverse, flow.duplicates_reverse);
+  const Share unresolved = read_share(from.object("unresolved"));
+  if (reverse.packets != forward.packets - forward.losses) wrong("reverse", "has not the packets that were reflected");
+  flow.counts.resolved = forward.packets;
+  flow.counts.forward = forward.losses;
+  flow.counts.reverse = reverse.losses;
+  flow.counts.round_trips = unresolved.packets;
+  flow.counts.unresolved = unresolved.losses;
+  flow.reverse_path = read_path_id(from, "reverse_path");
+  if (from.present("reverse_routers") == nullptr) return flow;
+  std::vector<IpAddress> routers;
+  for (const Node& node : from.array("reverse_routers")) {
+    const auto* const text = std::get_if<std::string>(&node.value);
+    const auto address = text == nullptr || text->empty() ? std::nullopt : IpAddress::parse(*text);
+    if (text == nullptr || (!text->empty() && !address)) wrong("reverse_routers", "has something that is no address");
+    routers.push_back(address.value_or(IpAddress()));
+  }
+  flow.reverse_routers = std::make_shared<const std::vector<IpAddress>>(std::move(routers));
+  return flow;
+}
+
+/// What a direction of a path says, or round trips over it, which have no delays.
+struct Direction {
+  Share all, window;
+  LossSecondsSum seconds;
+  bool delays = false;
+  Quantiles variation;
+  std::optional<Duration> relative;
+};
+
+std::optional<Direction> read_direction(const Members& path, std::string_view key, bool with_delays) {
+  if (path.present(key) == nullptr) return std::nullopt;
+  const Members from = path.object(key);
+  const Members window = from.object("window");
+  Direction made{.all = read_share(from), .window = read_share(window)};
+  if (from.find("severe_seconds") != nullptr) {  // earlier versions have not counted them
+    made.seconds = {from.number<std::uint64_t>("severe_seconds", kMostPackets),
+                    from.number<std::uint64_t>("unavailable_seconds", kMostPackets)};
+  }
+  if (!with_delays) return made;
+  if (from.present("relative_delay_ns") != nullptr)
+    made.relative = Duration(from.number<std::int64_t>("relative_delay_ns", kMostRtt));
+  made.delays = window.present("delay_variation_ns") != nullptr;
+  if (!made.delays) return made;
+  const Members variation = window.object("delay_variation_ns");
+  for (const auto& [name, to] : {std::pair{"p50", &Quantiles::p50}, {"p95", &Quantiles::p95}, {"p99", &Quantiles::p99}})
+    made.variation.*to = Duration(variation.number<std::int64_t>(name, kMostRtt));
+  return made;
+}
+
+/// A line has the way there and the way back, each with what is said of it in its direction.
+void read_oneway_paths(const Members& path, std::uint32_t there, OnewayRound& round) {
+  const auto forward = read_direction(path, "forward", true);
+  const auto reverse = read_direction(path, "reverse", true);
+  const auto unresolved = read_direction(path, "unresolved", false);
+  std::shared_ptr<OnewayPathSnapshot> on_way_there;
+  if (forward && unresolved) {
+    on_way_there = std::make_shared<OnewayPathSnapshot>();
+    on_way_there->path = there;
+    on_way_there->counts = {.resolved = forward->all.packets,
+                            .forward = forward->all.losses,
+                            .round_trips = unresolved->all.packets,
+                            .unresolved = unresolved->all.losses};
+    on_way_there->window = {.resolved = forward->window.packets,
+                            .forward = forward->window.losses,
+                            .round_trips = unresolved->window.packets,
+                            .unresolved = unresolved->window.losses};
+    on_way_there->forward_seconds = forward->seconds;
+    on_way_there->unresolved_seconds = unresolved->seconds;
+    on_way_there->exchanges = forward->delays ? 1 : 0;  // how many is not in a line
+    on_way_there->forward_window = forward->variation;
+    on_way_there->relative_forward = forward->relative;
+    round.there = on_way_there;
+  }
+  if (!reverse) return;
+  const std::uint32_t back = round.flow.reverse_path != 0 ? round.flow.reverse_path : there;
+  const bool same = on_way_there != nullptr && back == there;
+  const auto on_way_back = same ? on_way_there : std::make_shared<OnewayPathSnapshot>();
+  on_way_back->path = back;
+  on_way_back->back = {.resolved = reverse->all.packets, .reverse = reverse->all.losses};
+  on_way_back->back_window = {.resolved = reverse->window.packets, .reverse = reverse->window.losses};
+  on_way_back->reverse_seconds = reverse->seconds;
+  on_way_back->back_exchanges = reverse->delays ? 1 : 0;
+  on_way_back->reverse_window = reverse->variation;
+  on_way_back->relative_reverse = reverse->relative;
+  round.back = on_way_back;
+}
+
+std::shared_ptr<const OnewayRound> read_oneway(const Members& from, std::uint32_t path) {
+  auto round = std::make_shared<OnewayRound>();
+  round->reflector = read_reflector(from.object("reflector"));
+  round->flow = read_oneway_flow(from.object("flow"));
+  read_oneway_paths(from.object("path"), path, *round);
+  return round;
 }
 
 std::shared_ptr<RoundRecord> read_record(const Node& root, RecordedNames& names) {
@@ -198,8 +350,13 @@ std::shared_ptr<RoundRecord> read_record(const Node& root, RecordedNames& names)
   const bool reached = line.flag("reached_dest");
   if (reached) round.distance = static_cast<std::uint8_t>(round.hops.size());
   if (!reached && round.end_to_end == EndToEnd::reached) wrong("outcome", "is reached, and \"reached_dest\" is false");
-  record->destination = read_facts(line, names);
+  auto facts = read_facts(line, names);
   read_verdict(line, record->verdict);
+  if (line.find("oneway") != nullptr) {
+    facts->stamp = true;
+    record->oneway = read_oneway(line.object("oneway"), record->verdict.path);
+  }
+  record->destination = std::move(facts);
   return record;
 }
 

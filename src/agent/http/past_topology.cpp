@@ -23,6 +23,33 @@ Round in_civil_time(const RoundRecord& record) {
   return round;
 }
 
+/// What streams said, of rounds by time: what flows count is the sum over these rounds, all else as the newest has it.
+std::shared_ptr<const OnewaySnapshot> oneway_of(const std::vector<std::shared_ptr<const RoundRecord>>& rounds,
+                                                const DestinationFacts& facts) {
+  auto made = std::make_shared<OnewaySnapshot>();
+  made->flows.resize(facts.flows);
+  std::map<std::uint32_t, const OnewayPathSnapshot*> paths;
+  bool any = false;
+  for (const auto& record : rounds) {
+    if (record->oneway == nullptr || record->flow_index >= facts.flows) continue;
+    any = true;
+    const OnewayRound& round = *record->oneway;
+    static_cast<ReflectorSnapshot&>(*made) = round.reflector;
+    OnewayFlowSnapshot& flow = made->flows[record->flow_index];
+    flow.counts += round.flow.counts;
+    flow.duplicates_forward += round.flow.duplicates_forward;
+    flow.duplicates_reverse += round.flow.duplicates_reverse;
+    flow.reverse_path = round.flow.reverse_path;
+    flow.reverse_routers = round.flow.reverse_routers;
+    for (const auto& path : {round.there, round.back})
+      if (path != nullptr) paths[path->path] = path.get();
+  }
+  if (!any) return nullptr;
+  for (const auto& [id, path] : paths)
+    made->paths.push_back(*path);
+  return made;
+}
+
 }  // namespace
 
 PastFan fan_of(std::vector<std::shared_ptr<const RoundRecord>> rounds, WallTime at, Duration window) {
@@ -53,6 +80,7 @@ PastFan fan_of(std::vector<std::shared_ptr<const RoundRecord>> rounds, WallTime 
   }
   for (const auto& [flow, record] : newest)
     fan.newest.push_back(record);
+  model.set_oneway(oneway_of(rounds, *facts));
   fan.snapshot = model.snapshot(now);
   return fan;
 }
