@@ -21,7 +21,9 @@ class Tally:
 
 tally = Tally()
 sys.dont_write_bytecode = True
-os.environ["PATH"] += ":/usr/sbin:/sbin"
+PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "build", "peers")
+os.environ["PATH"] += f":/usr/sbin:/sbin:{PEERS}/bin"
+sys.path.append(os.path.join(PEERS, "python"))
 code = pytest.main(["-rs", "-q", "-x" if os.environ.get("ECMP_FIRST") else "-q", "--tb=short", "--color=no",
                     "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[tally])
 sys.stdout.flush()

@@ -9,13 +9,13 @@ import urllib.parse
 from exporter import free_port
 
 
-# The program of Prometheus 3, such as that of a later Debian's package, unpacked (`apt-get download`, `dpkg -x`).
-THREE = os.environ.get("ECMP_PROMETHEUS_3") or ""
+# The program of Prometheus 3, which neither Debian 12 nor 13 has.
+THREE = os.environ.get("ECMP_PROMETHEUS_3") or shutil.which("prometheus3") or ""
 
 
 def without_three():
     """Why there is no Prometheus 3 here; empty if there is one."""
-    return "" if THREE and shutil.which(THREE) else "ECMP_PROMETHEUS_3 names no program of Prometheus 3"
+    return "" if THREE and shutil.which(THREE) else "there is no Prometheus 3 (tests/peers.sh prometheus, or ECMP_PROMETHEUS_3)"
 
 
 class Prometheus:

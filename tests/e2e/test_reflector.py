@@ -229,7 +229,7 @@ def stamp_suite():
     return shutil.which("stamp-suite", path=os.environ.get("PATH", "") + ":" + os.path.expanduser("~/.cargo/bin"))
 
 
-@pytest.mark.skipif(stamp_suite() is None, reason="stamp-suite is not installed (cargo install stamp-suite --locked)")
+@pytest.mark.skipif(stamp_suite() is None, reason="stamp-suite is not installed (tests/peers.sh stamp-suite)")
 @pytest.mark.parametrize("mode", ["open", "authenticated"])
 def test_the_sender_of_stamp_suite(network, tmp_path, mode):
     (tmp_path / "key").write_text(KEY.hex() + "\n")
@@ -244,7 +244,7 @@ def test_the_sender_of_stamp_suite(network, tmp_path, mode):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("scapy") is None or importlib.util.find_spec("scapy.contrib.stamp") is None,
-                    reason="scapy with contrib.stamp is not installed (scapy 2.8.0 of PyPI)")
+                    reason="scapy with contrib.stamp is not installed (tests/peers.sh scapy)")
 def test_what_scapy_reads_in_a_reply(network):
     from scapy.contrib.stamp import STAMPSessionReflectorTestUnauthenticated as Reply
     with reflecting(network), network.entered("b"), Sender((A, 862)) as sender:

@@ -3,6 +3,7 @@ import collections
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ FLOWS = 16
 PORTS = range(50000, 50000 + FLOWS)
 TRACE = os.environ.get("ECMP_TRACE") or os.path.join(ROOT, "build/dev/src/ecmp_trace")
 REFLECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stamp_reflector.py")
+SUITE = shutil.which("stamp-suite", path=os.environ.get("PATH", "") + ":" + os.path.expanduser("~/.cargo/bin"))
 LOSS = 0.2
 ENOUGH = 400  # packets: a fifth of them is 80, give or take 3 x 8
 
@@ -202,3 +204,40 @@ def test_a_stateless_reflector_shows_no_direction():
         for port, path, forward, reverse, *unresolved in lines:
             assert 32768 <= int(port) <= 49151 and path != "-" and (forward, reverse) == ("-", "-"), report
             assert int(unresolved[0].split("/")[1]) >= 5, report
+
+
+@pytest.mark.skipif(SUITE is None, reason="stamp-suite is not installed (tests/peers.sh stamp-suite)")
+@pytest.mark.parametrize("family, mode, sealed", [(4, "stateful", False), (6, "stateless", False), (4, "stateful", True)],
+                         ids=["stateful-open-ipv4", "stateless-open-ipv6", "stateful-authenticated-ipv4"])
+def test_the_reflector_of_stamp_suite(family, mode, sealed, tmp_path):
+    (tmp_path / "key").write_text("00112233445566778899aabbccddeeff\n")
+    (tmp_path / "key").chmod(0o600)
+    command = [SUITE, "--is-reflector", "--local-addr", DESTINATION[family], "--local-port", "862"]
+    command += ["--stateful-reflector"] if mode == "stateful" else []
+    command += ["--auth-mode", "A", "--hmac-key-file", str(tmp_path / "key")] if sealed else []
+    own = {"key_file": str(tmp_path / "key")} if sealed else {}
+    text = stamp_config([{"name": "far", "host": DESTINATION[family], **own}])
+    with Fan(width=2, icmp="kernel") as fan, open(tmp_path / "log", "w") as log:
+        suite = fan.network.popen("dst", command, stdout=log, stderr=log)
+        try:
+            with Exporter(text, fan.network.ns("agent")) as exporter:
+                eventually(lambda: len(exporter.metrics().flow_paths("far")) == FLOWS and mode_of(exporter, "far") == mode,
+                           60, lambda: (tmp_path / "log").read_text() + exporter.metrics().text)
+                quiet = Growth(exporter, "far")
+                paths = set(exporter.metrics().flow_paths("far").values())
+                way = "forward" if mode == "stateful" else "unresolved"
+                grown = eventually(lambda: quiet.enough(paths, way, 100), 60, quiet)
+                assert not any(grown["losses"].values()), grown
+                fan.lose(fan.branch(1), LOSS)
+                wait_for_losses(exporter, "far", way)
+                lossy = Growth(exporter, "far")
+
+                def lost():
+                    return sum(count for (_, of), count in lossy()["losses"].items() if of == way) > 30
+                eventually(lost, 60, lossy)
+                assert all(of == way or count <= 2 for (_, of), count in lossy()["losses"].items()), lossy()
+                assert exporter.metrics().values("ecmp_reflector_up", "destination") == {"far": 1}
+                assert refused(fan) == 0
+        finally:
+            suite.kill()
+            suite.wait()

@@ -88,7 +88,7 @@ def test_the_configuration_of_the_mixin_reaches_rules(tmp_path):
                 "eval_time": "10m", "alertname": "EcmpDestinationDown", "exp_alerts": [{
                     "exp_labels": {"job": "probes", "instance": "a", "destination": "d", "site": "fra", "team": "net",
                                    "severity": "critical"}, "exp_annotations": annotations}]}]}]}))
-    done = subprocess.run(["promtool", "check", "rules", "--lint-fatal", *map(str, tmp_path.glob("prom*.yml"))],
+    done = subprocess.run(["promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, tmp_path.glob("prom*.yml"))],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     done = subprocess.run(["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True)

@@ -177,7 +177,7 @@ def test_the_arguments_in_manifests_are_those_of_the_program():
 def test_the_chart_renders():
     helm = shutil.which("helm")
     if not helm:
-        pytest.skip("helm is not installed (it is not in Debian)")
+        pytest.skip("helm is not installed (tests/peers.sh helm)")
     chart = "packaging/helm/ecmp-exporter"
     done = run(helm, "lint", "--strict", chart)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -220,7 +220,7 @@ def test_the_agents_of_the_daemonset_are_a_mesh(tmp_path):
     """Their configuration names the headless service of the chart, and the program takes it."""
     helm = shutil.which("helm")
     if not helm:
-        pytest.skip("helm is not installed (it is not in Debian)")
+        pytest.skip("helm is not installed (tests/peers.sh helm)")
     yaml = pytest.importorskip("yaml")
     rendered = run(helm, "template", "release", "packaging/helm/ecmp-exporter", "--namespace", "watch", "--kube-version", "1.31",
                    "--set", "mesh.enabled=true,mesh.config=flows = 8")
@@ -267,9 +267,11 @@ def test_the_chart_has_the_rules_and_boards_of_this_tree():
 def test_the_chart_renders_with_every_value(tmp_path):
     helm = shutil.which("helm")
     if not helm:
-        pytest.skip("helm is not installed (it is not in Debian)")
+        pytest.skip("helm is not installed (tests/peers.sh helm)")
     yaml = pytest.importorskip("yaml")
     (tmp_path / "values.yaml").write_text(json.dumps(VALUES))
+    done = run(helm, "lint", "--strict", "packaging/helm/ecmp-exporter", "-f", str(tmp_path / "values.yaml"))
+    assert done.returncode == 0, done.stdout + done.stderr
     done = run(helm, "template", "release", "packaging/helm/ecmp-exporter", "--kube-version", "1.31", "-f",
                str(tmp_path / "values.yaml"))
     assert done.returncode == 0, done.stderr
