@@ -8,6 +8,8 @@ namespace {
 
 /// A restart is seen by every stream, one after the other.
 constexpr Duration kOneRestart = std::chrono::seconds(30);
+/// A reflector whose host stands still for a moment is not down, however densely it is asked.
+constexpr Duration kShortestSilence = std::chrono::seconds(5);
 /// A path that no stream is on is reported for so long, as the model of paths does.
 constexpr Duration kRetention = std::chrono::minutes(10);
 
@@ -15,7 +17,7 @@ constexpr Duration kRetention = std::chrono::minutes(10);
 
 OnewayModel::OnewayModel(std::size_t flows, Duration window, Duration packet_interval, Duration timeout)
     : scale_(window),
-      silent_after_(3 * packet_interval + timeout),
+      silent_after_(std::max<Duration>(3 * packet_interval + timeout, kShortestSilence)),
       // A loss waits for the end of its window, and then for another timeout.
       settled_after_((stamp::OnewayLoss::kLongestGap + 1) * packet_interval + 2 * timeout),
       flows_(flows) {}

@@ -218,3 +218,14 @@ TEST_CASE("Seconds count by when packets left, for the path of their direction",
   settle(5min, {{at(297s), returned}});
   CHECK(seconds(0).unresolved_seconds == LossSecondsSum{1, 0});
 }
+
+TEST_CASE("A reflector is down after five seconds at least, however often it is asked", "[stamp]") {
+  OnewayModel model(1, 5min, 30ms, 900ms);
+  model.on_report(0, 7, answered(0s, 5ms, 5ms));
+  CHECK(model.snapshot(at(4900ms))->up == true);
+  CHECK(model.snapshot(at(5100ms))->up == false);
+  OnewayModel rare(1, 5min, 10s, 2s);
+  rare.on_report(0, 7, answered(0s, 5ms, 5ms));
+  CHECK(rare.snapshot(at(31s))->up == true);
+  CHECK(rare.snapshot(at(33s))->up == false);
+}
