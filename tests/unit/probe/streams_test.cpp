@@ -191,3 +191,25 @@ TEST_CASE("Replies that somebody else made up count for nothing", "[stamp]") {
   CHECK(sink.exchanges.empty());
   CHECK(engine.counters().ignored[static_cast<std::size_t>(Ignored::bad_identity)] == sent.size());
 }
+
+TEST_CASE("Replies of a reflector that knows no SSID count, and we send none that is 0", "[stamp]") {
+  // RFC 8972 section 3: a Session-Reflector that does not support the extension leaves its bytes zero.
+  for (std::uint64_t secret = 0; secret < 64; ++secret) {
+    Engine engine({.secret = {secret, 2}});
+    Sink sink;
+    Instant now{1000s};
+    REQUIRE(engine.add(plan(), now) == 0u);
+    engine.set_source(0, IpAddress::v4(kAgent));
+    const auto sent = run(engine, sink, 1500ms, [](const Bytes&) { return false; }, now);
+    std::size_t streamed = 0;
+    for (const Bytes& datagram : sent) {
+      CHECK(load16(datagram, kPayload + 14) != 0);
+      if (is_trace(datagram)) continue;
+      Bytes reply = reply_to(datagram, static_cast<std::uint32_t>(streamed++));
+      store16(reply, kPayload + 14, 0);
+      engine.on_captured({.bytes = reply, .at = now}, sink);
+    }
+    CHECK(streamed > 0);
+    CHECK(sink.exchanges.size() == streamed);
+  }
+}
