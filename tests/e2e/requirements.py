@@ -40,6 +40,8 @@ def reasons():
         "test_reload.py": missing_tools("openssl"),
         "test_dashboards.py": missing_tools("promtool", "prometheus"),
         "test_rules.py": missing_tools("promtool", "prometheus"),
+        "test_rules_mesh.py": missing_tools("promtool", "prometheus"),
+        "test_rules_sixteen.py": missing_tools("promtool", "prometheus"),
         "test_page.py": missing_tools("chromium"),
         "test_quickstart.py": missing_tools("curl"),
         "test_packages.py": missing_tools("dpkg-buildpackage", "dh", "lintian", "setpriv") + too_long("ECMP_PACKAGES"),
