@@ -2,13 +2,14 @@
 # Programs of others that tests compare with and that Debian does not have, into build/peers: the tests find them there, and
 # are skipped with a reason where they are not.
 #
-#   tests/peers.sh [prometheus | helm | stamp-suite | scapy | mixtool]...      (all)
+#   tests/peers.sh [prometheus | helm | stamp-suite | scapy | chdb | mixtool]...      (all)
 #
 #   prometheus    3.x and its promtool, as prometheus3 and promtool3 (Debian 12 has 2.42 and Debian 13 2.53). Without the
 #                 web pages and the discovery of other systems, which no test asks for
 #   helm          lints and renders the chart
 #   stamp-suite   a STAMP sender and reflector
 #   scapy         decodes STAMP; Debian's has no extensions of it
+#   chdb          ClickHouse as a library: the example for it is run there
 #   mixtool       lints the mixin
 #
 # Needs go (1.26 or later), cargo (rustc 1.86 or later) or python3 with pip, and the network. ECMP_PROMETHEUS_3 names another
@@ -19,7 +20,7 @@ exec < /dev/null
 
 peers=$PWD/build/peers
 mkdir -p "$peers/bin" "$peers/python" "$peers/go"
-[ $# -gt 0 ] || set -- prometheus helm stamp-suite scapy mixtool
+[ $# -gt 0 ] || set -- prometheus helm stamp-suite scapy chdb mixtool
 
 say() { echo "peers.sh: $*"; }
 
@@ -50,6 +51,7 @@ for peer in "$@"; do
     helm) build_go helm.sh/helm/v3 latest "" cmd/helm helm ;;
     stamp-suite) cargo install stamp-suite --locked --root "$peers" ;;
     scapy) python3 -m pip install --quiet --no-deps --upgrade --target "$peers/python" scapy==2.8.0 ;;
+    chdb) python3 -m pip install --quiet --upgrade --target "$peers/python" chdb ;;
     mixtool) build_go github.com/monitoring-mixins/mixtool main "" cmd/mixtool mixtool ;;
     *)
       sed -n '5s/^# *//p' "$0" >&2

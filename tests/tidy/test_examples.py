@@ -196,8 +196,8 @@ def test_collectors_accept_their_configuration(program, arguments):
 
 
 def test_a_round_counts_once_though_a_restarted_shipper_sends_it_twice():
-    """In ClickHouse as a library; `pip install chdb` makes this test run."""
-    session = pytest.importorskip("chdb.session", reason="chdb is not installed").Session()
+    """In ClickHouse as a library, where there is one (tests/peers.sh chdb)."""
+    session = pytest.importorskip("chdb.session", reason="chdb is not installed (tests/peers.sh chdb)").Session()
     statements = re.sub(r"--.*", "", read("configs/scaling/clickhouse.sql")).split(";")
     for statement in filter(str.strip, statements):
         session.query(statement)
