@@ -33,6 +33,31 @@ def verdicts(exporter, direction):
             if event["kind"] == "loss_verdict" and event["loss"]["direction"] == direction]
 
 
+def watch_replies(fan):
+    """Has the branches note the flows whose replies they forward."""
+    for node in fan.branches[1]:
+        fan.network.nft(node, f"""table inet seen {{
+            set ports {{ type inet_service; flags dynamic; size 1024; }}
+            chain forward {{
+                type filter hook forward priority 0; policy accept;
+                udp sport {PORT} add @ports {{ udp dport }}
+            }}
+        }}""")
+
+
+def seen_ways(fan, family):
+    """{port: routers} as the branches have seen it. A host labels IPv6 flows by a hash that the lab's routers, which are the
+    same kernel's, find with the packet and use: their routing tables would say something else."""
+    ways = {}
+    for node in fan.branches[1]:
+        listed = json.loads(fan.network.run_in(node, ["nft", "-j", "list", "set", "inet", "seen", "ports"]))
+        ports = next(item["set"].get("elem", []) for item in listed["nftables"] if "set" in item)
+        for port in ports:
+            assert port not in ways, "probes and replies of one flow take different ways"
+            ways[port] = [fan.addresses["r2"][family], fan.addresses[node][family], fan.addresses["r1"][family]]
+    return ways
+
+
 def lose_on_the_way_back(fan, node):
     fan._rule(node, "forward", f'iifname "{fan._onward(node)}" {fan._drop(LOSS)}')
 
@@ -64,8 +89,13 @@ def test_an_agent_that_reflects_reports_the_way_back_and_losses_have_a_link_and_
                      probe={"interval": "1s", "timeout": "900ms"}) + '\n[window]\nduration = "1m"\n'
     with Fan(width=2, icmp="kernel") as fan, Exporter(reflecting, fan.network.ns("dst")), \
             Exporter(sending, fan.network.ns("agent")) as near:
-        expected = {port: path[:-1] for port, path in
-                    fan.expected_paths(DESTINATION[family], PORTS, port=PORT, back=True).items()}
+        if family == 4:
+            expected = {port: path[:-1] for port, path in
+                        fan.expected_paths(DESTINATION[family], PORTS, port=PORT, back=True).items()}
+        else:
+            watch_replies(fan)
+            eventually(lambda: len(seen_ways(fan, family)) == FLOWS, 30, lambda: seen_ways(fan, family))
+            expected = seen_ways(fan, family)
         assert len({tuple(path) for path in expected.values()}) == 2, expected
         eventually(lambda: ways_back(near) == expected, 120, lambda: (ways_back(near), expected))
         metrics = near.metrics()
