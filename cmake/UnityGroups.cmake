@@ -39,7 +39,7 @@ ecmp_unity_group(core src/path model/change.cpp model/event_gathering.cpp model/
   history/history_decode.cpp model/icmp_limit.cpp localisation/localisation_hops.cpp model/sightings.cpp)
 ecmp_unity_group(core src/path localisation/balance_watch.cpp search/flow_cover.cpp history/history_block.cpp
   localisation/loss_explanation.cpp search/path_search.cpp model/quote_findings.cpp search/stopping_rule.cpp)
-ecmp_unity_group(core src/path statistics/blend.cpp localisation/crossings.cpp localisation/flow_graph.cpp
+ecmp_unity_group(core src/path localisation/crossings.cpp localisation/flow_graph.cpp
   statistics/flow_jitter.cpp statistics/flow_tally.cpp history/history_codec.cpp localisation/link_estimators.cpp
   model/path_registry.cpp)
 ecmp_unity_group(core src/probe codec.cpp drive.cpp engine.cpp engine_receive.cpp)
@@ -51,7 +51,7 @@ ecmp_unity_group(core src/render metrics/accept.cpp fan/diagram_svg.cpp fan/diag
 ecmp_unity_group(core src/render fan/diagram.cpp fan/diagram_dot.cpp fan/fan.cpp report/page.cpp
   metrics/protobuf_encoder.cpp metrics/series.cpp report/trace_report.cpp)
 ecmp_unity_group(core src/render append.cpp json/event_json.cpp report/find_report.cpp metrics/metric_table.cpp
-  fan/svg_layout.cpp metrics/text_encoder.cpp json/topology_graph.cpp)
+  fan/svg_layout.cpp metrics/text_encoder.cpp)
 ecmp_unity_group(simulation src/sim network.cpp packet_pool.cpp router.cpp scenario_fields.cpp topology.cpp wires.cpp)
 ecmp_unity_group(simulation src/sim checksums.cpp destination.cpp oracle.cpp random.cpp scenario.cpp wire.cpp)
 ecmp_unity_group(core src/stamp hmac.cpp key.cpp oneway_delay.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp
@@ -83,7 +83,7 @@ ecmp_unity_group(unit_tests tests/unit/packet checksum_test.cpp golden.cpp icmp_
   probe_datagram_test.cpp)
 ecmp_unity_group(unit_tests tests/unit/path history_codec_test.cpp localisation_blame_test.cpp window_test.cpp)
 ecmp_unity_group(unit_tests tests/unit/path history_corpus_test.cpp model_change_test.cpp stopping_rule_test.cpp)
-ecmp_unity_group(unit_tests tests/unit/path blend_test.cpp destination_model_test.cpp histogram_test.cpp)
+ecmp_unity_group(unit_tests tests/unit/path destination_model_test.cpp histogram_test.cpp)
 ecmp_unity_group(unit_tests tests/unit/path history_test.cpp icmp_limit_test.cpp model_statistics_test.cpp)
 ecmp_unity_group(unit_tests tests/unit/path localisation_math_test.cpp model_soak_test.cpp path_content_test.cpp)
 ecmp_unity_group(unit_tests tests/unit/path event_gathering_test.cpp path_names_test.cpp path_search_test.cpp)

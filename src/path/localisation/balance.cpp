@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
 #include <utility>
 
+#include "path/model/path_graph.hpp"
 #include "path/statistics/intervals.hpp"
 
 namespace ecmp {
@@ -20,31 +20,18 @@ constexpr double kLeastOfPair = 1;
 
 using Place = std::pair<std::uint8_t, IpAddress>;
 
-/// A path as it passes responders: who at which TTL, unspecified where nobody or several are known.
+/// A path as it passes responders: the one at each TTL, unspecified where none or several are known.
 struct Way {
   std::vector<IpAddress> stops;  ///< by TTL, the agent first
   std::uint32_t flows = 0;
 };
 
-std::vector<Way> ways_of(const DestinationSnapshot& snapshot) {
-  std::map<std::uint32_t, IpAddress> sources;
-  for (const FlowSnapshot& flow : snapshot.flows)
-    if (flow.path != 0) sources[flow.path] = flow.source;
+std::vector<Way> ways_of(const PathGraph& graph) {
   std::vector<Way> ways;
-  for (const PathSnapshot& path : snapshot.paths) {
-    if (path.flows == 0) continue;
-    Way way{.stops = std::vector<IpAddress>(path.length + std::size_t{1}), .flows = path.flows};
-    way.stops[0] = sources[path.id];
-    std::set<std::uint8_t> several;
-    for (const HopSnapshot& hop : path.hops) {
-      if (hop.ttl == 0 || hop.ttl > path.length) continue;
-      IpAddress& stop = way.stops[hop.ttl];
-      if (!stop.is_unspecified()) several.insert(hop.ttl);
-      stop = hop.responder;
-    }
-    for (const std::uint8_t ttl : several)
-      way.stops[ttl] = {};
-    ways.push_back(std::move(way));
+  for (const PathGraph::Strand& strand : graph.strands) {
+    Way& way = ways.emplace_back(Way{{}, strand.flows});
+    for (const auto& stops : strand.stops)
+      way.stops.push_back(stops.size() == 1 ? graph.nodes[stops.front().node].address : IpAddress());
   }
   return ways;
 }
@@ -97,7 +84,7 @@ void judge(Polarisation& pair, const std::map<std::pair<IpAddress, IpAddress>, s
 }  // namespace
 
 Balance balance_of(const DestinationSnapshot& snapshot) {
-  const std::vector<Way> ways = ways_of(snapshot);
+  const std::vector<Way> ways = ways_of(path_graph(snapshot, PathGraph::Ends::apart));
   std::map<Place, Choices> branchings;
   for (const Way& way : ways) {
     for (std::size_t ttl = 0; ttl + 1 < way.stops.size(); ++ttl) {

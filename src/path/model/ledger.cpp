@@ -31,21 +31,20 @@ void Ledger::observe(const Statistics::Observation& one, const Statistics::Bound
   if (waiting_.size() == kMostWaiting) settle(bounds);
 }
 
-/// Counts what waits, in a new copy where the one that is there has readers.
-Statistics& Ledger::settle(const Statistics::Bounds* bounds) {
+/// Counts what waits, in a new copy where the one that is there has readers; with the window as it is now or as it was.
+void Ledger::settle(const Statistics::Bounds* bounds, const WindowCounts* now) {
   static const Statistics nothing;
   if (statistics_ != nullptr && !shared_) {
-    statistics_->take(waiting_.view(), bounds);
+    statistics_->take(waiting_.view(), bounds, now);
   } else {
     statistics_ =
-        std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view(), bounds);
+        std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view(), bounds, now);
     shared_ = false;
   }
   // Room is kept for as many as came this time, and for the three of a round.
   const bool roomy = waiting_.capacity() > 2 * waiting_.size() + 3;
   waiting_.clear();
   if (roomy) waiting_.release();
-  return *statistics_;
 }
 
 void Ledger::fate(const RoundPlace& place, bool lost) {
@@ -116,7 +115,8 @@ std::shared_ptr<const Statistics> Ledger::told(const RoundPlace& now) {
   const bool aged = window_.has_aged(now.part);
   if (aged) window_.drop_aged(now.part);
   if (statistics_ != nullptr && !changed_ && !aged) return statistics_;
-  settle(now.bounds).window = window_.figures(now.part);
+  const WindowCounts counts = window_.counts(now.part);
+  settle(now.bounds, &counts);
   changed_ = false;
   shared_ = true;
   return statistics_;

@@ -103,7 +103,7 @@ class Ledger {
 
   void observe(const Statistics::Observation& one, const Statistics::Bounds* bounds);
   void fate(const RoundPlace& place, bool lost);
-  Statistics& settle(const Statistics::Bounds* bounds);
+  void settle(const Statistics::Bounds* bounds, const WindowCounts* now = nullptr);
 
   std::shared_ptr<Statistics> statistics_;  ///< null: nothing was told yet
   PackedArray<Statistics::Observation> waiting_;

@@ -68,6 +68,14 @@ struct HopCounters {
   std::uint64_t replies = 0;
   std::uint64_t losses = 0;
   std::uint64_t silences = 0;
+
+  HopCounters& operator+=(const HopCounters& more) {
+    probes += more.probes;
+    replies += more.replies;
+    losses += more.losses;
+    silences += more.silences;
+    return *this;
+  }
 };
 
 /// How the newest reply of a responder came.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -235,6 +236,10 @@ class ClassicBounds {
 
 inline double in_seconds(Duration duration) {
   return static_cast<double>(duration.count()) / 1e9;
+}
+
+inline Duration from_seconds(double seconds) {
+  return Duration(std::llround(seconds * 1e9));
 }
 
 }  // namespace ecmp

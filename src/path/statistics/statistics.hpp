@@ -37,7 +37,49 @@ struct WindowFigures {
   [[nodiscard]] double loss_ratio() const {
     return probes == 0 ? 0 : static_cast<double>(losses) / static_cast<double>(probes);
   }
+  [[nodiscard]] double silence_ratio() const {
+    return probes == 0 ? 0 : static_cast<double>(silences()) / static_cast<double>(probes);
+  }
+  [[nodiscard]] bool has_rtt() const { return rtts > 0 && rtt.p99 > Duration(0); }
+  [[nodiscard]] std::uint64_t silences() const { return probes - std::min(probes, losses + rtts); }
   friend bool operator==(const WindowFigures&, const WindowFigures&) = default;
+};
+
+/// Counts by bucket.
+class KeyCounts {
+ public:
+  void add(std::uint32_t key, std::uint32_t count) {
+    counts_[key] += count;
+    total_ += count;
+    low_ = std::min(low_, key);
+    high_ = std::max(high_, key);
+  }
+  [[nodiscard]] std::uint64_t total() const { return total_; }
+  /// None of them below `least`, which is known exactly.
+  [[nodiscard]] Quantiles quantiles(Duration least) const;
+  /// Calls visit(key, count) for every bucket that is not empty, lowest first.
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (std::uint32_t key = low_; key <= high_ && key < counts_.size(); ++key)
+      if (counts_[key] > 0) visit(key, counts_[key]);
+  }
+
+ private:
+  std::array<std::uint32_t, log_buckets::kKeys> counts_{};
+  std::uint32_t low_ = log_buckets::kKeys;
+  std::uint32_t high_ = 0;
+  std::uint64_t total_ = 0;
+};
+
+/// What lies within the window, of one path or hop or of several together.
+struct WindowCounts {
+  KeyCounts rtts;
+  KeyCounts jitters;
+  std::uint64_t losses = 0;
+  std::uint64_t silences = 0;
+  Duration least = Duration::max();  ///< of the RTTs
+
+  [[nodiscard]] WindowFigures figures() const;
 };
 
 /// The same of a path, with what is too dear to be kept for every hop.
@@ -46,9 +88,9 @@ struct PathWindow {
   Quantiles delay_variation;  ///< RFC 5481 section 4.2: RTT minus the least RTT of the window
 };
 
-/// What is told of a path or of a hop of it: cumulative histograms, which only ever grow, and the window. One sequence
-/// of bytes holds all three histograms, and behind them what is counted beside their buckets for the sake of classic
-/// bounds, since there may be half a million of these.
+/// What is reported of a path or of a hop of it: cumulative histograms, which only ever grow, and the window. One
+/// sequence of bytes holds all three histograms, what is counted beside their buckets for the sake of classic bounds,
+/// and the RTTs and jitters of the window, since there may be half a million of these.
 class Statistics {
  public:
   enum class Kind : std::uint8_t { rtt, jitter, loss };
@@ -93,9 +135,13 @@ class Statistics {
 
   Statistics() = default;
   /// The histograms of `base`, and these. `more` is sorted on the way. Without `bounds` nothing is counted beside them.
-  Statistics(const Statistics& base, std::span<Observation> more, const Bounds* bounds = nullptr);
+  /// The window is `now`, or that of `base`.
+  Statistics(const Statistics& base, std::span<Observation> more, const Bounds* bounds = nullptr,
+             const WindowCounts* now = nullptr);
   /// The same in place.
-  void take(std::span<Observation> more, const Bounds* bounds) { count(*this, more, bounds); }
+  void take(std::span<Observation> more, const Bounds* bounds, const WindowCounts* now = nullptr) {
+    count(*this, more, bounds, now);
+  }
 
   [[nodiscard]] HistogramView rtt() const { return view(Kind::rtt); }        ///< seconds
   [[nodiscard]] HistogramView jitter() const { return view(Kind::jitter); }  ///< seconds
@@ -106,20 +152,28 @@ class Statistics {
 
   void observe(Kind kind, double value, const Bounds* bounds = nullptr);
   void observe(Kind kind, Duration value, const Bounds* bounds = nullptr) { observe(kind, in_seconds(value), bounds); }
-  void merge(const Statistics& other);  ///< the histograms
+  void merge(const Statistics& other);  ///< the cumulative histograms
+
+  /// The windows of several paths, or of one responder on several paths, as one: counts are added bucket by bucket and
+  /// quantiles taken of the sums. Null ones count as empty. As exact as the window of a single path.
+  static WindowFigures merged_window(std::span<const Statistics* const> parts);
 
   WindowFigures window;
 
  private:
-  static constexpr std::size_t kSections = 2 * kKinds;
+  static constexpr std::size_t kSections = 2 * kKinds;  ///< cumulative
+  static constexpr std::size_t kWindowRtts = kSections;
+  static constexpr std::size_t kWindowJitters = kSections + 1;
+  static constexpr std::size_t kAllSections = kSections + 2;
 
-  void count(const Statistics& base, std::span<Observation> more, const Bounds* bounds);
+  void count(const Statistics& base, std::span<Observation> more, const Bounds* bounds, const WindowCounts* now);
   [[nodiscard]] std::span<const std::uint8_t> section(std::size_t at) const;
   void add(std::size_t section, std::uint32_t key, std::uint64_t count);
 
   std::array<double, kKinds> sums_{};
   PackedArray<std::uint8_t> bytes_;
-  std::array<std::uint16_t, kSections> ends_{};  ///< in bytes_: of each histogram, then of what is beside each
+  /// In bytes_: of each cumulative histogram, of what is beside each, and of the two of the window.
+  std::array<std::uint16_t, kAllSections> ends_{};
 };
 
 }  // namespace ecmp

@@ -1,15 +1,10 @@
 #include "path/statistics/window.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 namespace ecmp {
 namespace {
-
-Duration from_seconds(double seconds) {
-  return Duration(std::llround(seconds * 1e9));
-}
 
 /// Part numbers count up and start again after 2^30 parts; what lies more than half of that ahead lies behind.
 bool later(std::uint32_t a, std::uint32_t b) {
@@ -22,26 +17,6 @@ bool live(std::uint32_t number, std::uint32_t now) {
 }
 
 }  // namespace
-
-Quantiles KeyCounts::quantiles(Duration least) const {
-  constexpr std::array kShares = {50u, 95u, 99u};
-  std::array<Duration, kShares.size()> found{};
-  if (total_ == 0) return {};
-  std::uint64_t below = 0;
-  std::size_t next = 0;
-  for (std::uint32_t key = low_; key <= high_ && next < kShares.size(); ++key) {
-    const std::uint32_t count = counts_[key];
-    // Nearest rank: the smallest value that at least this share of all does not exceed.
-    for (; next < kShares.size(); ++next) {
-      const std::uint64_t rank = (total_ * kShares[next] + 99) / 100;
-      if (below + count < rank) break;
-      const double place = (static_cast<double>(rank - below) - 0.5) / count;
-      found[next] = std::max(least, from_seconds(log_buckets::value_in(key, place)));
-    }
-    below += count;
-  }
-  return {found[0], found[1], found[2]};
-}
 
 Window::Item Window::item(std::size_t at) const {
   const std::uint32_t count = short_count(at);
@@ -152,33 +127,24 @@ void Window::merge(const Window& other) {
   *this = std::move(merged);
 }
 
-WindowFigures Window::figures(std::uint32_t part) const {
-  KeyCounts rtts;
-  KeyCounts jitters;
-  std::array<std::uint64_t, 2> fates{};
+WindowCounts Window::counts(std::uint32_t part) const {
+  WindowCounts counts;
   std::uint32_t least = kNoRtt;
   for (std::size_t at = first_live(part).head; at < words_.size();) {
     const Item one = item(at);
     if (one.what == kPart) {
       least = std::min(least, long_count(at + 1));
     } else if (one.what < kJitter) {
-      rtts.add(one.what, one.count);
+      counts.rtts.add(one.what, one.count);
     } else if (one.what < kLoss) {
-      jitters.add(one.what - kJitter, one.count);
+      counts.jitters.add(one.what - kJitter, one.count);
     } else {
-      fates[one.what - kLoss] += one.count;
+      (one.what == kLoss ? counts.losses : counts.silences) += one.count;
     }
     at = one.next;
   }
-  WindowFigures figures;
-  figures.rtts = rtts.total();
-  figures.jitters = jitters.total();
-  figures.losses = fates[0];
-  figures.probes = figures.rtts + fates[0] + fates[1];
-  figures.least_rtt = Duration(least == kNoRtt ? 0 : least);
-  figures.rtt = rtts.quantiles(figures.least_rtt);
-  figures.jitter = jitters.quantiles({});
-  return figures;
+  if (least != kNoRtt) counts.least = Duration(least);
+  return counts;
 }
 
 void VariationWindow::add(std::uint32_t number, Duration rtt, std::uint64_t count) {

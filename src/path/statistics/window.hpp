@@ -35,26 +35,6 @@ class WindowScale {
   Duration part_;
 };
 
-/// Counts by bucket for one look at a window.
-class KeyCounts {
- public:
-  void add(std::uint32_t key, std::uint32_t count) {
-    counts_[key] += count;
-    total_ += count;
-    low_ = std::min(low_, key);
-    high_ = std::max(high_, key);
-  }
-  [[nodiscard]] std::uint64_t total() const { return total_; }
-  /// None of them below `least`, which is known exactly.
-  [[nodiscard]] Quantiles quantiles(Duration least) const;
-
- private:
-  std::array<std::uint32_t, log_buckets::kKeys> counts_{};
-  std::uint32_t low_ = log_buckets::kKeys;
-  std::uint32_t high_ = 0;
-  std::uint64_t total_ = 0;
-};
-
 /// What happened at one hop (or end to end) within the window: a small histogram of RTTs and one of jitters for each
 /// part, losses and silences. All in one sequence of 16-bit words: a flow-hop that is probed three times a part needs
 /// some 200 bytes.
@@ -72,7 +52,8 @@ class Window {
   void merge(const Window& other);
 
   /// As of `part`.
-  [[nodiscard]] WindowFigures figures(std::uint32_t part) const;
+  [[nodiscard]] WindowCounts counts(std::uint32_t part) const;
+  [[nodiscard]] WindowFigures figures(std::uint32_t part) const { return counts(part).figures(); }
   /// Whether something that was in the window before is not in it as of `part`.
   [[nodiscard]] bool has_aged(std::uint32_t part) const;
   void drop_aged(std::uint32_t part);

@@ -325,7 +325,7 @@ void Svg::append_table_row(const FanPath& path, double y) {
     if (!words.empty()) text(x + end, y, classes, words);
   };
   const auto rtt = [&](double end, Duration value) {
-    if (path.figures.rtts == 0) return;
+    if (!path.figures.has_rtt()) return;
     std::string words;
     append_rtt(words, value);
     number(end, words);
@@ -352,9 +352,9 @@ void Svg::append_table_row(const FanPath& path, double y) {
     const std::string classes(level == LossLevel::none ? "ink right" : std::string(ink_class(level)) + " right");
     number(kLossEnd, sign + ratio_text(path.figures.loss_ratio()), classes);
   }
-  rtt(kP50End, path.figures.p50);
-  rtt(kP95End, path.figures.p95);
-  rtt(kP99End, path.figures.p99);
+  rtt(kP50End, path.figures.rtt.p50);
+  rtt(kP95End, path.figures.rtt.p95);
+  rtt(kP99End, path.figures.rtt.p99);
   std::string ports;
   append_ports(ports, path.source_ports, 3);
   text(x + kPorts, y, "dim mono", ports);

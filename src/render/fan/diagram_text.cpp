@@ -78,9 +78,9 @@ std::string percent(double ratio) {
   return text;
 }
 
-std::string rtt(const FanFigures& figures, Duration value) {
+std::string rtt(const WindowFigures& figures, Duration value) {
   std::string text;
-  if (figures.rtts > 0) append_rtt(text, value);
+  if (figures.has_rtt()) append_rtt(text, value);
   return text;
 }
 
@@ -162,7 +162,7 @@ class TextDiagram {
     if (line.begun_before > 0 && !line.also) say("<! " + percent(line.begun_before) + " lost before this hop");
     if (line.begun_behind > 0 && !line.also) say("<! " + percent(line.begun_behind) + " lost behind this hop");
     if (node.kind == FanNode::Kind::silent) say(words.note);
-    if (told && line.figures.silences > 0) say("silent " + percent(line.figures.silence_ratio()));
+    if (told && line.figures.silences() > 0) say("silent " + percent(line.figures.silence_ratio()));
     if (node.balanced) say("per packet");
     say(words.mpls);
     return {ttl,
@@ -170,8 +170,8 @@ class TextDiagram {
             line.also ? "" : std::to_string(line.flows),
             line.also ? "" : percent(share(line.flows, source_.fan)),
             told ? percent(line.figures.loss_ratio()) : "",
-            rtt(line.figures, line.figures.p50),
-            rtt(line.figures, line.figures.p95),
+            rtt(line.figures, line.figures.rtt.p50),
+            rtt(line.figures, line.figures.rtt.p95),
             note};
   }
 
@@ -179,15 +179,15 @@ class TextDiagram {
     Table table({true, false, true, true, true, true, true, true, true, false});
     table.add({"path", "id", "flows", "share", "hops", "loss", "p50", "p95", "p99", "source ports"});
     for (const FanPath& path : source_.fan.paths) {
-      const FanFigures& figures = path.figures;
+      const WindowFigures& figures = path.figures;
       std::string id;
       if (path.id != 0) append_hex8(id, path.id);
       std::string ports;
       append_ports(ports, path.source_ports, 8);
       table.add({path.id == 0 ? "none" : std::to_string(path.ordinal), id, std::to_string(path.flows),
                  percent(share(path.flows, source_.fan)), path.complete ? std::to_string(path.length) : "",
-                 figures.probes > 0 ? percent(figures.loss_ratio()) : "", rtt(figures, figures.p50),
-                 rtt(figures, figures.p95), rtt(figures, figures.p99), ports});
+                 figures.probes > 0 ? percent(figures.loss_ratio()) : "", rtt(figures, figures.rtt.p50),
+                 rtt(figures, figures.rtt.p95), rtt(figures, figures.rtt.p99), ports});
     }
     table.append_to(out);
   }

@@ -71,11 +71,11 @@ void append_endpoint(std::string& out, const IpAddress& address, bool has_port) 
 }
 
 void describe(NodeText& text, const FanNode& node) {
-  const FanFigures& figures = node.figures;
-  if (figures.rtts > 0) {
+  const WindowFigures& figures = node.figures;
+  if (figures.has_rtt()) {
     std::string high;
-    append_rtt(text.rtt, figures.p50);
-    append_rtt(high, figures.p95);
+    append_rtt(text.rtt, figures.rtt.p50);
+    append_rtt(high, figures.rtt.p95);
     if (text.rtt.ends_with(" ms")) text.rtt.resize(text.rtt.size() - 3);
     text.rtt.append(" / ").append(high);
   }
@@ -83,13 +83,13 @@ void describe(NodeText& text, const FanNode& node) {
     append_percent(text.loss, figures.loss_ratio());
     text.loss.append(" lost");
   }
-  if (figures.silences > 0) {
+  if (figures.silences() > 0) {
     text.silence = "silent ";
     append_percent(text.silence, figures.silence_ratio());
   }
-  if (!node.mpls.empty()) {
+  if (node.mpls != nullptr) {
     text.mpls = "MPLS ";
-    for (const packet::MplsLabel& label : node.mpls.view()) {
+    for (const packet::MplsLabel& label : node.mpls->view()) {
       if (text.mpls.back() != ' ') text.mpls.push_back('/');
       append_number(text.mpls, label.label);
     }

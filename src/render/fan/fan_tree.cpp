@@ -22,7 +22,9 @@ class Tree {
   std::vector<FanLine> build();
 
  private:
-  [[nodiscard]] const std::vector<FanStop>& stops(const Member& member) const { return member.path->stops[member.at]; }
+  [[nodiscard]] const std::vector<PathGraph::Stop>& stops(const Member& member) const {
+    return member.path->stops[member.at];
+  }
   [[nodiscard]] bool on_trunk(const Member& member) const {
     return member.at < member.strays && trunk_[stops(member).front().node];
   }
@@ -63,7 +65,7 @@ std::vector<Members> Tree::split(const Members& members) const {
   for (const Member& member : members) {
     std::vector<std::size_t> nodes;
     nodes.reserve(stops(member).size());
-    for (const FanStop& stop : stops(member))
+    for (const PathGraph::Stop& stop : stops(member))
       nodes.push_back(stop.node);
     by_stop[nodes].push_back(member);
   }
@@ -100,10 +102,10 @@ void Tree::tell(const Members& members, std::size_t depth, bool begins, const st
     line.also = i > 0;
     line.rails = rails;
     line.flows = flows;
-    std::vector<FanFigures> figures;
+    std::vector<PathGraph::Observed> observed;
     for (const Member& member : members)
-      figures.push_back(stops(member)[i].figures);
-    line.figures = combined(figures);
+      observed.push_back(stops(member)[i].observed);
+    line.figures = figures_of(observed);
     line.begun_before = before.begun();
     line.begun_behind = behind.begun();
     lines_.push_back(std::move(line));

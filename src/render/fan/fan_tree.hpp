@@ -21,7 +21,7 @@ struct FanLine {
   bool also = false;        ///< a further responder of the per-packet hop of the line before
   std::vector<bool> rails;  ///< for each depth from 0 to this one (without it): whether it goes on below this line
   std::uint32_t flows = 0;  ///< of the paths of this line
-  FanFigures figures;       ///< of the paths of this line
+  WindowFigures figures;    ///< of the paths of this line
   /// Loss that begins on the link to this hop, as FanLink::begun. On the trunk below branches there is none: each
   /// branch tells of its own.
   double begun_before = 0;

@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <utility>
 
+#include "path/localisation/balance.hpp"
 #include "path/localisation/loss_begin.hpp"
+#include "path/model/path_graph.hpp"
+#include "path/model/quote_findings.hpp"
 #include "render/append.hpp"
 #include "render/json/json_parts.hpp"
 #include "render/json/oneway_json.hpp"
-#include "render/json/topology_graph.hpp"
 #include "render/json/verdict_json.hpp"
 #include "render/report/search_text.hpp"
 
@@ -125,10 +129,10 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
   } else {
     out.append("null");
   }
-  WindowBlend blend;
+  std::vector<const Statistics*> paths;
   for (const PathSnapshot& path : snapshot.paths)
-    blend.add(window_of(path.statistics));
-  append_window(out, R"(,"window":)", blend.figures());
+    paths.push_back(path.statistics.get());
+  append_window(out, R"(,"window":)", Statistics::merged_window(paths));
   const PathSnapshot* const worst = worst_path(snapshot);
   out.append(R"(,"worst_path":)");
   if (worst == nullptr) {
@@ -311,7 +315,58 @@ void append_details(std::string& out, const DestinationSnapshot& snapshot, const
   out.push_back(']');
 }
 
-void append_node(std::string& out, const TopologyNode& node, std::string_view destination, const HopNames& names) {
+/// What replies give away, by node of the graph: by kind and detail, over all paths.
+using Findings = std::map<std::size_t, std::set<std::pair<FindingKind, std::string>>>;
+
+Findings findings_of(const PathGraph& graph) {
+  Findings findings;
+  std::vector<HopEvidence> evidence;
+  for (const PathGraph::Strand& strand : graph.strands) {
+    evidence.clear();
+    for (const HopSnapshot& hop : strand.path->hops)
+      evidence.push_back(evidence_of(hop));
+    for (Finding& finding : findings_of(evidence)) {
+      const HopEvidence& hop = evidence[finding.hop];
+      if (hop.ttl >= strand.stops.size()) continue;
+      for (const PathGraph::Stop& stop : strand.stops[hop.ttl])
+        if (graph.nodes[stop.node].address == hop.responder)
+          findings[stop.node].emplace(finding.kind, std::move(finding.detail));
+    }
+  }
+  return findings;
+}
+
+/// The graph as it is written: what answers, by TTL and address. Gaps are concluded and not observed; readers find them
+/// between the nodes of a path.
+struct Written {
+  PathGraph graph;
+  std::vector<std::size_t> nodes;  ///< of the graph
+
+  explicit Written(const DestinationSnapshot& snapshot) : graph(path_graph(snapshot, PathGraph::Ends::apart)) {
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+      if (!graph.nodes[i].is_gap() && !graph.nodes[i].address.is_unspecified()) nodes.push_back(i);
+    std::ranges::sort(nodes, {}, [this](std::size_t i) { return place(i); });
+  }
+  [[nodiscard]] std::pair<std::uint8_t, IpAddress> place(std::size_t node) const {
+    return {graph.nodes[node].ttl, graph.nodes[node].address};
+  }
+  /// Null if no path in use goes over it.
+  [[nodiscard]] const PathGraph::Link* link(std::uint8_t ttl, const IpAddress& from, const IpAddress& to) const {
+    const auto find = [&](unsigned at, const IpAddress& address) {
+      const std::pair wanted(static_cast<std::uint8_t>(at), address);
+      const auto found = std::ranges::lower_bound(nodes, wanted, {}, [this](std::size_t i) { return place(i); });
+      return found != nodes.end() && place(*found) == wanted ? *found : graph.nodes.size();
+    };
+    const std::pair ends(find(ttl - 1u, from), find(ttl, to));
+    const auto of = [](const PathGraph::Link& one) { return std::pair(one.from, one.to); };
+    const auto found = std::ranges::lower_bound(graph.links, ends, {}, of);
+    return found != graph.links.end() && of(*found) == ends ? &*found : nullptr;
+  }
+};
+
+void append_node(std::string& out, const PathGraph::Node& node, const Findings::mapped_type& findings,
+                 std::string_view destination, const HopNames& names) {
+  using Kind = PathGraph::Node::Kind;
   out.append(R"({"destination":)");
   append_string(out, destination);
   out.append(R"(,"id":)");
@@ -321,37 +376,43 @@ void append_node(std::string& out, const TopologyNode& node, std::string_view de
   append_known_address(out, node.address);
   out.append(R"(,"name":)");
   append_string(out, names.name(node.address));
-  out.append(R"(,"role":")").append(node.ttl == 0 ? "source" : node.destination ? "destination" : "hop");
+  out.append(R"(,"role":")")
+      .append(node.kind == Kind::agent         ? "source"
+              : node.kind == Kind::destination ? "destination"
+                                               : "hop");
+  HopCounters counters;
+  for (const PathGraph::Observed& one : node.observed)
+    counters += one.counters;
   append_count(out, R"(","flows":)", node.flows);
-  append_count(out, R"(,"probes":)", node.counters.probes);
-  append_count(out, R"(,"replies":)", node.counters.replies);
-  append_count(out, R"(,"losses":)", node.counters.losses);
-  append_count(out, R"(,"silences":)", node.counters.silences);
-  append_window(out, R"(,"window":)", node.window.figures());
+  append_count(out, R"(,"probes":)", counters.probes);
+  append_count(out, R"(,"replies":)", counters.replies);
+  append_count(out, R"(,"losses":)", counters.losses);
+  append_count(out, R"(,"silences":)", counters.silences);
+  append_window(out, R"(,"window":)", window_of(node.observed));
   append_mpls(out, R"(,"mpls":)", node.mpls != nullptr ? *node.mpls : packet::KeptMpls());
   append_place(out, node.address, names);
   const char* before = R"(,"findings":[)";
-  for (const auto& [kind, detail] : node.findings) {
+  for (const auto& [kind, detail] : findings) {
     out.append(before).append(R"({"kind":")").append(to_string(kind)).append(R"(","detail":)");
     append_string(out, detail);
     out.push_back('}');
     before = ",";
   }
-  if (!node.findings.empty()) out.push_back(']');
+  if (!findings.empty()) out.push_back(']');
   if (node.limited) out.append(R"(,"limited":true)");
   out.push_back('}');
 }
 
 /// The verdict on a link, if it is a suspect; none where it is not known who answers at its ends.
-const LinkVerdict* verdict_on(const LocalisationReport& report, const TopologyLink& link) {
+const LinkVerdict* verdict_on(const LocalisationReport& report, const LinkSnapshot& link) {
   for (const LinkVerdict& verdict : report.links) {
     if (std::ranges::find(verdict.links, LinkEnds{link.from, link.to}) != verdict.links.end()) return &verdict;
   }
   return nullptr;
 }
 
-void append_link(std::string& out, const TopologyLink& link, std::string_view destination,
-                 const LocalisationReport* report) {
+void append_link(std::string& out, const LinkSnapshot& link, const PathGraph::Link& observed,
+                 std::string_view destination, const LocalisationReport* report) {
   out.append(R"({"destination":)");
   append_string(out, destination);
   out.append(R"(,"from":)");
@@ -361,16 +422,16 @@ void append_link(std::string& out, const TopologyLink& link, std::string_view de
   append_count(out, R"(,"ttl":)", link.ttl);
   append_count(out, R"(,"flows":)", link.flows);
   out.append(R"(,"source_ports":[)");
-  for (std::size_t i = 0; i < link.source_ports.size(); ++i) {
+  for (std::size_t i = 0; i < observed.source_ports.size(); ++i) {
     if (i > 0) out.push_back(',');
-    append_number(out, link.source_ports[i]);
+    append_number(out, observed.source_ports[i]);
   }
-  append_count(out, R"(],"window":{"probes":)", link.probes);
-  append_count(out, R"(,"losses":)", link.losses);
-  append_loss(out, R"(,"loss_ratio":)", link.losses, link.probes);
-  append_count(out, R"(,"near_probes":)", link.near_probes);
-  append_count(out, R"(,"near_losses":)", link.near_losses);
-  append_loss(out, R"(,"near_loss_ratio":)", link.near_losses, link.near_probes);
+  append_count(out, R"(],"window":{"probes":)", observed.probes);
+  append_count(out, R"(,"losses":)", observed.losses);
+  append_loss(out, R"(,"loss_ratio":)", observed.losses, observed.probes);
+  append_count(out, R"(,"near_probes":)", observed.near_probes);
+  append_count(out, R"(,"near_losses":)", observed.near_losses);
+  append_loss(out, R"(,"near_loss_ratio":)", observed.near_losses, observed.near_probes);
   out.push_back('}');
   if (report == nullptr) {
     out.push_back('}');
@@ -386,6 +447,20 @@ void append_link(std::string& out, const TopologyLink& link, std::string_view de
   out.append(R"(,"blamed":)");
   append_bool(out, verdict->blamed);
   out.push_back('}');
+}
+
+/// From the agent to the first hops, by address; behind these each flow's own view says where it goes.
+std::vector<LinkSnapshot> all_links(const DestinationSnapshot& snapshot, const Written& written) {
+  std::vector<LinkSnapshot> links;
+  for (const PathGraph::Link& link : written.graph.links) {
+    const PathGraph::Node& from = written.graph.nodes[link.from];
+    const PathGraph::Node& to = written.graph.nodes[link.to];
+    if (from.kind == PathGraph::Node::Kind::agent && !from.address.is_unspecified() && to.answers())
+      links.push_back({1, from.address, to.address, link.flows});
+  }
+  std::ranges::sort(links, {}, [](const LinkSnapshot& link) { return std::tie(link.from, link.to); });
+  links.insert(links.end(), snapshot.links.begin(), snapshot.links.end());
+  return links;
 }
 
 /// Of all destinations, whichever are told: links know nothing of them.
@@ -452,16 +527,18 @@ bool TopologyWriter::next(std::string& out, const HopNames& names, const NewestR
     out.push_back('}');
     return true;
   }
-  const TopologyGraph graph = topology_graph(snapshot);
+  const Written written(snapshot);
   if (section_ == Section::nodes) {
-    for (const TopologyNode& node : graph.nodes) {
+    Findings findings = findings_of(written.graph);
+    for (const std::size_t node : written.nodes) {
       separate();
-      append_node(out, node, name, names);
+      append_node(out, written.graph.nodes[node], findings[node], name, names);
     }
   } else {
-    for (const TopologyLink& link : graph.links) {
+    for (const LinkSnapshot& link : all_links(snapshot, written)) {
+      const PathGraph::Link* const observed = written.link(link.ttl, link.from, link.to);
       separate();
-      append_link(out, link, name, options_.localisation.get());
+      append_link(out, link, observed != nullptr ? *observed : PathGraph::Link(), name, options_.localisation.get());
     }
   }
   return true;

@@ -266,28 +266,25 @@ TEST_CASE("loss behind the last router is told there, and of flows without an en
     if (fan.nodes[link.to].kind == Kind::dead_end) CHECK(link.begun == 1);
 }
 
-TEST_CASE("the window is told where there is one, its quantiles over several paths cautiously", "[fan]") {
-  DestinationSnapshot snapshot = made_fan(plain_branches(2));
+TEST_CASE("figures are those of the window where there is one, and since the begin where there is none", "[fan]") {
+  DestinationSnapshot snapshot = made_fan(plain_branches(3));
   for (std::size_t i = 0; i < 2; ++i) {
-    Statistics statistics;
-    statistics.window.probes = 50;
-    statistics.window.losses = 5;
-    statistics.window.rtts = 40 + i;
-    statistics.window.rtt = {Duration(1000 + i), Duration(2000 + i), Duration(3000 + i)};
-    snapshot.paths[i].hops[0].statistics = std::make_shared<const Statistics>(statistics);
-    snapshot.paths[i].statistics = snapshot.paths[i].hops[0].statistics;
+    WindowCounts counts;
+    counts.rtts.add(log_buckets::key_of(0.001), 40);
+    counts.losses = 5;
+    counts.silences = 5;
+    const auto statistics =
+        std::make_shared<const Statistics>(Statistics(), std::span<Statistics::Observation>(), nullptr, &counts);
+    snapshot.paths[i].hops[0].statistics = statistics;
   }
+  snapshot.paths[2].hops[0].counters = {1000, 900, 60, 40};
   const Fan fan = make_fan(snapshot);
-  const FanFigures& hop = fan.nodes[node_of(fan, "10.0.0.1", 1)].figures;
-  CHECK(hop.probes == 100);
-  CHECK(hop.losses == 10);
-  CHECK(hop.silences == 9);
-  CHECK(hop.rtts == 81);
-  CHECK(hop.p50 == Duration(1001));
-  CHECK(hop.p95 == Duration(2001));
-  // End to end nothing is silent.
-  CHECK(fan.destination().figures.losses == 19);
-  CHECK(fan.destination().figures.silences == 0);
+  const WindowFigures& hop = fan.nodes[node_of(fan, "10.0.0.1", 1)].figures;
+  CHECK(hop.probes == 1100);
+  CHECK(hop.losses == 70);
+  CHECK(hop.silences() == 50);
+  CHECK(hop.has_rtt());
+  CHECK_FALSE(fan.nodes[node_of(fan, "10.1.0.3", 2)].figures.has_rtt());
 }
 
 TEST_CASE("the tree tells common hops once and each stage by its branches", "[fan]") {

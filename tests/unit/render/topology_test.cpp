@@ -5,8 +5,8 @@
 
 #include "catch.hpp"
 #include "golden.hpp"
+#include "path/model/path_graph.hpp"
 #include "render/json/event_json.hpp"
-#include "render/json/topology_graph.hpp"
 #include "snapshots.hpp"
 
 using namespace ecmp;
@@ -54,13 +54,11 @@ Rounds rounds_of_example(const std::string& destination) {
 }
 
 std::shared_ptr<const Statistics> window(std::uint64_t probes, std::uint64_t losses, Duration rtt) {
-  Statistics made;
-  made.window.probes = probes;
-  made.window.losses = losses;
-  made.window.rtts = probes - losses;
-  made.window.rtt = {rtt, rtt, rtt};
-  made.window.least_rtt = rtt;
-  return std::make_shared<const Statistics>(made);
+  WindowCounts counts;
+  counts.rtts.add(log_buckets::key_of(in_seconds(rtt)), static_cast<std::uint32_t>(probes - losses));
+  counts.losses = losses;
+  counts.least = rtt;
+  return std::make_shared<const Statistics>(Statistics(), std::span<Statistics::Observation>(), nullptr, &counts);
 }
 
 /// Four flows over two branches of which the second loses half of what it is to forward.
@@ -167,48 +165,53 @@ TEST_CASE("every end of a link and every node of a path in use is a node", "[ren
 
 TEST_CASE("loss is told of the link where it begins, and not of the ones before", "[render][topology]") {
   const DestinationSnapshot snapshot = lossy_branch();
-  const TopologyGraph graph = topology_graph(snapshot);
+  const PathGraph graph = path_graph(snapshot, PathGraph::Ends::apart);
   REQUIRE(graph.links.size() == 6);
   const auto link = [&](const char* from, const char* to) {
-    const auto found = std::ranges::find_if(
-        graph.links, [&](const TopologyLink& one) { return one.from == ip(from) && one.to == ip(to); });
+    const auto found = std::ranges::find_if(graph.links, [&](const PathGraph::Link& one) {
+      return graph.nodes[one.from].address == ip(from) && graph.nodes[one.to].address == ip(to);
+    });
     REQUIRE(found != graph.links.end());
     return *found;
   };
   CHECK(link("10.0.0.1", "10.0.0.3").losses == 0);
   CHECK(link("10.0.0.2", "10.0.0.4").losses == 0);
-  const TopologyLink lossy = link("10.0.0.3", "10.0.0.4");
+  const PathGraph::Link lossy = link("10.0.0.3", "10.0.0.4");
   CHECK(lossy.losses == 50);
   CHECK(lossy.probes == 100);
   CHECK(lossy.near_losses == 0);
   CHECK(lossy.flows == 2);
   CHECK(lossy.source_ports == std::vector<std::uint16_t>{50001, 50003});
-  const TopologyLink last = link("10.0.0.4", "192.0.2.1");
+  const PathGraph::Link last = link("10.0.0.4", "192.0.2.1");
   CHECK(last.losses == 50);
   CHECK(last.probes == 200);
   CHECK(last.near_losses == 50);
   CHECK(last.near_probes == 200);
-  const TopologyLink first = link("198.51.100.1", "10.0.0.1");
-  CHECK(first.ttl == 1);
+  const PathGraph::Link first = link("198.51.100.1", "10.0.0.1");
   CHECK(first.flows == 4);
   CHECK(first.source_ports.size() == 4);
 }
 
 TEST_CASE("a responder on two paths is one node with the sums of both", "[render][topology]") {
   const DestinationSnapshot snapshot = lossy_branch();
-  const TopologyGraph graph = topology_graph(snapshot);
+  const PathGraph graph = path_graph(snapshot, PathGraph::Ends::apart);
   REQUIRE(graph.nodes.size() == 6);
-  CHECK(graph.nodes[0].address == ip("198.51.100.1"));
-  CHECK(graph.nodes[0].ttl == 0);
-  const TopologyNode& shared = graph.nodes[4];
-  CHECK(shared.address == ip("10.0.0.4"));
+  const auto node = [&](const char* address) -> const PathGraph::Node& {
+    const auto found = std::ranges::find(graph.nodes, ip(address), &PathGraph::Node::address);
+    REQUIRE(found != graph.nodes.end());
+    return *found;
+  };
+  CHECK(node("198.51.100.1").ttl == 0);
+  const PathGraph::Node& shared = node("10.0.0.4");
   CHECK(shared.flows == 4);
-  CHECK(shared.counters.probes == 200);
-  CHECK(shared.counters.losses == 50);
-  CHECK(shared.window.figures().losses == 50);
-  CHECK(shared.window.figures().rtt.p50 == 3ms);
-  CHECK(graph.nodes[5].destination);
-  CHECK_FALSE(shared.destination);
+  CHECK(shared.observed.size() == 2);
+  const WindowFigures figures = window_of(shared.observed);
+  CHECK(figures.probes == 200);
+  CHECK(figures.losses == 50);
+  CHECK(figures.rtt.p50 >= 3ms);
+  CHECK(figures.rtt.p50 < 3300us);  // a bucket is 9 % wide
+  CHECK(node("192.0.2.1").kind == PathGraph::Node::Kind::destination);
+  CHECK(shared.kind == PathGraph::Node::Kind::responder);
 }
 
 TEST_CASE("paths that no flow uses are told, and are not in the graph", "[render][topology]") {
