@@ -282,10 +282,40 @@ constexpr bool in_order() {
 }
 static_assert(in_order(), "a row for every metric, in the order of the enumeration");
 
+constexpr Subject subject_of(const MetricRow& row) {
+  struct Begin {
+    std::string_view labels;
+    Subject subject;
+  };
+  constexpr std::array<Begin, 8> kBegins{{{"destination,path,ttl,hop,kind", Subject::finding},
+                                          {"destination,path,ttl,hop", Subject::hop},
+                                          {"destination,path", Subject::path},
+                                          {"destination,flow", Subject::flow},
+                                          {"destination,ttl,from,to", Subject::link},
+                                          {"destination,reply,hop", Subject::refusal},
+                                          {"destination", Subject::destination},
+                                          {"hop", Subject::responder}}};
+  if (static_cast<std::size_t>(row.metric) >= kNetworkMetrics) return Subject::exporter;
+  for (const Begin& begin : kBegins)
+    if (row.labels.starts_with(begin.labels)) return begin.subject;
+  return Subject::exporter;
+}
+
+constexpr auto kSubjects = [] {
+  std::array<Subject, kMetrics> subjects{};
+  for (std::size_t i = 0; i < kMetrics; ++i)
+    subjects[i] = subject_of(kTable[i]);
+  return subjects;
+}();
+
 }  // namespace
 
 std::span<const MetricRow> metric_table() {
   return kTable;
+}
+
+Subject subject_of(Metric metric) {
+  return kSubjects[static_cast<std::size_t>(metric)];
 }
 
 const MetricRow& row(Metric metric) {

@@ -149,6 +149,17 @@ struct MetricRow {
   std::string_view help;
 };
 
+/// What the samples of a family are about: one of each for every such thing there is.
+enum class Subject : std::uint8_t { destination, refusal, flow, path, hop, responder, finding, link, exporter };
+
+/// By the labels of its row, which begin with those of the subject. Families about streams (is_oneway()) are about a
+/// flow or path as well, but a destination has them together.
+Subject subject_of(Metric metric);
+
+inline bool is_oneway(Metric metric) {
+  return metric >= Metric::reflector_up && metric <= Metric::flow_reverse_path_info;
+}
+
 /// The one place where names, types, labels and helps are written; in the order of the enumeration.
 std::span<const MetricRow> metric_table();
 const MetricRow& row(Metric metric);

@@ -15,10 +15,6 @@
 
 namespace ecmp::render {
 
-inline bool is_oneway(Metric metric) {
-  return metric >= Metric::reflector_up && metric <= Metric::flow_reverse_path_info;
-}
-
 template <typename Value>
 std::uint64_t samples_of(const Value& /*value*/) {
   return 1;

@@ -337,95 +337,63 @@ void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) co
       if (destination.snapshot->oneway != nullptr) visit_oneway(metric, *destination.snapshot, labels, sink);
     return;
   }
-  switch (metric) {
-    case Metric::destination_up:
-    case Metric::destination_unjudged:
-    case Metric::destination_info:
-    case Metric::paths:
-    case Metric::destination_expected_paths:
-    case Metric::destination_paths_refused:
-    case Metric::path_coverage_probability:
+  switch (subject_of(metric)) {
+    case Subject::destination:
       visit_destinations(metric, range, sink);
       break;
-    case Metric::destination_unreachable_replies:
-      for (const auto& [refusal, labels] : within(refusals_, range)) {
+    case Subject::refusal:
+      for (const auto& [refusal, labels] : within(refusals_, range))
         sink(labels, refusal.count);
-      }
       break;
-    case Metric::flow_probes:
-    case Metric::flow_replies:
-    case Metric::flow_unjudged:
-    case Metric::flow_info:
-    case Metric::flow_path_info:
-    case Metric::flow_path_ordinal:
-    case Metric::flow_path_changes:
+    case Subject::flow:
       visit_flows(metric, range, sink);
       break;
-    case Metric::path_probes:
-    case Metric::path_replies:
-    case Metric::path_unjudged:
-    case Metric::path_flows:
-    case Metric::path_hops:
+    case Subject::path:
       visit_paths(metric, range, sink);
       break;
-    case Metric::hop_info:
-      for (const auto& [responder, labels] : within(responders_, range)) {
-        sink(labels, 1u);
-      }
-      break;
-    case Metric::hop_finding_info:
-      for (const auto& [finding, labels] : within(findings_, range)) {
-        sink(labels, 1u);
-      }
-      break;
-    case Metric::link_flows:
-      for (const auto& [link, labels] : within(links_, range)) {
-        sink(labels, link.flows);
-      }
-      break;
-    default:
+    case Subject::hop:
       visit_hops(metric, range, sink);
+      break;
+    case Subject::responder:
+      for (const auto& [responder, labels] : within(responders_, range))
+        sink(labels, 1u);
+      break;
+    case Subject::finding:
+      for (const auto& [finding, labels] : within(findings_, range))
+        sink(labels, 1u);
+      break;
+    case Subject::link:
+      for (const auto& [link, labels] : within(links_, range))
+        sink(labels, link.flows);
+      break;
+    case Subject::exporter:
       break;
   }
 }
 
 std::size_t SeriesSource::items(Metric metric) const {
-  if (const auto figure = figure_of(metric)) return figure->of_hops ? hops_.size() : paths_.size();
   if (is_oneway(metric)) return destinations_.size();
-  switch (metric) {
-    case Metric::destination_up:
-    case Metric::destination_unjudged:
-    case Metric::destination_info:
-    case Metric::paths:
-    case Metric::destination_expected_paths:
-    case Metric::destination_paths_refused:
-    case Metric::path_coverage_probability:
+  switch (subject_of(metric)) {
+    case Subject::destination:
       return destinations_.size();
-    case Metric::destination_unreachable_replies:
+    case Subject::refusal:
       return refusals_.size();
-    case Metric::flow_probes:
-    case Metric::flow_replies:
-    case Metric::flow_unjudged:
-    case Metric::flow_info:
-    case Metric::flow_path_info:
-    case Metric::flow_path_ordinal:
-    case Metric::flow_path_changes:
+    case Subject::flow:
       return flows_.size();
-    case Metric::path_probes:
-    case Metric::path_replies:
-    case Metric::path_unjudged:
-    case Metric::path_flows:
-    case Metric::path_hops:
+    case Subject::path:
       return paths_.size();
-    case Metric::hop_info:
-      return responders_.size();
-    case Metric::hop_finding_info:
-      return findings_.size();
-    case Metric::link_flows:
-      return links_.size();
-    default:
+    case Subject::hop:
       return hops_.size();
+    case Subject::responder:
+      return responders_.size();
+    case Subject::finding:
+      return findings_.size();
+    case Subject::link:
+      return links_.size();
+    case Subject::exporter:
+      break;
   }
+  return 0;
 }
 
 std::uint64_t SeriesSource::count(Metric metric) const {

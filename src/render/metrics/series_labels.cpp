@@ -10,9 +10,7 @@ namespace ecmp::render {
 namespace {
 
 bool is_hop_family(Metric metric) {
-  if (const auto figure = figure_of(metric)) return figure->of_hops;
-  return metric == Metric::path_hop_info || metric == Metric::hop_losses || metric == Metric::hop_probes ||
-         metric == Metric::hop_silences || metric == Metric::hop_replies || metric == Metric::hop_limited;
+  return subject_of(metric) == Subject::hop;
 }
 
 WallTime began(const FlowSnapshot* flow) {
