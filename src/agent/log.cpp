@@ -44,7 +44,7 @@ void append_quoted(std::string& line, std::string_view text) {
       break;
     }
     const std::size_t begin = at;
-    const auto point = config::decode_utf8(text, at);
+    const auto point = decode_utf8(text, at);
     if (!point) {
       line += "\xef\xbf\xbd";
     } else if (*point == '"' || *point == '\\') {

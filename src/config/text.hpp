@@ -1,16 +1,13 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
-namespace ecmp::config {
+#include "base/utf8.hpp"
 
-/// Reads one code point at `at` and moves `at` past it. nullopt, with `at` moved by one byte, when the bytes there are
-/// not UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). `at` must lie inside `text`.
-std::optional<char32_t> decode_utf8(std::string_view text, std::size_t& at);
+namespace ecmp::config {
 
 [[nodiscard]] bool is_utf8(std::string_view text);
 

@@ -21,7 +21,7 @@
 #include "probe/streams.hpp"
 #include "probe/tcp_state.hpp"
 #include "probe/timer_queue.hpp"
-#include "probe/token_bucket.hpp"
+#include "base/token_bucket.hpp"
 
 namespace ecmp {
 

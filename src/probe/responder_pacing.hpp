@@ -8,7 +8,7 @@
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
 #include "probe/round.hpp"
-#include "probe/token_bucket.hpp"
+#include "base/token_bucket.hpp"
 
 namespace ecmp {
 

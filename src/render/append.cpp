@@ -3,6 +3,8 @@
 #include <array>
 #include <span>
 
+#include "base/utf8.hpp"
+
 namespace ecmp::render {
 
 namespace {
@@ -12,27 +14,6 @@ constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
 std::uint8_t byte_at(std::string_view text, std::size_t at) {
   return static_cast<std::uint8_t>(text[at]);
-}
-
-/// Length of the well-formed UTF-8 sequence at `at` (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing
-/// above U+10FFFF), or 0.
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-  const std::uint8_t lead = byte_at(text, at);
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  const std::size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (text.size() - at < length) return 0;
-  std::uint8_t low = 0x80;
-  std::uint8_t high = 0xbf;
-  if (lead == 0xe0) low = 0xa0;
-  if (lead == 0xed) high = 0x9f;
-  if (lead == 0xf0) low = 0x90;
-  if (lead == 0xf4) high = 0x8f;
-  if (byte_at(text, at + 1) < low || byte_at(text, at + 1) > high) return 0;
-  for (std::size_t i = 2; i < length; ++i) {
-    if ((byte_at(text, at + i) & 0xc0) != 0x80) return 0;
-  }
-  return length;
 }
 
 /// Appends `text` with ASCII characters for which `escape` returns something replaced by that.
@@ -55,11 +36,11 @@ void append_escaped(std::string& out, std::string_view text, const Escape& escap
       }
       continue;
     }
-    const std::size_t length = utf8_length(text, at);
-    if (length == 0) {
-      replace(kReplacement);
+    std::size_t next = at;
+    if (decode_utf8(text, next)) {
+      at = next;
     } else {
-      at += length;
+      replace(kReplacement);
     }
   }
   out.append(text, copied);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.hpp"
+
 namespace ecmp::tui {
 namespace {
 
@@ -34,46 +36,6 @@ bool in(const std::array<Range, size>& ranges, char32_t code) {
   return above != ranges.begin() && code <= std::prev(above)->last;
 }
 
-constexpr char32_t kNone = 0xffffffff;
-
-unsigned char byte_at(std::string_view text, std::size_t at) {
-  return static_cast<unsigned char>(text[at]);
-}
-
-/// One code point (RFC 3629: shortest form, no surrogates, up to 10FFFF) or kNone for one byte that starts none.
-char32_t take_code(std::string_view& text) {
-  const unsigned char first = byte_at(text, 0);
-  const std::size_t length = first < 0x80         ? 1
-                             : (first >> 5) == 6  ? 2
-                             : (first >> 4) == 14 ? 3
-                             : (first >> 3) == 30 ? 4
-                                                  : 0;
-  if (length == 1) {
-    text.remove_prefix(1);
-    return first;
-  }
-  if (length == 0 || text.size() < length) {
-    text.remove_prefix(1);
-    return kNone;
-  }
-  char32_t code = first & (0x7fu >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    const unsigned char next = byte_at(text, i);
-    if ((next >> 6) != 2) {
-      text.remove_prefix(1);
-      return kNone;
-    }
-    code = (code << 6) | (next & 0x3fu);
-  }
-  constexpr std::array<char32_t, 5> kShortest = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kShortest[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
-    text.remove_prefix(1);
-    return kNone;
-  }
-  text.remove_prefix(length);
-  return code;
-}
-
 char lower(char letter) {
   return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
@@ -81,9 +43,11 @@ char lower(char letter) {
 }  // namespace
 
 Symbol take_symbol(std::string_view& text) {
-  const char32_t code = take_code(text);
-  if (code != kNone && in(kNarrow, code)) return {code, 1};
-  if (code != kNone && in(kWide, code)) return {code, 2};
+  std::size_t length = 0;
+  const auto code = decode_utf8(text, length);
+  text.remove_prefix(length);
+  if (code && in(kNarrow, *code)) return {*code, 1};
+  if (code && in(kWide, *code)) return {*code, 2};
   return {U'?', 1};
 }
 

@@ -10,9 +10,9 @@
 #include "agent/http/web_config_file.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "base/token_bucket.hpp"
 #include "net/http/http_gate.hpp"
 #include "net/http/http_password.hpp"
-#include "probe/token_bucket.hpp"
 
 namespace ecmp {
 

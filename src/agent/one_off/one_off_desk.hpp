@@ -12,9 +12,9 @@
 
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
+#include "base/token_bucket.hpp"
 #include "config/config.hpp"
 #include "path/model/snapshot.hpp"
-#include "probe/token_bucket.hpp"
 
 namespace ecmp {
 

@@ -46,8 +46,8 @@ class Resolver::Worker {
   Worker(ResolverOptions options, std::function<void()> wake)
       : options_(std::move(options)),
         wake_(std::move(wake)),
-        names_bucket_(options_.names_per_second, monotonic_now()),
-        addresses_bucket_(options_.addresses_per_second, monotonic_now()),
+        names_bucket_(bucket_of(options_.names_per_second)),
+        addresses_bucket_(bucket_of(options_.addresses_per_second)),
         file_(options_.resolv_conf) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -272,9 +272,14 @@ class Resolver::Worker {
                                                                                          : nullptr;
       auto& queue = queues_[kind];
       while (queue.waiting() > 0 && queue.under_way() < options_.max_in_flight) {
-        if (bucket != nullptr && !bucket->take(monotonic_now())) {
-          pause = std::min(pause, bucket->wait());
-          break;
+        if (bucket != nullptr) {
+          const Instant now = monotonic_now();
+          const Duration wait = bucket->available(now) - now;
+          if (wait > Duration(0)) {
+            pause = std::min(pause, wait);
+            break;
+          }
+          bucket->take(now);
         }
         start(std::move(*queue.pop()));
       }

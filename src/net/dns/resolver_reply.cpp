@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.hpp"
+
 namespace ecmp::net {
 
 namespace {
@@ -45,30 +47,6 @@ std::optional<WireName> read_name(ByteView message, std::size_t at) {
     }
     at += 1 + length;
   }
-}
-
-/// Length in bytes and value of the UTF-8 character at the start of `text`; length 0 when it is none (RFC 3629).
-std::pair<std::size_t, char32_t> read_utf8(std::string_view text) {
-  const auto byte = [text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {1, first};
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return {0, 0};
-  char32_t value = first & (0x7fu >> length);
-  for (std::size_t at = 1; at < length; ++at) {
-    if ((byte(at) & 0xc0u) != 0x80u) return {0, 0};
-    value = (value << 6) | (byte(at) & 0x3fu);
-  }
-  constexpr std::array<char32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xd800 && value <= 0xdfff;
-  if (value < kSmallest[length] || value > 0x10ffff || surrogate) return {0, 0};
-  return {length, value};
-}
-
-/// Control characters, and those that hide or reorder what a terminal or page shows.
-bool is_deceptive(char32_t value) {
-  return value < 0x20 || (value >= 0x7f && value <= 0x9f) || (value >= 0x200b && value <= 0x200f) ||
-         (value >= 0x2028 && value <= 0x202e) || (value >= 0x2060 && value <= 0x206f) || value == 0xfeff;
 }
 
 }  // namespace
@@ -125,13 +103,13 @@ std::optional<PtrRecord> parse_ptr_reply(ByteView message) {
 std::string clean_name(std::string_view raw) {
   if (raw.ends_with('.')) raw.remove_suffix(1);
   std::string cleaned;
-  while (!raw.empty()) {
-    const auto [length, value] = read_utf8(raw);
-    const bool keep = length > 0 && !is_deceptive(value);
-    const std::string_view piece = keep ? raw.substr(0, length) : std::string_view("?");
+  for (std::size_t at = 0; at < raw.size();) {
+    const std::size_t begin = at;
+    const auto character = decode_utf8(raw, at);
+    const bool keep = character && !is_deceptive(*character);
+    const std::string_view piece = keep ? raw.substr(begin, at - begin) : std::string_view("?");
     if (cleaned.size() + piece.size() > kLongestName) break;
     cleaned += piece;
-    raw.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return cleaned;
 }

@@ -9,6 +9,7 @@
 
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
+#include "base/token_bucket.hpp"
 #include "net/dns/resolver.hpp"
 
 namespace ecmp::net {
@@ -38,30 +39,9 @@ int family_number(NameFamily family);
 /// Of a status of c-ares.
 DnsFailure failure_of(int status);
 
-/// So many per second, as many as that at once.
-class TokenBucket {
- public:
-  TokenBucket(double per_second, Instant now) : per_second_(per_second), tokens_(most()), filled_(now) {}
-
-  bool take(Instant now) {
-    tokens_ = std::min(most(), tokens_ + std::chrono::duration<double>(now - filled_).count() * per_second_);
-    filled_ = now;
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
-    return true;
-  }
-
-  /// From now until there is one, after take() has said no.
-  [[nodiscard]] Duration wait() const {
-    return std::chrono::ceil<Duration>(std::chrono::duration<double>((1 - tokens_) / per_second_));
-  }
-
- private:
-  [[nodiscard]] double most() const { return std::max(1.0, per_second_ / 10); }
-
-  double per_second_;
-  double tokens_;
-  Instant filled_;
-};
+/// So many requests a second, a tenth of that at once.
+inline TokenBucket bucket_of(double per_second) {
+  return {per_second, std::max(1.0, per_second / 10)};
+}
 
 }  // namespace ecmp::net

@@ -1,7 +1,8 @@
 #include "path/model/icmp_limit.hpp"
 
 #include <algorithm>
-#include <cmath>
+
+#include "path/statistics/intervals.hpp"
 
 namespace ecmp {
 namespace {
@@ -15,17 +16,11 @@ struct Pool {
   std::size_t hops = 1;  ///< nearest first
 };
 
-}  // namespace
-
-RatioInterval wilson(const AnsweredShare& share, double z) {
-  if (share.probes == 0) return {};
-  const auto n = static_cast<double>(share.probes);
-  const double p = share.ratio();
-  const double z2n = z * z / n;
-  const double centre = (p + z2n / 2) / (1 + z2n);
-  const double reach = z * std::sqrt(p * (1 - p) / n + z2n / (4 * n)) / (1 + z2n);
-  return {std::max(0.0, centre - reach), std::min(1.0, centre + reach)};
+Interval doubtful(const AnsweredShare& share) {
+  return wilson(static_cast<double>(share.answers), static_cast<double>(share.probes), kDoubt);
 }
+
+}  // namespace
 
 std::vector<HopSuppression> take_apart(std::span<const AnsweredShare> hops) {
   std::vector<HopSuppression> found(hops.size());
@@ -39,7 +34,7 @@ std::vector<HopSuppression> take_apart(std::span<const AnsweredShare> hops) {
     }
     // Who answers as large a share as what lies behind is not limited, as the intervals would say.
     if (!anchor && here.ratio() < pools.back().share.ratio() &&
-        wilson(here, kDoubt).high < wilson(pools.back().share, kDoubt).low) {
+        doubtful(here).high < doubtful(pools.back().share).low) {
       found[i].limited = true;
       ++pools.back().hops;  // what reaches it is at least what reaches the next
       continue;

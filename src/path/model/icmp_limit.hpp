@@ -17,13 +17,6 @@ struct AnsweredShare {
   }
 };
 
-/// Bounds of the ratio behind the share that was seen (Wilson 1927, the score interval), for a normal quantile `z`.
-struct RatioInterval {
-  double low = 0;
-  double high = 1;
-};
-RatioInterval wilson(const AnsweredShare& share, double z);
-
 /// What keeps a hop from answering, taken apart.
 struct HopSuppression {
   double loss = 0;         ///< share of the probes (or of their answers) lost on the way up to this hop

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/utf8.hpp"
 #include "render/append.hpp"
 
 namespace ecmp::render {
@@ -25,31 +26,14 @@ void append_fixed(std::string& out, double value, unsigned digits) {
   out.append(digits - rest.size(), '0').append(rest);
 }
 
-/// Characters of valid UTF-8, one by one.
+/// The characters of UTF-8 text, one by one; a byte that begins none by itself, as U+FFFD.
 template <typename Each>
 void for_each_character(std::string_view text, const Each& each) {
   for (std::size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<std::uint8_t>(text[at]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    const std::string_view character = text.substr(at, length);
-    char32_t code = lead < 0x80 ? lead : lead & (0x7fu >> length);
-    for (const char next : character.substr(1))
-      code = (code << 6) | (static_cast<std::uint8_t>(next) & 0x3fu);
-    each(character, code);
-    at += length;
+    const std::size_t begin = at;
+    const auto character = decode_utf8(text, at);
+    each(character ? text.substr(begin, at - begin) : kReplacement, character.value_or(0xfffd));
   }
-}
-
-/// Controls (XML 1.0 section 2.2 forbids most of them, even as references), noncharacters, and what would let a name
-/// from anybody's DNS hide itself or turn around the text beside it (Unicode TR 36 section 2.10.2).
-bool harmful(char32_t code) {
-  if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad) return true;
-  if (code >= 0x200b && code <= 0x200f) return true;
-  if (code >= 0x2028 && code <= 0x202e) return true;
-  if (code >= 0x2060 && code <= 0x206f) return true;
-  if (code == 0x61c || code == 0xfeff || (code >= 0xfdd0 && code <= 0xfdef)) return true;
-  if (code >= 0xe0000 && code <= 0xe0fff) return true;
-  return (code & 0xfffe) == 0xfffe;
 }
 
 std::size_t cells(char32_t code) {
@@ -144,11 +128,9 @@ void append_ports(std::string& out, std::span<const std::uint16_t> ports, std::s
 }
 
 std::string plain_text(std::string_view text) {
-  std::string valid;
-  append_utf8(valid, text);
   std::string plain;
-  for_each_character(valid, [&plain](std::string_view character, char32_t code) {
-    plain.append(harmful(code) ? kReplacement : character);
+  for_each_character(text, [&plain](std::string_view character, char32_t code) {
+    plain.append(is_deceptive(code) ? kReplacement : character);
   });
   return plain;
 }

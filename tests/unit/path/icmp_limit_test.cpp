@@ -29,17 +29,6 @@ std::vector<AnsweredShare> observe(std::mt19937_64& random, int probes, const st
 
 }  // namespace
 
-TEST_CASE("the interval of a ratio is Wilson's", "[icmp_limit]") {
-  // Wilson (1927) for 8 of 10 at 95 %, as Brown, Cai and DasGupta (2001) work it out: 0.490 to 0.943.
-  const RatioInterval interval = wilson({10, 8}, 1.959964);
-  CHECK(interval.low == Approx(0.4901).margin(0.0005));
-  CHECK(interval.high == Approx(0.9433).margin(0.0005));
-  CHECK(wilson({0, 0}, 2).low == 0);
-  CHECK(wilson({0, 0}, 2).high == 1);
-  CHECK(wilson({50, 50}, 2).high == Approx(1));
-  CHECK(wilson({50, 0}, 2).low == Approx(0).margin(1e-12));
-}
-
 TEST_CASE("suppression and loss are taken apart", "[icmp_limit]") {
   const std::vector<AnsweredShare> hops{{1000, 1000}, {1000, 200}, {1000, 900}, {0, 0}, {1000, 450}, {1000, 900}};
   const auto found = take_apart(hops);

@@ -55,7 +55,13 @@ TEST_CASE("Wilson's interval is that of the books", "[localisation]") {
   CHECK(wilson(10, 100).high == Approx(0.17437).margin(1e-4));
   CHECK(wilson(0, 10).low == 0);
   CHECK(wilson(0, 10).high == Approx(0.27754).margin(1e-4));
+  CHECK(wilson(0, 0).low == 0);
   CHECK(wilson(0, 0).high == 1);
+  // 8 of 10 at 95 %, as Brown, Cai and DasGupta (2001) work it out: 0.490 to 0.943.
+  CHECK(wilson(8, 10).low == Approx(0.4901).margin(0.0005));
+  CHECK(wilson(8, 10).high == Approx(0.9433).margin(0.0005));
+  CHECK(wilson(50, 50, 2).high == Approx(1));
+  CHECK(wilson(0, 50, 2).low == Approx(0).margin(1e-12));
   const Ranks ranks = median_ranks(100);
   CHECK(ranks.low == 40);
   CHECK(ranks.high == 60);
