@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "render/append.hpp"
-#include "render/json/json_parts.hpp"
+#include "render/json/json_writer.hpp"
 #include "render/json/oneway_json.hpp"
 #include "render/json/verdict_json.hpp"
 
@@ -19,62 +18,13 @@ void note(Addresses& addresses, const IpAddress& address) {
   if (at == addresses.end() || *at != address) addresses.insert(at, address);
 }
 
-void append_addresses(std::string& out, std::string_view key, const Addresses& addresses) {
-  out.append(key);
-  out.push_back('[');
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    if (i > 0) out.push_back(',');
-    append_known_address(out, addresses[i]);
-  }
-  out.push_back(']');
-}
-
-void append_ports(std::string& out, std::string_view key, const std::vector<std::uint16_t>& ports) {
-  out.append(key);
-  out.push_back('[');
-  for (std::size_t i = 0; i < ports.size(); ++i) {
-    if (i > 0) out.push_back(',');
-    append_number(out, ports[i]);
-  }
-  out.push_back(']');
-}
-
-void append_path(std::string& out, std::string_view key, std::uint32_t id) {
-  out.append(key);
-  out.push_back('"');
-  if (id != 0) append_hex8(out, id);
-  out.push_back('"');
-}
-
-void append_move(std::string& out, const EventMove& move) {
-  out.append(R"({"before":)");
-  append_known_address(out, move.before);
-  out.append(R"(,"after":)");
-  append_known_address(out, move.after);
-  append_path(out, R"(,"path_before":)", move.path_before);
-  append_path(out, R"(,"path_after":)", move.path_after);
-  append_ports(out, R"(,"flows":)", move.flows);
-  out.push_back('}');
-}
-
 void append_finding(std::string& out, const PathEvent& event) {
-  out.append(event.ended ? R"(,"phase":"end")" : R"(,"phase":"begin")");
-  if (event.loss != nullptr) {
-    out.append(R"(,"loss":)");
-    append_link_verdict(out, *event.loss);
-  }
-  if (event.delay != nullptr) {
-    out.append(R"(,"delay":)");
-    append_delay_verdict(out, *event.delay);
-  }
-  if (event.branching != nullptr) {
-    out.append(R"(,"branching":)");
-    append_branching(out, *event.branching);
-  }
-  if (event.polarisation != nullptr) {
-    out.append(R"(,"polarisation":)");
-    append_polarisation(out, *event.polarisation);
-  }
+  JsonWriter json(out);
+  json.key("phase").text(event.ended ? "end" : "begin");
+  if (event.loss != nullptr) append_link_verdict(json.key("loss").next(), *event.loss);
+  if (event.delay != nullptr) append_delay_verdict(json.key("delay").next(), *event.delay);
+  if (event.branching != nullptr) append_branching(json.key("branching").next(), *event.branching);
+  if (event.polarisation != nullptr) append_polarisation(json.key("polarisation").next(), *event.polarisation);
   if (event.oneway != nullptr) append_oneway_verdict(out, R"(,"oneway":)", *event.oneway);
 }
 
@@ -117,37 +67,25 @@ void append_event(std::string& out, const PathEvent& event, std::uint64_t id, co
     for (const IpAddress& address : *more)
       note(all, address);
   }
-  out.append(R"({"id":)");
-  append_number(out, id);
-  out.append(R"(,"time":")");
-  append_time(out, event.time);
-  out.append(R"(","settled":")");
-  append_time(out, event.settled);
-  out.append(R"(","destination":)");
-  append_string(out, event.destination != nullptr ? event.destination->name : std::string());
-  out.append(R"(,"kind":")").append(to_string(event.kind));
-  out.append(R"(","ttl":)");
-  append_number(out, static_cast<unsigned>(event.ttl));
-  append_addresses(out, R"(,"before":)", before);
-  append_addresses(out, R"(,"after":)", after);
-  append_ports(out, R"(,"flows":)", flows);
-  out.append(R"(,"moves":[)");
-  for (std::size_t i = 0; i < event.moves.size(); ++i) {
-    if (i > 0) out.push_back(',');
-    append_move(out, event.moves[i]);
-  }
-  out.append(R"(],"names":{)");
-  bool first = true;
+  JsonWriter json(out);
+  out.push_back('{');  // behind whatever the stream began with
+  json.key("id").number(id).key("time").time(event.time).key("settled").time(event.settled);
+  json.key("destination").text(event.destination != nullptr ? event.destination->name : std::string());
+  json.key("kind").text(to_string(event.kind)).key("ttl").number(event.ttl).key("before").list(before);
+  json.key("after").list(after).key("flows").list(flows).key("moves").list(event.moves, [&](const EventMove& move) {
+    json.begin('{').key("before").address(move.before).key("after").address(move.after);
+    json.key("path_before").path_id(move.path_before).key("path_after").path_id(move.path_after);
+    json.key("flows").list(move.flows).end('}');
+  });
+  json.key("names").begin('{');
   for (const IpAddress& address : all) {
     const std::string_view name = names.name(address);
     if (name.empty()) continue;
-    if (!first) out.push_back(',');
-    first = false;
-    append_known_address(out, address);
+    json.address(address);
     out.push_back(':');
-    append_string(out, name);
+    json.text(name);
   }
-  out.push_back('}');
+  json.end('}');
   if (is_finding(event.kind)) append_finding(out, event);
   if (event.reflector != nullptr) {
     append_reflector(out, R"(,"reflector_before":)", event.reflector->before);

@@ -1,146 +1,68 @@
 #include "render/json/verdict_json.hpp"
 
-#include "render/append.hpp"
-#include "render/json/json_parts.hpp"
+#include "render/json/json_writer.hpp"
 
 namespace ecmp::render {
 namespace {
 
-void append_count(std::string& out, std::string_view key, std::uint64_t count) {
-  out.append(key);
-  append_number(out, count);
-}
-
 /// null where it is not known, or has not come.
-void append_moment(std::string& out, std::string_view key, WallTime time) {
-  out.append(key);
-  if (time == WallTime{}) {
-    out.append("null");
-    return;
-  }
-  out.push_back('"');
-  append_time(out, time);
-  out.push_back('"');
+void append_moment(JsonWriter& json, WallTime time) {
+  time == WallTime{} ? json.null() : json.time(time);
 }
 
-void append_ends(std::string& out, const LinkEnds& link) {
-  out.append(R"({"from":)");
-  append_known_address(out, link.from);
-  out.append(R"(,"to":)");
-  append_known_address(out, link.to);
-  out.push_back('}');
+void append_ends(JsonWriter& json, const LinkEnds& link) {
+  json.begin('{').key("from").address(link.from).key("to").address(link.to).end('}');
 }
 
-template <typename Items, typename Append>
-void append_list(std::string& out, std::string_view key, const Items& items, const Append& append) {
-  out.append(key);
-  out.push_back('[');
-  bool first = true;
-  for (const auto& item : items) {
-    if (!first) out.push_back(',');
-    first = false;
-    append(out, item);
-  }
-  out.push_back(']');
-}
-
-void append_witness(std::string& out, const WitnessFlow& flow) {
-  out.append(R"({"destination":)");
-  append_string(out, flow.destination->name);
-  append_count(out, R"(,"source_port":)", flow.source_port);
-  append_count(out, R"(,"probes":)", flow.probes);
-  append_count(out, R"(,"losses":)", flow.losses);
-  out.push_back('}');
+void append_witness(JsonWriter& json, const WitnessFlow& flow) {
+  json.begin('{').key("destination").text(flow.destination->name).key("source_port").number(flow.source_port);
+  json.key("probes").number(flow.probes).key("losses").number(flow.losses).end('}');
 }
 
 }  // namespace
 
 void append_link_verdict(std::string& out, const LinkVerdict& verdict) {
-  append_list(out, R"({"links":)", verdict.links, append_ends);
-  out.append(R"(,"loss_ratio":)");
-  append_ratio(out, verdict.loss);
-  out.append(R"(,"loss_ratio_low":)");
-  append_ratio(out, verdict.interval.low);
-  out.append(R"(,"loss_ratio_high":)");
-  append_ratio(out, verdict.interval.high);
-  out.append(R"(,"suspicion":)");
-  append_ratio(out, verdict.suspicion);
-  out.append(R"(,"blamed":)");
-  append_bool(out, verdict.blamed);
-  append_moment(out, R"(,"since":)", verdict.began);
-  append_moment(out, R"(,"until":)", verdict.ended);
-  out.append(R"(,"uneven":)");
-  append_bool(out, verdict.uneven);
-  out.append(R"(,"forward_consistent":)");
-  append_bool(out, verdict.forward_consistent);
-  out.append(R"(,"direction":)");
-  if (verdict.direction) {
-    append_string(out, to_string(*verdict.direction));
-  } else {
-    out.append("null");
-  }
-  append_count(out, R"(,"probes":)", verdict.probes);
-  append_count(out, R"(,"losses":)", verdict.losses);
-  append_count(out, R"(,"lossy_flows":)", verdict.lossy_flows);
-  append_count(out, R"(,"clean_flows":)", verdict.clean_flows);
-  append_list(out, R"(,"reproduced_by":)", verdict.reproduced_by, append_witness);
-  append_list(out, R"(,"not_reproduced_by":)", verdict.not_reproduced_by, append_witness);
-  out.push_back('}');
+  JsonWriter json(out);
+  const auto ends = [&](const LinkEnds& link) { append_ends(json, link); };
+  const auto witness = [&](const WitnessFlow& flow) { append_witness(json, flow); };
+  json.begin('{').key("links").list(verdict.links, ends).key("loss_ratio").ratio(verdict.loss);
+  json.key("loss_ratio_low").ratio(verdict.interval.low).key("loss_ratio_high").ratio(verdict.interval.high);
+  json.key("suspicion").ratio(verdict.suspicion).key("blamed").boolean(verdict.blamed);
+  append_moment(json.key("since"), verdict.began);
+  append_moment(json.key("until"), verdict.ended);
+  json.key("uneven").boolean(verdict.uneven).key("forward_consistent").boolean(verdict.forward_consistent);
+  json.key("direction");
+  verdict.direction ? json.text(to_string(*verdict.direction)) : json.null();
+  json.key("probes").number(verdict.probes).key("losses").number(verdict.losses);
+  json.key("lossy_flows").number(verdict.lossy_flows).key("clean_flows").number(verdict.clean_flows);
+  json.key("reproduced_by").list(verdict.reproduced_by, witness);
+  json.key("not_reproduced_by").list(verdict.not_reproduced_by, witness).end('}');
 }
 
 void append_delay_verdict(std::string& out, const DelayVerdict& verdict) {
-  out.append(R"({"link":)");
-  append_ends(out, verdict.link);
-  const auto nanoseconds = [&](std::string_view key, Duration duration) {
-    out.append(key);
-    append_number(out, duration.count());
-  };
-  nanoseconds(R"(,"before_ns":)", verdict.before);
-  nanoseconds(R"(,"now_ns":)", verdict.now);
-  nanoseconds(R"(,"now_low_ns":)", verdict.low);
-  nanoseconds(R"(,"now_high_ns":)", verdict.high);
-  append_count(out, R"(,"samples":)", verdict.samples);
-  out.push_back('}');
+  JsonWriter json(out);
+  append_ends(json.begin('{').key("link"), verdict.link);
+  json.key("before_ns").number(verdict.before.count()).key("now_ns").number(verdict.now.count());
+  json.key("now_low_ns").number(verdict.low.count()).key("now_high_ns").number(verdict.high.count());
+  json.key("samples").number(verdict.samples).end('}');
 }
 
 void append_branching(std::string& out, const Branching& branching) {
-  append_count(out, R"({"ttl":)", branching.ttl);
-  out.append(R"(,"address":)");
-  append_known_address(out, branching.at);
-  append_list(out, R"(,"next_hops":)", branching.next_hops, [](std::string& to, const Branching::NextHop& next) {
-    to.append(R"({"address":)");
-    append_known_address(to, next.address);
-    append_count(to, R"(,"flows":)", next.flows);
-    to.push_back('}');
+  JsonWriter json(out);
+  json.begin('{').key("ttl").number(branching.ttl).key("address").address(branching.at);
+  json.key("next_hops").list(branching.next_hops, [&](const Branching::NextHop& next) {
+    json.begin('{').key("address").address(next.address).key("flows").number(next.flows).end('}');
   });
-  out.append(R"(,"chi_square":)");
-  append_ratio(out, branching.chi_square);
-  out.append(R"(,"p_value":)");
-  append_ratio(out, branching.p_value);
-  out.append(R"(,"decided":)");
-  append_bool(out, branching.decided);
-  out.append(R"(,"uneven":)");
-  append_bool(out, branching.uneven);
-  out.push_back('}');
+  json.key("chi_square").ratio(branching.chi_square).key("p_value").ratio(branching.p_value);
+  json.key("decided").boolean(branching.decided).key("uneven").boolean(branching.uneven).end('}');
 }
 
 void append_polarisation(std::string& out, const Polarisation& pair) {
-  append_count(out, R"({"first_ttl":)", pair.first_ttl);
-  out.append(R"(,"first":)");
-  append_known_address(out, pair.first);
-  append_count(out, R"(,"second_ttl":)", pair.second_ttl);
-  out.append(R"(,"second":)");
-  append_known_address(out, pair.second);
-  append_count(out, R"(,"flows":)", pair.flows);
-  append_count(out, R"(,"pairs":)", pair.pairs);
-  append_count(out, R"(,"possible":)", pair.possible);
-  out.append(R"(,"expected":)");
-  append_ratio(out, pair.expected);
-  out.append(R"(,"p_value":)");
-  append_ratio(out, pair.p_value);
-  out.append(R"(,"polarised":)");
-  append_bool(out, pair.polarised);
-  out.push_back('}');
+  JsonWriter json(out);
+  json.begin('{').key("first_ttl").number(pair.first_ttl).key("first").address(pair.first);
+  json.key("second_ttl").number(pair.second_ttl).key("second").address(pair.second).key("flows").number(pair.flows);
+  json.key("pairs").number(pair.pairs).key("possible").number(pair.possible).key("expected").ratio(pair.expected);
+  json.key("p_value").ratio(pair.p_value).key("polarised").boolean(pair.polarised).end('}');
 }
 
 }  // namespace ecmp::render
