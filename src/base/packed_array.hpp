@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace ecmp {
 
 /// A sequence of plain values for whoever keeps it by the hundred thousand: sixteen bytes where a vector has 24, and
@@ -34,8 +36,14 @@ class PackedArray {
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
-  T& operator[](std::size_t at) { return items_[at]; }
-  const T& operator[](std::size_t at) const { return items_[at]; }
+  T& operator[](std::size_t at) {
+    ECMP_CHECK(at < size_);
+    return items_[at];
+  }
+  const T& operator[](std::size_t at) const {
+    ECMP_CHECK(at < size_);
+    return items_[at];
+  }
   [[nodiscard]] std::span<const T> view() const { return {items_.get(), size_}; }
   [[nodiscard]] std::span<T> view() { return {items_.get(), size_}; }
 
@@ -49,6 +57,7 @@ class PackedArray {
   }
   /// Puts `with` in the place of `count` items from `at` on.
   void replace(std::size_t at, std::size_t count, std::span<const T> with) {
+    ECMP_CHECK(at <= size_ && count <= size_ - at);
     const std::size_t behind = size_ - at - count;
     const std::size_t size = at + with.size() + behind;
     if (size > capacity_) grow(size);

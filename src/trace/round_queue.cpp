@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace ecmp {
 
 RoundQueue::RoundQueue(WhenFull when_full) : when_full_(when_full), ready_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -27,6 +29,7 @@ void RoundQueue::push(std::shared_ptr<const RoundRecord> record) {
     return;
   }
   records_.push_back(std::move(record));
+  ECMP_CHECK(records_.size() <= kCapacity);
   if (records_.size() == 1) signal();
 }
 

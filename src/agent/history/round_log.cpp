@@ -36,6 +36,7 @@ void RoundLog::later(Waiting waiting) {
 }
 
 void RoundLog::settle() {
+  ECMP_CHECK(owner_.is_caller());
   if (waiting_.empty()) return;
   {
     std::unique_lock lock(mutex_, std::try_to_lock);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/one_thread.hpp"
 #include "path/history/history.hpp"
 
 namespace ecmp {
@@ -68,6 +69,7 @@ class RoundLog {
 
   void later(Waiting waiting);
 
+  [[no_unique_address]] OneThread owner_;
   std::deque<Waiting> waiting_;    ///< of the probing loop; not locked
   std::uint64_t next_number_ = 0;  ///< the same
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/one_thread.hpp"
 #include "base/time.hpp"
 #include "path/model/snapshot.hpp"
 
@@ -31,6 +32,7 @@ class Board {
   /// Puts up what found a reader in the way. To be called with every turn. `figures_are_new`: those of the newest
   /// snapshots are, and will be.
   void settle(bool figures_are_new = true) {
+    ECMP_CHECK(owner_.is_caller());
     const bool turned = figures_are_new != std::exchange(figures_are_new_, figures_are_new);
     if (next_ == nullptr && !turned && !unsaid_) return;
     unsaid_ = true;
@@ -65,6 +67,7 @@ class Board {
   static constexpr Duration kPatience = std::chrono::seconds(5);
 
  private:
+  [[no_unique_address]] OneThread owner_;
   std::shared_ptr<const Snapshots> next_;  ///< of the probing loop; not locked
   bool figures_are_new_ = true;            ///< likewise
   bool unsaid_ = false;                    ///< likewise: readers do not know yet

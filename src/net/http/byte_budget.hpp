@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/check.hpp"
+
 namespace ecmp::net {
 
 /// Bytes that all answers under way may hold together: those that are charged for each, and old states of what is told
@@ -26,7 +28,10 @@ class ByteBudget {
       budget->refused_.fetch_add(1);
       return nullptr;
     }
-    return {budget.get(), [budget, bytes](const ByteBudget*) { budget->charged_.fetch_sub(bytes); }};
+    return {budget.get(), [budget, bytes](const ByteBudget*) {
+              [[maybe_unused]] const std::uint64_t charged = budget->charged_.fetch_sub(bytes);
+              ECMP_CHECK(charged >= bytes);
+            }};
   }
 
   [[nodiscard]] std::uint64_t used() const { return charged_.load() + kept_.load(); }

@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace ecmp::net {
 
 namespace {
@@ -66,6 +68,7 @@ FairPlaces::Holders::iterator FairPlaces::hold(const Applicant& applicant) {
   if (served_.size() >= kMostRemembered && !served_.contains(applicant.client)) {
     served_.erase(std::ranges::min_element(served_, {}, [](const auto& one) { return one.second; }));
   }
+  ECMP_CHECK(holders_.size() < most_);
   served_[applicant.client] = next_++;
   return holders_.insert(holders_.end(), applicant);
 }

@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace ecmp {
 
 namespace {
@@ -45,6 +47,7 @@ History::History(std::size_t budget_bytes, std::uint64_t first) : budget_(budget
 
 void History::add(Record record) {
   const std::size_t bytes = record_bytes(*record) + sizeof(Kept);
+  ECMP_CHECK(ring_.empty() || ring_.back().sequence + 1 == end());
   const Kept& kept = ring_.emplace_back(Kept{std::move(record), bytes, end()});
   bytes_ += bytes;
   note_newest(kept);
@@ -64,6 +67,7 @@ bool History::trim(std::size_t at_most) {
 void History::release(Kept& kept) {
   if (!kept.record) return;
   if (in_ring(kept)) {
+    ECMP_CHECK(kept.sequence < end());
     ring_[static_cast<std::size_t>(kept.sequence - first_)].newest = false;
   } else {
     bytes_ -= kept.bytes;
@@ -97,6 +101,8 @@ void History::note_newest(const Kept& kept) {
 
 void History::forget_oldest() {
   const Kept& oldest = ring_.front();
+  ECMP_CHECK(oldest.sequence == first_);
+  ECMP_CHECK(oldest.newest || oldest.bytes <= bytes_);
   if (!oldest.newest) bytes_ -= oldest.bytes;
   ring_.pop_front();
   ++first_;

@@ -5,9 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/check.hpp"
 #include "path/model/model_state.hpp"
 #include "path/statistics/view_sums.hpp"
-
 namespace ecmp {
 
 bool is_steady(const DestinationFacts& facts, std::uint32_t flow_index) {
@@ -261,6 +261,8 @@ bool DestinationModel::State::hold(Flow& flow, const Round& round, const FlowVie
   if (flow.held.empty() && agreed) return false;
   const bool waits = flow.path != nullptr && changed == ChangeKind::none && flow.view.in_doubt(round.started, rules);
   if (!waits || flow.held.size() >= model::kMostHeld) count_held(flow);
+  // Rounds of a flow come in the order of their numbers.
+  ECMP_CHECK(flow.held.empty() || round.number > flow.held.back().number);
   if (waits) flow.held.push_back(round);
   return waits;
 }
@@ -279,6 +281,7 @@ void DestinationModel::State::count_held(Flow& flow) const {
 /// RTT is nothing that jitter may be told of.
 void DestinationModel::State::count_end_to_end(Flow& flow, const Round& round, bool all_known) const {
   if (flow.path == nullptr) return;
+  ECMP_CHECK(flow.path->replies <= flow.path->probes);
   flow.path->unjudged.count(round.end_to_end);
   if (!round.counts()) return;
   const std::uint64_t reply = round.reached() ? 1 : 0;

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -262,6 +264,11 @@ PathGraph Builder::build() {
   if (together_) add_pathless();
   sum_up();
   link_up();
+  for (const Strand& strand : graph_.strands) {
+    // One stop for each TTL, the agent's before and perhaps a dead end behind them.
+    ECMP_CHECK(strand.stops.size() == strand.length + (strand.complete && strand.length > 0 ? 1u : 2u));
+    ECMP_CHECK(std::ranges::is_sorted(strand.source_ports));
+  }
   return std::move(graph_);
 }
 

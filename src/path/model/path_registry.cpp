@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "path/model/icmp_limit.hpp"
-
 namespace ecmp {
 
 KnownPath::Member* KnownPath::member(std::size_t ttl, const IpAddress& responder) {
@@ -42,6 +42,8 @@ PathSnapshot KnownPath::tell(const RoundPlace& now, const RoundPlace& now_at_hop
   told.statistics = ledger.told(now);
   told.hops.reserve(members.size());
   for (KnownPath::Member& member : members) {
+    [[maybe_unused]] const HopCounters& counted = member.counters;
+    ECMP_CHECK(counted.probes == counted.replies + counted.losses + counted.silences);
     told.hops.push_back({member.ttl, member.responder, member.newest, member.counters, member.mpls,
                          member.ledger.told(now_at_hops), member.limiting, member.began});
   }
@@ -93,6 +95,7 @@ KnownPath* PathRegistry::place(const PathContent& view, bool presumed, KnownPath
   target->presumed = target->presumed && presumed;
   if (adds(view, target->content)) take_in(*target, view);
   ++target->flows;
+  ECMP_CHECK(compatible(view, target->content));
   ++target->joined;
   // What it had is told of the other path from now on, and must not be told of both once the sketch comes back.
   if (sketch && sketch->joined == 1) {
@@ -133,6 +136,7 @@ void PathRegistry::bound_sleepers() {
 }
 
 void PathRegistry::leave(KnownPath& path, Instant now) {
+  ECMP_CHECK(path.flows > 0);
   --path.flows;
   path.last_used = now;
 }

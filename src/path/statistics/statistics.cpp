@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "base/check.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -120,6 +122,9 @@ void Statistics::count(const Statistics& base, std::span<Observation> more, cons
     ends[at] = static_cast<std::uint16_t>(end - written.data());
   }
   ends_ = ends;
+  ECMP_CHECK(end - written.data() <= UINT16_MAX);
+  ECMP_CHECK(std::ranges::is_sorted(ends_));
+  ECMP_CHECK(window.rtts + window.losses <= window.probes);
   bytes_.assign({written.data(), end});
 }
 
@@ -184,6 +189,7 @@ void Statistics::add(std::size_t section, std::uint32_t key, std::uint64_t count
   const std::size_t grown = Buckets::add(bytes_, begin, before, key, count) - before;
   for (std::size_t i = section; i < kAllSections; ++i)
     ends_[i] = static_cast<std::uint16_t>(ends_[i] + grown);
+  ECMP_CHECK(ends_.back() == bytes_.size());
 }
 
 }  // namespace ecmp

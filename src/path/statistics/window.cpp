@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -53,11 +55,13 @@ void Window::drop_aged(std::uint32_t part) {
   newest_ = first.head == words_.size() ? 0 : newest_ - static_cast<std::uint32_t>(first.head);
   words_.replace(0, first.head, {});
   first_number_ = first.number;
+  ECMP_CHECK(newest_ <= words_.size());
 }
 
 void Window::enter_other(std::uint32_t part) {
   if (!words_.empty() && !later(part, newest_number_)) return;
   drop_aged(part);
+  ECMP_CHECK(words_.empty() || live(first_number_, part));
   // Whatever is left belongs to the window: the parts in between are fewer than there are in one.
   const std::uint32_t behind = words_.empty() ? 0 : (part - newest_number_) & WindowScale::kPartMask;
   if (words_.empty()) first_number_ = part;
@@ -75,6 +79,7 @@ void Window::add(std::uint32_t part, std::uint32_t counted, std::uint32_t count)
   std::size_t at = newest_ + kHead;
   while (at < size && what(at) != counted)
     at += short_count(at) < kLongCount ? 1u : 3u;
+  ECMP_CHECK(at <= size);
   if (at < size && count == 1 && short_count(at) + 1 < kLongCount) {
     ++words_[at];
     return;
