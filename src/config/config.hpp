@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/family_choice.hpp"
+#include "base/histogram_settings.hpp"
 #include "base/ip_address.hpp"
 #include "base/listen_address.hpp"
 #include "base/result.hpp"
@@ -19,7 +21,7 @@
 
 namespace ecmp::config {
 
-enum class FamilyChoice : std::uint8_t { any, ipv4, ipv6 };
+using ecmp::FamilyChoice;
 
 /// How the flows of a destination with `flows = "auto"` are chosen.
 struct AutoFlows {
@@ -86,17 +88,15 @@ struct Dns {
   friend bool operator==(const Dns&, const Dns&) = default;
 };
 
-/// In which forms histograms are published: classic buckets, native ones, both, or (hops only) not at all, or as the
-/// scraper takes them: native ones to one that takes protobuf, few classic ones to another.
-enum class HistogramForm : std::uint8_t { classic, native, both, off, automatic };
+using ecmp::HistogramForm;
 
 struct Histograms {
   HistogramForm paths = HistogramForm::both;  ///< never off
   HistogramForm hops = HistogramForm::automatic;
   // Upper bounds of classic buckets, rising, in seconds, of loss as ratios; the open last one is not listed.
-  std::vector<double> rtt = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
-  std::vector<double> jitter = {0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5};
-  std::vector<double> loss = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+  std::vector<double> rtt = DefaultBuckets().rtt;
+  std::vector<double> jitter = DefaultBuckets().jitter;
+  std::vector<double> loss = DefaultBuckets().loss;
 
   friend bool operator==(const Histograms&, const Histograms&) = default;
 };

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/token_bucket.hpp"
 #include "probe/answer_time.hpp"
 #include "probe/codec.hpp"
 #include "probe/departures.hpp"
@@ -21,7 +22,6 @@
 #include "probe/streams.hpp"
 #include "probe/tcp_state.hpp"
 #include "probe/timer_queue.hpp"
-#include "base/token_bucket.hpp"
 
 namespace ecmp {
 

@@ -7,8 +7,8 @@
 
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
-#include "probe/round.hpp"
 #include "base/token_bucket.hpp"
+#include "probe/round.hpp"
 
 namespace ecmp {
 

@@ -10,24 +10,22 @@
 #include <utility>
 #include <vector>
 
+#include "base/histogram_settings.hpp"
 #include "path/statistics/histogram.hpp"
 #include "path/statistics/statistics.hpp"
 #include "render/metrics/encoder.hpp"
 
 namespace ecmp::render {
 
-/// Which buckets a histogram is told with. Only protobuf can carry native ones; without classic ones, the text formats
-/// tell sum, count and the open bucket.
-/// `automatic`: native ones alone in protobuf, few classic ones elsewhere.
-enum class HistogramForm : std::uint8_t { classic, native, both, off, automatic };
+using ecmp::HistogramForm;
 
 struct HistogramOptions {
   HistogramForm paths = HistogramForm::both;
   HistogramForm hops = HistogramForm::both;
   /// Classic bounds of paths, rising, seconds or ratios. Hops, of which there are many more, have every other of them.
-  std::vector<double> rtt = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
-  std::vector<double> jitter = {0.00001, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5};
-  std::vector<double> loss = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1};
+  std::vector<double> rtt = DefaultBuckets().rtt;
+  std::vector<double> jitter = DefaultBuckets().jitter;
+  std::vector<double> loss = DefaultBuckets().loss;
   /// With what was counted beside the buckets, so that classic ones are exact. Null: they are as exact as the buckets.
   std::shared_ptr<const Statistics::Bounds> exact = nullptr;
 };

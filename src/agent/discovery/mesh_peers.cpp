@@ -64,7 +64,7 @@ bool MeshPeers::refresh(Clock::time_point now) {
     changed = take(answer, now) || changed;
   for (auto& [host, name] : names_) {
     if (name.asked || name.ask_at > now) continue;
-    name.asked = resolver_->request_addresses(host, net::NameFamily::any);
+    name.asked = resolver_->request_addresses(host, FamilyChoice::any);
     if (!name.asked) name.ask_at = now + kSoon;
   }
   return changed;

@@ -3,30 +3,11 @@
 #include <utility>
 
 namespace ecmp {
-namespace {
-
-render::HistogramForm form_of(config::HistogramForm form) {
-  switch (form) {
-    case config::HistogramForm::classic:
-      return render::HistogramForm::classic;
-    case config::HistogramForm::native:
-      return render::HistogramForm::native;
-    case config::HistogramForm::both:
-      return render::HistogramForm::both;
-    case config::HistogramForm::off:
-      return render::HistogramForm::off;
-    case config::HistogramForm::automatic:
-      return render::HistogramForm::automatic;
-  }
-  return render::HistogramForm::both;
-}
-
-}  // namespace
 
 render::HistogramOptions options_of(const config::Histograms& histograms,
                                     std::shared_ptr<const Statistics::Bounds> exact) {
-  return {.paths = form_of(histograms.paths),
-          .hops = form_of(histograms.hops),
+  return {.paths = histograms.paths,
+          .hops = histograms.hops,
           .rtt = histograms.rtt,
           .jitter = histograms.jitter,
           .loss = histograms.loss,

@@ -18,30 +18,6 @@ class TableNames final : public render::HopNames {
   std::shared_ptr<const net::NameTable> table_;
 };
 
-net::NameFamily family_of(config::FamilyChoice choice) {
-  switch (choice) {
-    case config::FamilyChoice::ipv4:
-      return net::NameFamily::ipv4;
-    case config::FamilyChoice::ipv6:
-      return net::NameFamily::ipv6;
-    case config::FamilyChoice::any:
-      break;
-  }
-  return net::NameFamily::any;
-}
-
-config::FamilyChoice choice_of(net::NameFamily family) {
-  switch (family) {
-    case net::NameFamily::ipv4:
-      return config::FamilyChoice::ipv4;
-    case net::NameFamily::ipv6:
-      return config::FamilyChoice::ipv6;
-    case net::NameFamily::any:
-      break;
-  }
-  return config::FamilyChoice::any;
-}
-
 }  // namespace
 
 Names::Names(const config::Dns& options, std::unique_ptr<net::Resolver> resolver)
@@ -61,7 +37,7 @@ bool Names::take_server_change() {
 }
 
 void Names::ask_addresses(const std::string& host, config::FamilyChoice family, net::NameUse use) {
-  if (resolver_->request_addresses(host, family_of(family), use)) return;
+  if (resolver_->request_addresses(host, family, use)) return;
   refused_.push_back({.host = host, .family = family, .error = "too many look-ups are under way", .ttl = {}});
 }
 
@@ -73,7 +49,7 @@ std::vector<HostAnswer> Names::take_answers(Instant now) {
   std::vector<HostAnswer> hosts = std::exchange(refused_, {});
   net::DnsAnswers answers = resolver_->take_answers();
   for (net::AddressAnswer& answer : answers.addresses) {
-    HostAnswer host{.host = std::move(answer.name), .family = choice_of(answer.family), .ttl = {}};
+    HostAnswer host{.host = std::move(answer.name), .family = answer.family, .ttl = {}};
     if (answer.failure == net::DnsFailure::none) {
       host.addresses = std::move(answer.addresses);
       host.ttl = answer.ttl;

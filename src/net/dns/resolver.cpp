@@ -428,14 +428,14 @@ Result<std::unique_ptr<Resolver>> Resolver::make(ResolverOptions options, std::f
   return std::unique_ptr<Resolver>(new Resolver(std::move(worker)));
 }
 
-bool Resolver::request_addresses(std::string_view name, NameFamily family, NameUse use) {
+bool Resolver::request_addresses(std::string_view name, FamilyChoice family, NameUse use) {
   // c-ares takes C strings: a NUL inside would ask for another name.
   if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string_view::npos) {
     return worker_->answer_at_once({std::string(name), family, DnsFailure::bad_name, {}, {}});
   }
   // c-ares 1.18 asks the DNS for "192.0.2.7" when any family will do.
   if (const auto literal = IpAddress::parse(name)) {
-    const bool fits = family == NameFamily::any || (family == NameFamily::ipv4) == literal->is_v4();
+    const bool fits = family == FamilyChoice::any || (family == FamilyChoice::ipv4) == literal->is_v4();
     AddressAnswer answer{std::string(name), family, fits ? DnsFailure::none : DnsFailure::no_data, {}, {}};
     if (fits) answer.addresses.push_back(*literal);
     return worker_->answer_at_once(std::move(answer));

@@ -9,13 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/family_choice.hpp"
 #include "base/ip_address.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
 
 namespace ecmp::net {
-
-enum class NameFamily : std::uint8_t { any, ipv4, ipv6 };
 
 enum class DnsFailure : std::uint8_t {
   none,
@@ -33,7 +32,7 @@ std::string_view to_string(DnsFailure failure);
 
 struct AddressAnswer {
   std::string name;
-  NameFamily family = NameFamily::any;
+  FamilyChoice family = FamilyChoice::any;
   DnsFailure failure = DnsFailure::none;
   std::vector<IpAddress> addresses;  ///< the best first (RFC 6724); not empty without failure
   Duration ttl{};                    ///< the smallest of all records; zero when the name is from /etc/hosts
@@ -88,7 +87,7 @@ class Resolver {
 
   /// Asks for all addresses of a name, /etc/hosts first, which waits for nothing. Equal requests under way become one.
   /// False: the queue is full.
-  bool request_addresses(std::string_view name, NameFamily family, NameUse use = NameUse::destination);
+  bool request_addresses(std::string_view name, FamilyChoice family, NameUse use = NameUse::destination);
   /// Asks for the reverse name of an address.
   bool request_name(const IpAddress& address);
 

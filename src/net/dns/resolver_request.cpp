@@ -24,8 +24,8 @@ std::string zone_of(const Request& request) {
   return at == std::string::npos ? std::string() : name.substr(at + 1);
 }
 
-int family_number(NameFamily family) {
-  return family == NameFamily::ipv4 ? AF_INET : family == NameFamily::ipv6 ? AF_INET6 : AF_UNSPEC;
+int family_number(FamilyChoice family) {
+  return family == FamilyChoice::ipv4 ? AF_INET : family == FamilyChoice::ipv6 ? AF_INET6 : AF_UNSPEC;
 }
 
 DnsFailure failure_of(int status) {

@@ -18,7 +18,7 @@ namespace ecmp::net {
 
 struct AddressRequest {
   std::string name;
-  NameFamily family = NameFamily::any;
+  FamilyChoice family = FamilyChoice::any;
   NameUse use = NameUse::destination;
   auto operator<=>(const AddressRequest&) const = default;
 };
@@ -34,7 +34,7 @@ Kind kind_of(const Request& request);
 std::string zone_of(const Request& request);
 
 /// AF_INET, AF_INET6 or AF_UNSPEC.
-int family_number(NameFamily family);
+int family_number(FamilyChoice family);
 
 /// Of a status of c-ares.
 DnsFailure failure_of(int status);

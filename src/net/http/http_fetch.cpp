@@ -106,7 +106,7 @@ class Fetch {
     }
     auto resolver = Resolver::make({});
     if (!resolver.ok()) return Error{resolver.error()};
-    (*resolver)->request_addresses(url_.host, NameFamily::any);
+    (*resolver)->request_addresses(url_.host, FamilyChoice::any);
     while (true) {
       const DnsAnswers answers = (*resolver)->take_answers();
       if (!answers.addresses.empty()) {

@@ -58,7 +58,7 @@ class Asker {
     return answers_;
   }
 
-  AddressAnswer addresses(const std::string& name, NameFamily family = NameFamily::any) {
+  AddressAnswer addresses(const std::string& name, FamilyChoice family = FamilyChoice::any) {
     REQUIRE(resolver_->request_addresses(name, family));
     return await(answers_.addresses.size() + answers_.names.size() + 1).addresses.back();
   }
@@ -99,12 +99,12 @@ TEST_CASE("all addresses of a name come with the smallest TTL", "[resolver]") {
   std::ranges::sort(any.addresses);
   CHECK(any.addresses == std::vector{ip("192.0.2.1"), ip("192.0.2.2"), ip("2001:db8::1")});
 
-  auto v4 = asker.addresses("both.example", NameFamily::ipv4);
-  CHECK(v4.family == NameFamily::ipv4);
+  auto v4 = asker.addresses("both.example", FamilyChoice::ipv4);
+  CHECK(v4.family == FamilyChoice::ipv4);
   CHECK(v4.ttl == seconds(120));
   std::ranges::sort(v4.addresses);
   CHECK(v4.addresses == std::vector{ip("192.0.2.1"), ip("192.0.2.2")});
-  CHECK(asker.addresses("both.example", NameFamily::ipv6).addresses == std::vector{ip("2001:db8::1")});
+  CHECK(asker.addresses("both.example", FamilyChoice::ipv6).addresses == std::vector{ip("2001:db8::1")});
 }
 
 // What is looked up is published as of now, so no cache of the library may answer: c-ares has one since 1.31.
@@ -114,8 +114,8 @@ TEST_CASE("a name is asked for again though its last answer had long to live", "
     return {Reply(question).a(++queries == 1 ? "192.0.2.1" : "192.0.2.2", 3600).bytes()};
   });
   Asker asker(server.address());
-  CHECK(asker.addresses("moves.example", NameFamily::ipv4).addresses == std::vector{ip("192.0.2.1")});
-  CHECK(asker.addresses("moves.example", NameFamily::ipv4).addresses == std::vector{ip("192.0.2.2")});
+  CHECK(asker.addresses("moves.example", FamilyChoice::ipv4).addresses == std::vector{ip("192.0.2.1")});
+  CHECK(asker.addresses("moves.example", FamilyChoice::ipv4).addresses == std::vector{ip("192.0.2.2")});
   CHECK(queries == 2);
 }
 
@@ -126,12 +126,12 @@ TEST_CASE("addresses and names of /etc/hosts need no server", "[resolver]") {
     return {};
   });
   Asker asker(server.address(), impatient());
-  const auto local = asker.addresses("localhost", NameFamily::ipv4);
+  const auto local = asker.addresses("localhost", FamilyChoice::ipv4);
   CHECK(local.failure == DnsFailure::none);
   CHECK(std::ranges::find(local.addresses, ip("127.0.0.1")) != local.addresses.end());
   CHECK(asker.addresses("192.0.2.7").addresses == std::vector{ip("192.0.2.7")});
   CHECK(asker.addresses("2001:db8::7").addresses == std::vector{ip("2001:db8::7")});
-  CHECK(asker.addresses("2001:db8::7", NameFamily::ipv4).failure == DnsFailure::no_data);
+  CHECK(asker.addresses("2001:db8::7", FamilyChoice::ipv4).failure == DnsFailure::no_data);
   CHECK(queries == 0);
 }
 
@@ -153,7 +153,7 @@ TEST_CASE("failures are told by their reason", "[resolver]") {
   decltype(DnsCounters::failures) expected{};
   for (const auto& [name, failure] : rows) {
     INFO(name);
-    const auto answer = asker.addresses(name, NameFamily::ipv4);
+    const auto answer = asker.addresses(name, FamilyChoice::ipv4);
     CHECK(answer.name == name);
     CHECK(to_string(answer.failure) == to_string(failure));
     CHECK(answer.addresses.empty());
@@ -271,21 +271,21 @@ TEST_CASE("equal requests under way become one, and the queue has an end", "[res
   ResolverOptions options;
   options.max_waiting = 2;
   Asker asker(server.address(), options);
-  CHECK(asker->request_addresses("one.example", NameFamily::ipv4));
-  CHECK(asker->request_addresses("one.example", NameFamily::ipv4));
-  CHECK(asker->request_addresses("two.example", NameFamily::ipv4));
-  CHECK_FALSE(asker->request_addresses("three.example", NameFamily::ipv4));
+  CHECK(asker->request_addresses("one.example", FamilyChoice::ipv4));
+  CHECK(asker->request_addresses("one.example", FamilyChoice::ipv4));
+  CHECK(asker->request_addresses("two.example", FamilyChoice::ipv4));
+  CHECK_FALSE(asker->request_addresses("three.example", FamilyChoice::ipv4));
   // The other kind has room of its own.
   CHECK(asker->request_name(ip("192.0.2.1")));
   CHECK(asker->request_name(ip("192.0.2.2")));
   CHECK_FALSE(asker->request_name(ip("192.0.2.3")));
-  CHECK(asker->request_addresses("two.example", NameFamily::ipv4));
+  CHECK(asker->request_addresses("two.example", FamilyChoice::ipv4));
   gate.open();
   asker.await(4);
   const auto counters = asker->counters();
   CHECK(counters.queries == 4);
   CHECK(counters.refused == 2);
-  CHECK(asker.addresses("three.example", NameFamily::ipv4).addresses.size() == 1);
+  CHECK(asker.addresses("three.example", FamilyChoice::ipv4).addresses.size() == 1);
 }
 
 TEST_CASE("reverse look-ups are paced, and hold up no others", "[resolver]") {
@@ -299,7 +299,7 @@ TEST_CASE("reverse look-ups are paced, and hold up no others", "[resolver]") {
   for (unsigned host = 1; host <= 20; ++host)
     REQUIRE(asker->request_name(IpAddress::v4(0xc0000200u + host)));
   asker.await(1);
-  CHECK(asker.addresses("some.example", NameFamily::ipv4).addresses.size() == 1);
+  CHECK(asker.addresses("some.example", FamilyChoice::ipv4).addresses.size() == 1);
   CHECK(asker->counters().queries == 2);
 }
 
@@ -352,10 +352,10 @@ TEST_CASE("600 names whose servers keep quiet delay no other, no reverse name an
   options.timeout = std::chrono::hours(1);  // nothing may come of waiting for the silent ones
   Asker asker(server.address(), options);
   for (int number = 0; number < 600; ++number)
-    REQUIRE(asker->request_addresses("dead" + std::to_string(number) + ".example", NameFamily::ipv4));
-  REQUIRE(asker->request_addresses("good.example", NameFamily::ipv4));
-  REQUIRE(asker->request_addresses("probe.example", NameFamily::ipv4, NameUse::one_off));
-  REQUIRE(asker->request_addresses("good.elsewhere", NameFamily::ipv4));
+    REQUIRE(asker->request_addresses("dead" + std::to_string(number) + ".example", FamilyChoice::ipv4));
+  REQUIRE(asker->request_addresses("good.example", FamilyChoice::ipv4));
+  REQUIRE(asker->request_addresses("probe.example", FamilyChoice::ipv4, NameUse::one_off));
+  REQUIRE(asker->request_addresses("good.elsewhere", FamilyChoice::ipv4));
   REQUIRE(asker->request_name(ip("192.0.2.1")));
   const DnsAnswers& answers = asker.await(4);
   CHECK(answers.names.size() == 1);
@@ -370,10 +370,10 @@ TEST_CASE("silent names of one kind or zone that take all places leave the other
   options.max_in_flight = 4;
   Asker asker(server.address(), options);
   for (int number = 0; number < 40; ++number)
-    REQUIRE(asker->request_addresses("dead" + std::to_string(number) + ".silent", NameFamily::ipv4));
-  REQUIRE(asker->request_addresses("good.example", NameFamily::ipv4));
-  REQUIRE(asker->request_addresses("localhost", NameFamily::ipv4));
-  REQUIRE(asker->request_addresses("probe.silent", NameFamily::ipv4, NameUse::one_off));
+    REQUIRE(asker->request_addresses("dead" + std::to_string(number) + ".silent", FamilyChoice::ipv4));
+  REQUIRE(asker->request_addresses("good.example", FamilyChoice::ipv4));
+  REQUIRE(asker->request_addresses("localhost", FamilyChoice::ipv4));
+  REQUIRE(asker->request_addresses("probe.silent", FamilyChoice::ipv4, NameUse::one_off));
   const auto& answers = asker.await(42 + 1).addresses;
   const auto place = [&answers](std::string_view name) {
     return std::ranges::find(answers, name, &AddressAnswer::name) - answers.begin();
@@ -427,7 +427,7 @@ TEST_CASE("other name servers are asked for what the old ones have not answered"
     warnings.push_back(line);
   };
   Asker asker(server.address(), options);
-  REQUIRE(asker->request_addresses("a.example", NameFamily::ipv4));
+  REQUIRE(asker->request_addresses("a.example", FamilyChoice::ipv4));
   while (questions == 0)
     std::this_thread::yield();
   answers = true;
@@ -454,7 +454,7 @@ TEST_CASE("a resolver stops though nobody answers", "[resolver]") {
   Asker asker(server.address(), options);
   for (unsigned host = 1; host <= 100; ++host)
     asker->request_name(IpAddress::v4(0xc0000200u + host));
-  asker->request_addresses("a.example", NameFamily::any);
+  asker->request_addresses("a.example", FamilyChoice::any);
   asker->stop();
   asker->stop();
   CHECK(asker->take_answers().names.empty());
