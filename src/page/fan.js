@@ -15,7 +15,7 @@ const what = (node) => node.name || node.address;
 
 export function describe(node) {
   if (node.role === "unknown")
-    return node.ends ? `hop ${node.ttl}: nobody answers from here on` : `hop ${node.ttl}: no answer so far`;
+    return node.ends ? `hop ${node.ttl}: no answer from here on` : `hop ${node.ttl}: no answer so far`;
   if (node.words) return `${node.words}; ${count(node.flows, "flow")}`;
   if (node.role === "source") return `this agent, sending from ${node.address}`;
   const { window } = node;
@@ -28,7 +28,7 @@ export function describe(node) {
 }
 
 export class Fan {
-  /** `choose` is called with {kind, id, label, ports} of what was clicked, or null. `first`: who stands before hop 1. */
+  /** `choose` is called with {kind, id, label, ports} of what was clicked, or null. `first`: what stands before hop 1. */
   constructor(box, choose, first = "agent") {
     this.choose = choose;
     this.first = first;
@@ -233,7 +233,7 @@ export class Fan {
     this.choose({ kind, id });
   }
 
-  /** Who is there to be chosen under this name, and which flows go over it; null if it is gone. */
+  /** What a filter chooses: its label and the flows over it; null if it is gone. */
   resolve(filter) {
     if (filter.kind === "node") {
       const node = this.graph.nodes.get(filter.id);
@@ -296,7 +296,7 @@ export class Fan {
   tellNode(node) {
     if (node.role === "unknown") {
       return [element("strong", {}, `Hop ${node.ttl}`),
-              element("p", {}, node.ends ? "Nobody answers from here on." : "Has never answered. Later hops do, so this is silence and not loss."),
+              element("p", {}, node.ends ? "No hop answers from here on." : "Has never answered. Later hops do, so this is silence and not loss."),
               table([["flows", String(node.flows)]])];
     }
     const head = [element("strong", { class: "mono" }, node.address)];

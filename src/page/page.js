@@ -415,7 +415,7 @@ function showEvents(list, withNames) {
     write(when, clock(event.time));
     set(kind, { class: `kind ${event.kind}` });
     write(kind, KINDS[event.kind] ?? event.kind);
-    const named = (addresses) => addresses.map((address) => event.names[address] ? `${shorten(event.names[address], 40)} (${address})` : address).join(", ") || "nobody known";
+    const named = (addresses) => addresses.map((address) => event.names[address] ? `${shorten(event.names[address], 40)} (${address})` : address).join(", ") || "none known";
     const told = [];
     if (withNames && event.destination) told.push(event.destination);
     if (event.phase) told.push(...finding(event));

@@ -297,7 +297,7 @@ int Run::finish() {
   if (const auto failure = session_.failure()) return fail(*failure);
   tell_warnings();
   if (const auto left_out = session_.rounds().left_out(); left_out > 0) {
-    std::fprintf(stderr, "ecmp_trace: %llu rounds were not told, their reader was too slow\n",
+    std::fprintf(stderr, "ecmp_trace: %llu rounds were not written: their reader was too slow\n",
                  static_cast<unsigned long long>(left_out));
   }
   if (facts_ == nullptr) {

@@ -360,7 +360,7 @@ void DetailView::draw(Pane pane, const Scene& scene, const FlowRow* flow, bool f
   const std::vector<Line> all = lines(scene, *flow);
   const std::size_t height = pane.rows() - std::min(pane.rows(), kHeads);
   position_.fit(all.size(), height);
-  if (all.empty()) pane.put(kHeads, 0, "nobody has answered", {.hue = Hue::muted});
+  if (all.empty()) pane.put(kHeads, 0, "no hop has answered", {.hue = Hue::muted});
   for (std::size_t i = 0; i < height && position_.top + i < all.size(); ++i) {
     const Line& line = all[position_.top + i];
     if (line.kind == Kind::direction) {

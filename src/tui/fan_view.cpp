@@ -203,7 +203,7 @@ void FanView::draw(Pane pane, const Scene& scene) {
   const std::vector<PlacedColumn> placed = place(columns, pane.columns());
   put_titles(pane, 0, columns, placed, true);
   if (rows.empty()) {
-    pane.put(1, 0, flows.empty() && !scene.search.empty() ? "no flow matches" : "nobody has answered yet",
+    pane.put(1, 0, flows.empty() && !scene.search.empty() ? "no flow matches" : "no hop has answered yet",
              {.hue = Hue::muted});
     return;
   }

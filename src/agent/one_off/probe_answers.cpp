@@ -181,7 +181,7 @@ HttpResponse ProbeAnswers::told(const HttpRequest& request, const ProbeQuery& qu
   for (const std::string& line : result.log)
     response.body += config::printable(line, 400) + "\n";
   if (!result.problem.empty()) response.body += result.problem + "\n";
-  response.body += "\nMetrics that a scrape would have been told:\n\n" + metrics;
+  response.body += "\nMetrics, as a scrape returns them:\n\n" + metrics;
   return response;
 }
 

@@ -10,25 +10,24 @@ using enum MetricType;
 
 constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::destination_up, "ecmp_destination_up", gauge, "destination", false,
-     "Whether any flow reached the destination in its last round: 1 or 0, as the network answered. Absent while "
-     "nothing "
-     "was judged: see ecmp_destination_unjudged."},
+     "Whether any flow reached the destination in its last round, as the network answered: 1 or 0. Absent until a "
+     "round was judged: see ecmp_destination_unjudged."},
     {Metric::destination_unjudged, "ecmp_destination_unjudged", gauge, "destination,reason", false,
-     "Only of destinations of which no newest round was judged, by why: not_resolved, not_traced, first_round, "
-     "send_failed, unobserved, suppressed, left_out or undecided; always 1."},
+     "Present while no newest round of a destination was judged, with the reason: not_resolved, not_traced, "
+     "first_round, send_failed, unobserved, suppressed, left_out or undecided; always 1."},
     {Metric::destination_info, "ecmp_destination_info", gauge, "destination,address,family,protocol,port", true,
      "What is configured for a destination, with the labels of the configuration, to join on; always 1."},
     {Metric::paths, "ecmp_paths", gauge, "destination", false, "Paths that flows of the destination are on now."},
     {Metric::destination_expected_paths, "ecmp_destination_expected_paths", gauge, "destination", false,
-     "Paths that there should be, by expected_paths of the configuration; absent where that is 0."},
+     "Number of paths expected, from expected_paths of the configuration; absent where that is 0."},
     {Metric::destination_unreachable_replies, "ecmp_destination_unreachable_replies_total", counter,
      "destination,reply,hop", false,
      "Refusals by routers on the way or by the destination, by their reason and by sender."},
     {Metric::destination_paths_refused, "ecmp_destination_paths_refused_total", counter, "destination", false,
      "Times a path was not published because the destination had as many as limits.max_paths_per_destination allows."},
     {Metric::path_coverage_probability, "ecmp_path_coverage_probability", gauge, "destination", false,
-     "Chance that the flows asked hide no path, if the branches of a router have equal shares; absent while nobody has "
-     "answered."},
+     "Probability that the flows in use reach every path, if routers share flows equally among their branches; absent "
+     "until a hop has answered."},
     {Metric::flow_probes, "ecmp_flow_probes_total", counter, "destination,flow", false,
      "End-to-end probes of a flow that are finished, answered or not."},
     {Metric::flow_replies, "ecmp_flow_replies_total", counter, "destination,flow", false,
@@ -56,7 +55,7 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
      "What the reflector is: mode stateful (losses have a direction), stateless (only round trips are known) or "
      "unknown; clock synchronised or unsynchronised, as it says itself; always 1."},
     {Metric::reflector_restarts, "ecmp_reflector_restarts_total", counter, "destination", false,
-     "Times that the reflector began to count anew."},
+     "Times that the reflector restarted its counters."},
     {Metric::path_oneway_packets, "ecmp_path_oneway_packets_total", counter, "destination,path,direction", false,
      "Packets of STAMP streams whose fate is known, by the path of their flow: forward those of which a loss would "
      "have "
@@ -114,14 +113,13 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::hop_info, "ecmp_hop_info", gauge, "hop,name,asn,city,country,mpls", false,
      "Reverse name, AS number, place and newest MPLS labels of a responder, to join on; always 1."},
     {Metric::hop_finding_info, "ecmp_hop_finding_info", gauge, "destination,path,ttl,hop,kind,detail", false,
-     "What replies and their quotes give away, at the hop where it begins: nat, sequence, dscp, ecn, quoted_ttl, "
+     "Findings in replies and their quotes, at the hop where each begins: nat, sequence, dscp, ecn, quoted_ttl, "
      "return_path, mtu or interface; always 1."},
     {Metric::link_flows, "ecmp_link_flows", gauge, "destination,ttl,from,to", false,
      "Flows that go from one responder to the next now; the TTL is that of the next."},
     {Metric::hop_limited, "ecmp_hop_limited", gauge, "destination,path,ttl,hop", false,
-     "Only of hops whose responder limits its ICMP errors: 1 if its silence says so, 2 if it was confirmed by asking "
-     "it "
-     "more and less often."},
+     "Present for hops whose responder limits its ICMP errors: 1 if inferred from its silence, 2 if confirmed by "
+     "asking it more and less often."},
     {Metric::hop_losses, "ecmp_hop_losses_total", counter, "destination,path,ttl,hop", false,
      "Probes with no answer from this hop or any beyond it."},
     {Metric::hop_probes, "ecmp_hop_probes_total", counter, "destination,path,ttl,hop", false,
@@ -152,12 +150,13 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::config_last_reload_success_timestamp, "ecmp_exporter_config_last_reload_success_timestamp_seconds", gauge,
      "", false, "When the configuration was last loaded with success, in seconds since 1970."},
     {Metric::web_config_current, "ecmp_exporter_web_config_current", gauge, "", false,
-     "Whether the web configuration on disk is the one in force; 0 if it is bad or would open the server, so that the "
-     "last good one stays. Absent without one."},
+     "Whether the web configuration on disk is the one in force: 0 if it is invalid or would open the server, in which "
+     "case the last valid one stays. Absent without one."},
     {Metric::discovery_source_up, "ecmp_exporter_discovery_source_up", gauge, "source", false,
-     "Whether what a file or server of [discovery] said last was good; if not, its last good destinations stay."},
+     "Whether the newest content of a file or server of [discovery] was valid; if not, its last valid destinations "
+     "stay in force."},
     {Metric::discovery_failures, "ecmp_exporter_discovery_failures_total", counter, "source", false,
-     "Times that a file or server of [discovery] could not be read, or what it said was bad."},
+     "Times that a file or server of [discovery] could not be read or had invalid content."},
     {Metric::discovery_destinations, "ecmp_exporter_discovery_destinations", gauge, "source", false,
      "Destinations that a file or server of [discovery] listed last."},
     {Metric::destinations_left_out, "ecmp_exporter_destinations_left_out", gauge, "reason", false,
@@ -174,24 +173,25 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::replies_ignored, "ecmp_exporter_replies_ignored_total", counter, "reason", false,
      "Received datagrams that were not counted as replies."},
     {Metric::capture_dropped, "ecmp_exporter_capture_dropped_total", counter, "", false,
-     "Packets the kernel dropped because its capture buffer was full."},
+     "Packets that the kernel dropped because its capture buffer was full."},
     {Metric::schedule_lag, "ecmp_exporter_schedule_lag_seconds", histogram, "", false,
-     "How much later than due probes were sent."},
+     "Delay between the time a probe was due and the time it was sent."},
     {Metric::rounds_skipped, "ecmp_exporter_rounds_skipped_total", counter, "", false,
-     "Rounds not begun, because earlier ones of their flow were not over or time ran out."},
+     "Rounds that did not begin because earlier ones of their flow were not over or time ran out."},
     {Metric::rate_limited, "ecmp_exporter_rate_limited_total", counter, "", false,
      "Probes that waited for limits.probes_per_second."},
     {Metric::responder_delayed, "ecmp_exporter_responder_delayed_total", counter, "", false,
      "Probes that waited for limits.probes_per_second_per_responder."},
     {Metric::probes_left_out, "ecmp_exporter_probes_left_out_total", counter, "", false,
-     "Probes of near hops not sent in their round, because others ask the same responder as often as it answers."},
+     "Probes of near hops that were not sent in their round, because other flows ask the same responder as often as it "
+     "answers."},
     {Metric::series, "ecmp_exporter_series", gauge, "", false, "Series about the network in the scrape before this."},
     {Metric::series_dropped, "ecmp_exporter_series_dropped_total", counter, "family", false,
      "Series left out of scrapes because of limits.max_series."},
     {Metric::dns_errors, "ecmp_exporter_dns_errors_total", counter, "", false,
      "DNS queries that failed, of destinations and of reverse names."},
     {Metric::scrape_duration, "ecmp_exporter_scrape_duration_seconds", histogram, "", false,
-     "How long it took to render a scrape."},
+     "Time taken to render a scrape."},
     {Metric::history_rounds, "ecmp_exporter_history_rounds", gauge, "", false, "Rounds kept for /paths."},
     {Metric::history_bytes, "ecmp_exporter_history_bytes", gauge, "", false, "Memory of the rounds kept for /paths."},
     {Metric::history_forgotten, "ecmp_exporter_history_forgotten_total", counter, "", false,
@@ -218,7 +218,7 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::http_requests, "ecmp_exporter_http_requests_total", counter, "code", false,
      "HTTP requests answered, by status code; connections refused before a request are left out."},
     {Metric::http_answer_bytes, "ecmp_exporter_http_answer_memory_bytes", gauge, "", false,
-     "What the answers under way hold, old states of the fans that only they keep included."},
+     "Memory of the HTTP answers under way, including old snapshots that only they still hold."},
     {Metric::one_off_traces, "ecmp_exporter_one_off_traces_total", counter, "result", false,
      "Traces made for GET /probe, by whether the destination was reached."},
     {Metric::one_off_refused, "ecmp_exporter_one_off_refused_total", counter, "reason", false,
@@ -232,24 +232,22 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::privileges_info, "ecmp_exporter_privileges_info", gauge, "user,capabilities,no_new_privs,seccomp", false,
      "What the exporter runs with, all its threads together; always 1."},
     {Metric::log_dropped, "ecmp_exporter_log_dropped_total", counter, "", false,
-     "Lines of the log that were dropped, because its reader is too slow."},
+     "Log lines dropped because their reader is too slow."},
     {Metric::socket_list_failures, "ecmp_exporter_socket_list_failures_total", counter, "", false,
-     "Lists of the host's sockets that the kernel did not give: flows may have the ports of a connection unnoticed."},
+     "Times that the kernel did not return the list of the host's sockets: a flow may then share the port of a "
+     "connection unnoticed."},
     {Metric::unobserved_rounds, "ecmp_exporter_unobserved_rounds_total", counter, "reason", false,
-     "Rounds of which something is not known because this host or exporter failed: reported as unobserved, not as "
-     "loss."},
+     "Rounds that are incomplete because this host or exporter failed; they count as unobserved, not as loss."},
     {Metric::clock_steps, "ecmp_exporter_clock_steps_total", counter, "", false,
-     "Times that the wall clock was set: intervals that are measured do not depend on it, published times do."},
+     "Times that the wall clock was set. Measured intervals do not depend on it, published times do."},
     {Metric::link_loss_ratio, "ecmp_link_loss_ratio", gauge, "from,to", false,
-     "Most likely loss of a link that is suspected, from the loss of all flows of all destinations since it began; "
-     "only "
-     "the worst links of [localisation]."},
+     "Most likely loss of a suspected link, from the loss of all flows of all destinations since it began; only the "
+     "worst links of [localisation]."},
     {Metric::link_suspicion, "ecmp_link_suspicion", gauge, "from,to", false,
-     "What of the loss a link explains that nothing else does, as a multiple of what a verdict needs. A score: what "
-     "the "
-     "verdict is says ecmp_link_blamed."},
+     "Loss that only this link explains, as a multiple of what a verdict needs. A score: the verdict is "
+     "ecmp_link_blamed."},
     {Metric::link_blamed, "ecmp_link_blamed", gauge, "from,to", false,
-     "1 if the verdict is that this link loses probes now, 0 if it is suspected only, or loses no more."},
+     "1 if the verdict is that this link loses probes now, 0 if it is only suspected or no longer loses."},
     {Metric::localisation_verdicts, "ecmp_localisation_verdicts_total", counter, "kind", false,
      "Findings that began, by kind: loss_verdict, delay_verdict, imbalance or polarised."},
 
@@ -267,7 +265,7 @@ constexpr std::array<MetricRow, kMetrics> kTable{{
     {Metric::probe_success, "ecmp_probe_success", gauge, "", false,
      "Whether any flow reached the destination in its last round."},
     {Metric::probe_duration, "ecmp_probe_duration_seconds", gauge, "", false,
-     "How long the trace took, with the look-up of the name."},
+     "Duration of the trace, including the look-up of the name."},
     {Metric::blackbox_success, "probe_success", gauge, "", false,
      "The same as ecmp_probe_success, by the name that blackbox_exporter has for it."},
     {Metric::blackbox_duration, "probe_duration_seconds", gauge, "", false,
