@@ -159,6 +159,9 @@ local worst_paths(title, direction, ways) =
     [['Loss', true]]
   );
 
+local seconds(of) = q.total('increase', 'ecmp_path_oneway_%s_seconds_total' % of, where, by_path + ['direction'], q.step);
+local worst_seconds(of) = 'max by (%s, direction) (%s)' % [by_pair, seconds(of)];
+
 local over_time = [
   p.graph(
     'Loss there',
@@ -192,6 +195,16 @@ local over_time = [
     maximum=0.01
   ),
   p.graph(
+    'Unavailable and severe seconds, worst path',
+    'Seconds of each step in which more than half of the packets over the worst path were lost, by direction: unavailable '
+    + 'ones are of rows of ten and more. They count a minute and more after they were.',
+    [
+      p.series(worst_seconds('unavailable'), pair + ' {{direction}} unavailable', 'unavailable'),
+      p.series(worst_seconds('severe'), pair + ' {{direction}} severe', 'severe'),
+    ],
+    's'
+  ),
+  p.graph(
     'Requests answered and refused',
     'Requests a second that the reflector of an agent answered, and those it refused, by reason.',
     [
@@ -202,7 +215,8 @@ local over_time = [
         'refused'
       ),
     ],
-    'ops'
+    'ops',
+    width=24
   ),
 ];
 
