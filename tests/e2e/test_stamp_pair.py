@@ -81,6 +81,16 @@ def settle(exporter, paths):
     raise AssertionError(f"losses go on: {grown}")
 
 
+def on_their_paths(exporter, expected):
+    """{port: path id} once flows share a path where routers send them the same way: routers that limit their ICMP are asked
+    in turn, so until then a path may lack some of them. None until then."""
+    flows = exporter.metrics().flow_paths("far")
+
+    def parts(ways):
+        return {frozenset(port for port in ways if ways[port] == way) for way in ways.values()}
+    return flows if parts(flows) == parts({port: tuple(path) for port, path in expected.items()}) else None
+
+
 def refused_by(exporter):
     return {reason: count for reason, count in
             exporter.metrics().values("ecmp_exporter_reflector_refused_total", "reason").items() if count}
@@ -151,10 +161,10 @@ def test_loss_in_each_direction_and_restarts_of_either_side(family, sealed, tmp_
                     and next(iter(near.metrics().values("ecmp_reflector_info", "mode"))) == "stateful"
                     and one(near, "ecmp_reflector_up") == 1)
         eventually(ready, 60, lambda: (near.metrics().text, near.read_log(), far.read_log(), refused_by(far)))
-        flows = near.metrics().flow_paths("far")
+        expected = fan.expected_paths(DESTINATION[family], PORTS, port=PORT)
+        flows = eventually(lambda: on_their_paths(near, expected), 120, lambda: (near.metrics().flow_paths("far"), expected))
         node = fan.branch(2)
-        crossing = {flows[port] for port, path in fan.expected_paths(DESTINATION[family], PORTS, port=PORT).items()
-                    if fan.addresses[node][family] in path}
+        crossing = {flows[port] for port, path in expected.items() if fan.addresses[node][family] in path}
         others = set(flows.values()) - crossing
         assert crossing and others
         settle(near, crossing | others)
@@ -207,7 +217,8 @@ def test_loss_in_each_direction_and_restarts_of_either_side(family, sealed, tmp_
             capture = Capture(fan.network, "agent", "r1", str(tmp_path / "sent.pcap"))
         near = stack.enter_context(Exporter(sending, ns("agent")))
         eventually(ready, 60, lambda: (near.metrics().text, near.read_log()))
-        settle(near, set(near.metrics().flow_paths("far").values()))
+        flows = eventually(lambda: on_their_paths(near, expected), 120, lambda: (near.metrics().flow_paths("far"), expected))
+        settle(near, set(flows.values()))
         if sealed:
             capture.stop()
             check_seals(str(tmp_path / "sent.pcap"), family)
