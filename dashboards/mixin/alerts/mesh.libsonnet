@@ -73,7 +73,7 @@
       % [alert.destination, metric('ecmp_reflector_restarts_total'), config.reflector_restarts],
       'The reflector of {{ $labels.destination }} begins to count anew again and again',
       'For {{ $labels.instance }} the reflector of {{ $labels.destination }} has begun anew about '
-      + '{{ $value | humanize }} times in 15 minutes: it restarts, forgets its sessions, or several answer in turn.'
+      + '{{ printf "%.0f" $value }} times in 15 minutes: it restarts, forgets its sessions, or several answer in turn.'
     ),
     alert.make(
       'EcmpReflectorRefuses',

@@ -221,7 +221,7 @@
       'warning',
       'destination:ecmp_flow_path_changes:max_increase15m > %g' % config.path_changes,
       'Flows to {{ $labels.destination }} change their paths again and again',
-      'A flow from {{ $labels.instance }} to {{ $labels.destination }} changed its path about {{ $value | humanize }} '
+      'A flow from {{ $labels.instance }} to {{ $labels.destination }} changed its path about {{ printf "%.0f" $value }} '
       + 'times in 15 minutes. Packets of one connection arrive out of order at each change.'
     ),
     alert.about(
