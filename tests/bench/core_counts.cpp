@@ -119,7 +119,7 @@ struct Slot {
 /// Answers every probe, and hands over probes and replies in blocks of 10 ms as the capture does.
 class CannedNetwork final : public Transport {
  public:
-  CannedNetwork() { slots_.reserve(65536); }
+  CannedNetwork() { slots_.reserve(std::size_t{1} << 20); }
   Instant now() override { return now_; }
 
   void send(std::span<Outgoing> batch) override {
