@@ -40,11 +40,10 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   if (holds_asking(flow, round, asked.end)) return round.delay(now + kLookAgain);
   const Duration interval = flow.plan->interval;
   // A destination that may limit its answers takes its turn as routers do. Another is never left out, nor are probes
-  // that search it; nor, but for the first hop, the one before it, which sees that the path has become shorter.
+  // that search it. That a path has become shorter shows when the hop before the destination has its turn: until then
+  // the destination still answers to the longer distance.
   const std::uint8_t aim = round.aim();
-  const bool near = aim != 0
-                        ? due.attempt == 0 && due.ttl < aim && (may_limit(flow) || due.ttl == 1 || due.ttl + 1 < aim)
-                        : !flow.anonymous;
+  const bool near = aim != 0 ? due.attempt == 0 && due.ttl < aim : !flow.anonymous;
   const bool own = pacing_.address(asked.responder) == flow.tuple.destination;
   const bool unpaced = asked.end && flow.end->unpaced != nullptr && pacing_.adaptive();
   const auto permit = unpaced
