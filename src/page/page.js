@@ -310,7 +310,7 @@ function showDestination() {
   showTiles(view.tiles, [
     ["Loss", percent(window.loss_ratio), `${window.losses.toLocaleString("en")} of ${window.probes.toLocaleString("en")}\nin the window`, `loss-${severity(window.loss_ratio)}`],
     ["Worst path", one.worst_path ? percent(one.worst_path.loss_ratio) : "–", one.worst_path ? `path ${one.worst_path.ordinal}\n${count(one.worst_path.flows, "flow")}` : "no path loses\nanything", `loss-${severity(one.worst_path?.loss_ratio)}`],
-    ["Paths in use", String(one.paths_in_use), `${count(one.flow_count, "flow")}\n${one.paths_refused ? "limit reached" : ""}`, ""],
+    ["Paths in use", String(one.paths_in_use), `${count(one.flow_count, "flow")}\n${one.paths_refused ? "limit reached" : one.balance?.crosswise?.length ? "a mesh, or TTLs are hashed" : ""}`, ""],
     ["Coverage", share(one.coverage), found(one.search), ""],
     ["RTT p50", time(window.rtt_ns?.p50), rest(window.rtt_ns), ""],
     ["Jitter p50", time(window.jitter_ns?.p50), rest(window.jitter_ns), ""],

@@ -89,28 +89,38 @@ bool Localisation::near_end_loses(const Map& map, const Crossings& collapsed, co
          wilson(lost.unanswered, lost.probes).low > usual;
 }
 
-/// Whether the far end of the links answers where the destination does not: then they do not lose, for nothing gets
-/// there but over them. Flows may know of no more than these links of their way, and of others what is behind, so that
-/// the links before look like all that they share.
+/// Whether the far end of the links, or a hop behind it, answers where the destination does not: then they do not lose,
+/// for nothing gets there but over them. Flows may know of no more than these links of their way, and of others what is
+/// behind, so that the links before look like all that they share. And where a router hashes the TTL, what is lost is
+/// lost on a branch that none of the hops is on which these flows show.
 bool Localisation::far_end_clears(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                                   const LinkVerdict& verdict) {
+  struct Seen {
+    Unanswered here;
+    Unanswered end;
+  };
   const IpAddress& far = verdict.links.back().to;
   std::set<const Path*> lossy;
-  Unanswered end;
-  Unanswered at_far;
+  std::map<IpAddress, Seen> behind;
   for (const std::uint32_t row : collapsed.rows_of(found.link)) {
     const RowOrigin& origin = map.origins[row];
     const Path& path = origin.destination->paths[origin.path];
     // A destination's own answers are what is to be explained, whatever address they come from.
     if (collapsed.row(row).losses == 0 || origin.destination->facts->address == far || !lossy.insert(&path).second)
       continue;
-    const auto hop = std::ranges::find(*path.responders, far);
-    if (hop == path.responders->end() || (path.complete && hop + 1 == path.responders->end())) continue;
-    end.add(path.end.unanswered());
-    at_far.add(path.hops[static_cast<std::size_t>(hop - path.responders->begin())].unanswered());
+    const std::size_t hops = path.responders->size() - (path.complete && !path.responders->empty() ? 1 : 0);
+    const auto at = std::ranges::find(*path.responders, far);
+    for (auto i = static_cast<std::size_t>(at - path.responders->begin()); i < hops; ++i) {
+      if ((*path.responders)[i].is_unspecified() || path.varies_at(i)) continue;
+      Seen& seen = behind[(*path.responders)[i]];
+      seen.here.add(path.hops[i].unanswered());
+      seen.end.add(path.end.unanswered());
+    }
   }
   // Hops are counted over a part of the window: loss that was before it is not there to be cleared.
-  return at_far.clears(std::min(found.loss, end.ratio()));
+  return std::ranges::any_of(behind, [&](const auto& entry) {
+    return entry.second.here.clears(std::min(found.loss, entry.second.end.ratio()));
+  });
 }
 
 /// The flows that lose most over the link; and those of the same destinations that do not cross it and lose nothing.

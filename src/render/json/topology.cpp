@@ -202,6 +202,9 @@ void append_balance(std::string& out, const DestinationSnapshot& snapshot) {
   json.end(']').key("polarisations").begin('[');
   for (const Polarisation& polarisation : balance.polarisations)
     append_polarisation(json.next(), polarisation);
+  json.end(']').key("crosswise").begin('[');
+  for (const Crosswise& crosswise : crosswise_of(snapshot))
+    append_crosswise(json.next(), crosswise);
   json.end(']').end('}');
 }
 

@@ -65,4 +65,12 @@ void append_polarisation(std::string& out, const Polarisation& pair) {
   json.key("p_value").ratio(pair.p_value).key("polarised").boolean(pair.polarised).end('}');
 }
 
+void append_crosswise(std::string& out, const Crosswise& crosswise) {
+  JsonWriter json(out);
+  json.begin('{').key("ttl").number(crosswise.ttl).key("at").address(crosswise.at);
+  json.key("first_ttl").number(crosswise.first_ttl).key("last_ttl").number(crosswise.last_ttl);
+  json.key("width").number(crosswise.width).key("flows").number(crosswise.flows);
+  json.key("pairs").number(crosswise.pairs).key("p_value").ratio(crosswise.p_value).end('}');
+}
+
 }  // namespace ecmp::render

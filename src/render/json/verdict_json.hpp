@@ -3,6 +3,7 @@
 #include <string>
 
 #include "path/localisation/balance.hpp"
+#include "path/localisation/crosswise.hpp"
 #include "path/localisation/link_verdict.hpp"
 
 namespace ecmp::render {
@@ -13,5 +14,6 @@ void append_link_verdict(std::string& out, const LinkVerdict& verdict);
 void append_delay_verdict(std::string& out, const DelayVerdict& verdict);
 void append_branching(std::string& out, const Branching& branching);
 void append_polarisation(std::string& out, const Polarisation& pair);
+void append_crosswise(std::string& out, const Crosswise& crosswise);
 
 }  // namespace ecmp::render
