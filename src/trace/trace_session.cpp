@@ -92,7 +92,8 @@ Tracing::Outputs TraceSession::outputs() {
                 // After a new address of the name only what is missing. Flows are at most a round apart.
                 if (request_.rounds != 0 && !request_.auto_flows)
                   plan.rounds = request_.rounds - std::ranges::min(rounds_done_);
-              }};
+              },
+          .wait_for_hops = false};
 }
 
 void TraceSession::start() {

@@ -66,6 +66,7 @@ PastFan fan_of(std::vector<std::shared_ptr<const RoundRecord>> rounds, WallTime 
   ModelOptions options;
   options.window = window;
   options.max_paths = 1024;
+  options.wait_for_hops = false;
   DestinationModel model(facts, options);
   model.begin(rounds.front()->wall(rounds.front()->round.started));
   if (const auto known = names.find(facts->name); known != names.end()) model.restore(known->second, now);

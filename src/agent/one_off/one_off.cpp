@@ -287,7 +287,9 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
   facts->interval = interval;
   trace.facts = facts;
   trace.model = std::make_unique<DestinationModel>(
-      facts, ModelOptions{.confirm_rounds = probe.confirm_rounds, .max_paths = max_paths_, .bounds = bounds_});
+      facts,
+      ModelOptions{
+          .confirm_rounds = probe.confirm_rounds, .max_paths = max_paths_, .wait_for_hops = false, .bounds = bounds_});
   trace.model->begin(wall(now));
   trace.first_flow = first;
   trace.rounds.assign(probe.flows, 0);

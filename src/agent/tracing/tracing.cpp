@@ -79,6 +79,7 @@ ModelOptions Tracing::model_options(const config::Destination& destination) cons
           .max_paths = limits_.max_paths_per_destination,
           .window = window_,
           .hop_histograms = hop_histograms_,
+          .wait_for_hops = outputs_.wait_for_hops,
           .bounds = bounds_};
 }
 

@@ -55,6 +55,7 @@ class Tracing : public RoundSink {
     /// Whether somebody has read the figures of snapshots since it was asked last. May be left out: then they are
     /// always read.
     std::function<bool()> figures_read = {};
+    bool wait_for_hops = true;  ///< see ModelOptions
   };
 
   Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs);

@@ -74,7 +74,8 @@ void DestinationModel::State::forget_path(Flow& flow) {
   if (flow.path != nullptr) registry_.leave(*flow.path, last_round_);
   flow.path = nullptr;
   flow.jitter.reset();
-  flow.refused = false;
+  flow.refused = flow.gaps = flow.undecided = flow.arrived = false;
+  flow.unanswered = 0;
   flow.untold = nullptr;
   flow.view = FlowView();
   flow.measured = false;
@@ -130,7 +131,10 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     note_sightings(flow, round.started);
     if (step_.change == ViewStep::Change::per_packet) verdict.changed = ChangeKind::per_packet;
     if (step_.change == ViewStep::Change::switched) verdict.changed = judge(flow);
-    if (step_.moved || presumed) place(flow, round.finished, started);
+    if (step_.moved || presumed) {
+      note_quiet(flow, round);
+      place(flow, round.finished, started);
+    }
     if (verdict.changed != ChangeKind::none) {
       ++flow.changes[static_cast<std::size_t>(verdict.changed)];
       verdict.previous = before;
@@ -140,8 +144,10 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     for (const Sight& left : step_.left)
       if (!in_use(left.ttl, left.responder)) sightings_.forget(left.ttl, left.responder);
   }
-  if (placed) place(flow, round.finished, started);
-  if (flow.refused && flow.vacancies != registry_.vacancies()) place(flow, round.finished, started);
+  const bool learned = agreed && flow.gaps && note_quiet(flow, round);
+  const bool again = flow.refused ? flow.vacancies != registry_.vacancies()
+                                  : flow.gaps && (learned || flow.version != registry_.version());
+  if (placed || again) place(flow, round.finished, started);
 
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();
 
@@ -175,34 +181,6 @@ void DestinationModel::State::note_reached(Flow& flow, const Round& round) {
   if (++lost_in_a_row_ < std::max<std::uint32_t>(16, facts_->flows / 4u)) return;  // not beyond chance
   for (Flow& other : flows_)
     other.standing.reached = false;
-}
-
-/// Finds the path of a flow whose view is not what it was.
-void DestinationModel::State::place(Flow& flow, Instant now, WallTime started) {
-  const PathContent view = flow.view.content(facts_->address);
-  flow.path = registry_.place(view, flow.view.ends_presumed(), flow.path, now);
-  if (flow.path != nullptr) flow.path->begin(started);
-  flow.refused = flow.path == nullptr && !view.slots.empty();
-  flow.vacancies = registry_.vacancies();
-  flow.untold = flow.refused ? responder_list(view) : nullptr;
-  settle_tallies(flow);
-}
-
-/// What was counted while nobody was known at a slot belongs to whoever turned out to be there.
-void DestinationModel::State::settle_tallies(Flow& flow) {
-  if (flow.path == nullptr) return;
-  for (std::size_t ttl = 1; ttl <= flow.view.length(); ++ttl) {
-    const FlowView::Slot* const known = flow.view.slot(ttl);
-    if (known == nullptr) return;
-    if ((known->losses | known->silences) == 0 || !known->responder.known()) continue;
-    FlowView::Slot& slot = flow.view.tally(ttl);
-    if (KnownPath::Member* const member = flow.path->member(ttl, expected_responder(slot.responder))) {
-      member->counters.probes += std::uint64_t{slot.losses} + slot.silences;
-      member->counters.losses += slot.losses;
-      member->counters.silences += slot.silences;
-    }
-    slot.losses = slot.silences = 0;
-  }
 }
 
 /// That this flow hears him is no reason to hold that he was there all along.
@@ -254,10 +232,15 @@ RoundPlace DestinationModel::State::at_hops(RoundPlace place) const {
 }
 
 /// While somebody else has been heard and the change is neither confirmed nor refuted, rounds belong to no path yet,
-/// the lost ones among them: they wait, and count for the path that the flow turns out to be on. True if this one
-/// waits.
+/// the lost ones among them: they wait, and count for the path that the flow turns out to be on. So do those of a flow
+/// that may still be on any of several. True if this one waits.
 bool DestinationModel::State::hold(Flow& flow, const Round& round, const FlowView::Rules& rules, bool agreed,
                                    ChangeKind changed) const {
+  if (flow.undecided) {
+    if (flow.held.size() >= model::kMostUndecided) flow.held.erase(flow.held.begin());
+    flow.held.push_back(round);
+    return true;
+  }
   if (flow.held.empty() && agreed) return false;
   const bool waits = flow.path != nullptr && changed == ChangeKind::none && flow.view.in_doubt(round.started, rules);
   if (!waits || flow.held.size() >= model::kMostHeld) count_held(flow);
@@ -375,6 +358,7 @@ void DestinationModel::State::tell_window(KnownPath& path, Instant now, PathVerd
 
 std::shared_ptr<const DestinationSnapshot> DestinationModel::State::snapshot(Instant now) {
   registry_.expire(now);
+  leave_doubtful(now);
   auto told = std::make_shared<DestinationSnapshot>();
   told->facts = facts_;
   told->flows.reserve(flows_.size());

@@ -17,6 +17,9 @@ struct ModelOptions {
   Duration path_retention = std::chrono::minutes(10);  ///< a path that no flow uses is told for so long
   Duration window = std::chrono::minutes(5);           ///< the rolling one of loss, RTT and jitter
   bool hop_histograms = true;                          ///< keep cumulative ones for hops, not only for paths
+  /// A flow that has not heard who is at a hop, where others have, is on no path until it is clear which one it is on.
+  /// If not it is on one of its own, or on the one path that fits: for traces of few rounds, which cannot wait.
+  bool wait_for_hops = true;
   /// Of classic buckets, which are exact then. May be null. Numbers of bounds never change.
   std::shared_ptr<const Statistics::Bounds> bounds = nullptr;
 };
@@ -30,12 +33,15 @@ struct ChangePlace {
 
 /// What a round says about the path of its flow.
 struct PathVerdict {
-  std::uint32_t path = 0;  ///< id; 0 if nobody has answered yet, or if max_paths was reached
+  /// Id; 0 if nobody has answered yet, if several paths fit what has been heard (then `unconfirmed`), or if max_paths
+  /// was reached.
+  std::uint32_t path = 0;
   std::uint32_t ordinal = 0;
   ChangeKind changed = ChangeKind::none;  ///< confirmed with this round
   std::uint32_t previous = 0;             ///< id of the path before, when changed
   /// Somebody else answered than on the path, and whether the flow has moved is not confirmed yet: the round belongs to
-  /// `path`, or to the one that the flow is moving to. It counts for the path of the flow's next round without this.
+  /// `path`, or to the one that the flow is moving to. Or the flow has not heard yet which of several paths it is on.
+  /// It counts for the path of the flow's next round without this.
   bool unconfirmed = false;
   std::shared_ptr<const ChangePlace> change;  ///< null when not changed
   /// Of the path (or, when the path is not told, of the flow), TTL 1 first; unspecified where nobody ever answered, the

@@ -53,6 +53,7 @@ class FlowView {
     Sticky<IpAddress> responder;
     std::uint32_t losses = 0;  ///< counted while nobody is known here
     std::uint32_t silences = 0;
+    std::uint8_t quiet = 0;   ///< rounds in which nobody known here has kept silent, though later hops answered
     bool by_refusal = false;  ///< known only from a refusal: the first real answer replaces it, which is no change
   };
 

@@ -59,6 +59,13 @@ class DestinationModel::State {
   void forget_path(Flow& flow);
   void place(Flow& flow, Instant now, WallTime started);
   void settle_tallies(Flow& flow);
+  static bool note_quiet(Flow& flow, const Round& round);
+  struct Gap;
+  [[nodiscard]] Gap look_at_gap(const Flow& flow, const PathContent& view, std::size_t index) const;
+  [[nodiscard]] std::uint32_t flows_in_silence(std::size_t ttl) const;
+  [[nodiscard]] bool hears_another(const FlowView& view, std::size_t ttl, const IpAddress& responder) const;
+  [[nodiscard]] bool fill_gaps(const Flow& flow, PathContent& view) const;
+  void leave_doubtful(Instant now);
   void note_reached(Flow& flow, const Round& round);
   void note_sightings(const Flow& flow, Instant started);
   [[nodiscard]] ChangeKind judge(const Flow& flow);

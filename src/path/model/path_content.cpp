@@ -45,6 +45,12 @@ bool compatible(const PathContent& a, const PathContent& b) {
                     [](const ContentSlot& one, const ContentSlot& other) { return compatible(one, other); });
 }
 
+bool may_become(const PathContent& view, const PathContent& path) {
+  return !view.complete && path.complete && view.slots.size() <= path.slots.size() &&
+         std::equal(view.slots.begin(), view.slots.end(), path.slots.begin(),
+                    [](const ContentSlot& one, const ContentSlot& other) { return compatible(one, other); });
+}
+
 bool adds(const PathContent& view, const PathContent& path) {
   if (view.slots.size() > path.slots.size()) return true;
   for (std::size_t i = 0; i < view.slots.size(); ++i)

@@ -57,6 +57,9 @@ struct PathContent {
 /// of an ordinary fan would gather on the path of one odd flow.
 bool compatible(const PathContent& a, const PathContent& b);
 
+/// Whether `view`, which has not reached the destination, may go on as `path` does, which has.
+bool may_become(const PathContent& view, const PathContent& path);
+
 /// Whether `view` knows a responder which `path` does not. They are compatible.
 bool adds(const PathContent& view, const PathContent& path);
 

@@ -195,12 +195,13 @@ void Builder::take_flows() {
     std::ranges::sort(strand.source_ports);
 }
 
-/// Flows of which nothing is known but that they were sent.
+/// Flows of which nothing is known but that they were sent. Those that were answered, and are on no path yet, end
+/// somewhere else: they are drawn once it is known where they pass.
 void Builder::add_pathless() {
   Strand pathless;
   HopCounters& counters = pathless.observed.counters;
   for (const FlowSnapshot& flow : snapshot_.flows) {
-    if (flow.path != 0) continue;
+    if (flow.path != 0 || flow.replies > 0) continue;
     ++pathless.flows;
     pathless.source_ports.push_back(flow.source_port);
     counters.probes += flow.probes;

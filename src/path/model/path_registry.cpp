@@ -59,17 +59,18 @@ std::shared_ptr<const std::vector<IpAddress>> responder_list(const PathContent& 
   return list;
 }
 
-KnownPath* PathRegistry::place(const PathContent& view, bool presumed, KnownPath* current, Instant now) {
+KnownPath* PathRegistry::place(const PathContent& view, bool presumed, bool exact, KnownPath* current, Instant now) {
   if (view.slots.empty()) {
     if (current != nullptr) leave(*current, now);
     return nullptr;
   }
-  const bool stays_possible = current != nullptr && compatible(view, current->content);
+  const bool stays_possible =
+      current != nullptr && compatible(view, current->content) && (!exact || refines(view, current->content));
   if (stays_possible && !adds(view, current->content)) {
     current->presumed = current->presumed && presumed;
     return current;
   }
-  KnownPath* target = match(view, current, stays_possible);
+  KnownPath* target = exact ? match_exactly(view, current) : match(view, current, stays_possible);
   if (target == nullptr && stays_possible) {
     // Only a flow that knows all of the path may add to it: what several flows know in part may be of several paths.
     // No other flow on it can contradict, since whatever a flow knows its path knows.
@@ -78,7 +79,7 @@ KnownPath* PathRegistry::place(const PathContent& view, bool presumed, KnownPath
       current->presumed = current->presumed && presumed;
       return current;
     }
-    target = match(view, current, false);
+    if (!exact) target = match(view, current, false);
   }
 
   // The only flow of a path learned more and finds it is another, or a longer one: then the path it leaves was never
@@ -97,6 +98,7 @@ KnownPath* PathRegistry::place(const PathContent& view, bool presumed, KnownPath
   ++target->flows;
   ECMP_CHECK(compatible(view, target->content));
   ++target->joined;
+  ++version_;
   // What it had is told of the other path from now on, and must not be told of both once the sketch comes back.
   if (sketch && sketch->joined == 1) {
     absorb(*sketch, *target);
@@ -139,6 +141,12 @@ void PathRegistry::leave(KnownPath& path, Instant now) {
   ECMP_CHECK(path.flows > 0);
   --path.flows;
   path.last_used = now;
+  ++version_;
+}
+
+void PathRegistry::abandon(KnownPath& path, Instant now) {
+  leave(path, now);
+  if (path.flows == 0 && path.joined == 1) put_to_sleep(extract(&path));
 }
 
 void PathRegistry::expire(Instant now) {
@@ -176,6 +184,25 @@ KnownPath* PathRegistry::match(const PathContent& view, const KnownPath* current
   if (used_count == 1) return used;
   if (!filling && alike != nullptr) return alike;
   return used_count == 0 && unused_count == 1 ? unused : nullptr;
+}
+
+/// The other path of which as much is known as of the view; one in use at first. A path that waits to be used again may
+/// be known less well.
+KnownPath* PathRegistry::match_exactly(const PathContent& view, const KnownPath* current) const {
+  KnownPath* alike = nullptr;
+  KnownPath* waits = nullptr;
+  int waiting = 0;
+  for (const std::unique_ptr<KnownPath>& path : paths_) {
+    if (path.get() == current) continue;
+    if (path->content == view) return path.get();
+    if (!compatible(view, path->content)) continue;
+    if (same_knowledge(view, path->content) && (alike == nullptr || (alike->flows == 0 && path->flows > 0)))
+      alike = path.get();
+    if (path->flows > 0 || !refines(view, path->content)) continue;
+    waits = path.get();
+    ++waiting;
+  }
+  return alike == nullptr && waiting == 1 ? waits : alike;
 }
 
 void PathRegistry::restore(const DestinationPathNames& names, Instant now) {
@@ -246,6 +273,7 @@ bool PathRegistry::id_taken(std::uint32_t id) const {
 }
 
 void PathRegistry::take_in(KnownPath& path, const PathContent& view) {
+  ++version_;
   unite(path.content, view);
   std::size_t count = 0;
   for (const ContentSlot& slot : path.content.slots)

@@ -81,10 +81,14 @@ class PathRegistry {
   /// yet. Null if the view knows nobody, or if max_paths is reached: that is counted in refused().
   /// `presumed`: that the view ends at the destination has not been seen. A path that no flow has reached it over is
   /// not kept once its last flow has turned out to take another one.
-  KnownPath* place(const PathContent& view, bool presumed, KnownPath* current, Instant now);
+  /// `exact`: what the view does not know is known to be unknown, such as a router that never answers. If not it may
+  /// be on the one path that knows more.
+  KnownPath* place(const PathContent& view, bool presumed, bool exact, KnownPath* current, Instant now);
 
   /// A flow leaves its path for none.
   void leave(KnownPath& path, Instant now);
+  /// Likewise, since it does not know any more that it was there. A path that no other flow was ever on goes with it.
+  void abandon(KnownPath& path, Instant now);
 
   /// Drops the paths that no flow has used for the retention.
   void expire(Instant now);
@@ -93,6 +97,8 @@ class PathRegistry {
   [[nodiscard]] std::uint64_t refused() const { return refused_; }
   /// Another number whenever there is room that was not there before.
   [[nodiscard]] std::uint32_t vacancies() const { return vacancies_; }
+  /// Another number whenever flows have come or gone, or more is known of a path.
+  [[nodiscard]] std::uint32_t version() const { return version_; }
 
  private:
   /// What a dropped path was called: it gets its name back when it comes back.
@@ -104,10 +110,11 @@ class PathRegistry {
   static constexpr std::size_t kNames = 4096;
 
   [[nodiscard]] KnownPath* match(const PathContent& view, const KnownPath* current, bool filling) const;
+  [[nodiscard]] KnownPath* match_exactly(const PathContent& view, const KnownPath* current) const;
   KnownPath* create(const PathContent& view, bool presumed, std::uint32_t ordinal, Instant now);
   void assign_name(KnownPath& path, std::uint32_t ordinal);
   [[nodiscard]] bool id_taken(std::uint32_t id) const;
-  static void take_in(KnownPath& path, const PathContent& view);
+  void take_in(KnownPath& path, const PathContent& view);
   void absorb(KnownPath& rough, KnownPath& fine) const;
   void make_room(Instant now);
   std::unique_ptr<KnownPath> extract(const KnownPath* path);
@@ -127,6 +134,7 @@ class PathRegistry {
   std::size_t oldest_name_ = 0;
   std::uint32_t last_ordinal_ = 0;
   std::uint32_t vacancies_ = 0;
+  std::uint32_t version_ = 0;
   std::uint64_t refused_ = 0;
 };
 

@@ -19,7 +19,8 @@ struct Turns {
   }
   std::shared_ptr<const DestinationSnapshot> told() { return model.snapshot(round_builder::at(now)); }
 
-  DestinationModel model{round_builder::facts(3), {}};
+  ModelOptions options = {};
+  DestinationModel model{round_builder::facts(3), options};
   double now = 1000;
 };
 
@@ -59,7 +60,7 @@ TEST_CASE("a path that nobody has reached the destination over is gone when it t
 
 TEST_CASE("what was counted on a path that turned out to be another is counted once, also when it comes back",
           "[path][end]") {
-  Turns net;
+  Turns net{.options = {.wait_for_hops = false}};
   const PathVerdict whole = net.asked(0, "a b D");
   const PathVerdict rough = net.asked(1, "a b *");
   CHECK(net.asked(1, "a b D").path == whole.path);

@@ -31,8 +31,8 @@ TEST_CASE("flows of the same responders share a path", "[path]") {
   CHECK(told->paths_in_use == 4);
 }
 
-TEST_CASE("an unknown slot that fits one path only is taken for that path", "[path]") {
-  Measured net(2);
+TEST_CASE("in a short trace an unknown slot that fits one path only is taken for that path", "[path]") {
+  Measured net(2, {.wait_for_hops = false});
   const auto verdicts = net.sweep([](std::uint32_t flow) { return flow == 0 ? "a b c D" : "a * c D"; });
   CHECK(verdicts[0].path == verdicts[1].path);
   CHECK(net.told()->paths.size() == 1);
@@ -47,8 +47,10 @@ TEST_CASE("a flow that proves not to be on the path it was taken for moves witho
   CHECK(net.told()->paths.size() == 2);
 }
 
-TEST_CASE("an unknown slot that fits several paths makes one of its own, which merges when it is filled", "[path]") {
-  Measured net(4);
+TEST_CASE(
+    "in a short trace an unknown slot that fits several paths makes one of its own, which merges when it is filled",
+    "[path]") {
+  Measured net(4, {.wait_for_hops = false});
   const auto first = net.sweep([](std::uint32_t flow) { return flow < 2 ? branch(flow) : "a * c D"; });
   CHECK(first[2].path != first[0].path);
   CHECK(first[2].path != first[1].path);
@@ -153,7 +155,7 @@ TEST_CASE("beyond max_paths a path is not told, until retention makes room", "[p
 }
 
 TEST_CASE("the ids of paths are fixed", "[path]") {
-  Measured net(4);
+  Measured net(4, {.wait_for_hops = false});
   const auto verdicts = net.sweep([](std::uint32_t flow) {
     const char* const seen[] = {"a b D", "a * * D", "a", "a D"};
     return seen[flow];
