@@ -221,7 +221,7 @@ def test_every_rule_is_good_on_prometheus_3_too(watched, rules, tmp_path):
         pytest.skip(without_three())
     fan, first = watched
     prometheus = Prometheus(fan, first.exporters, tmp_path / "three", "--enable-feature=native-histograms", rules=rules,
-                            program=THREE, keys={"convert_classic_histograms_to_nhcb": True})
+                            program=THREE, keys={"scrape_native_histograms": True, "convert_classic_histograms_to_nhcb": True})
     try:
         eventually(prometheus.is_up, 30, lambda: prometheus.log.read_text())
         lag = "histogram_quantile(0.99, sum by (job, instance) (rate(ecmp_exporter_schedule_lag_seconds[8s])))"
