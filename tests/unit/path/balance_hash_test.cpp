@@ -36,6 +36,7 @@ Balance balance(sim::HashFunction first, sim::HashFunction second, std::uint64_t
     ++paths[way];
   }
   DestinationSnapshot snapshot;
+  snapshot.facts = std::make_shared<const DestinationFacts>();
   for (const auto& [way, flows] : paths) {
     PathSnapshot& path = snapshot.paths.emplace_back();
     path.id = static_cast<std::uint32_t>(snapshot.paths.size());
