@@ -112,6 +112,7 @@ void Localisation::on_round(const RoundRecord& record) {
   const HeldRound counted{record.flow_index, part, hundredths(round.finished), !round.reached()};
   if (!round.reached()) destination.patience = round.finished - round.started;
   if (record.verdict.unconfirmed) {
+    note_quiet(destination, destination.flows[record.flow_index], round);
     if (destination.held.size() < kMostHeld) destination.held.push_back(counted);
     return;
   }

@@ -228,6 +228,7 @@ class Localisation {
   void settle(const LinkVerdict& over, std::uint32_t part);
   void forget_paths(Destination& destination, std::uint32_t part) const;
   static void note_heard(Destination& destination, Flow& flow, std::uint32_t path, const Round& round);
+  static void note_quiet(const Destination& destination, Flow& flow, const Round& round);
   class HopGuesses;
   class RowMaker;
   using Hops = std::bitset<256>;  ///< by TTL - 1

@@ -44,17 +44,23 @@ void Localisation::note_heard(Destination& destination, Flow& flow, std::uint32_
     if (flow.heard.size() >= kMostHeard) flow.heard.erase(flow.heard.begin());
     flow.heard.push_back(now);
   }
-  if (flow.quiet.size() < responders.size()) flow.quiet.resize(responders.size());
+  note_quiet(destination, flow, round);
   for (const HopResult& hop : round.hops) {
-    if (hop.ttl == 0 || hop.ttl > responders.size()) continue;
+    if (hop.ttl == 0 || hop.ttl > responders.size() || hop.outcome != HopOutcome::replied) continue;
+    if (hop.responder != responders[hop.ttl - 1u]) continue;
+    if (hop.ttl <= 64) flow.heard.back().ttls |= std::uint64_t{1} << (hop.ttl - 1);
+    flow.quiet[hop.ttl - 1u] = {};
+  }
+}
+
+void Localisation::note_quiet(const Destination& destination, Flow& flow, const Round& round) {
+  for (const HopResult& hop : round.hops) {
+    if (hop.ttl == 0) continue;
+    if (flow.quiet.size() < hop.ttl) flow.quiet.resize(hop.ttl);
+    if (hop.outcome != HopOutcome::silent) continue;
     Quiet& quiet = flow.quiet[hop.ttl - 1u];
-    if (hop.outcome == HopOutcome::silent) {
-      if (quiet.silences == 0) quiet.since_part = static_cast<std::uint16_t>(destination.part);
-      if (quiet.silences < kSilences) ++quiet.silences;
-    } else if (hop.outcome == HopOutcome::replied && hop.responder == responders[hop.ttl - 1u]) {
-      if (hop.ttl <= 64) flow.heard.back().ttls |= std::uint64_t{1} << (hop.ttl - 1);
-      quiet = {};
-    }
+    if (quiet.silences == 0) quiet.since_part = static_cast<std::uint16_t>(destination.part);
+    if (quiet.silences < kSilences) ++quiet.silences;
   }
 }
 

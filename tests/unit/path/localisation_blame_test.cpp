@@ -18,6 +18,8 @@ constexpr std::uint32_t kFlows = 16;
 /// One destination behind branches b0 to b3, looked at in a window of twenty rounds.
 class Watched {
  public:
+  explicit Watched(const ModelOptions& options = {}) : net_(kFlows, options) {}
+
   template <typename Hops>
   void sweep(Hops hops, std::uint8_t distance = 4) {
     for (std::uint32_t flow = 0; flow < kFlows; ++flow) {
@@ -54,7 +56,7 @@ class Watched {
   std::shared_ptr<const LocalisationReport> report;
 
  private:
-  Measured net_{kFlows};
+  Measured net_;
   std::shared_ptr<const DestinationFacts> facts_ = round_builder::facts(kFlows);
   Localisation localisation_{{.window = std::chrono::seconds(200)}};
 };
@@ -129,7 +131,8 @@ TEST_CASE("a branch whose router never answers is blamed by the routers around i
 }
 
 TEST_CASE("a flow that was not asked yet passes the one router that all others pass", "[localisation]") {
-  Watched net;
+  // As ecmp_trace places flows, which does not wait until each has had its turn.
+  Watched net({.wait_for_hops = false});
   const auto hops = [](std::uint32_t flow) {
     return (flow < 8 ? "a" : ".") + std::string(" b") + std::to_string(flow % 4) + " c D";
   };

@@ -39,9 +39,14 @@ TEST_CASE("Paths have the ids and ordinals after a restart that they had before"
   Measured after(3);
   after.model.restore(names.at("fra-edge"), at(after.now));
   CHECK(after.told()->paths.empty());
-  // In another order, and with a hop that keeps quiet at first.
+  // In another order, and with a hop that keeps quiet at first: those flows are on no path before they have heard it.
   const std::vector<std::string> other = {"* b3 D", "a1 b1 D", "* b2 D"};
-  const auto verdicts = after.sweep([&](std::uint32_t flow) { return other[flow]; });
+  const auto first = after.sweep([&](std::uint32_t flow) { return other[flow]; });
+  CHECK(first[0].path == 0);
+  CHECK(first[1].path == told->flows[0].path);
+  CHECK(first[2].path == 0);
+  const std::vector<std::string> heard = {"a1 b3 D", "a1 b1 D", "a1 b2 D"};
+  const auto verdicts = after.sweep([&](std::uint32_t flow) { return heard[flow]; });
   const std::vector<std::size_t> same = {2, 0, 1};
   for (std::size_t flow = 0; flow < 3; ++flow) {
     CHECK(verdicts[flow].path == told->flows[same[flow]].path);
@@ -55,7 +60,7 @@ TEST_CASE("Paths have the ids and ordinals after a restart that they had before"
 }
 
 TEST_CASE("The name of a path is known from its first round, before any snapshot tells of it", "[history]") {
-  Measured before(3);
+  Measured before(3, {.wait_for_hops = false});
   const std::vector<std::string> fan = {"a1 b1 D", "a1 b2 D", "a1 * * *"};
   const auto verdicts = before.sweep([&](std::uint32_t flow) { return fan[flow]; });
   PathNames names;
