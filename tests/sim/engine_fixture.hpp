@@ -33,6 +33,7 @@ struct TraceOptions {
   /// Off where every round is to be asked: destinations that answer with ICMP errors are asked seldom at first.
   bool adapt_to_responders = false;
   bool ask_until_limited = false;
+  bool wait_for_hops = true;  ///< see ModelOptions
 };
 
 /// A confirmed change of a flow's path.
@@ -171,8 +172,9 @@ class EngineRun final : public RoundSink {
     Traced& traced = destinations_[node.name];
     traced.facts = facts;
     traced.first_flow = *first;
-    traced.model =
-        std::make_unique<DestinationModel>(std::move(facts), ModelOptions{.confirm_rounds = options_.confirm_rounds});
+    traced.model = std::make_unique<DestinationModel>(
+        std::move(facts),
+        ModelOptions{.confirm_rounds = options_.confirm_rounds, .wait_for_hops = options_.wait_for_hops});
     traced.verdicts.resize(plan.flows);
     traced.rounds.resize(plan.flows);
     const IpAddress& source = network_.address("agent", options_.family);

@@ -11,6 +11,7 @@ sim::TraceOptions options_of(std::uint16_t flows, Family family) {
   options.port = 443;
   options.flows = flows;
   options.family = family;
+  options.wait_for_hops = false;  // as ecmp_trace
   return options;
 }
 
