@@ -132,6 +132,7 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
     if (step_.change == ViewStep::Change::per_packet) verdict.changed = ChangeKind::per_packet;
     if (step_.change == ViewStep::Change::switched) verdict.changed = judge(flow);
     if (step_.moved || presumed) {
+      heard_ += flow.gaps ? 1u : 0u;
       note_quiet(flow, round);
       place(flow, round.finished, started);
     }
@@ -145,8 +146,8 @@ PathVerdict DestinationModel::State::on_round(std::uint32_t flow_index, const Ro
       if (!in_use(left.ttl, left.responder)) sightings_.forget(left.ttl, left.responder);
   }
   const bool learned = agreed && flow.gaps && note_quiet(flow, round);
-  const bool again = flow.refused ? flow.vacancies != registry_.vacancies()
-                                  : flow.gaps && (learned || flow.version != registry_.version());
+  const bool again =
+      flow.refused ? flow.vacancies != registry_.vacancies() : flow.gaps && (learned || flow.version != news());
   if (placed || again) place(flow, round.finished, started);
 
   if (flow.path != path_before || verdict.changed != ChangeKind::none) flow.jitter.reset();

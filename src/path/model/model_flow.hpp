@@ -42,7 +42,7 @@ struct Flow : FlowCounters {
   std::uint8_t unanswered = 0;  ///< rounds lost until then
   bool undecided = false;       ///< so that it may be on any of several paths, and is on none
   bool refused = false;         ///< its path is not told
-  std::uint32_t version = 0;    ///< of the registry when it was placed
+  std::uint32_t version = 0;    ///< State::news() when it was placed
   std::uint32_t vacancies = 0;  ///< of the registry when it was refused
   std::shared_ptr<const std::vector<IpAddress>> untold;  ///< the responders of a path that is not told
   std::vector<Round> held;                               ///< of which it is not known whether the path is still its own

@@ -63,7 +63,7 @@ void DestinationModel::State::place(Flow& flow, Instant now, WallTime started) {
   if (flow.path != nullptr) flow.path->begin(started);
   flow.refused = flow.path == nullptr && !flow.undecided && !view.slots.empty();
   flow.vacancies = registry_.vacancies();
-  flow.version = registry_.version();
+  flow.version = news();
   flow.untold = flow.refused || flow.undecided ? responder_list(view) : nullptr;
   settle_tallies(flow);
 }
@@ -113,7 +113,8 @@ DestinationModel::State::Gap DestinationModel::State::look_at_gap(const Flow& fl
   const bool silent = quiet >= kQuiet && (well || (several && quiet >= kVeryQuiet));
   if (silent && (several || kOneInSilent * flows_in_silence(index + 1) >= flows)) return {Gap::Kind::unknown, nullptr};
   // Who is on the path already has found it with others, and it is theirs until somebody else is heard.
-  const bool enough = rides || flows >= kFlowsAgree || quiet >= kVeryQuiet;
+  const bool enough =
+      rides || flows >= kFlowsAgree || quiet >= kVeryQuiet || all_hear(index + 1, one->responders().front());
   if (several || !enough || hears_another(flow.view, index + 1, one->responders().front()))
     return {Gap::Kind::open, nullptr};
   return {Gap::Kind::presumed, one};
@@ -143,10 +144,24 @@ bool DestinationModel::State::hears_another(const FlowView& view, std::size_t tt
   });
 }
 
+/// Whether so many of the destination's flows hear this responder at this TTL, whatever paths they are on, and none
+/// hears another. Where few flows take a branch, and routers answer few of them, the hops that all flows share are
+/// known by the others.
+bool DestinationModel::State::all_hear(std::size_t ttl, const IpAddress& responder) const {
+  std::uint32_t hear = 0;
+  for (const Flow& flow : flows_) {
+    const FlowView::Slot* const slot = flow.view.slot(ttl);
+    if (slot == nullptr || !slot->responder.known()) continue;
+    if (slot->responder.value() != responder) return false;
+    ++hear;
+  }
+  return hear >= kFlowsAgree;
+}
+
 /// Flows that were placed when less was known of the others leave their paths where these are in doubt by now.
 void DestinationModel::State::leave_doubtful(Instant now) {
   for (Flow& flow : flows_) {
-    if (!flow.gaps || flow.path == nullptr || flow.version == registry_.version()) continue;
+    if (!flow.gaps || flow.path == nullptr || flow.version == news()) continue;
     PathContent view = flow.view.content(facts_->address);
     if (fill_gaps(flow, view)) continue;
     registry_.abandon(*flow.path, now);

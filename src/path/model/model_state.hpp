@@ -64,6 +64,9 @@ class DestinationModel::State {
   [[nodiscard]] Gap look_at_gap(const Flow& flow, const PathContent& view, std::size_t index) const;
   [[nodiscard]] std::uint32_t flows_in_silence(std::size_t ttl) const;
   [[nodiscard]] bool hears_another(const FlowView& view, std::size_t ttl, const IpAddress& responder) const;
+  /// Grows with all that may decide where a flow with gaps passes.
+  [[nodiscard]] std::uint32_t news() const { return registry_.version() + heard_; }
+  [[nodiscard]] bool all_hear(std::size_t ttl, const IpAddress& responder) const;
   [[nodiscard]] bool fill_gaps(const Flow& flow, PathContent& view) const;
   void leave_doubtful(Instant now);
   void note_reached(Flow& flow, const Round& round);
@@ -82,6 +85,7 @@ class DestinationModel::State {
   ModelOptions options_;
   WindowScale scale_;
   PathRegistry registry_;
+  std::uint32_t heard_ = 0;  ///< times that flows with gaps heard somebody new
   Sightings sightings_;
   std::shared_ptr<const DestinationFacts> facts_;
   std::vector<Flow> flows_;
