@@ -23,11 +23,13 @@ TEST_CASE("a flow that several paths fit is on none of them, and counts for its 
   CHECK(waiting[2].unconfirmed);
   CHECK(net.told()->paths_in_use == 2);
   CHECK(net.told()->flows.at(2).probes == 1);
-  for (const PathSnapshot& path : net.told()->paths)
+  const auto first = net.told();
+  for (const PathSnapshot& path : first->paths)
     CHECK(path.probes == 1);
   // Lost at the destination: whose loss that is is not known either.
   net.sweep([](std::uint32_t flow) { return flow == 2 ? "a . c *" : branch(flow); }, 4);
-  for (const PathSnapshot& path : net.told()->paths)
+  const auto second = net.told();
+  for (const PathSnapshot& path : second->paths)
     CHECK(path.probes == path.replies);
 
   const auto known = net.sweep([](std::uint32_t flow) { return branch(flow % 2); });
