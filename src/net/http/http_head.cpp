@@ -186,9 +186,10 @@ std::optional<std::string> decoded(std::string_view text, bool plus_is_blank) {
 
 /// Length of "http://" or "https://" in front; 0 for any other form.
 std::size_t scheme_of(std::string_view target) {
-  for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")})
+  for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")}) {
     if (target.size() >= scheme.size() && equals_ignoring_case(target.substr(0, scheme.size()), scheme))
       return scheme.size();
+  }
   return 0;
 }
 

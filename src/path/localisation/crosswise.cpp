@@ -89,9 +89,10 @@ std::vector<Crosswise> crosswise_of(const DestinationSnapshot& snapshot) {
                             [ttl](const Crosswise& of) { return of.first_ttl <= ttl && ttl + 2 <= of.last_ttl; }))
       continue;
     std::map<IpAddress, std::vector<const Passage*>> by_responder;
-    for (const Passage& way : passages)
+    for (const Passage& way : passages) {
       if (ttl + 2 < way.stops.size() && (ttl == 0 || !way.stops[ttl].is_unspecified()))
         by_responder[way.stops[ttl]].push_back(&way);
+    }
     for (const auto& [at, over] : by_responder) {
       Crosswise crosswise{.ttl = static_cast<std::uint8_t>(ttl), .at = at};
       for (std::size_t next = ttl + 2; next < longest; ++next) {

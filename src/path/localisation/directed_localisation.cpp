@@ -218,10 +218,12 @@ LossCourse DirectedLocalisation::course_of(const Map& map, std::span<const std::
   std::vector<double> moments;
   double place = 0;
   for (const auto& [destination, over] : ways) {
-    for (const std::vector<Cell>& cells : destination->flows)
-      for (const Cell& cell : cells)
+    for (const std::vector<Cell>& cells : destination->flows) {
+      for (const Cell& cell : cells) {
         if (over.contains(cell.way) && age(cell.part, part) < WindowScale::kParts)
           by_part[age(cell.part, part)] += cell.packets;
+      }
+    }
     const double interval = in_seconds(destination->facts->interval);
     for (const Losses& lost : destination->losses) {
       if (!over.contains(lost.way)) continue;

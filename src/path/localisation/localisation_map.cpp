@@ -141,9 +141,10 @@ bool Localisation::sprayed_at(const Destination& destination, const Path& path, 
 /// Hops at which responders of any path alternate: nearly always none, and then no path need be compared with others.
 Localisation::Hops Localisation::varying(const Destination& destination) {
   Hops varying;
-  for (const Path& path : destination.paths)
+  for (const Path& path : destination.paths) {
     for (std::size_t hop = 0; hop < path.hops.size(); ++hop)
       if (path.varies_at(hop)) varying.set(hop);
+  }
   return varying;
 }
 
