@@ -92,7 +92,8 @@ class Tracing : public RoundSink {
   void publish_all(Instant now);
 
   /// Whether the snapshots of the newest call of Outputs::snapshots have the figures of now, give or take half an
-  /// interval. Nobody keeps them new while nobody reads them: snapshots then follow who goes where, and no more.
+  /// interval. They are not kept new while nobody reads them: snapshots then follow which flow is on which path, and no
+  /// more.
   [[nodiscard]] bool figures_are_new() const { return figures_new_; }
 
   [[nodiscard]] std::size_t size() const { return traced_.size(); }

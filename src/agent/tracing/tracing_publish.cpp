@@ -9,8 +9,8 @@ namespace ecmp {
 namespace {
 
 constexpr Duration kPublishEvery = std::chrono::seconds(1);
-/// What is read every few seconds at most need not be told more often than a destination's rounds bring something new:
-/// each snapshot copies all its paths, and with a thousand destinations this would cost as much as the probing.
+/// What is read every few seconds at most need not be published more often than a destination's rounds bring something
+/// new: each snapshot copies all its paths, and with a thousand destinations this would cost as much as the probing.
 constexpr int kPublishesPerInterval = 2;
 constexpr std::int64_t kPublishSpread = 16;
 /// A destination where nothing happens is published now and then all the same: its old paths run out.
@@ -67,7 +67,8 @@ void Tracing::publish_all(Instant now) {
   } while (publish_next_ != 0);
 }
 
-/// What is told from now on begins with the next pass over all destinations, and that with the next turn of the loop.
+/// What is published from now on begins with the next pass over all destinations, and that with the next turn of the
+/// loop.
 void Tracing::publish_at_once(Instant now) {
   publish_next_ = 0;
   publish_at_ = now;

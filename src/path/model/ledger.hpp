@@ -105,12 +105,12 @@ class Ledger {
   void fate(const RoundPlace& place, bool lost);
   void settle(const Statistics::Bounds* bounds, const WindowCounts* now = nullptr);
 
-  std::shared_ptr<Statistics> statistics_;  ///< null: nothing was told yet
+  std::shared_ptr<Statistics> statistics_;  ///< null: none was published yet
   PackedArray<Statistics::Observation> waiting_;
   Window window_;
   IntervalLoss intervals_;
   bool changed_ = false;  ///< since it was told
-  bool shared_ = false;   ///< `statistics_` was told: it must not be written any more
+  bool shared_ = false;   ///< `statistics_` was published: it must not be written any more
 };
 
 }  // namespace ecmp

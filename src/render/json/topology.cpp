@@ -234,7 +234,7 @@ void append_details(std::string& out, const DestinationSnapshot& snapshot, const
   json.end(']');
 }
 
-/// Of all destinations, whichever are told: links know nothing of them.
+/// Of all destinations, whichever are asked for: links know nothing of them.
 void append_suspects(std::string& out, const LocalisationReport& report) {
   out.append(",\n");
   JsonWriter json(out);
