@@ -134,14 +134,20 @@ def footprint(pid):
 
 def descriptors(pid, directory):
     """How many descriptors it has, without those of files in a directory; and of the latter, which files, one each."""
-    files = []
+    # By inode, since in a root made by chroot the link of a descriptor names another path.
+    kept = {(entry.stat().st_dev, entry.inode()): entry.name for entry in os.scandir(directory)}
+    count, own = 0, []
     for number in os.listdir(f"/proc/{pid}/fd"):
         try:
-            files.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+            found = os.stat(f"/proc/{pid}/fd/{number}")
         except FileNotFoundError:
-            pass  # closed meanwhile
-    own = sorted(os.path.basename(file) for file in files if os.path.dirname(file) == directory)
-    return len(files) - len(own), own
+            continue  # closed meanwhile
+        name = kept.get((found.st_dev, found.st_ino))
+        if name is None:
+            count += 1
+        else:
+            own.append(name)
+    return count, sorted(own)
 
 
 def slope(points):
