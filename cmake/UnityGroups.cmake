@@ -7,7 +7,7 @@ ecmp_unity_group(shell src agent/history/event_log.cpp trace/line_output.cpp age
 ecmp_unity_group(shell src agent/agent.cpp agent/names/asn_file.cpp agent/history/history_files.cpp
   agent/history/path_names_file.cpp agent/http/scrape_stream.cpp trace/simulated_trace_network.cpp
   trace/trace_command_line.cpp trace/trace_network.cpp)
-ecmp_unity_group(shell src agent/http/family_encoding.cpp agent/http/graph_answers.cpp agent/discovery/http_poll.cpp
+ecmp_unity_group(shell src agent/http/family_writer.cpp agent/http/graph_answers.cpp agent/discovery/http_poll.cpp
   agent/one_off/one_off_desk.cpp agent/history/round_log.cpp trace/trace.cpp trace/trace_options.cpp
   agent/tracing/tracing_change.cpp agent/tracing/tracing_search.cpp)
 ecmp_unity_group(shell src agent/http/config_routes.cpp agent/discovery/discovery.cpp
@@ -49,9 +49,9 @@ ecmp_unity_group(core src/render metrics/exposition.cpp fan/fan_order.cpp fan/fa
 ecmp_unity_group(core src/render metrics/accept.cpp fan/diagram_svg.cpp fan/diagram_text.cpp metrics/encoder.cpp
   fan/fan_tree.cpp json/ndjson.cpp report/search_text.cpp json/verdict_json.cpp)
 ecmp_unity_group(core src/render fan/diagram.cpp fan/diagram_dot.cpp fan/fan.cpp report/page.cpp
-  metrics/protobuf_encoder.cpp metrics/series.cpp report/trace_report.cpp)
+  metrics/series.cpp report/trace_report.cpp)
 ecmp_unity_group(core src/render append.cpp json/event_json.cpp report/find_report.cpp metrics/metric_table.cpp
-  fan/svg_layout.cpp metrics/text_encoder.cpp)
+  metrics/protobuf_encoder.cpp fan/svg_layout.cpp metrics/text_encoder.cpp)
 ecmp_unity_group(simulation src/sim network.cpp packet_pool.cpp router.cpp scenario_fields.cpp topology.cpp wires.cpp)
 ecmp_unity_group(simulation src/sim checksums.cpp destination.cpp oracle.cpp random.cpp scenario.cpp wire.cpp)
 ecmp_unity_group(core src/stamp hmac.cpp key.cpp oneway_delay.cpp own_tlv.cpp packet.cpp rate_cells.cpp reflected_tlvs.cpp

@@ -28,7 +28,7 @@ struct ReasonCount {
   std::uint64_t count = 0;
 };
 
-/// Everything the exporter tells of itself, at one moment. Counters are totals since the start.
+/// Everything the exporter reports of itself, at one moment. Counters are totals since the start.
 struct OwnMetricsInput {
   std::string_view version;
   std::string_view revision;
@@ -62,6 +62,19 @@ struct OwnMetricsInput {
   std::optional<ProcessUsage> process;
 };
 
+/// What the scrapes since the start were like.
+struct ScrapeCounts {
+  static constexpr std::size_t kBuckets = 12;  ///< the last one is open
+
+  std::uint64_t series = 0;  ///< of the newest
+  std::map<std::string_view, std::uint64_t> dropped;
+  std::array<std::uint64_t, kBuckets> durations{};
+  Duration duration_sum{};
+};
+
+/// The rows of the exporter's own families, in the order of a scrape.
+std::vector<render::MetricRow> own_metrics();
+
 /// The families ecmp_exporter_* and process_*. Current values become families when they are asked for: nothing is
 /// counted twice. May be called from several threads.
 class OwnMetrics {
@@ -74,17 +87,8 @@ class OwnMetrics {
               const render::FamilyFilter& families) const;
 
  private:
-  static constexpr std::size_t kScrapeBuckets = 12;  ///< the last one is open
-
-  struct Scrapes {
-    std::uint64_t series = 0;  ///< of the newest
-    std::map<std::string_view, std::uint64_t> dropped;
-    std::array<std::uint64_t, kScrapeBuckets> durations{};
-    Duration duration_sum{};
-  };
-
   mutable std::mutex mutex_;
-  Scrapes scrapes_;
+  ScrapeCounts scrapes_;
 };
 
 }  // namespace ecmp

@@ -41,37 +41,6 @@ std::array<QuantileValue, 3> standard_quantiles() {
 
 }  // namespace
 
-std::optional<Figure> figure_of(Metric metric) {
-  switch (metric) {
-    case Metric::path_rtt:
-      return Figure{false, What::histogram, Kind::rtt};
-    case Metric::path_jitter:
-      return Figure{false, What::histogram, Kind::jitter};
-    case Metric::path_loss_ratio:
-      return Figure{false, What::histogram, Kind::loss};
-    case Metric::path_window_loss_ratio:
-      return Figure{false, What::window_loss, {}};
-    case Metric::path_window_rtt:
-      return Figure{false, What::window_quantiles, Kind::rtt};
-    case Metric::path_window_jitter:
-      return Figure{false, What::window_quantiles, Kind::jitter};
-    case Metric::hop_rtt:
-      return Figure{true, What::histogram, Kind::rtt};
-    case Metric::hop_jitter:
-      return Figure{true, What::histogram, Kind::jitter};
-    case Metric::hop_loss_ratio:
-      return Figure{true, What::histogram, Kind::loss};
-    case Metric::hop_window_loss_ratio:
-      return Figure{true, What::window_loss, {}};
-    case Metric::hop_window_rtt:
-      return Figure{true, What::window_quantiles, Kind::rtt};
-    case Metric::hop_window_jitter:
-      return Figure{true, What::window_quantiles, Kind::jitter};
-    default:
-      return std::nullopt;
-  }
-}
-
 std::vector<double> every_other(std::span<const double> bounds) {
   std::vector<double> kept;
   for (std::size_t i = 0; i < bounds.size(); ++i) {

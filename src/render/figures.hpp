@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -30,18 +29,6 @@ struct HistogramOptions {
   std::shared_ptr<const Statistics::Bounds> exact = nullptr;
 };
 
-/// What a family tells of the statistics of every path, or of every hop of one.
-struct Figure {
-  enum class What : std::uint8_t { histogram, window_quantiles, window_loss };
-
-  bool of_hops = false;
-  What what{};
-  Statistics::Kind kind{};  ///< not of window_loss
-};
-
-/// nullopt: the family is none of these.
-std::optional<Figure> figure_of(Metric metric);
-
 /// Bounds that keep every other of these, the last one among them.
 std::vector<double> every_other(std::span<const double> bounds);
 
@@ -59,16 +46,16 @@ class NativeConversion {
   NativeBuckets buckets_;
 };
 
-/// How a family of figures is told in a format.
+/// How a family of figures is written in a format.
 class FigureWriter {
  public:
   FigureWriter(const Figure& figure, Format format, const HistogramOptions& options);
 
-  /// Series of one path or hop; 0 if the family is not told.
+  /// Series of one path or hop; 0 if the family is not written.
   [[nodiscard]] std::uint64_t series() const { return series_; }
 
-  /// Whether there is something to tell: a window that nothing was sent in has no loss.
-  [[nodiscard]] bool tells(const Statistics& statistics) const {
+  /// Whether there is something to report: a window that nothing was sent in has no loss.
+  [[nodiscard]] bool reports(const Statistics& statistics) const {
     return figure_.what != Figure::What::window_loss || statistics.window.probes > 0;
   }
 

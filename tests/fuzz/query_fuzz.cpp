@@ -60,9 +60,9 @@ void check_families(const QueryParameters& parameters) {
   for (const auto& [name, value] : parameters)
     if (name == "name[]") filter.insert(value);
   std::size_t taken = 0;
-  for (const render::MetricRow& row : render::metric_table())
+  for (const render::MetricRow& row : render::network_metrics())
     taken += render::takes(filter, row) ? 1u : 0u;
-  require(filter.empty() ? taken == render::metric_table().size() : taken <= render::metric_table().size());
+  require(filter.empty() ? taken == render::network_metrics().size() : taken <= render::network_metrics().size());
 }
 
 }  // namespace

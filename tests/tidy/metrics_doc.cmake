@@ -1,7 +1,7 @@
-# docs/metrics.md is made of the metric table; promtool reads what the golden files say a scrape looks like.
+# docs/metrics.md is made of the metric tables; promtool reads what the golden files say a scrape looks like.
 add_executable(metrics_doc ${CMAKE_CURRENT_LIST_DIR}/metrics_doc.cpp)
 ecmp_share_precompiled(metrics_doc)
-target_link_libraries(metrics_doc PRIVATE core)
+target_link_libraries(metrics_doc PRIVATE shell core)
 add_test(NAME "tidy: docs/metrics.md is what the metric table says"
          COMMAND metrics_doc ${PROJECT_SOURCE_DIR}/docs/metrics.md)
 add_test(NAME "tidy: promtool check metrics is silent"

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "agent/one_off/probe_answers.hpp"
+#include "agent/own_metrics.hpp"
 #include "render/metrics/metric_table.hpp"
 
 namespace {
@@ -14,7 +16,8 @@ namespace {
 using ecmp::render::MetricRow;
 
 void append_labels(std::string& out, const MetricRow& row) {
-  for (std::string_view rest = row.labels; !rest.empty();) {
+  const std::string labels = labels_of(row);
+  for (std::string_view rest = labels; !rest.empty();) {
     const std::size_t size = std::min(rest.find(','), rest.size());
     out.append("`").append(rest.substr(0, size)).append("`");
     rest.remove_prefix(std::min(size + 1, rest.size()));
@@ -33,11 +36,11 @@ void append_table(std::string& out, std::span<const MetricRow> rows) {
 }
 
 std::string document() {
-  const auto table = ecmp::render::metric_table();
   std::string out =
       R"(# Metrics
 
-Made from the metric table in `src/render/metrics/metric_table.cpp` by the program `metrics_doc`; edit the table, not this file.
+Made by the program `metrics_doc` from the tables in `src/render/metrics/network_metrics.hpp` and `src/agent/own_metrics.cpp`; edit
+the tables, not this file.
 
 Label `destination` is the configured name; `flow` the source port (ICMP: the identifier); `path` a stable path id of 8
 hex digits; `hop` the address of a responder; `ttl` the TTL it stands at. Reverse names, AS numbers and the labels of the
@@ -61,11 +64,11 @@ In the order of their importance: when a scrape would have more series than `lim
 out from the end, and counted in `ecmp_exporter_series_dropped_total`.
 
 )";
-  append_table(out, table.first(ecmp::render::kNetworkMetrics));
+  append_table(out, ecmp::render::network_metrics());
   out.append("\n## The exporter itself\n\n");
-  append_table(out, table.subspan(ecmp::render::kNetworkMetrics, ecmp::render::kOwnMetrics));
+  append_table(out, ecmp::own_metrics());
   out.append("\n## Answers of /probe\n\nThe families about the network, of the one destination, and\n\n");
-  append_table(out, table.subspan(ecmp::render::kNetworkMetrics + ecmp::render::kOwnMetrics));
+  append_table(out, ecmp::probe_metrics());
   return out;
 }
 

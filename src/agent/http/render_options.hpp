@@ -5,7 +5,6 @@
 #include "config/config.hpp"
 #include "path/statistics/statistics.hpp"
 #include "render/metrics/exposition.hpp"
-#include "render/metrics/metric_groups.hpp"
 
 namespace ecmp {
 

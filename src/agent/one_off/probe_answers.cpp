@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
-#include <prometheus/metric_family.h>
 
-#include "agent/http/family_encoding.hpp"
+#include "agent/http/family_writer.hpp"
 #include "agent/one_off/one_off.hpp"
 #include "config/host.hpp"
 #include "config/quantity.hpp"
@@ -13,7 +12,6 @@
 #include "net/http/client_place.hpp"
 #include "render/metrics/accept.hpp"
 #include "render/metrics/exposition.hpp"
-#include "render/metrics/metric_table.hpp"
 
 namespace ecmp {
 namespace {
@@ -30,13 +28,6 @@ Instant steady_now() {
   return Instant(std::chrono::steady_clock::now().time_since_epoch());
 }
 
-prometheus::MetricFamily family(render::Metric metric, double value) {
-  const render::MetricRow& row = render::row(metric);
-  prometheus::MetricFamily made{std::string(row.name), std::string(row.help), prometheus::MetricType::Gauge, {}};
-  made.metric.emplace_back().gauge.value = value;
-  return made;
-}
-
 std::string_view wrong_with_family(const std::optional<IpAddress>& address, config::FamilyChoice family) {
   if (!address) return {};
   if (family == config::FamilyChoice::ipv4 && !address->is_v4())
@@ -46,7 +37,23 @@ std::string_view wrong_with_family(const std::optional<IpAddress>& address, conf
   return {};
 }
 
+constexpr render::MetricRow probe_gauge(std::string_view name, std::string_view help) {
+  return {render::Subject::exporter, name, render::MetricType::gauge, "", help, false, std::nullopt};
+}
+
+/// Whether it was a success and how long it took, twice: by our names and by those of blackbox_exporter.
+constexpr std::array<render::MetricRow, 4> kMetrics{
+    probe_gauge("ecmp_probe_success", "Whether any flow reached the destination in its last round."),
+    probe_gauge("ecmp_probe_duration_seconds", "Duration of the trace, including the look-up of the name."),
+    probe_gauge("probe_success", "The same as ecmp_probe_success, by the name that blackbox_exporter has for it."),
+    probe_gauge("probe_duration_seconds",
+                "The same as ecmp_probe_duration_seconds, by the name that blackbox_exporter has for it.")};
+
 }  // namespace
+
+std::span<const render::MetricRow> probe_metrics() {
+  return kMetrics;
+}
 
 Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, std::string>>& parameters,
                                      const std::vector<config::Module>& modules) {
@@ -130,7 +137,7 @@ HttpResponse ProbeAnswers::answer(const HttpRequest& request) const {
   sources_.wake();
   const OneOffResult result = ticket->wait(begun + *time + kGrace);
   if (result.refusal != OneOffRefusal::none) return refused(result.refusal, result.problem);
-  return told(request, *query, result, steady_now() - begun);
+  return reported(request, *query, result, steady_now() - begun);
 }
 
 HttpResponse ProbeAnswers::refused(OneOffRefusal refusal, std::string_view problem) const {
@@ -153,8 +160,8 @@ HttpResponse ProbeAnswers::refused(OneOffRefusal refusal, std::string_view probl
   return response;
 }
 
-HttpResponse ProbeAnswers::told(const HttpRequest& request, const ProbeQuery& query, const OneOffResult& result,
-                                Duration took) const {
+HttpResponse ProbeAnswers::reported(const HttpRequest& request, const ProbeQuery& query, const OneOffResult& result,
+                                    Duration took) const {
   const bool success = result.snapshot != nullptr && result.snapshot->up;
   const auto [format, content_type] =
       query.debug ? render::negotiate_format("text/plain") : render::negotiate_format(request.accept);
@@ -167,10 +174,13 @@ HttpResponse ProbeAnswers::told(const HttpRequest& request, const ProbeQuery& qu
                               sources_.series->options(format, {}));
   }
   const double seconds = std::chrono::duration<double>(took).count();
-  const std::vector<prometheus::MetricFamily> own = {
-      family(render::Metric::probe_success, success ? 1 : 0), family(render::Metric::probe_duration, seconds),
-      family(render::Metric::blackbox_success, success ? 1 : 0), family(render::Metric::blackbox_duration, seconds)};
-  append_families(metrics, format, own);
+  FamilyWriter writer(metrics, format, {});
+  for (std::size_t i = 0; i < kMetrics.size(); ++i) {
+    writer.begin(kMetrics[i]);
+    writer(i % 2 == 0 ? static_cast<double>(success) : seconds);
+    writer.end();
+  }
+  writer.finish();
   if (!query.debug) {
     response.body = std::move(metrics);
     return response;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "net/http/http_message.hpp"
 #include "net/http/http_server.hpp"
 #include "render/hop_names.hpp"
+#include "render/metrics/metric_table.hpp"
 
 namespace ecmp {
 
@@ -29,6 +31,9 @@ Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, st
 
 /// How long a trace may take: what the scraper waits, less the way of the answer, and at most five minutes.
 Result<Duration> probe_time(std::optional<Duration> scrape_timeout, const config::OneOffLimits& settings);
+
+/// The families that only answers of GET /probe have.
+std::span<const render::MetricRow> probe_metrics();
 
 /// GET /probe. Called by many threads at once; hands the work to the probing loop, over the desk, and waits.
 class ProbeAnswers {
@@ -50,8 +55,8 @@ class ProbeAnswers {
 
  private:
   [[nodiscard]] net::HttpResponse refused(OneOffRefusal refusal, std::string_view problem) const;
-  [[nodiscard]] net::HttpResponse told(const net::HttpRequest& request, const ProbeQuery& query,
-                                       const OneOffResult& result, Duration took) const;
+  [[nodiscard]] net::HttpResponse reported(const net::HttpRequest& request, const ProbeQuery& query,
+                                           const OneOffResult& result, Duration took) const;
 
   std::vector<config::Module> modules_;
   config::OneOffLimits settings_;

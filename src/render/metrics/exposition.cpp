@@ -14,24 +14,30 @@ namespace ecmp::render {
 
 namespace {
 
-/// A family that there is something to tell of.
+/// A family that has samples.
 struct Wanted {
+  std::size_t at = 0;  ///< in network_metrics()
   const MetricRow* family = nullptr;
   std::uint64_t series = 0;
   std::optional<FigureWriter> figures;  ///< set if the family is one of figures
 };
 
-/// nullopt if there is nothing to tell.
-std::optional<Wanted> want(const MetricRow& family, const SeriesSource& source, const ExpositionOptions& options) {
-  Wanted wanted{&family, 0, std::nullopt};
-  if (const auto figure = figure_of(family.metric)) {
-    wanted.figures.emplace(*figure, options.format, options.histograms);
-    wanted.series = source.count(*figure, *wanted.figures);
-  } else {
-    wanted.series = source.count(family.metric);
+/// Whether the family is in no group that is switched off.
+bool takes(const MetricGroups& groups, const MetricRow& family) {
+  switch (family.subject) {
+    case Subject::flow:
+    case Subject::oneway_flow:
+      return groups.flows;
+    case Subject::path:
+      return groups.path_windows || family.name.find("_window_") == std::string_view::npos;
+    case Subject::hop:
+      if (family.type == MetricType::counter) return groups.hops;
+      return groups.hop_windows || family.type != MetricType::summary;
+    case Subject::link:
+      return groups.links;
+    default:
+      return true;
   }
-  if (wanted.series == 0) return std::nullopt;
-  return wanted;
 }
 
 }  // namespace
@@ -69,10 +75,10 @@ class Exposition::State {
   static FamilyHead head_of(const MetricRow& family) { return {family.name, family.help, family.type}; }
   template <Encoder To>
   void write(To& encoder, Wanted& wanted, const SeriesSource::Range& range) const {
-    if (const auto figure = figure_of(wanted.family->metric)) {
-      source_.write(encoder, *figure, *wanted.figures, range);
+    if (wanted.figures) {
+      source_.write(encoder, *wanted.family->figure, *wanted.figures, range);
     } else {
-      source_.write(encoder, wanted.family->metric, range);
+      source_.write(encoder, wanted.at, range);
     }
   }
 
@@ -85,12 +91,16 @@ class Exposition::State {
 Exposition::State::State(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots, const HopNames& names,
                          const ExpositionOptions& options)
     : format(options.format), source_(snapshots) {
-  for (const MetricRow& family : metric_table().first(kNetworkMetrics)) {
-    if (!takes(options.families, family) || !takes(options.groups, family.metric)) continue;
-    if (auto one = want(family, source_, options)) {
-      outcome.series += one->series;
-      wanted_.push_back(std::move(*one));
-    }
+  const std::span<const MetricRow> families = network_metrics();
+  for (std::size_t i = 0; i < families.size(); ++i) {
+    const MetricRow& family = families[i];
+    if (!takes(options.families, family) || !takes(options.groups, family)) continue;
+    Wanted wanted{i, &family, 0, std::nullopt};
+    if (family.figure) wanted.figures.emplace(*family.figure, options.format, options.histograms);
+    wanted.series = wanted.figures ? source_.count(*family.figure, *wanted.figures) : source_.count(i);
+    if (wanted.series == 0) continue;
+    outcome.series += wanted.series;
+    wanted_.push_back(std::move(wanted));
   }
   while (outcome.series > options.max_series) {
     const Wanted& least = wanted_.back();
@@ -98,12 +108,10 @@ Exposition::State::State(std::span<const std::shared_ptr<const DestinationSnapsh
     outcome.series -= least.series;
     wanted_.pop_back();
   }
-  std::vector<Metric> metrics;
-  metrics.reserve(wanted_.size());
-  for (const Wanted& one : wanted_) {
-    metrics.push_back(one.family->metric);
-  }
-  source_.write_labels(metrics, names, format == Format::protobuf ? LabelForm::protobuf : LabelForm::text);
+  std::vector<Subject> subjects;
+  for (const Wanted& one : wanted_)
+    subjects.push_back(one.family->subject);
+  source_.write_labels(subjects, names, format == Format::protobuf ? LabelForm::protobuf : LabelForm::text);
 }
 
 bool Exposition::State::next_text(std::string& out, std::size_t enough) {
@@ -119,7 +127,7 @@ bool Exposition::State::next_text(std::string& out, std::size_t enough) {
     } else {
       encoder.resume(head_of(*wanted.family));
     }
-    for (const std::size_t items = source_.items(wanted.family->metric); item_ < items;) {
+    for (const std::size_t items = source_.items(wanted.family->subject); item_ < items;) {
       write(encoder, wanted, {item_, item_ + kItems});
       item_ += kItems;
       if (out.size() >= end && item_ < items) return true;

@@ -12,11 +12,20 @@
 #include "render/figures.hpp"
 #include "render/hop_names.hpp"
 #include "render/metrics/encoder.hpp"
-#include "render/metrics/metric_groups.hpp"
+#include "render/metrics/metric_table.hpp"
 
 namespace ecmp::render {
 
-/// Names of the families somebody asks for; empty: all.
+/// Groups of families that a scrape has, or has not: what [metrics] switches.
+struct MetricGroups {
+  bool flows = true;         ///< of single flows
+  bool path_windows = true;  ///< of paths, over the rolling window
+  bool hops = true;          ///< counters of hops
+  bool hop_windows = true;   ///< RTT and jitter of hops over the rolling window
+  bool links = true;
+};
+
+/// Names of the families that are asked for; empty: all.
 using FamilyFilter = std::set<std::string, std::less<>>;
 
 /// Whether a filter takes a family: it names the family, as the metric table or as OpenMetrics call it, or one of the

@@ -1,12 +1,13 @@
 #include "render/metrics/series.hpp"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
 
-#include "render/metrics/oneway_series.hpp"
+#include "render/metrics/network_metrics.hpp"
 #include "render/metrics/protobuf_encoder.hpp"
 #include "render/metrics/text_encoder.hpp"
 
@@ -35,36 +36,12 @@ void sort_and_merge(Items& items, std::size_t begin, const Key& key, const Merge
 
 constexpr auto kKeepFirst = [](const auto&, const auto&) {};
 
-/// [a-zA-Z_][a-zA-Z0-9_]*
-bool is_label_name(std::string_view name) {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return !name.empty() && is_letter(name.front()) &&
-         std::all_of(name.begin(), name.end(), [&](char c) { return is_letter(c) || is_digit(c); });
+template <typename Value>
+std::uint64_t samples_of(const Value& /*value*/) {
+  return 1;
 }
-
-/// The configuration refuses labels that are malformed, doubled or named as ours; should one come all the same, it
-/// costs itself and not the scrape.
-void add_user_labels(LabelWriter& labels, const DestinationFacts& facts) {
-  std::vector<std::string_view> taken = {"destination", "address", "family", "protocol", "port"};
-  for (const auto& [name, value] : facts.labels) {
-    if (!is_label_name(name) || std::find(taken.begin(), taken.end(), name) != taken.end()) continue;
-    taken.push_back(name);
-    labels.add(name, value);
-  }
-}
-
-void add_destination_info(LabelWriter& labels, const DestinationFacts& facts) {
-  if (facts.address.is_unspecified()) {  // a name that was never resolved
-    labels.add("address", "");
-    labels.add("family", "");
-  } else {
-    labels.add_address("address", facts.address);
-    labels.add("family", to_string(facts.address.family()));
-  }
-  labels.add("protocol", facts.stamp ? "stamp" : lower_case(facts.protocol));
-  labels.add_number("port", facts.port);
-  add_user_labels(labels, facts);
+std::uint64_t samples_of(const SummarySample& summary) {
+  return summary.quantiles.size() + 2;  // its sum and its count
 }
 
 /// The items of a range.
@@ -75,6 +52,12 @@ std::span<const Item> within(const std::vector<Item>& items, const SeriesSource:
 }
 
 }  // namespace
+
+std::span<const MetricRow> network_metrics() {
+  static constexpr auto kRows =
+      std::apply([](const auto&... families) { return std::array{families.row...}; }, kFamilies);
+  return kRows;
+}
 
 SeriesSource::SeriesSource(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots) {
   // Hops are by far the most: a vector that doubles would hold three times what it is filled with.
@@ -158,7 +141,7 @@ void SeriesSource::collect_findings() {
     const std::size_t before = findings_.size();
     for (Finding& finding : findings_of(evidence))
       findings_.push_back({{path, first[finding.hop].of, std::move(finding)}, {}});
-    // Two interfaces of a hop may be told alike.
+    // Two interfaces of a hop may read alike.
     sort_and_merge(
         findings_, before,
         [](const HopFinding& of) {
@@ -168,8 +151,8 @@ void SeriesSource::collect_findings() {
   }
 }
 
-/// A responder stands on many paths of many destinations, but what is known of it is told once. Which of its label
-/// stacks is told is open; it is always the same one while the paths are.
+/// A responder stands on many paths of many destinations, but what is known of it is reported once. Which of its
+/// label stacks is reported is open; it is always the same one while the paths are.
 void SeriesSource::collect_responders() {
   static const packet::KeptMpls no_labels;
   // Most are there many times over: once each is all there needs to be room for.
@@ -192,189 +175,90 @@ void SeriesSource::collect_responders() {
       });
 }
 
-template <typename Sink>
-void SeriesSource::visit_destinations(Metric metric, const Range& range, const Sink& sink) const {
-  for (const auto& [destination, labels] : within(destinations_, range)) {
-    const DestinationSnapshot* const snapshot = destination.snapshot;
-    switch (metric) {
-      case Metric::destination_up:
-        if (snapshot->measured) sink(labels, snapshot->up ? 1u : 0u);
-        break;
-      case Metric::destination_unjudged:
-        if (snapshot->unjudged == Unjudged::none) break;
-        sink(labels, 1u, [why = snapshot->unjudged](LabelWriter& more) { more.add("reason", ecmp::to_string(why)); });
-        break;
-      case Metric::destination_info: {
-        const DestinationFacts& facts = *snapshot->facts;
-        sink(labels, 1u, [&facts](LabelWriter& more) { add_destination_info(more, facts); });
-        break;
+template <Subject kSubject, typename Visit>
+void SeriesSource::visit_items(const Range& range, const Visit& visit) const {
+  const auto each = [&](const auto& items) {
+    for (const auto& [of, labels] : within(items, range)) {
+      if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(of)>>) {
+        visit(labels, *of);
+      } else {
+        visit(labels, of);
       }
-      case Metric::paths:
-        // None is a finding once something was judged, and before that no more than not known.
-        if (snapshot->measured || snapshot->paths_in_use > 0) sink(labels, snapshot->paths_in_use);
-        break;
-      case Metric::destination_expected_paths:
-        if (snapshot->facts->expected_paths > 0) sink(labels, snapshot->facts->expected_paths);
-        break;
-      case Metric::destination_paths_refused:
-        sink(labels, snapshot->paths_refused);
-        break;
-      case Metric::path_coverage_probability:
-        if (snapshot->coverage) sink(labels, *snapshot->coverage);
-        break;
-      default:
-        break;
     }
-  }
-}
-
-/// All reasons from the start, as for the kinds of changes.
-template <typename Sink, typename Labels>
-void write_unjudged(const Sink& sink, const Labels& labels, const UnjudgedCounters& counts) {
-  const auto write = [&](EndToEnd outcome, std::uint64_t count) {
-    sink(labels, count, [outcome](LabelWriter& more) { more.add("reason", ecmp::to_string(outcome)); });
   };
-  write(EndToEnd::suppressed, counts.suppressed);
-  write(EndToEnd::left_out, counts.left_out);
-  write(EndToEnd::undecided, counts.undecided);
-}
-
-template <typename Sink>
-void SeriesSource::visit_flows(Metric metric, const Range& range, const Sink& sink) const {
-  for (const auto& [item, labels] : within(flows_, range)) {
-    const FlowSnapshot& flow = *item;
-    switch (metric) {
-      case Metric::flow_probes:
-        sink(labels, flow.probes);
-        break;
-      case Metric::flow_replies:
-        sink(labels, flow.replies);
-        break;
-      case Metric::flow_unjudged:
-        write_unjudged(sink, labels, flow.unjudged);
-        break;
-      case Metric::flow_path_ordinal:
-        sink(labels, flow.ordinal);
-        break;
-      case Metric::flow_info:
-        if (flow.source.is_unspecified()) break;
-        sink(labels, 1u, [&flow](LabelWriter& more) { more.add_address("source_address", flow.source); });
-        break;
-      case Metric::flow_path_info:
-        if (flow.path == 0) break;
-        sink(labels, 1u, [&flow](LabelWriter& more) { more.add_path(flow.path); });
-        break;
-      case Metric::flow_path_changes:
-        // All kinds from the start: a counter that appears with its first event hides that event from increase().
-        for (auto kind = static_cast<std::size_t>(ChangeKind::reroute); kind < flow.changes.size(); ++kind) {
-          sink(labels, flow.changes[kind],
-               [kind](LabelWriter& more) { more.add("kind", ecmp::to_string(static_cast<ChangeKind>(kind))); });
-        }
-        break;
-      default:
-        break;
-    }
-  }
-}
-
-template <typename Sink>
-void SeriesSource::visit_paths(Metric metric, const Range& range, const Sink& sink) const {
-  for (const auto& [path, labels] : within(paths_, range)) {
-    switch (metric) {
-      case Metric::path_probes:
-        sink(labels, path->probes);
-        break;
-      case Metric::path_replies:
-        sink(labels, path->replies);
-        break;
-      case Metric::path_unjudged:
-        write_unjudged(sink, labels, path->unjudged);
-        break;
-      case Metric::path_flows:
-        sink(labels, path->flows);
-        break;
-      case Metric::path_hops:
-        sink(labels, static_cast<unsigned>(path->length));
-        break;
-      default:
-        break;
-    }
-  }
-}
-
-template <typename Sink>
-void SeriesSource::visit_hops(Metric metric, const Range& range, const Sink& sink) const {
-  for (const auto& [hop, labels] : within(hops_, range)) {
-    switch (metric) {
-      case Metric::path_hop_info:
-        sink(labels, 1u);
-        break;
-      case Metric::hop_limited:
-        if (hop->limiting != Limiting::none) sink(labels, hop->limiting == Limiting::confirmed ? 2u : 1u);
-        break;
-      case Metric::hop_probes:
-        sink(labels, hop->counters.probes);
-        break;
-      case Metric::hop_replies:
-        sink(labels, hop->counters.replies);
-        break;
-      case Metric::hop_losses:
-        sink(labels, hop->counters.losses);
-        break;
-      case Metric::hop_silences:
-        sink(labels, hop->counters.silences);
-        break;
-      default:
-        break;
-    }
-  }
-}
-
-template <typename Sink>
-void SeriesSource::visit(Metric metric, const Range& range, const Sink& sink) const {
-  if (is_oneway(metric)) {
+  if constexpr (kSubject == Subject::destination) {
     for (const auto& [destination, labels] : within(destinations_, range))
-      if (destination.snapshot->oneway != nullptr) visit_oneway(metric, *destination.snapshot, labels, sink);
-    return;
-  }
-  switch (subject_of(metric)) {
-    case Subject::destination:
-      visit_destinations(metric, range, sink);
-      break;
-    case Subject::refusal:
-      for (const auto& [refusal, labels] : within(refusals_, range))
-        sink(labels, refusal.count);
-      break;
-    case Subject::flow:
-      visit_flows(metric, range, sink);
-      break;
-    case Subject::path:
-      visit_paths(metric, range, sink);
-      break;
-    case Subject::hop:
-      visit_hops(metric, range, sink);
-      break;
-    case Subject::responder:
-      for (const auto& [responder, labels] : within(responders_, range))
-        sink(labels, 1u);
-      break;
-    case Subject::finding:
-      for (const auto& [finding, labels] : within(findings_, range))
-        sink(labels, 1u);
-      break;
-    case Subject::link:
-      for (const auto& [link, labels] : within(links_, range))
-        sink(labels, link.flows);
-      break;
-    case Subject::exporter:
-      break;
+      visit(labels, *destination.snapshot);
+  } else if constexpr (kSubject == Subject::refusal) {
+    each(refusals_);
+  } else if constexpr (kSubject == Subject::flow) {
+    each(flows_);
+  } else if constexpr (kSubject == Subject::path) {
+    each(paths_);
+  } else if constexpr (kSubject == Subject::hop) {
+    each(hops_);
+  } else if constexpr (kSubject == Subject::responder) {
+    each(responders_);
+  } else if constexpr (kSubject == Subject::finding) {
+    each(findings_);
+  } else if constexpr (kSubject == Subject::link) {
+    each(links_);
+  } else {
+    for (const auto& [destination, labels] : within(destinations_, range))
+      if (destination.snapshot->oneway != nullptr) visit_oneway<kSubject>(*destination.snapshot, labels, visit);
   }
 }
 
-std::size_t SeriesSource::items(Metric metric) const {
-  if (is_oneway(metric)) return destinations_.size();
-  switch (subject_of(metric)) {
+/// The labels of a destination's paths and flows are written where they are needed: few destinations have streams.
+template <Subject kSubject, typename Visit>
+void SeriesSource::visit_oneway(const DestinationSnapshot& snapshot, const Block& labels, const Visit& visit) {
+  const OnewaySnapshot& oneway = *snapshot.oneway;
+  if constexpr (kSubject == Subject::reflector) {
+    visit(labels, oneway);
+  } else if constexpr (kSubject == Subject::oneway_path) {
+    for (const OnewayPathSnapshot& path : oneway.paths)
+      visit(labels, path, path_label(path.path));
+  } else {
+    static_assert(kSubject == Subject::oneway_flow);
+    for (std::uint32_t i = 0; i < oneway.flows.size(); ++i) {
+      if (!is_steady(*snapshot.facts, i)) continue;
+      visit(labels, oneway.flows[i],
+            [port = snapshot.facts->source_ports[i]](LabelWriter& more) { more.add_number("flow", port); });
+    }
+  }
+}
+
+template <std::size_t kFamily, typename Sink>
+void SeriesSource::visit_one(const Range& range, const Sink& sink) const {
+  constexpr const auto& kOne = std::get<kFamily>(kFamilies);
+  if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(kOne.values)>, Figure>) {
+    visit_items<kOne.kOf>(range, [&](const Block& labels, const auto& of, const auto&... add_first) {
+      kOne.values(of, [&](const auto& value, const auto&... add) {
+        if constexpr (sizeof...(add_first) == 0) {
+          sink(labels, value, add...);
+        } else {
+          sink(labels, value, [&](LabelWriter& more) { (add_first(more), ..., (add(more), ...)); });
+        }
+      });
+    });
+  }
+}
+
+template <typename Sink>
+void SeriesSource::visit(std::size_t family, const Range& range, const Sink& sink) const {
+  using Visit = void (SeriesSource::*)(const Range&, const Sink&) const;
+  static constexpr auto kVisits = []<std::size_t... kIndices>(std::index_sequence<kIndices...> /*families*/) {
+    return std::array<Visit, sizeof...(kIndices)>{&SeriesSource::visit_one<kIndices, Sink>...};
+  }(std::make_index_sequence<std::tuple_size_v<decltype(kFamilies)>>());
+  (this->*kVisits[family])(range, sink);
+}
+
+std::size_t SeriesSource::items(Subject subject) const {
+  switch (subject) {
     case Subject::destination:
+    case Subject::reflector:
+    case Subject::oneway_path:
+    case Subject::oneway_flow:
       return destinations_.size();
     case Subject::refusal:
       return refusals_.size();
@@ -396,16 +280,16 @@ std::size_t SeriesSource::items(Metric metric) const {
   return 0;
 }
 
-std::uint64_t SeriesSource::count(Metric metric) const {
+std::uint64_t SeriesSource::count(std::size_t family) const {
   std::uint64_t samples = 0;
-  visit(metric, {}, [&samples](const Block&, const auto& value, const auto&...) { samples += samples_of(value); });
+  visit(family, {}, [&samples](const Block&, const auto& value, const auto&...) { samples += samples_of(value); });
   return samples;
 }
 
 template <Encoder To>
-void SeriesSource::write(To& encoder, Metric metric, const Range& range) const {
+void SeriesSource::write(To& encoder, std::size_t family, const Range& range) const {
   std::string longer;
-  visit(metric, range, [&](const Block& labels, auto number, const auto&... add_more) {
+  visit(family, range, [&](const Block& labels, auto number, const auto&... add_more) {
     encoder.counted_since(labels.began);
     if constexpr (sizeof...(add_more) != 0) {
       longer = text(labels);
@@ -427,7 +311,7 @@ void SeriesSource::visit_figures(const Figure& figure, const FigureWriter& write
                                  const Sink& sink) const {
   const auto each = [&](const auto& items) {
     for (const auto& [of, labels] : within(items, range)) {
-      if (of->statistics != nullptr && writer.tells(*of->statistics)) sink(labels, *of->statistics);
+      if (of->statistics != nullptr && writer.reports(*of->statistics)) sink(labels, *of->statistics);
     }
   };
   if (figure.of_hops) {
@@ -451,8 +335,8 @@ void SeriesSource::write(To& encoder, const Figure& figure, FigureWriter& writer
   });
 }
 
-template void SeriesSource::write(TextEncoder&, Metric, const Range&) const;
-template void SeriesSource::write(ProtobufEncoder&, Metric, const Range&) const;
+template void SeriesSource::write(TextEncoder&, std::size_t, const Range&) const;
+template void SeriesSource::write(ProtobufEncoder&, std::size_t, const Range&) const;
 template void SeriesSource::write(TextEncoder&, const Figure&, FigureWriter&, const Range&) const;
 template void SeriesSource::write(ProtobufEncoder&, const Figure&, FigureWriter&, const Range&) const;
 

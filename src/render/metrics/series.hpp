@@ -32,25 +32,25 @@ class SeriesSource {
   /// Keeps pointers into the snapshots: they must outlive it.
   explicit SeriesSource(std::span<const std::shared_ptr<const DestinationSnapshot>> snapshots);
 
-  /// Samples a family has. Cheap: nothing is written for it.
-  [[nodiscard]] std::uint64_t count(Metric metric) const;
-  /// The same of a family of figures, by whoever will write it.
+  /// Samples a family has, by its place in network_metrics(). Cheap: nothing is written for it.
+  [[nodiscard]] std::uint64_t count(std::size_t family) const;
+  /// The same of a family of figures, by what will write it.
   [[nodiscard]] std::uint64_t count(const Figure& figure, const FigureWriter& writer) const;
 
-  /// To be called before write(): label sets for these families, in the form of the encoder that they are for.
-  void write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form);
+  /// To be called before write(): label sets for families about these, in the form of the encoder that they are for.
+  void write_labels(std::span<const Subject> subjects, const HopNames& names, LabelForm form);
 
-  /// Some of the things that a family tells of: a scrape is written piece by piece.
+  /// Some of the things that a family is about: a scrape is written piece by piece.
   struct Range {
     std::size_t from = 0;
     std::size_t to = std::numeric_limits<std::size_t>::max();  ///< may be beyond the last
   };
-  /// How many things a family tells of, whether they have samples or not.
-  [[nodiscard]] std::size_t items(Metric metric) const;
+  /// How many of them there are, whether they have samples or not.
+  [[nodiscard]] std::size_t items(Subject subject) const;
 
   /// Hands samples of a family to an encoder: TextEncoder or ProtobufEncoder.
   template <Encoder To>
-  void write(To& encoder, Metric metric, const Range& range) const;
+  void write(To& encoder, std::size_t family, const Range& range) const;
   template <Encoder To>
   void write(To& encoder, const Figure& figure, FigureWriter& writer, const Range& range) const;
 
@@ -90,16 +90,15 @@ class SeriesSource {
   // Calls sink(labels, value) or sink(labels, value, add_more_labels) for every sample, when counting and when writing:
   // so the two cannot disagree.
   template <typename Sink>
-  void visit(Metric metric, const Range& range, const Sink& sink) const;
-  template <typename Sink>
-  void visit_destinations(Metric metric, const Range& range, const Sink& sink) const;
-  template <typename Sink>
-  void visit_flows(Metric metric, const Range& range, const Sink& sink) const;
-  template <typename Sink>
-  void visit_paths(Metric metric, const Range& range, const Sink& sink) const;
-  template <typename Sink>
-  void visit_hops(Metric metric, const Range& range, const Sink& sink) const;
-  // Calls sink(labels, statistics) for those that the writer tells.
+  void visit(std::size_t family, const Range& range, const Sink& sink) const;
+  template <std::size_t kFamily, typename Sink>
+  void visit_one(const Range& range, const Sink& sink) const;
+  // Calls visit(labels, of), or visit(labels, of, add) where add(LabelWriter&) writes labels that `labels` lacks.
+  template <Subject kSubject, typename Visit>
+  void visit_items(const Range& range, const Visit& visit) const;
+  template <Subject kSubject, typename Visit>
+  static void visit_oneway(const DestinationSnapshot& snapshot, const Block& labels, const Visit& visit);
+  // Calls sink(labels, statistics) for those that the writer reports.
   template <typename Sink>
   void visit_figures(const Figure& figure, const FigureWriter& writer, const Range& range, const Sink& sink) const;
 

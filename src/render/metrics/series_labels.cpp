@@ -9,10 +9,6 @@ namespace ecmp::render {
 
 namespace {
 
-bool is_hop_family(Metric metric) {
-  return subject_of(metric) == Subject::hop;
-}
-
 WallTime began(const FlowSnapshot* flow) {
   return flow->began;
 }
@@ -40,13 +36,16 @@ SeriesSource::Block SeriesSource::block(std::string_view start, WallTime began, 
   return made;
 }
 
-void SeriesSource::write_labels(std::span<const Metric> metrics, const HopNames& names, LabelForm form) {
+void SeriesSource::write_labels(std::span<const Subject> subjects, const HopNames& names, LabelForm form) {
+  const auto has = [&](Subject subject) {
+    return std::find(subjects.begin(), subjects.end(), subject) != subjects.end();
+  };
   form_ = form;
   labels_.clear();
-  write_destination_labels(std::find(metrics.begin(), metrics.end(), Metric::link_flows) != metrics.end());
-  if (std::any_of(metrics.begin(), metrics.end(), is_hop_family)) write_hop_labels();
-  if (std::find(metrics.begin(), metrics.end(), Metric::hop_info) != metrics.end()) write_responder_labels(names);
-  if (std::find(metrics.begin(), metrics.end(), Metric::hop_finding_info) != metrics.end()) write_finding_labels();
+  write_destination_labels(has(Subject::link));
+  if (has(Subject::hop)) write_hop_labels();
+  if (has(Subject::responder)) write_responder_labels(names);
+  if (has(Subject::finding)) write_finding_labels();
 }
 
 void SeriesSource::write_destination_labels(bool with_links) {

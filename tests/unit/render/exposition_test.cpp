@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+#include "agent/one_off/probe_answers.hpp"
+#include "agent/own_metrics.hpp"
 #include "catch.hpp"
 #include "golden.hpp"
 #include "render/metrics/metric_table.hpp"
@@ -83,7 +85,8 @@ std::vector<std::string> families_of(const std::string& text) {
 
 std::vector<std::string> table_labels(const MetricRow& family) {
   std::vector<std::string> names;
-  for (std::string_view rest = family.labels; !rest.empty();) {
+  const std::string labels = labels_of(family);
+  for (std::string_view rest = labels; !rest.empty();) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
     names.emplace_back(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
@@ -93,14 +96,14 @@ std::vector<std::string> table_labels(const MetricRow& family) {
 
 /// The row of the table that a sample belongs to: its name may be longer by what a histogram or summary adds.
 const MetricRow& family_of(const Sample& sample) {
-  for (const MetricRow& family : metric_table()) {
+  for (const MetricRow& family : network_metrics()) {
     const bool has_parts = family.type == MetricType::histogram || family.type == MetricType::summary;
     for (const std::string ending : {"", "_bucket", "_sum", "_count"}) {
       if ((ending.empty() || has_parts) && sample.family == std::string(family.name) + ending) return family;
     }
   }
   FAIL("no family: " << sample.family);
-  return metric_table().front();
+  return network_metrics().front();
 }
 
 }  // namespace
@@ -124,7 +127,7 @@ TEST_CASE("the same scrape in protobuf is exactly these bytes", "[render]") {
 TEST_CASE("every family of the table about the network is rendered, with the table's labels", "[render]") {
   const Rendered rendered = render_text(example_snapshots());
   std::vector<std::string> expected;
-  for (const MetricRow& family : metric_table().first(kNetworkMetrics)) {
+  for (const MetricRow& family : network_metrics()) {
     expected.emplace_back(family.name);
   }
   CHECK(families_of(rendered.text) == expected);
@@ -414,7 +417,7 @@ TEST_CASE("varints and zigzags are those of protobuf's documentation", "[render]
   CHECK(wire::zigzag(-2147483648ll) == 4294967295u);
 }
 
-TEST_CASE("nothing to tell is no text", "[render]") {
+TEST_CASE("nothing to report is no text", "[render]") {
   const Rendered rendered = render_text({});
   CHECK(rendered.text.empty());
   CHECK(rendered.outcome.series == 0);
@@ -422,7 +425,10 @@ TEST_CASE("nothing to tell is no text", "[render]") {
 
 TEST_CASE("the metric table keeps the naming rules of Prometheus", "[render]") {
   std::set<std::string_view> names;
-  for (const MetricRow& family : metric_table()) {
+  std::vector<MetricRow> families = own_metrics();
+  families.insert(families.end(), network_metrics().begin(), network_metrics().end());
+  families.insert(families.end(), probe_metrics().begin(), probe_metrics().end());
+  for (const MetricRow& family : families) {
     CAPTURE(family.name);
     CHECK(names.insert(family.name).second);
     const std::string_view total = "_total";
