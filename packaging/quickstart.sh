@@ -9,6 +9,7 @@
 # port is served from inside the lab by a forwarder, without any interface, address or rule out here.
 set -uo pipefail
 set -m # every child is the leader of a process group: what it starts (a compiler) ends with it
+caller=$PWD # what CONFIG is relative to
 cd "$(dirname "$0")/.." || exit 1
 
 port=10815
@@ -33,6 +34,7 @@ while [ $# -gt 0 ]; do
     --no-lab)
       [ $# -ge 2 ] || usage
       lab=no config=$2
+      [[ $config = /* ]] || config=$caller/$config
       shift 2
       ;;
     --port)
@@ -45,7 +47,7 @@ while [ $# -gt 0 ]; do
 done
 
 [ "$(id -u)" = 0 ] || fail "must be run as root: it installs packages, makes network namespaces and opens raw sockets"
-[ -r "$config" ] || fail "cannot read $config"
+[ -f "$config" ] && [ -r "$config" ] || fail "cannot read $config"
 
 children=() # in the order of their start
 lab_made=no
@@ -135,25 +137,60 @@ with socket.socket() as probe:
 PYTHON
 }
 
-# Waits until the exporter answers at address $1; gives up when a child of ours ends.
-wait_until_ready() {
+# Waits until the command $1 succeeds; gives up when one of our children $2 ... ends.
+wait_until() {
   local turn pid
   for ((turn = 0; turn < 300; turn++)); do
     for pid in "${@:2}"; do
       kill -0 "$pid" 2> /dev/null || return 1
     done
-    curl --silent --fail --max-time 2 --noproxy '*' --output /dev/null "http://$1/-/ready" && return 0
+    "$1" && return 0
     sleep 0.1
   done
   return 1
+}
+get() { curl --silent --max-time 2 --noproxy '*' --output /dev/null "$@"; }
+is_ready() { get --fail "http://127.0.0.1:$port/-/ready"; }
+
+# The first of the listen addresses of the configuration.
+listen_address() {
+  /usr/bin/python3 - "$config" << 'PYTHON'
+import sys
+import tomllib
+with open(sys.argv[1], "rb") as file:
+    address = tomllib.load(file).get("web", {}).get("listen_addresses", [":10815"])[0]
+if not address.startswith("unix:"):
+    host, _, port = address.rpartition(":")
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    address = f"{host}:{port}"
+print(address)
+PYTHON
+}
+
+# Whether anything answers at $listening, with TLS or without; a refusal for want of a password is an answer, too. Sets
+# `served`.
+listening='' served=''
+answers() {
+  local socket=${listening#unix:}
+  if [[ $listening = unix:* ]]; then
+    served="curl --unix-socket $socket http://localhost"
+    get --unix-socket "$socket" http://localhost/-/healthy
+  elif [[ $listening = *:0 ]]; then
+    served="http://${listening%:0}:(the port in the log)"
+  elif get --insecure "https://$listening/-/healthy"; then
+    served="https://$listening"
+  else
+    served="http://$listening"
+    get "$served/-/healthy"
+  fi
 }
 
 tell() {
   cat << EOT
 
-  page      http://$1/
-  metrics   http://$1/metrics
-  paths     http://$1/paths
+  page      $1/
+  metrics   $1/metrics
+  paths     $1/paths
 
 Ctrl-C ends it.
 EOT
@@ -167,17 +204,8 @@ if [ $lab = no ]; then
   "$exporter" --config.file="$config" --config.check || exit 1
   start "$exporter" --config.file="$config"
   running=$child
-  address=$(/usr/bin/python3 - "$config" << 'PYTHON'
-import sys
-import tomllib
-with open(sys.argv[1], "rb") as file:
-    addresses = tomllib.load(file).get("web", {}).get("listen_addresses", [":10815"])
-host, _, port = addresses[0].rpartition(":")
-print(f"{'127.0.0.1' if host in ('', '0.0.0.0', '[::]') else host}:{port}")
-PYTHON
-  )
-  wait_until_ready "$address" "$running" || fail "the exporter does not answer at $address"
-  tell "$address"
+  listening=$(listen_address) && wait_until answers "$running" || fail "the exporter does not answer at the first of its listen_addresses"
+  tell "$served"
   wait "$running"
   exit $?
 fi
@@ -193,8 +221,8 @@ running=$child
 start /usr/bin/python3 tests/e2e/lab.py --name "$name" forward --listen "127.0.0.1:$port" --to "127.0.0.1:$port" \
   > /dev/null
 forwarder=$child
-wait_until_ready "127.0.0.1:$port" "$running" "$forwarder" || fail "the exporter did not become ready"
-tell "127.0.0.1:$port"
+wait_until is_ready "$running" "$forwarder" || fail "the exporter did not become ready"
+tell "http://127.0.0.1:$port"
 echo "Break something:  tests/e2e/lab.py --name $name fault lose b1-2 0.1   (docs/lab.md)"
 wait "$running"
 status=$?

@@ -26,10 +26,10 @@ def release():
 
 
 class Quickstart:
-    def __init__(self, log, *arguments):
+    def __init__(self, log, *arguments, directory=None):
         self.log = log
         self.process = subprocess.Popen([SCRIPT, *arguments], stdin=subprocess.DEVNULL, stdout=open(log, "w"),
-                                        stderr=subprocess.STDOUT, start_new_session=True)
+                                        stderr=subprocess.STDOUT, start_new_session=True, cwd=directory)
 
     def __enter__(self):
         return self
@@ -120,12 +120,20 @@ def test_a_configuration_of_ones_own_runs_without_the_lab(release, tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(f'[web]\nlisten_addresses = ["127.0.0.1:{port}"]\n[[destination]]\nhost = "127.0.0.1"\nflows = 2\n'
                     'interval = "1s"\ntimeout = "500ms"\n')
-    with Quickstart(tmp_path / "log", "--no-lab", str(path)) as started:
+    with Quickstart(tmp_path / "log", "--no-lab", path.name, directory=tmp_path) as started:
         eventually(started.ready, 60, started.text)
-        assert not started.namespaces()
+        assert not started.namespaces() and f"http://127.0.0.1:{port}/metrics\n" in started.text()
         eventually(lambda: "ecmp_destination_up" in get(port, "/metrics"), 20, "the destination")
         started.process.send_signal(signal.SIGINT)
         assert started.process.wait(20) == 0, started.text()
+
+
+def test_a_configuration_may_listen_on_a_unix_socket(release, tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(f'[web]\nlisten_addresses = ["unix:{tmp_path}/s"]\n[[destination]]\nhost = "127.0.0.1"\n')
+    with Quickstart(tmp_path / "log", "--no-lab", str(path)) as started:
+        eventually(started.ready, 60, started.text)
+        assert f"curl --unix-socket {tmp_path}/s http://localhost/metrics\n" in started.text()
 
 
 def test_a_bad_configuration_is_said_and_leaves_nothing(release, tmp_path):
