@@ -8,6 +8,7 @@ namespace ecmp::net {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::string_view kMethodOfNoRoute = "TRACE";
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -23,6 +24,14 @@ bool is_token(std::string_view text) {
            std::string_view("!#$%&'*+-.^_`|~").find(character) != std::string_view::npos;
   };
   return !text.empty() && std::ranges::all_of(text, fits);
+}
+
+/// Whether what a Host header says has a port of digits, or none: RFC 9110 section 7.2. Who it names is up to others.
+bool is_authority(std::string_view text) {
+  const std::size_t host = text.starts_with('[') ? std::min(text.find(']'), text.size()) : 0;
+  const std::size_t colon = text.find(':', host);
+  if (text.find_first_of(" \t,@/") != std::string_view::npos) return false;
+  return colon == std::string_view::npos || text.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
 }
 
 bool is_field_value(std::string_view text) {
@@ -89,8 +98,17 @@ class Inspection {
     const std::size_t blank = before_version.find(' ');
     const bool three_parts = blank != std::string_view::npos && blank + 1 < before_version.size() &&
                              before_version.find(' ', blank + 1) == std::string_view::npos;
-    if (!three_parts || !is_token(line.substr(0, blank))) return refuse(400, "bad request line");
-    forward(line);
+    const std::string_view method = line.substr(0, blank);
+    if (!three_parts || !is_token(method)) return refuse(400, "bad request line");
+    // What the library does not know it calls a bad request; it is a method that no route has.
+    forward(is_known_method(method) ? std::string(line)
+                                    : std::string(kMethodOfNoRoute) + std::string(line.substr(blank)));
+  }
+
+  static bool is_known_method(std::string_view method) {
+    constexpr std::string_view kKnown[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                           "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    return std::ranges::find(kKnown, method) != std::end(kKnown);
   }
 
   void header_line(std::string_view line) {
@@ -112,7 +130,8 @@ class Inspection {
 
   void header(std::string_view name, std::string_view value) {
     if (equals_ignoring_case(name, "host")) {
-      if (hosts_++ > 0) refuse(400, "more than one Host header");
+      if (hosts_++ > 0) return refuse(400, "more than one Host header");
+      if (!is_authority(value)) refuse(400, "bad Host header");
     } else if (equals_ignoring_case(name, "content-length")) {
       content_length(value);
     } else if (equals_ignoring_case(name, "transfer-encoding")) {

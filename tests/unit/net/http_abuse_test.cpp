@@ -172,7 +172,7 @@ TEST_CASE("bad escapes and control characters in the URL are a 400", "[http]") {
   }
   for (const std::string& request :
        {std::string("nonsense\r\n\r\n"), std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 28),
-        std::string("FOO / HTTP/1.1\r\nHost: a\r\n\r\n"), std::string("GET  /  HTTP/1.1\r\nHost: a\r\n\r\n")}) {
+        std::string("F(O / HTTP/1.1\r\nHost: a\r\n\r\n"), std::string("GET  /  HTTP/1.1\r\nHost: a\r\n\r\n")}) {
     INFO(request);
     RawClient rude(server.port());
     rude.send(request);
@@ -181,6 +181,23 @@ TEST_CASE("bad escapes and control characters in the URL are a 400", "[http]") {
     CHECK(answer.body.find('\n') == answer.body.size() - 1);
     CHECK(rude.rest().empty());
   }
+}
+
+TEST_CASE("any other method is a 405 that names the right ones, and what follows it is read as a request", "[http]") {
+  TestServer server;
+  add_fine(server);
+  server.start();
+  RawClient client(server.port());
+  for (const std::string method : {"PROPFIND", "PURGE", "get", "X", "TRACE"}) {
+    INFO(method);
+    client.send(method + " / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto answer = client.answer();
+    CHECK(answer.status == 405);
+    CHECK(answer.header("allow") == "GET, HEAD");
+  }
+  client.send("PROPFIND /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(client.answer().status == 404);
+  CHECK(client.get("/").status == 200);
 }
 
 TEST_CASE("idle and half-open clients block nobody", "[http]") {

@@ -136,3 +136,23 @@ TEST_CASE("bad escapes and control characters in a target are refused", "[http]"
     CHECK_FALSE(parse_target(bad));
   }
 }
+
+TEST_CASE("a method that the parser behind does not know is passed on as one that no route has", "[http]") {
+  for (const std::string method : {"PROPFIND", "PURGE", "get", "X", "PRI", "M-SEARCH"}) {
+    const auto head = inspect_head(method + " /paths?limit=1 HTTP/1.1\r\nHost: a\r\n\r\n", kMaxBody);
+    CHECK(head.refusal == 0);
+    CHECK(head.forwarded == "TRACE /paths?limit=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  for (const std::string method : {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}) {
+    const std::string request = method + " / HTTP/1.1\r\nHost: a\r\n\r\n";
+    CHECK(inspect_head(request, kMaxBody).forwarded == request);
+  }
+  CHECK(refusal_of("G(T / HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+}
+
+TEST_CASE("a Host header names one host, and a port of digits", "[http]") {
+  for (const std::string host : {"", "a", "a:80", "a:", "[::1]", "[::1]:80", "[fe80::1%25eth0]:80", "127.0.0.1:10815"})
+    CHECK(refusal_of("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n") == 0);
+  for (const std::string host : {"a:b", "a:80, b", "127.0.0.1:80@b", "a b", "[::1]:x", "a/b", "::1"})
+    CHECK(refusal_of("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n") == 400);
+}
