@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,12 @@ void on_stop_signal(int) {
   running->stop();
 }
 
+/// Before there is anything to stop: nothing was promised yet, and what is half open bears the end of the program at
+/// any moment. Waiting for what is being read (a large configuration, a history) would take longer than a stop may.
+void on_early_stop_signal(int) {
+  _exit(0);
+}
+
 void on_reload_signal(int) {
   running->reload();
 }
@@ -48,11 +55,14 @@ int print(const std::vector<std::string>& problems) {
 std::vector<std::string> check_further(const std::string& config_file, const ecmp::config::Config& config) {
   auto problems = ecmp::check_discovery(config_file, config);
   if (const auto key = ecmp::read_key_file(config.reflector.key_file); !key.ok()) problems.push_back(key.error());
-  if (config.web_config_file.empty()) return problems;
-  ecmp::WebFiles files(config.web_config_file);
-  const auto outcome = ecmp::load_web_config(files);
-  if (const auto* more = std::get_if<std::vector<std::string>>(&outcome))
-    problems.insert(problems.end(), more->begin(), more->end());
+  if (!config.web_config_file.empty()) {
+    ecmp::WebFiles files(config.web_config_file);
+    const auto outcome = ecmp::load_web_config(files);
+    if (const auto* more = std::get_if<std::vector<std::string>>(&outcome))
+      problems.insert(problems.end(), more->begin(), more->end());
+  }
+  for (std::string& problem : problems)
+    problem = ecmp::placed_problem(config_file, config.named_files, std::move(problem));
   return problems;
 }
 
@@ -60,8 +70,12 @@ int run(const ecmp::CommandLine& command_line) {
   // A reader of the log that has gone away ends nothing.
   handle(SIGPIPE, SIG_IGN);
   // Whoever asks for a reload before there is something to reload must not end the program.
-  if (!command_line.check_only) handle(SIGHUP, SIG_IGN);
-  auto loaded = ecmp::load_config(command_line.config_file);
+  if (!command_line.check_only) {
+    handle(SIGHUP, SIG_IGN);
+    handle(SIGTERM, on_early_stop_signal);
+    handle(SIGINT, on_early_stop_signal);
+  }
+  auto loaded = ecmp::load_config(command_line.config_file, ecmp::ConfigSource::file_or_pipe);
   if (const auto* problems = std::get_if<std::vector<std::string>>(&loaded)) return print(*problems);
   auto& config = std::get<ecmp::config::Config>(loaded);
   const ecmp::ConfigOrigin origin{.file = command_line.config_file,

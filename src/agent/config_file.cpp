@@ -1,12 +1,11 @@
 #include "agent/config_file.hpp"
 
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
-#include <system_error>
+#include <fnmatch.h>
 
 #include "agent/tracing/reflector_thread.hpp"
+#include "config/text.hpp"
+#include "net/host/regular_file.hpp"
 
 namespace ecmp {
 namespace {
@@ -38,24 +37,21 @@ LoadOutcome failed(const std::string& path, const std::string& why) {
 
 }  // namespace
 
-LoadOutcome load_config(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  if (file == nullptr) return failed(path, std::generic_category().message(errno));
-  std::string text;
-  std::string block(64u << 10, '\0');
-  while (const std::size_t got = std::fread(block.data(), 1, block.size(), file.get())) {
-    text.append(block, 0, got);
-    if (text.size() > kLargest) return failed(path, "larger than 64 MiB");
-  }
-  if (std::ferror(file.get()) != 0) return failed(path, std::generic_category().message(errno));
-  auto parsed = config::parse(text, path);
+LoadOutcome load_config(const std::string& path, ConfigSource source) {
+  const auto text =
+      source == ConfigSource::file ? net::read_regular_file(path, kLargest) : net::read_file_or_pipe(path, kLargest);
+  if (!text.ok()) return failed(path, text.error());
+  auto parsed = config::parse(*text, path);
   if (auto* config = std::get_if<config::Config>(&parsed)) {
     std::string& web = config->web_config_file;
     if (!web.empty()) web = (std::filesystem::path(path).parent_path() / web).string();
     std::string& key = config->reflector.key_file;
     if (!key.empty()) key = (std::filesystem::path(path).parent_path() / key).string();
-    if (auto problems = read_keys(*config, std::filesystem::path(path).parent_path()); !problems.empty())
+    if (auto problems = read_keys(*config, std::filesystem::path(path).parent_path()); !problems.empty()) {
+      for (std::string& problem : problems)
+        problem = placed_problem(path, config->named_files, std::move(problem));
       return problems;
+    }
     return std::move(*config);
   }
   std::vector<std::string> lines;
@@ -63,6 +59,19 @@ LoadOutcome load_config(const std::string& path) {
     lines.push_back(config::format_problem(path, problem));
   }
   return lines;
+}
+
+std::string placed_problem(const std::string& config_file, const std::vector<config::NamedFile>& named,
+                           std::string problem) {
+  const std::string path = problem.substr(0, problem.find(": "));
+  const std::filesystem::path directory = std::filesystem::path(config_file).parent_path();
+  for (const config::NamedFile& file : named) {
+    const std::string pattern = (directory / file.path).string();
+    if (path != pattern && fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME) != 0) continue;
+    std::string message = file.key + " = " + config::in_quotes(file.path) + ": " + problem;
+    return config::format_problem(config_file, {file.line, file.column, std::move(message)});
+  }
+  return problem;
 }
 
 }  // namespace ecmp

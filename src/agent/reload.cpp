@@ -225,7 +225,7 @@ void Reloader::reload_now() {
 }
 
 ReloadOutcome Reloader::load() {
-  auto loaded = load_config(origin_.file);
+  auto loaded = load_config(origin_.file, ConfigSource::file);
   if (auto* problems = std::get_if<std::vector<std::string>>(&loaded)) {
     return {.successful = false, .lines = std::move(*problems)};
   }

@@ -61,6 +61,7 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
                              config.limits.max_destinations));
   }
   if (!problems.empty()) return std::move(problems).sorted();
+  config.named_files = problems.take_files();
   config.defaults = std::make_shared<const DestinationDefaults>(probe);
   config.destinations.reserve(placed.size());
   for (PlacedDestination& each : placed) {

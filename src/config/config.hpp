@@ -218,6 +218,14 @@ struct Mesh {
 /// What destinations from elsewhere inherit from [probe].
 class DestinationDefaults;
 
+/// A file that a configuration names, for messages about it.
+struct NamedFile {
+  std::string key;
+  std::string path;  ///< as written: relative to the directory of the configuration; of [discovery] a pattern
+  std::uint32_t line = 1;
+  std::uint32_t column = 1;
+};
+
 struct Config {
   std::vector<std::string> listen_addresses = {":10815"};
   std::string web_config_file;  ///< as written: relative to the directory of the configuration
@@ -240,6 +248,7 @@ struct Config {
   std::vector<Destination> destinations;
   std::vector<Module> modules;
   OneOffLimits one_off;
+  std::vector<NamedFile> named_files;                   ///< in no order
   std::vector<std::string> origins;                     ///< "file:line:column" of each destination
   std::shared_ptr<const DestinationDefaults> defaults;  ///< null: those of the code
   /// What agents from elsewhere inherit from [mesh], and from [probe] by it; null: there is no mesh.

@@ -225,7 +225,7 @@ ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   keys.interval = reader.duration("interval", kInterval);
   keys.timeout = reader.duration("timeout", kTimeout);
   keys.packet_interval = reader.duration("packet_interval", kPacketInterval);
-  keys.key_file = reader.string("key_file", "the name of a file, or \"\"");
+  keys.key_file = reader.file("key_file", "the name of a file, or \"\"");
   keys.max_ttl = reader.integer("max_ttl", kMaxTtl);
   keys.packet_size = reader.integer("packet_size", kPacketSize);
   keys.dscp = reader.integer("dscp", kDscp);

@@ -73,6 +73,13 @@ std::optional<Setting<std::string>> TableReader::string(std::string_view key, st
   return std::nullopt;
 }
 
+std::optional<Setting<std::string>> TableReader::file(std::string_view key, std::string_view what) {
+  auto given = string(key, what);
+  if (given && !given->value.empty())
+    problems_.note_file({std::string(key), given->value, given->where.line, given->where.column});
+  return given;
+}
+
 std::optional<Setting<bool>> TableReader::boolean(std::string_view key) {
   const Entry* found = entry(key);
   if (found == nullptr) return std::nullopt;

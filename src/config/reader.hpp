@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.hpp"
 #include "config/document.hpp"
 
 namespace ecmp::config {
@@ -23,6 +24,10 @@ class Problems {
   void add_value(std::string_view key, Position where, std::string_view text, std::string_view what);
   void add_unsupported(std::string_view key, Position where, std::string_view text);
 
+  /// Remembers where a file is named, for whoever reads it. Nothing is wrong by that.
+  void note_file(NamedFile file) { files_.push_back(std::move(file)); }
+  [[nodiscard]] std::vector<NamedFile> take_files() { return std::move(files_); }
+
   [[nodiscard]] bool empty() const { return problems_.empty(); }
   [[nodiscard]] bool full() const { return problems_.size() >= 1000; }
   /// In the order of the file.
@@ -31,6 +36,7 @@ class Problems {
  private:
   std::string_view assignment_;
   std::vector<Problem> problems_;
+  std::vector<NamedFile> files_;
   std::size_t untold_ = 0;
 };
 
@@ -71,6 +77,8 @@ class TableReader {
   const Entry* entry(std::string_view key);
 
   std::optional<Setting<std::string>> string(std::string_view key, std::string_view expected);
+  /// A string that names a file, which is remembered with its place.
+  std::optional<Setting<std::string>> file(std::string_view key, std::string_view expected);
   std::optional<Setting<bool>> boolean(std::string_view key);
   std::optional<Setting<std::int64_t>> integer(std::string_view key, const Range<std::int64_t>& range);
   /// A number above 0 and at most `range.most`; whole ones will do.

@@ -61,7 +61,7 @@ void read_reflector(TableReader& root, Config& config) {
     }
   }
   read_networks(reader, "allow", reflector.allow);
-  if (const auto file = reader.string("key_file", "the path of a file, or \"\"")) reflector.key_file = file->value;
+  if (const auto file = reader.file("key_file", "the path of a file, or \"\"")) reflector.key_file = file->value;
   if (const auto rate = reader.positive_number("packets_per_second_per_source", kPackets))
     reflector.packets_per_second_per_source = rate->value;
   if (const auto most = reader.integer("max_sessions", kSessions))

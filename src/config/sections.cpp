@@ -99,8 +99,7 @@ void read_web(TableReader& root, Config& config) {
       }
     }
   }
-  if (const auto file = reader.string("config_file", "the path of a file, or \"\""))
-    config.web_config_file = file->value;
+  if (const auto file = reader.file("config_file", "the path of a file, or \"\"")) config.web_config_file = file->value;
   read_web_limits(reader, config.web);
   reader.refuse_unknown_keys();
 }
@@ -303,6 +302,7 @@ void read_discovery(TableReader& root, Config& config) {
       const bool known = file.value.ends_with(".toml") || file.value.ends_with(".json");
       if (known && !has_control(file.value)) {
         take(file, discovery.files);
+        root.problems().note_file({"files", file.value, file.where.line, file.where.column});
       } else {
         reader.refuse("files", file, "expected a file name pattern that ends with \".toml\" or \".json\"");
       }

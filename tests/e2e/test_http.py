@@ -181,6 +181,24 @@ def test_it_stops_cleanly_within_two_seconds(agent, number):
         follower.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly_while_it_still_reads_its_configuration(tmp_path, number):
+    pipe = tmp_path / "pipe"  # nobody writes: the program is held up where a large configuration holds it up for a while
+    os.mkfifo(pipe)
+    process = subprocess.Popen([BINARY, f"--config.file={pipe}"], stdin=subprocess.DEVNULL)
+    try:
+        def handled():
+            with open(f"/proc/{process.pid}/status") as status:
+                caught = next(line for line in status if line.startswith("SigCgt:"))
+            return int(caught.split()[1], 16) >> (number - 1) & 1
+        eventually(handled, 20, "a handler of the signal")
+        process.send_signal(number)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_port_in_use_is_said(agent, exporter):
     with Exporter(config(TWO), agent, port=exporter.port, ready_seconds=0) as second:
         assert second.process.wait(5) == 1

@@ -1,16 +1,12 @@
 #include "agent/http/web_config_file.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
 #include <utility>
 
 #include "base/result.hpp"
-#include "net/host/file_descriptor.hpp"
+#include "net/host/regular_file.hpp"
 
 namespace ecmp {
 namespace {
@@ -18,21 +14,7 @@ namespace {
 constexpr std::size_t kLargest = std::size_t{1} << 20;
 
 Result<std::string> read_file(const std::string& path) {
-  // Not to wait for whoever might write into a pipe of that name.
-  const net::FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  struct stat found{};
-  if (!file.valid() || fstat(file.get(), &found) != 0) return Error{std::generic_category().message(errno)};
-  if (!S_ISREG(found.st_mode)) return Error{"not a regular file"};
-  std::string text;
-  std::string block(std::size_t{16} << 10, '\0');
-  for (;;) {
-    const ssize_t got = read(file.get(), block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error{std::generic_category().message(errno)};
-    if (got == 0) return text;
-    text.append(block, 0, static_cast<std::size_t>(got));
-    if (text.size() > kLargest) return Error{"larger than 1 MiB"};
-  }
+  return net::read_regular_file(path, kLargest);
 }
 
 /// Reads what a configuration names, and tells problems at the place where it does.

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <poll.h>
 #include <sys/resource.h>
-#include <system_error>
 #include <unistd.h>
 #include <utility>
 
 #include "agent/log.hpp"
 #include "agent/secret.hpp"
+#include "net/host/regular_file.hpp"
 #include "stamp/key.hpp"
 
 namespace ecmp {
@@ -22,7 +21,7 @@ constexpr int kNiceness = 5;
 constexpr int kTurnMilliseconds = 1000;
 /// Batches of one socket before another has its turn.
 constexpr int kBatches = 8;
-constexpr std::size_t kLongestKeyFile = 4096;
+constexpr std::size_t kLongestKeyFile = std::size_t{64} << 10;
 
 WallTime wall_now() {
   return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
@@ -77,12 +76,9 @@ std::string_view why_refused(stamp::Refusal refusal, bool authenticated) {
 
 Result<std::vector<std::uint8_t>> read_key_file(const std::string& path) {
   if (path.empty()) return std::vector<std::uint8_t>();
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), &std::fclose);
-  if (file == nullptr) return Error{path + ": " + std::generic_category().message(errno)};
-  std::string text(kLongestKeyFile, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return Error{path + ": " + std::generic_category().message(errno)};
-  auto key = stamp::read_key(text);
+  const auto text = net::read_regular_file(path, kLongestKeyFile);
+  if (!text.ok()) return Error{path + ": " + text.error()};
+  auto key = stamp::read_key(*text);
   if (!key.ok()) return Error{path + ": " + key.error()};
   return key;
 }
