@@ -10,7 +10,6 @@ namespace {
 
 using net::HttpResponse;
 
-constexpr Duration kLookEvery = std::chrono::seconds(1);
 /// For a turn of the password check: behind it, clients with wrong passwords are kept waiting, not the processor.
 constexpr Duration kTurn = std::chrono::seconds(8);
 
@@ -54,7 +53,6 @@ Result<std::unique_ptr<WebAccess>> WebAccess::open(const std::string& path) {
     return Error{lines};
   }
   access->take(std::move(std::get<LoadedWebConfig>(outcome)));
-  access->looked_ = net::monotonic_now();
   return access;
 }
 
@@ -99,11 +97,7 @@ std::shared_ptr<const WebAccess::Policy> WebAccess::present() const {
 
 std::shared_ptr<const WebAccess::Policy> WebAccess::policy() {
   if (const std::unique_lock reading(reading_, std::try_to_lock); reading.owns_lock()) {
-    const Instant now = net::monotonic_now();
-    if (now - looked_ >= kLookEvery) {
-      looked_ = now;
-      reread();
-    }
+    reread();
   }
   return present();
 }

@@ -17,7 +17,7 @@
 namespace ecmp {
 
 /// Lets clients in as a web configuration says, and reads it again when one of its files has changed: it is looked at
-/// for new connections and requests, once a second at most. One that is not good is logged once, and the last good one
+/// for new connections and requests. One that is not good is logged once, and the last good one
 /// stays. So it does when the new one would let in more than the one in force: a file that was cut short is a good one
 /// with less in it. Only a restart opens the server.
 class WebAccess : public net::HttpGate {
@@ -68,7 +68,6 @@ class WebAccess : public net::HttpGate {
 
   std::mutex reading_;  ///< over the next two; whoever finds it taken goes on with what is in force
   WebFiles files_;
-  Instant looked_{};
 
   mutable std::mutex mutex_;
   std::shared_ptr<const Policy> present_;

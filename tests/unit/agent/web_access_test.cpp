@@ -116,3 +116,21 @@ TEST_CASE("a changed file is seen, whatever changed of it", "[agent]") {
   CHECK(files.changed());
   CHECK_FALSE(files.changed());
 }
+
+TEST_CASE("a password that was changed holds for the next request", "[agent]") {
+  const std::string before =
+      "basic_auth_users:\n  alice: $2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui\n";
+  // crypt_blowfish's own test vector: "U*U".
+  const std::string after = "basic_auth_users:\n  a: $2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n";
+  const Directory directory;
+  const auto access = WebAccess::open(directory.write("web.yml", before));
+  REQUIRE(access.ok());
+  const StopSignal stop;
+  HttpRequest request;
+  request.authorization = "Basic YTpVKlU=";  // a:U*U
+  CHECK((*access)->judge(request, stop).refusal);
+  directory.write("web.yml", after);
+  CHECK_FALSE((*access)->judge(request, stop).refusal);
+  directory.write("web.yml", before);
+  CHECK((*access)->judge(request, stop).refusal);
+}
