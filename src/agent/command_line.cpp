@@ -1,8 +1,10 @@
 #include "agent/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 
+#include "agent/arguments.hpp"
 #include "agent/version.hpp"
 #include "config/config.hpp"
 #include "config/text.hpp"
@@ -83,7 +85,8 @@ std::string read(int argc, const char* const* argv, Given& given) {
   app.add_flag("--version", given.version)->disable_flag_override();
   app.add_flag("--help", given.help)->disable_flag_override();
   try {
-    app.parse(argc, argv);
+    const std::vector<std::string> arguments = with_empty_values(argc, argv);
+    app.parse(static_cast<int>(arguments.size()), pointers_to(arguments).data());
   } catch (const CLI::ParseError& error) {
     return error.what();
   }
@@ -113,6 +116,8 @@ std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* co
   for (const std::string& address : given.listen_addresses) {
     if (const auto listen = config::parse_listen_address(address); !listen)
       return bad_usage(fmt::format("--web.listen-address={}: {}", address, listen.error()));
+    if (std::ranges::count(given.listen_addresses, address) > 1)
+      return bad_usage(fmt::format("--web.listen-address={}: given twice", address));
   }
   const auto sandbox = parse_sandbox(given.sandbox);
   if (!sandbox) return bad_usage(fmt::format("--sandbox={}: expected on, kill or off", given.sandbox));

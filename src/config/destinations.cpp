@@ -212,6 +212,8 @@ class DestinationReader {
                                  place_of(*family)));
       return;
     }
+    if (const auto wrong = to.address ? wrong_with_link(*to.address, to.interface) : ""; !wrong.empty())
+      reader_.refuse("host", *host_, wrong);
     if (!to.source_address) return;
     const bool own_source = own_.source_address.has_value();
     const auto& source = own_source ? own_.source_address : defaults_.source_address;

@@ -52,4 +52,9 @@ Result<Host> parse_host(std::string_view text) {
   return host;
 }
 
+std::string_view wrong_with_link(const IpAddress& address, std::string_view interface) {
+  if (address.is_v4() || !address.is_link_local() || !interface.empty()) return {};
+  return "a link-local address: say which interface it is behind";
+}
+
 }  // namespace ecmp::config

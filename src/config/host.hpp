@@ -20,4 +20,8 @@ struct Host {
 /// do. The error follows the quoted text and a colon.
 Result<Host> parse_host(std::string_view text);
 
+/// What is wrong with an address of one link, if no interface says of which one: fe80::1 may stand behind every one of
+/// them (RFC 4007 section 6), and connect() refuses it. Empty: nothing.
+std::string_view wrong_with_link(const IpAddress& address, std::string_view interface);
+
 }  // namespace ecmp::config

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "agent/arguments.hpp"
 #include "agent/version.hpp"
 #include "config/config.hpp"
 #include "config/host.hpp"
@@ -83,7 +84,8 @@ Given::Given(int argc, const char* const* argv) {
   }
   app_.add_option("DESTINATION", destination_);
   try {
-    app_.parse(argc, argv);
+    const std::vector<std::string> arguments = with_empty_values(argc, argv);
+    app_.parse(static_cast<int>(arguments.size()), pointers_to(arguments).data());
   } catch (const CLI::ParseError& error) {
     misused(error.what());
   }
@@ -280,6 +282,8 @@ void read_destination(const Given& given, TraceRequest& request) {
     wrong(request.host + " is an IPv4 address: it contradicts --ipv6");
   if (!request.address->is_v4() && request.family == config::FamilyChoice::ipv4)
     wrong(request.host + " is an IPv6 address: it contradicts --ipv4");
+  if (const std::string_view link = config::wrong_with_link(*request.address, request.interface); !link.empty())
+    wrong(config::in_quotes(destination) + ": " + std::string(link));
   if (request.source_address && request.source_address->family() != request.address->family())
     wrong("source address and destination are of different families");
 }

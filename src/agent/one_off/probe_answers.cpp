@@ -91,9 +91,25 @@ Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, st
   if (!host.ok()) return wrong(host.error());
   const std::string_view family = wrong_with_family(host->address, found->probe.family);
   if (!family.empty()) return wrong(family);
+  const auto link = host->address ? config::wrong_with_link(*host->address, found->probe.interface) : "";
+  if (!link.empty()) return wrong(link);
   query.host = std::move(host->name);
   query.address = host->address;
   return query;
+}
+
+std::optional<bool> trace_reached(const DestinationSnapshot* snapshot) {
+  if (snapshot == nullptr) return false;
+  if (snapshot->measured) return snapshot->up;
+  if (std::ranges::any_of(snapshot->paths, &PathSnapshot::complete)) return true;
+  switch (snapshot->unjudged) {
+    case Unjudged::suppressed:
+    case Unjudged::left_out:
+    case Unjudged::undecided:
+      return std::nullopt;
+    default:
+      return false;
+  }
 }
 
 Result<Duration> probe_time(std::optional<Duration> scrape_timeout, const config::OneOffLimits& settings) {
@@ -162,7 +178,7 @@ HttpResponse ProbeAnswers::refused(OneOffRefusal refusal, std::string_view probl
 
 HttpResponse ProbeAnswers::reported(const HttpRequest& request, const ProbeQuery& query, const OneOffResult& result,
                                     Duration took) const {
-  const bool success = result.snapshot != nullptr && result.snapshot->up;
+  const std::optional<bool> success = trace_reached(result.snapshot.get());
   const auto [format, content_type] =
       query.debug ? render::negotiate_format("text/plain") : render::negotiate_format(request.accept);
   HttpResponse response;
@@ -176,8 +192,10 @@ HttpResponse ProbeAnswers::reported(const HttpRequest& request, const ProbeQuery
   const double seconds = std::chrono::duration<double>(took).count();
   FamilyWriter writer(metrics, format, {});
   for (std::size_t i = 0; i < kMetrics.size(); ++i) {
+    const bool of_success = i % 2 == 0;
+    if (of_success && !success) continue;
     writer.begin(kMetrics[i]);
-    writer(i % 2 == 0 ? static_cast<double>(success) : seconds);
+    writer(of_success ? static_cast<double>(*success) : seconds);
     writer.end();
   }
   writer.finish();
@@ -186,8 +204,11 @@ HttpResponse ProbeAnswers::reported(const HttpRequest& request, const ProbeQuery
     return response;
   }
   response.content_type = "text/plain; charset=utf-8";
-  response.body = fmt::format("Module {}, destination {}: {}\n\n", modules_[query.module].name,
-                              config::printable(query.host), success ? "reached" : "not reached");
+  response.body =
+      fmt::format("Module {}, destination {}: {}\n\n", modules_[query.module].name, config::printable(query.host),
+                  !success   ? "not known whether it answers: it limits its answers"
+                  : *success ? "reached"
+                             : "not reached");
   for (const std::string& line : result.log)
     response.body += config::printable(line, 400) + "\n";
   if (!result.problem.empty()) response.body += result.problem + "\n";

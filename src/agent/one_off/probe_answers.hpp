@@ -12,6 +12,7 @@
 #include "config/config.hpp"
 #include "net/http/http_message.hpp"
 #include "net/http/http_server.hpp"
+#include "path/model/snapshot.hpp"
 #include "render/hop_names.hpp"
 #include "render/metrics/metric_table.hpp"
 
@@ -28,6 +29,10 @@ struct ProbeQuery {
 /// The parameters of GET /probe; the error is one line that says which one is wrong and why.
 Result<ProbeQuery> parse_probe_query(const std::vector<std::pair<std::string, std::string>>& parameters,
                                      const std::vector<config::Module>& modules);
+
+/// Whether a trace reached its destination. Nothing where that was not found out, since the destination limits its
+/// answers and has spent them on others; one answer is enough to say that it is there. Null, no trace, is false.
+std::optional<bool> trace_reached(const DestinationSnapshot* snapshot);
 
 /// How long a trace may take: what the scraper waits, less the way of the answer, and at most five minutes.
 Result<Duration> probe_time(std::optional<Duration> scrape_timeout, const config::OneOffLimits& settings);

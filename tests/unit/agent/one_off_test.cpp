@@ -12,6 +12,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// Of a destination of which no round was judged, for `why`.
+DestinationSnapshot unjudged(Unjudged why) {
+  DestinationSnapshot snapshot;
+  snapshot.unjudged = why;
+  return snapshot;
+}
+
 IpAddress ip(const char* text) {
   return IpAddress::parse(text).value();
 }
@@ -375,4 +382,26 @@ TEST_CASE("one-off traces of a module without source_port take whatever ports no
   const auto again = desk.ask("192.0.2.1");
   desk.pass(6s);  // beyond the deadline
   CHECK(desk.result(*again).snapshot->facts->source_ports.agrees(ports[0]));
+}
+
+TEST_CASE("a trace that judged no round succeeded if the destination answered, and failed only if that was the network",
+          "[one_off]") {
+  CHECK(trace_reached(nullptr) == false);
+  DestinationSnapshot judged;
+  judged.measured = true;
+  CHECK(trace_reached(&judged) == false);
+  judged.up = true;
+  CHECK(trace_reached(&judged) == true);
+  for (const Unjudged why : {Unjudged::suppressed, Unjudged::left_out, Unjudged::undecided}) {
+    DestinationSnapshot limited = unjudged(why);
+    CHECK(trace_reached(&limited) == std::nullopt);
+    limited.paths.emplace_back();
+    CHECK(trace_reached(&limited) == std::nullopt);
+    limited.paths.emplace_back().complete = true;
+    CHECK(trace_reached(&limited) == true);
+  }
+  for (const Unjudged why : {Unjudged::not_resolved, Unjudged::first_round, Unjudged::send_failed}) {
+    const DestinationSnapshot failed = unjudged(why);
+    CHECK(trace_reached(&failed) == false);
+  }
 }

@@ -194,6 +194,9 @@ TEST_CASE("what ETR lets pass in silence is refused too", "[trace]") {
   check_refused({"-j", "", "h"}, 1, "--json-file needs the path of a file");
   check_refused({"--seed=1", "h"}, 1, "--seed is for --simulate");
   check_refused({"--source-address=::1", "192.0.2.1"}, 1, "source address and destination are of different families");
+  check_refused({"--json-file=", "192.0.2.1"}, 1, "--json-file needs the path of a file");
+  check_refused({"fe80::1"}, 1, "\"fe80::1\": a link-local address: say which interface it is behind");
+  CHECK(good({"--interface=eth0", "fe80::1"}).interface == "eth0");
   check_refused({"--source-address=\x1b[2J", "h"}, 1, "\"\\u{1b}[2J\" is not an address");
 }
 
@@ -207,6 +210,7 @@ TEST_CASE("arguments that cannot be understood end with exit status 2", "[trace]
   }
   check_refused({"-P", "four", "h"}, 2, "--parallel-probes: \"four\" is not a number");
   check_refused({"-p", "80x", "h"}, 2, "--dest-port: \"80x\" is not a number");
+  check_refused({"--count=", "192.0.2.1"}, 2, "--count: \"\" is not a number");
   check_refused({"-d", "2", "h"}, 2, "--inter-probe-delay: \"2\" is not a time such as 100ms, 1.5s or 1m");
   check_refused({"-i", "-5ms", "h"}, 2, "--inter-ttl-delay: \"-5ms\" is not a time such as 100ms, 1.5s or 1m");
 }

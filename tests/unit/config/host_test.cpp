@@ -32,6 +32,18 @@ TEST_CASE("a destination is an address or a name, and what else is written gets 
   CHECK(name("") == "expected an address or a host name");
 }
 
+TEST_CASE("an address of one link needs the interface that the link is behind", "[config]") {
+  const auto wrong = [](const char* address, std::string_view interface) {
+    return std::string(ecmp::config::wrong_with_link(ecmp::IpAddress::parse(address).value(), interface));
+  };
+  CHECK(wrong("fe80::1", "") == "a link-local address: say which interface it is behind");
+  CHECK(wrong("febf::1", "") == "a link-local address: say which interface it is behind");
+  CHECK(wrong("fe80::1", "eth0").empty());
+  CHECK(wrong("fec0::1", "").empty());
+  CHECK(wrong("2001:db8::1", "").empty());
+  CHECK(wrong("169.254.0.1", "").empty());  // routed like any other IPv4 address
+}
+
 TEST_CASE("internationalised names become what the DNS has of them", "[config]") {
   // The forms are those of UTS 46, non-transitional, as browsers and registries show them.
   CHECK(name("b\xc3\xbc"
