@@ -126,10 +126,6 @@ int main(int argc, char** argv) {
   ecmp::settle_memory();
   ecmp::raise_descriptor_limit();
   const auto command_line = ecmp::parse_command_line(argc, argv);
-  if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) {
-    std::fputs(exit->out.c_str(), stdout);
-    std::fputs(exit->error.c_str(), stderr);
-    return exit->code;
-  }
+  if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) return ecmp::take_leave(*exit);
   return run(std::get<ecmp::CommandLine>(command_line));
 }

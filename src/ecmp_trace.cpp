@@ -8,11 +8,7 @@
 int main(int argc, char** argv) {
   ecmp::hold_standard_descriptors();
   const auto command_line = ecmp::parse_trace_command_line(argc, argv);
-  if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) {
-    std::fputs(exit->out.c_str(), stdout);
-    std::fputs(exit->error.c_str(), stderr);
-    return std::fflush(stdout) == 0 ? exit->code : 1;
-  }
+  if (const auto* exit = std::get_if<ecmp::EarlyExit>(&command_line)) return ecmp::take_leave(*exit);
   try {
     return ecmp::run_trace(std::get<ecmp::TraceRequest>(command_line));
   } catch (const std::exception& failure) {

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <fmt/format.h>
 
 #include "agent/arguments.hpp"
@@ -101,6 +102,14 @@ std::optional<net::Sandbox> parse_sandbox(std::string_view text) {
 }
 
 }  // namespace
+
+int take_leave(const EarlyExit& exit) {
+  std::fputs(exit.out.c_str(), stdout);
+  std::fputs(exit.error.c_str(), stderr);
+  // Of a text longer than the buffer the first part may have failed, and the last have found room.
+  const bool flushed = std::fflush(stdout) == 0;
+  return flushed && std::ferror(stdout) == 0 ? exit.code : 1;
+}
 
 std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* const* argv) {
   Given given;

@@ -34,6 +34,9 @@ struct EarlyExit {
   std::string error;  ///< for standard error
 };
 
+/// Prints what there is to print; returns the status to end with: 1 if standard output could not take it.
+int take_leave(const EarlyExit& exit);
+
 /// Reads the arguments of ecmp_exporter, argv[0] being its name.
 std::variant<CommandLine, EarlyExit> parse_command_line(int argc, const char* const* argv);
 

@@ -88,7 +88,9 @@ void raise_descriptor_limit() {
 void hold_standard_descriptors() {
   for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     // The lowest number that is free is this one: those below are open by now.
-    if (::fcntl(number, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+    // What is written to an output that is closed is to fail, not to vanish.
+    const int mode = number == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+    if (::fcntl(number, F_GETFD) < 0) static_cast<void>(::open("/dev/null", mode));
   }
 }
 

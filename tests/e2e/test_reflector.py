@@ -222,7 +222,7 @@ def test_wrong_settings_are_named(tmp_path):
     for key, problem in (("missing", "No such file or directory"), ("short", "a key of 2 bytes: expected 16 at least")):
         config.write_text(f'[reflector]\nlisten_addresses = ["127.0.0.1:10862"]\nkey_file = "{key}"\n')
         done = subprocess.run([BINARY, f"--config.file={config}", "--config.check"], capture_output=True, text=True)
-        assert done.returncode == 1 and done.stderr == f"{tmp_path}/{key}: {problem}\n"
+        assert done.returncode == 1 and done.stderr == f'{config}:3:12: key_file = "{key}": {tmp_path}/{key}: {problem}\n'
 
 
 def stamp_suite():

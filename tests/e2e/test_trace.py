@@ -306,6 +306,11 @@ def test_17_a_file_that_cannot_be_written_is_an_error(tmp_path):
         for arguments in (["-J"], ["--report"], ["--diagram", "svg"]):
             done = simulated("fan_4", "-c2", *arguments, stdout=full)
             assert (done.code, done.err) == (1, "Error: cannot write standard output: No space left on device\n")
+        for arguments in (["--help"], ["--version"]):
+            assert tracer.run(*arguments, stdout=full).code == 1
+    for arguments in (["-J"], ["--report"], ["--diagram", "svg"]):
+        done = simulated("fan_4", "-c2", *arguments, prefix=["sh", "-c", 'exec "$0" "$@" >&-'])
+        assert (done.code, done.err) == (1, "Error: cannot write standard output: Bad file descriptor\n")
     done = simulated("fan_4", "-c2", "--report", "-j", "/dev/full")
     assert (done.code, done.err) == (1, "Error: cannot write /dev/full: No space left on device\n")
 
