@@ -6,7 +6,7 @@ import { clock, count, drawing, element, percent, set, severity, sync, time, wri
 
 const RANGES = { "5m": "5 minutes", "15m": "15 minutes", "1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "168h": "7 days", "720h": "30 days" };
 const AGAIN = 15000;
-const LEFT = 92, RIGHT = 14, TOP = 8, ROW = 46, RIBBON = 9, AXIS = 26, VERDICT = 12;
+const LEFT = 92, RIGHT = 14, TOP = 8, ROW = 46, LOW_ROW = 26, MANY = 16, RIBBON = 9, AXIS = 26, VERDICT = 12;
 const MOST_FLOWS = 64;
 /** As different as they can be told apart on light and dark; the ordinal says which is which too. */
 const hue = (ordinal) => `hsl(${(ordinal * 137) % 360} 55% 52%)`;
@@ -177,7 +177,8 @@ export class Past {
     const paths = series.paths.map((path) => ({ ...path, ordinal: ordinal(path.path), sent: sum(path.probes), lost: sum(path.losses) }))
       .sort((a, b) => (a.ordinal || 1e9) - (b.ordinal || 1e9));
     const flows = Object.entries(series.flow_paths ?? {}).slice(0, MOST_FLOWS);
-    const flowsTop = TOP + paths.length * ROW + 6;
+    const tall = paths.length > MANY ? LOW_ROW : ROW;
+    const flowsTop = TOP + paths.length * tall + 6;
     const eventsTop = flowsTop + flows.length * RIBBON + 8;
     const verdicts = verdictsOf(this.happened ?? [], this.span);
     const axisTop = eventsTop + 14 + verdicts.length * VERDICT;
@@ -185,18 +186,18 @@ export class Past {
     set(this.svg, { width: this.width, height, viewBox: `0 0 ${this.width} ${height}`, "aria-valuetext": this.moment.textContent,
       "aria-valuemin": 0, "aria-valuemax": series.times.length, "aria-valuenow": this.at === null ? series.times.length : Math.round((Date.parse(this.at) - begin) / (series.step_ns / 1e6)) });
     const most = Math.max(1, ...paths.flatMap((path) => path.rtt_ns.p95.filter((one) => one !== null)));
-    sync(this.layers.paths, paths.map((path, row) => ({ ...path, row, most })), (path) => path.path, makePath, (group, path) => this.drawPath(group, path));
+    sync(this.layers.paths, paths.map((path, row) => ({ ...path, row, most, tall })), (path) => path.path, makePath, (group, path) => this.drawPath(group, path));
     sync(this.layers.ribbons, flows.map(([port, on], row) => ({ port, on, y: flowsTop + row * RIBBON })), ({ port }) => port,
       () => drawing("g", { class: "ribbon" }), (group, flow) => this.drawRibbon(group, flow, flows.length, ordinal));
     this.drawEvents(eventsTop, verdicts);
     this.drawAxis(axisTop, height);
   }
 
-  drawPath(group, { row, most, path, ordinal, probes, losses, silences, rtt_ns: rtt, sent, lost }) {
-    const top = TOP + row * ROW, low = top + ROW - 8;
+  drawPath(group, { row, tall, most, path, ordinal, probes, losses, silences, rtt_ns: rtt, sent, lost }) {
+    const top = TOP + row * tall, low = top + tall - 8;
     const wide = (this.width - LEFT - RIGHT) / probes.length;
     const at = (index) => LEFT + (index + 0.5) * wide;
-    const y = (value) => low - 6 - (value / most) * (ROW - 18);
+    const y = (value) => low - 6 - (value / most) * (tall - 18);
     let line = "", bands = "", loss = ["", "", "", ""], quiet = "";
     let upper = [], lower = [];
     const close = () => {
@@ -214,8 +215,8 @@ export class Past {
       }
       const left = (at(i) - wide / 2).toFixed(1);
       if (losses[i]) {
-        const tall = 4 + (ROW - 14) * (losses[i] / probes[i]);
-        loss[severity(losses[i] / probes[i])] += `M${left} ${low}h${Math.max(wide, 1.5).toFixed(1)}v${(-tall).toFixed(1)}h${(-Math.max(wide, 1.5)).toFixed(1)}Z`;
+        const high = 4 + (tall - 14) * (losses[i] / probes[i]);
+        loss[severity(losses[i] / probes[i])] += `M${left} ${low}h${Math.max(wide, 1.5).toFixed(1)}v${(-high).toFixed(1)}h${(-Math.max(wide, 1.5)).toFixed(1)}Z`;
       }
       if (silences[i]) quiet += `M${left} ${low + 3}h${Math.max(wide, 1.5).toFixed(1)}`;
     }
@@ -223,9 +224,10 @@ export class Past {
     const [key, name, figure, band, median, low1, low2, low3, silence, base, title] = group.children;
     set(key, { x: 4, y: top + 9, width: 8, height: 8, rx: 2, fill: hue(ordinal) });
     set(name, { x: 17, y: top + 17 });
-    write(name, ordinal ? `path ${ordinal}` : path || "no path");
-    set(figure, { x: 17, y: top + 31, class: `figures${lost ? ` loss-${severity(lost / sent)}` : ""}` });
-    write(figure, lost ? `lost ${percent(lost / sent)}` : `${time(middle(rtt.p50))}`);
+    write(name, ordinal ? `${tall < ROW ? "" : "path "}${ordinal}` : path || "no path");
+    // Where there are many, name and figure share a line.
+    set(figure, { x: tall < ROW ? LEFT - 4 : 17, y: top + (tall < ROW ? 17 : 31), "text-anchor": tall < ROW ? "end" : null, class: `figures${lost ? ` loss-${severity(lost / sent)}` : ""}` });
+    write(figure, lost ? `${tall < ROW ? "" : "lost "}${percent(lost / sent)}` : ordinal || tall === ROW ? `${time(middle(rtt.p50))}` : "");
     set(band, { d: bands || null, class: "band" });
     set(median, { d: line || null, class: "median" });
     [low1, low2, low3].forEach((one, index) => set(one, { d: loss[index + 1] || null, class: `lost loss-${index + 1}` }));
@@ -277,9 +279,7 @@ export class Past {
     const room = Math.max(2, Math.floor((this.width - LEFT - RIGHT) / 110));
     const steps = [60, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000].map((one) => one * 1000);
     const step = steps.find((one) => (end - begin) / one <= room) ?? steps.at(-1);
-    const shift = new Date().getTimezoneOffset() * 60000;
-    const marks = [];
-    for (let at = Math.ceil((begin - shift) / step) * step + shift; at <= end; at += step) marks.push(at);
+    const marks = marksOf(begin, end, step);
     sync(this.layers.axis, [{ key: "line" }, ...marks.map((at) => ({ key: at, at }))], ({ key }) => key, ({ at }) =>
       at ? drawing("g", {}, drawing("path"), drawing("text", { "text-anchor": "middle" })) : drawing("path"), (part, { at }) => {
       if (!at) return set(part, { d: `M${LEFT} ${top}H${this.width - RIGHT}` });
@@ -302,17 +302,32 @@ function middle(values) {
   return known.length ? known[Math.floor(known.length / 2)] : null;
 }
 
+/** Moments from `begin` to `end` that are round in local time, whose distance from UTC may change on the way. */
+function marksOf(begin, end, step) {
+  const shift = (when) => new Date(when).getTimezoneOffset() * 60000;
+  const marks = [];
+  for (let local = Math.ceil((begin - shift(begin)) / step) * step; ; local += step) {
+    const at = local + shift(local + shift(begin));
+    if (at > end) return marks;
+    if (at >= begin && at > (marks.at(-1) ?? 0)) marks.push(at);
+  }
+}
+
 /** Verdicts that a link loses, from their begin to their end or to the end of what is shown. */
 function verdictsOf(events, span) {
   const bars = new Map();
   for (const event of events) {
     if (!event.loss) continue;
-    const key = event.loss.links.map((link) => `${link.from}>${link.to}`).join();
-    const open = [...bars.values()].reverse().find((bar) => bar.links === key && bar.open);
+    const links = event.loss.links.map((link) => `${link.from}>${link.to}`).join();
+    // Which links it is about may have changed by its end; when it began has not.
+    const all = [...bars.values()].reverse().filter((bar) => bar.open);
+    const open = all.find((bar) => bar.links === links) ?? (event.phase === "end" ? all.find((bar) => bar.settled === event.settled) : undefined);
+    const begin = Date.parse(event.loss.since ?? event.settled ?? event.time);
     if (event.phase === "end") {
-      if (open) Object.assign(open, { end: Date.parse(event.time), open: false });
-      else bars.set(event.id, { key: event.id, links: key, text: key, begin: span.begin, end: Date.parse(event.time), open: false });
-    } else if (!open) bars.set(event.id, { key: event.id, links: key, text: key, begin: Date.parse(event.time), end: span.end, open: true });
+      const end = Date.parse(event.loss.until ?? event.time);
+      if (open) Object.assign(open, { begin: Math.min(open.begin, begin), end, open: false });
+      else bars.set(event.id, { key: event.id, links, text: links, begin, end, open: false });
+    } else if (!open) bars.set(event.id, { key: event.id, links, text: links, settled: event.settled, begin, end: span.end, open: true });
   }
   return [...bars.values()].filter((bar) => bar.end >= span.begin && bar.begin <= span.end).slice(-8);
 }

@@ -11,11 +11,14 @@ from test_page import DESK, PHONE, scene
 
 MARKUP = "<img src=x onerror=alert(1)>"
 WIDTHS = (375, 768, 1440, 2560)
-#: Cards of which something is beyond their edge, other than within a box that scrolls.
+#: Cards of which something is beyond their edge, other than within a box that scrolls: a box, or text that overflows its own.
 BEYOND = """[...document.querySelectorAll('.card, .tile')].filter((card) => card.offsetParent).flatMap((card) => {
     const edge = card.getBoundingClientRect();
     return [...card.querySelectorAll('*')].filter((one) => {
-      const box = one.getBoundingClientRect();
+      const words = document.createRange();
+      words.selectNodeContents(one);
+      const written = [...one.childNodes].some((node) => node.nodeType === 3) && getComputedStyle(one).overflow === 'visible';
+      const box = (written ? words : one).getBoundingClientRect();
       if (!box.width || !box.height || one.closest('.wide, .fan-scroll, .unseen, .matrix, .events, .timeline, .tip')) return false;
       return box.right > edge.right + 1 || box.left < edge.left - 1 || box.bottom > edge.bottom + 1;
     }).map((one) => `${card.getAttribute('aria-label')}: ${one.tagName}.${one.className}`); })"""
