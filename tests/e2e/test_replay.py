@@ -47,6 +47,23 @@ def test_a_replay_of_lines_prints_what_the_live_trace_printed(recorded):
 
 
 @pytest.mark.anywhere
+def test_names_in_a_recording_do_not_reach_the_terminal_as_commands(recorded, tmp_path):
+    hostile = "a\x1b]0;b\x07\u202ec"
+    path = tmp_path / "hostile"
+    with open(path, "w", encoding="utf-8") as file:
+        for text in recorded[0].read_text().splitlines():
+            line = json.loads(text)
+            line["destination"] = line["destination_ptr"] = hostile
+            for hop in line["hops"]:
+                hop.update(ptr=hostile, city=hostile, country=hostile, asn=hostile)
+            file.write(json.dumps(line) + "\n")
+    for form in (("--report",), ("--diagram", "ascii"), ("--diagram", "utf8"), ("--find", "loss")):
+        done = run("--replay", path, "--spread", *form)
+        assert done.code == 0 and "]0;b" in done.out or form[0] == "--find", (form, done)
+        assert not set("\x1b\x07\u202e") & set(done.out + done.err), form
+
+
+@pytest.mark.anywhere
 def test_what_cannot_be_shown_is_said_in_one_line(recorded, tmp_path):
     path, _ = recorded
     text = path.read_bytes()

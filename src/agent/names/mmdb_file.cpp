@@ -19,6 +19,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/utf8.hpp"
 #include "net/host/file_descriptor.hpp"
 
 namespace ecmp {
@@ -115,12 +116,22 @@ std::optional<MMDB_entry_data_s> Mmdb::value_of(MMDB_entry_s entry, const Path& 
   return data;
 }
 
-/// A string of the database, in which it stays.
+/// Labels, logs and terminals get it as it is.
+bool is_shown(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto character = decode_utf8(text, at);
+    if (!character || is_deceptive(*character)) return false;
+  }
+  return true;
+}
+
+/// A string of the database, in which it stays; empty where it has what must not be shown, or no such string.
 std::string_view Mmdb::text_of(const MMDB_entry_s& entry, const Path& path, const Path& otherwise) {
   for (const Path& one : {path, otherwise}) {
     const auto data = value_of(entry, one);
-    if (data && data->type == MMDB_DATA_TYPE_UTF8_STRING && data->data_size <= kLongestName)
-      return {data->utf8_string, data->data_size};
+    if (!data || data->type != MMDB_DATA_TYPE_UTF8_STRING || data->data_size > kLongestName) continue;
+    const std::string_view text(data->utf8_string, data->data_size);
+    return is_shown(text) ? text : std::string_view();
   }
   return {};
 }

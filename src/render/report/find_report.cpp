@@ -26,7 +26,7 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
   append_address(out, address);
   if (const std::string_view name = names.name(address); !name.empty()) {
     out += " (";
-    append_utf8(out, name);
+    out += plain_text(name);
     out += ')';
   }
 }

@@ -90,7 +90,7 @@ std::vector<PathRow> paths_of(const DestinationTally& tally) {
 }
 
 void append_head(std::string& out, const DestinationFacts& facts, const DestinationTally& tally) {
-  out += facts.name;
+  out += plain_text(facts.name);
   const std::string address = facts.address.to_string();
   if (address != facts.name && !facts.address.is_unspecified()) out += fmt::format(" ({})", address);
   out += fmt::format(", {}", upper_case(facts.protocol));
@@ -156,16 +156,17 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
   if (name.empty()) {
     append_address(out, address);
   } else {
-    append_utf8(out, name);
+    out += plain_text(name);
     out += " (";
     append_address(out, address);
     out += ')';
   }
-  if (const std::string_view origin = names.origin(address); !origin.empty()) out += fmt::format(" AS{}", origin);
+  if (const std::string_view origin = names.origin(address); !origin.empty())
+    out += fmt::format(" AS{}", plain_text(origin));
   for (const std::string_view place : {names.city(address), names.country(address)}) {
     if (place.empty()) continue;
     out += ' ';
-    append_utf8(out, place);
+    out += plain_text(place);
   }
 }
 
