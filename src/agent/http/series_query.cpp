@@ -10,6 +10,8 @@ namespace ecmp {
 namespace {
 
 constexpr Duration kShortestStep = std::chrono::milliseconds(1);
+/// The end of a step that begins in 2261, the last year that is read, still is a time.
+constexpr Duration kLongestStep = std::chrono::hours(90 * 24);
 /// Nobody paints more by default.
 constexpr std::int64_t kDefaultSteps = 1'000;
 constexpr Duration kSecond = std::chrono::seconds(1);
@@ -20,7 +22,7 @@ Duration rounded_up(Duration value, Duration unit) {
 
 TimelineSteps aligned(WallTime from, WallTime to, Duration step) {
   const WallTime begin(from.time_since_epoch() / step * step);
-  return {.begin = begin, .step = step, .count = static_cast<std::uint32_t>((to - begin + step - Duration(1)) / step)};
+  return {.begin = begin, .step = step, .count = static_cast<std::uint32_t>((to - begin - Duration(1)) / step + 1)};
 }
 
 std::optional<Error> apply(SeriesQuery& query, const std::string& name, const std::string& value, WallTime now) {
@@ -32,8 +34,8 @@ std::optional<Error> apply(SeriesQuery& query, const std::string& name, const st
     (name == "from" ? query.from : query.to) = *time;
   } else if (name == "step") {
     query.step = config::parse_duration(value);
-    if (!query.step || *query.step < kShortestStep)
-      return wrong_parameter(name, value, "must be a duration such as 10s, 1ms or more");
+    if (!query.step || *query.step < kShortestStep || *query.step > kLongestStep)
+      return wrong_parameter(name, value, "must be a duration such as 10s, 1ms to 90d");
   } else if (name == "flows") {
     if (value != "true" && value != "false") return wrong_parameter(name, value, "must be true or false");
     query.flows = value == "true";

@@ -158,6 +158,13 @@ TEST_CASE("a query for a series is understood, and what is wrong with it is said
   CHECK(error_of({{"destination", "a"}, {"steps", "1s"}}) ==
         "parameter \"steps\" is unknown: destination, from, to, step and flows are there");
   CHECK(error_of({{"destination", "a"}, {"step", "0s"}}).starts_with("parameter step=\"0s\": must be a duration"));
+  CHECK(error_of({{"destination", "a"}, {"step", "90d"}}).empty());
+  CHECK(error_of({{"destination", "a"}, {"step", "9223372036s"}}) ==
+        "parameter step=\"9223372036s\": must be a duration such as 10s, 1ms to 90d");
+  const auto last = parse_series_query(
+      {{"destination", "a"}, {"from", "2261-12-31T00:00:00Z"}, {"to", "2261-12-31T23:59:59Z"}, {"step", "90d"}}, kNow);
+  REQUIRE(last.ok());
+  CHECK(steps_of(*last, 10s, kRollupStep).count == 1);
   CHECK(error_of({{"destination", "a"}, {"from", "1m"}, {"to", "5m"}}) == "parameter from: must be before to");
   CHECK(error_of({{"destination", "a"}, {"from", "3h"}, {"step", "1s"}}).empty());  // 10,800 steps
   CHECK(error_of({{"destination", "a"}, {"from", "11000s"}, {"step", "1s"}}) ==
