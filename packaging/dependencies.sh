@@ -9,7 +9,7 @@ set -euo pipefail
 
 build_packages=(
   g++ cmake ninja-build pkgconf git ca-certificates ccache mold
-  libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libcpp-httplib-dev libtomlplusplus-dev
+  libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev prometheus-cpp-dev libcpp-httplib-dev libtomlplusplus-dev
   libpcap-dev libc-ares-dev zlib1g-dev libzstd-dev libssl-dev libcrypt-dev libyaml-cpp-dev
   libmaxminddb-dev
   libidn2-dev
@@ -28,12 +28,12 @@ case $release in
     ;;
 esac
 runtime_packages=(
-  "${libraries[@]}" libcrypt1 libidn2-0 libmaxminddb0 libzstd1 zlib1g
+  "${libraries[@]}" libcrypt1 libidn2-0 libmaxminddb0 libprometheus-cpp-core1.0 libzstd1 zlib1g
   libcap2-bin ca-certificates
 )
 package_packages=(build-essential dpkg-dev debhelper fakeroot lintian libcrypt-dev libyaml-cpp-dev)
 test_packages=(
-  catch2 prometheus-cpp-dev binutils libcap2-bin
+  catch2 binutils libcap2-bin
   python3-pytest python3-jsonschema tcpdump scamper prometheus prometheus-alertmanager jsonnet openssl protobuf-compiler iputils-ping
   chromium fonts-dejavu-core # who looks at the page
   mtr-tiny tmux # what ecmp_trace is compared with, and driven in

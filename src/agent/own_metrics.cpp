@@ -63,6 +63,25 @@ void each_link(const OwnMetricsInput& in, Out& out, const Value& value) {
     out(of_link, {link.from.to_string(), link.to.to_string()});
 }
 
+std::vector<double> in_seconds(std::span<const Duration> bounds) {
+  std::vector<double> made;
+  for (const Duration bound : bounds)
+    made.push_back(seconds(bound));
+  return made;
+}
+
+void scrape_durations(const prometheus::Histogram& durations, Out& out) {
+  const prometheus::ClientMetric::Histogram collected = durations.Collect().histogram;
+  std::array<std::uint64_t, kScrapeBounds.size() + 1> counts{};
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    counts[i] = collected.bucket[i].cumulative_count - below;
+    below = collected.bucket[i].cumulative_count;
+  }
+  out.histogram(kScrapeBounds, counts,
+                std::chrono::duration_cast<Duration>(std::chrono::duration<double>(collected.sample_sum)));
+}
+
 using enum render::MetricType;
 
 // In the order of a scrape.
@@ -159,21 +178,18 @@ constexpr std::array kOfProbing{
            "Times that the wall clock was set. Measured intervals do not depend on it, published times do.",
            [](From from, Out& out) { out(from.in.clock_steps); }),
     family("ecmp_exporter_series", gauge, "", "Series about the network in the scrape before this.",
-           [](From from, Out& out) { out(from.scrapes.series); }),
+           [](From from, Out& out) { out(from.scrapes.series.Value()); }),
     family("ecmp_exporter_series_dropped_total", counter, "family",
            "Series left out of scrapes because of limits.max_series.",
            [](From from, Out& out) {
-             for (const render::MetricRow& family : render::network_metrics()) {
-               const auto found = from.scrapes.dropped.find(family.name);
-               out(found == from.scrapes.dropped.end() ? 0u : found->second, {family.name});
-             }
+             for (const render::MetricRow& family : render::network_metrics())
+               out(from.scrapes.dropped.at(family.name).Value(), {family.name});
            }),
     family("ecmp_exporter_dns_errors_total", counter, "",
            "DNS queries that failed, of destinations and of reverse names.",
            [](From from, Out& out) { out(from.in.dns_errors); }),
-    family(
-        "ecmp_exporter_scrape_duration_seconds", histogram, "", "Time taken to render a scrape.",
-        [](From from, Out& out) { out.histogram(kScrapeBounds, from.scrapes.durations, from.scrapes.duration_sum); })};
+    family("ecmp_exporter_scrape_duration_seconds", histogram, "", "Time taken to render a scrape.",
+           [](From from, Out& out) { scrape_durations(from.scrapes.durations, out); })};
 
 constexpr std::array kOfServing{
     family("ecmp_exporter_history_rounds", gauge, "", "Rounds kept for /paths.",
@@ -333,29 +349,25 @@ std::vector<render::MetricRow> own_metrics() {
   return rows;
 }
 
+ScrapeCounts::ScrapeCounts() : durations(in_seconds(kScrapeBounds)) {
+  for (const render::MetricRow& family : render::network_metrics())
+    dropped.try_emplace(family.name);
+}
+
 void OwnMetrics::on_scrape(const render::RenderOutcome& outcome, Duration took) {
-  const auto bucket = std::lower_bound(kScrapeBounds.begin(), kScrapeBounds.end(), took) - kScrapeBounds.begin();
-  static_assert(ScrapeCounts::kBuckets == kScrapeBounds.size() + 1);
-  const std::lock_guard lock(mutex_);
-  scrapes_.series = outcome.series;
-  for (const render::DroppedFamily& dropped : outcome.dropped) {
-    scrapes_.dropped[dropped.family] += dropped.series;
-  }
-  ++scrapes_.durations[static_cast<std::size_t>(bucket)];
-  scrapes_.duration_sum += took;
+  scrapes_.series.Set(static_cast<double>(outcome.series));
+  for (const render::DroppedFamily& family : outcome.dropped)
+    scrapes_.dropped.at(family.family).Increment(static_cast<double>(family.series));
+  scrapes_.durations.Observe(seconds(took));
 }
 
 void OwnMetrics::append(std::string& out, render::Format format, const OwnMetricsInput& input,
                         const render::FamilyFilter& wanted) const {
-  const ScrapeCounts scrapes = [this] {
-    const std::lock_guard lock(mutex_);
-    return scrapes_;
-  }();
   FamilyWriter writer(out, format, began(input));
   each_family([&](const OwnFamily& family) {
     if (!render::takes(wanted, family.row)) return;
     writer.begin(family.row);
-    family.values({input, scrapes}, writer);
+    family.values({input, scrapes_}, writer);
     writer.end();
   });
   writer.finish();

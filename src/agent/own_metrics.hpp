@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,14 +64,13 @@ struct OwnMetricsInput {
   std::optional<ProcessUsage> process;
 };
 
-/// What the scrapes since the start were like.
+/// What the scrapes since the start were like: prometheus-cpp's counters, which any thread may add to and read.
 struct ScrapeCounts {
-  static constexpr std::size_t kBuckets = 12;  ///< the last one is open
+  ScrapeCounts();
 
-  std::uint64_t series = 0;  ///< of the newest
-  std::map<std::string_view, std::uint64_t> dropped;
-  std::array<std::uint64_t, kBuckets> durations{};
-  Duration duration_sum{};
+  prometheus::Gauge series;                                 ///< of the newest
+  std::map<std::string_view, prometheus::Counter> dropped;  ///< by family, each of those about the network
+  prometheus::Histogram durations;                          ///< seconds
 };
 
 /// The rows of the exporter's own families, in the order of a scrape.
@@ -87,7 +88,6 @@ class OwnMetrics {
               const render::FamilyFilter& families) const;
 
  private:
-  mutable std::mutex mutex_;
   ScrapeCounts scrapes_;
 };
 

@@ -43,7 +43,8 @@ constexpr render::MetricRow probe_gauge(std::string_view name, std::string_view 
 
 /// Whether it was a success and how long it took, twice: by our names and by those of blackbox_exporter.
 constexpr std::array<render::MetricRow, 4> kMetrics{
-    probe_gauge("ecmp_probe_success", "Whether any flow reached the destination in its last round."),
+    probe_gauge("ecmp_probe_success",
+                "Whether any flow reached the destination in its last round. Absent while that is not known."),
     probe_gauge("ecmp_probe_duration_seconds", "Duration of the trace, including the look-up of the name."),
     probe_gauge("probe_success", "The same as ecmp_probe_success, by the name that blackbox_exporter has for it."),
     probe_gauge("probe_duration_seconds",
