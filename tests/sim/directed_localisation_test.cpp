@@ -140,7 +140,7 @@ TEST_CASE("The right link is blamed for what is lost on the way there or back", 
     if (!found) continue;
     REQUIRE_FALSE(events.empty());
     CHECK(events.front()->kind == EventKind::loss_verdict);
-    CHECK(events.front()->loss->direction == direction);
+    CHECK(events.front()->get<LinkVerdict>()->direction == direction);
   }
   CHECK(right >= runs * 19 / 20);
 }
@@ -207,9 +207,9 @@ TEST_CASE("A link that loses for a minute is dated, and its verdict has the loss
     REQUIRE(events.size() == 2);
     CHECK_FALSE(events[0]->ended);
     CHECK(events[1]->ended);
-    CHECK(events[1]->loss->ended == verdicts[0].ended);
-    CHECK(events[1]->loss->interval.low <= 0.2);
-    CHECK(events[1]->loss->interval.high >= 0.2);
+    CHECK(events[1]->get<LinkVerdict>()->ended == verdicts[0].ended);
+    CHECK(events[1]->get<LinkVerdict>()->interval.low <= 0.2);
+    CHECK(events[1]->get<LinkVerdict>()->interval.high >= 0.2);
   }
 }
 

@@ -161,11 +161,11 @@ TEST_CASE("a verdict of loss begins once and ends once, with what speaks for it"
   CHECK(ended.ended);
   CHECK(ended.settled == begun.settled);
   CHECK(begun.time < ended.time);
-  REQUIRE(begun.loss != nullptr);
-  CHECK(begun.loss->links == std::vector<LinkEnds>{run.link("r2-r3"), run.link("r3-dst")});
-  CHECK(begun.loss->forward_consistent);
-  CHECK(begun.loss->reproduced_by.front().destination->name == "dst");
-  CHECK(begun.loss->not_reproduced_by.empty());  // all flows cross it
+  REQUIRE(begun.get<LinkVerdict>() != nullptr);
+  CHECK(begun.get<LinkVerdict>()->links == std::vector<LinkEnds>{run.link("r2-r3"), run.link("r3-dst")});
+  CHECK(begun.get<LinkVerdict>()->forward_consistent);
+  CHECK(begun.get<LinkVerdict>()->reproduced_by.front().destination->name == "dst");
+  CHECK(begun.get<LinkVerdict>()->not_reproduced_by.empty());  // all flows cross it
 }
 
 TEST_CASE("loss on the way back blames no link of the way there", "[localisation]") {

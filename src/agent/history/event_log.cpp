@@ -17,14 +17,13 @@ std::size_t event_bytes(const PathEvent& event) {
   std::size_t bytes = sizeof(PathEvent) + 2 * kAllocation + event.moves.capacity() * sizeof(EventMove) + kAllocation;
   for (const EventMove& move : event.moves)
     bytes += move.flows.capacity() * sizeof(std::uint16_t) + kAllocation;
-  if (event.loss != nullptr) {
-    bytes += sizeof(LinkVerdict) + event.loss->links.capacity() * sizeof(LinkEnds) + 4 * kAllocation;
-    bytes += (event.loss->reproduced_by.capacity() + event.loss->not_reproduced_by.capacity()) * sizeof(WitnessFlow);
+  if (event.detail != nullptr) bytes += sizeof(EventDetail) + kAllocation;
+  if (const auto* const loss = event.get<LinkVerdict>()) {
+    bytes += loss->links.capacity() * sizeof(LinkEnds) + 3 * kAllocation;
+    bytes += (loss->reproduced_by.capacity() + loss->not_reproduced_by.capacity()) * sizeof(WitnessFlow);
   }
-  if (event.delay != nullptr) bytes += sizeof(DelayVerdict) + kAllocation;
-  if (event.branching != nullptr)
-    bytes += sizeof(Branching) + event.branching->next_hops.capacity() * sizeof(Branching::NextHop) + 2 * kAllocation;
-  if (event.polarisation != nullptr) bytes += sizeof(Polarisation) + kAllocation;
+  if (const auto* const branching = event.get<Branching>())
+    bytes += branching->next_hops.capacity() * sizeof(Branching::NextHop) + kAllocation;
   return bytes;
 }
 

@@ -43,8 +43,9 @@ inline void add_destinations(HistoryBlockHead& head, const StoredRound& round) {
 /// Verdicts on links are found by the destinations that reproduce them.
 inline void add_destinations(HistoryBlockHead& head, const StoredEvent& event) {
   if (event.event->destination != nullptr) head.destinations.add(event.event->destination->name);
-  if (event.event->loss == nullptr) return;
-  for (const WitnessFlow& witness : event.event->loss->reproduced_by)
+  const auto* const verdict = event.event->get<LinkVerdict>();
+  if (verdict == nullptr) return;
+  for (const WitnessFlow& witness : verdict->reproduced_by)
     head.destinations.add(witness.destination->name);
 }
 inline std::uint16_t shard_of(const StoredRound& round, std::uint16_t shards) {

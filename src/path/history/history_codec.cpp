@@ -323,89 +323,76 @@ void HistoryEncoder::add(std::uint64_t number, const RoundRecord& record) {
   ++items_;
 }
 
-void HistoryEncoder::append_verdict(CompactWriter& to, const LinkVerdict& verdict) {
-  to.number(verdict.links.size());
-  for (const LinkEnds& link : verdict.links) {
-    to.address(link.from);
-    to.address(link.to);
-  }
-  for (const double value : {verdict.loss, verdict.interval.low, verdict.interval.high, verdict.suspicion})
-    append_real(to, value);
-  to.byte(static_cast<std::uint8_t>(
-      (verdict.blamed ? kBlamed : 0) | (verdict.uneven ? kUneven : 0) |
-      (verdict.forward_consistent ? kForwardConsistent : 0) | (verdict.began != WallTime{} ? kBegan : 0) |
-      (verdict.ended != WallTime{} ? kIsOver : 0) | (verdict.direction ? kHasDirection : 0) |
-      (verdict.direction == OneWay::reverse ? kOnTheWayBack : 0)));
-  for (const WallTime time : {verdict.began, verdict.ended})
-    if (time != WallTime{}) to.signed_number(time.time_since_epoch().count());
-  for (const std::uint64_t count :
-       {verdict.probes, verdict.losses, std::uint64_t{verdict.lossy_flows}, std::uint64_t{verdict.clean_flows}})
-    to.number(count);
-  for (const auto* const witnesses : {&verdict.reproduced_by, &verdict.not_reproduced_by}) {
-    to.number(witnesses->size());
-    for (const WitnessFlow& witness : *witnesses) {
-      to.number(facts(witness.destination));  // in front of this item already
-      to.number(witness.source_port);
-      to.number(witness.probes);
-      to.number(witness.losses);
-    }
-  }
-}
+/// Fields of details of events; `facts` gives the number of a destination's facts, which stand in front already.
+template <typename Facts>
+class HistoryEncoder::FieldsWriter {
+ public:
+  FieldsWriter(CompactWriter& to, const Facts& facts) : to_(to), facts_(facts) {}
 
-void HistoryEncoder::append_finding(CompactWriter& to, const PathEvent& event) {
-  to.byte(static_cast<std::uint8_t>(
-      (event.ended ? kEnded : 0) | (event.loss != nullptr ? kLoss : 0) | (event.delay != nullptr ? kDelay : 0) |
-      (event.branching != nullptr ? kBranching : 0) | (event.polarisation != nullptr ? kPolarisation : 0) |
-      (event.oneway != nullptr ? kWayLoss : 0) | (event.reflector != nullptr ? kReflector : 0)));
-  if (event.loss != nullptr) append_verdict(to, *event.loss);
-  if (const auto& delay = event.delay; delay != nullptr) {
-    to.address(delay->link.from);
-    to.address(delay->link.to);
-    for (const Duration length : {delay->before, delay->now, delay->low, delay->high})
-      to.signed_number(length.count());
-    to.number(delay->samples);
+  void number(std::string_view /*name*/, std::uint8_t value) { to_.byte(value); }
+  void number(std::string_view /*name*/, std::uint64_t value) { to_.number(value); }
+  void number(std::string_view /*name*/, std::uint32_t value) { to_.number(value); }
+  void real(std::string_view /*name*/, double value) { append_real(to_, value); }
+  void address(std::string_view /*name*/, const IpAddress& value) { to_.address(value); }
+  void duration(std::string_view /*name*/, Duration value) { to_.signed_number(value.count()); }
+  void path(std::string_view /*name*/, std::uint32_t id) { to_.number(id); }
+  void way(std::string_view /*name*/, OneWay value) { to_.byte(static_cast<std::uint8_t>(value)); }
+  void reflector(std::string_view /*name*/, const ReflectorSnapshot& value) { append_reflector(to_, value); }
+  void flags(std::string_view /*name*/, bool first, std::string_view /*name*/ = {}, bool second = false) {
+    to_.byte(static_cast<std::uint8_t>((first ? 1 : 0) | (second ? 2 : 0)));
   }
-  if (const auto& branching = event.branching; branching != nullptr) {
-    to.byte(branching->ttl);
-    to.address(branching->at);
-    to.number(branching->next_hops.size());
-    for (const Branching::NextHop& next : branching->next_hops) {
-      to.address(next.address);
-      to.number(next.flows);
+  void link(std::string_view /*name*/, const LinkEnds& value) {
+    to_.address(value.from);
+    to_.address(value.to);
+  }
+  void links(std::string_view name, const std::vector<LinkEnds>& values) {
+    to_.number(values.size());
+    for (const LinkEnds& value : values)
+      link(name, value);
+  }
+  void list(std::string_view /*name*/, const auto& values) {
+    to_.number(values.size());
+    for (const auto& value : values)
+      each_field(*this, value);
+  }
+  void state(const LinkVerdict& verdict) {
+    to_.byte(static_cast<std::uint8_t>(
+        (verdict.blamed ? kBlamed : 0) | (verdict.uneven ? kUneven : 0) |
+        (verdict.forward_consistent ? kForwardConsistent : 0) | (verdict.began != WallTime{} ? kBegan : 0) |
+        (verdict.ended != WallTime{} ? kIsOver : 0) | (verdict.direction ? kHasDirection : 0) |
+        (verdict.direction == OneWay::reverse ? kOnTheWayBack : 0)));
+    for (const WallTime time : {verdict.began, verdict.ended})
+      if (time != WallTime{}) to_.signed_number(time.time_since_epoch().count());
+  }
+  void witnesses(std::string_view /*name*/, const std::vector<WitnessFlow>& flows) {
+    to_.number(flows.size());
+    for (const WitnessFlow& flow : flows) {
+      to_.number(facts_(flow.destination));
+      to_.number(flow.source_port);
+      to_.number(flow.probes);
+      to_.number(flow.losses);
     }
-    append_real(to, branching->chi_square);
-    append_real(to, branching->p_value);
-    to.byte(static_cast<std::uint8_t>((branching->decided ? 1 : 0) | (branching->uneven ? 2 : 0)));
   }
-  if (const auto& polarisation = event.polarisation; polarisation != nullptr) {
-    to.byte(polarisation->first_ttl);
-    to.address(polarisation->first);
-    to.byte(polarisation->second_ttl);
-    to.address(polarisation->second);
-    for (const std::uint32_t count : {polarisation->flows, polarisation->pairs, polarisation->possible})
-      to.number(count);
-    append_real(to, polarisation->expected);
-    append_real(to, polarisation->p_value);
-    to.byte(polarisation->polarised ? 1 : 0);
-  }
-  if (const auto& oneway = event.oneway; oneway != nullptr) {
-    to.number(oneway->path);
-    to.byte(static_cast<std::uint8_t>(oneway->direction));
-    for (const double value : {oneway->loss, oneway->interval.low, oneway->interval.high})
-      append_real(to, value);
-    to.number(oneway->packets);
-    to.number(oneway->losses);
-  }
-  if (const auto& reflector = event.reflector; reflector != nullptr) {
-    append_reflector(to, reflector->before);
-    append_reflector(to, reflector->after);
-  }
+
+ private:
+  CompactWriter& to_;
+  const Facts& facts_;
+};
+
+void HistoryEncoder::append_detail(CompactWriter& to, const PathEvent& event) {
+  static_assert(std::variant_size_v<EventDetail> <= 7, "a bit each");
+  const bool has = event.detail != nullptr;
+  to.byte(static_cast<std::uint8_t>((event.ended ? kEnded : 0) | (has ? kFirstDetail << event.detail->index() : 0)));
+  if (!has) return;
+  const auto number_of = [this](const std::shared_ptr<const DestinationFacts>& of) { return facts(of); };
+  FieldsWriter fields(to, number_of);
+  std::visit([&](const auto& detail) { each_field(fields, detail); }, *event.detail);
 }
 
 void HistoryEncoder::add(std::uint64_t number, const PathEvent& event) {
   const std::uint64_t facts_index = facts_or_none(event.destination);
-  if (event.loss != nullptr) {
-    for (const auto* const witnesses : {&event.loss->reproduced_by, &event.loss->not_reproduced_by}) {
+  if (const auto* const verdict = event.get<LinkVerdict>()) {
+    for (const auto* const witnesses : {&verdict->reproduced_by, &verdict->not_reproduced_by}) {
       for (const WitnessFlow& witness : *witnesses)
         facts(witness.destination);
     }
@@ -429,7 +416,7 @@ void HistoryEncoder::add(std::uint64_t number, const PathEvent& event) {
     for (const std::uint16_t flow : move.flows)
       to.number(flow);
   }
-  append_finding(to, event);
+  append_detail(to, event);
   put(kEvent);
   ++items_;
 }

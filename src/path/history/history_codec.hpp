@@ -47,8 +47,9 @@ class HistoryEncoder {
   std::uint64_t search(const std::shared_ptr<const SearchProgress>& search);
   std::uint64_t oneway(const std::shared_ptr<const OnewayPathSnapshot>& path);
   std::uint64_t facts_or_none(const std::shared_ptr<const DestinationFacts>& destination);
-  void append_finding(CompactWriter& to, const PathEvent& event);
-  void append_verdict(CompactWriter& to, const LinkVerdict& verdict);
+  template <typename Facts>
+  class FieldsWriter;
+  void append_detail(CompactWriter& to, const PathEvent& event);
   void put(std::uint8_t tag);
   void append_hops(CompactWriter& to, const RoundRecord& record);
 

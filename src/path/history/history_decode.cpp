@@ -48,8 +48,8 @@ class Batch {
   void search(CompactReader& in);
   void oneway_path(CompactReader& in);
   std::shared_ptr<const OnewayRound> oneway_round(CompactReader& in);
-  void finding(CompactReader& in, PathEvent& event);
-  LinkVerdict link_verdict(CompactReader& in);
+  class FieldsReader;
+  void detail(CompactReader& in, PathEvent& event);
   std::uint64_t next_number(CompactReader& in);
   std::int64_t next_time(CompactReader& in);
   KnownDestination destination(CompactReader& in);
@@ -186,55 +186,88 @@ std::shared_ptr<const OnewayRound> Batch::oneway_round(CompactReader& in) {
   return round;
 }
 
-LinkVerdict Batch::link_verdict(CompactReader& in) {
-  LinkVerdict verdict;
-  verdict.links.resize(in.count(2));
-  for (LinkEnds& link : verdict.links) {
-    link.from = in.address();
-    link.to = in.address();
+/// The counterpart of FieldsWriter.
+class Batch::FieldsReader {
+ public:
+  FieldsReader(CompactReader& in, Batch& batch) : in_(in), batch_(batch) {}
+
+  void number(std::string_view /*name*/, std::uint8_t& value) { value = in_.byte(); }
+  void number(std::string_view /*name*/, std::uint64_t& value) { value = in_.number(); }
+  void number(std::string_view /*name*/, std::uint32_t& value) { value = id(in_); }
+  void real(std::string_view /*name*/, double& value) { value = history_layout::real(in_); }
+  void address(std::string_view /*name*/, IpAddress& value) { value = in_.address(); }
+  void duration(std::string_view /*name*/, Duration& value) { value = length(in_); }
+  void path(std::string_view /*name*/, std::uint32_t& value) { value = id(in_); }
+  void way(std::string_view /*name*/, OneWay& value) { value = choice(in_, OneWay::reverse); }
+  void reflector(std::string_view /*name*/, ReflectorSnapshot& value) { value = history_layout::reflector(in_); }
+  void flags(std::string_view /*name*/, bool& first) { first = (in_.byte() & 1) != 0; }
+  void flags(std::string_view /*name*/, bool& first, std::string_view /*name*/, bool& second) {
+    const std::uint8_t bits = in_.byte();
+    first = (bits & 1) != 0;
+    second = (bits & 2) != 0;
   }
-  for (double* const to : {&verdict.loss, &verdict.interval.low, &verdict.interval.high, &verdict.suspicion})
-    *to = real(in);
-  const std::uint8_t bits = in.byte();
-  verdict.blamed = (bits & kBlamed) != 0;
-  verdict.uneven = (bits & kUneven) != 0;
-  verdict.forward_consistent = (bits & kForwardConsistent) != 0;
-  if ((bits & kHasDirection) != 0) verdict.direction = (bits & kOnTheWayBack) != 0 ? OneWay::reverse : OneWay::forward;
-  if ((bits & kBegan) != 0) verdict.began = WallTime(Duration(in.signed_number()));
-  if ((bits & kIsOver) != 0) verdict.ended = WallTime(Duration(in.signed_number()));
-  verdict.probes = in.number();
-  verdict.losses = in.number();
-  verdict.lossy_flows = id(in);
-  verdict.clean_flows = id(in);
-  for (auto* const witnesses : {&verdict.reproduced_by, &verdict.not_reproduced_by}) {
-    const std::size_t count = in.count(4);
-    if (count > LinkVerdict::kMostWitnesses) in.fail();
-    for (std::size_t i = 0; i < count && in.ok(); ++i) {
+  void link(std::string_view /*name*/, LinkEnds& value) {
+    value.from = in_.address();
+    value.to = in_.address();
+  }
+  void links(std::string_view name, std::vector<LinkEnds>& values) {
+    values.resize(in_.count(2));
+    for (LinkEnds& value : values)
+      link(name, value);
+  }
+  void list(std::string_view /*name*/, auto& values) {
+    values.resize(in_.count(2));
+    for (auto& value : values)
+      each_field(*this, value);
+  }
+  void state(LinkVerdict& verdict) {
+    const std::uint8_t bits = in_.byte();
+    verdict.blamed = (bits & kBlamed) != 0;
+    verdict.uneven = (bits & kUneven) != 0;
+    verdict.forward_consistent = (bits & kForwardConsistent) != 0;
+    if ((bits & kHasDirection) != 0)
+      verdict.direction = (bits & kOnTheWayBack) != 0 ? OneWay::reverse : OneWay::forward;
+    if ((bits & kBegan) != 0) verdict.began = WallTime(Duration(in_.signed_number()));
+    if ((bits & kIsOver) != 0) verdict.ended = WallTime(Duration(in_.signed_number()));
+  }
+  void witnesses(std::string_view /*name*/, std::vector<WitnessFlow>& flows) {
+    const std::size_t count = in_.count(4);
+    if (count > LinkVerdict::kMostWitnesses) in_.fail();
+    for (std::size_t i = 0; i < count && in_.ok(); ++i) {
       WitnessFlow witness;
-      witness.destination = destination(in).facts;
-      witness.source_port = port(in);
-      witness.probes = in.number();
-      witness.losses = in.number();
-      if (witness.destination != nullptr) witnesses->push_back(std::move(witness));
+      witness.destination = batch_.destination(in_).facts;
+      witness.source_port = port(in_);
+      witness.probes = in_.number();
+      witness.losses = in_.number();
+      if (witness.destination != nullptr) flows.push_back(std::move(witness));
     }
   }
-  return verdict;
+
+ private:
+  CompactReader& in_;
+  Batch& batch_;
+};
+
+/// A detail of the type that has this place among them.
+template <std::size_t kIndex = 0>
+EventDetail detail_at(std::size_t index, auto& fields) {
+  if constexpr (kIndex + 1 < std::variant_size_v<EventDetail>) {
+    if (index != kIndex) return detail_at<kIndex + 1>(index, fields);
+  }
+  std::variant_alternative_t<kIndex, EventDetail> read;
+  each_field(fields, read);
+  return read;
 }
 
-void Batch::finding(CompactReader& in, PathEvent& event) {
-  const std::uint8_t bits = in.byte();
+void Batch::detail(CompactReader& in, PathEvent& event) {
+  const unsigned bits = in.byte();
   event.ended = (bits & kEnded) != 0;
-  if ((bits & kLoss) != 0) event.loss = std::make_shared<const LinkVerdict>(link_verdict(in));
-  if ((bits & kDelay) != 0) event.delay = std::make_shared<const DelayVerdict>(delay_verdict(in));
-  if ((bits & kBranching) != 0) event.branching = std::make_shared<const Branching>(branching(in));
-  if ((bits & kPolarisation) != 0) event.polarisation = std::make_shared<const Polarisation>(polarisation(in));
-  if ((bits & kWayLoss) != 0) event.oneway = std::make_shared<const OnewayVerdict>(oneway_verdict(in));
-  if ((bits & kReflector) != 0) {
-    auto change = std::make_shared<ReflectorChange>();
-    change->before = reflector(in);
-    change->after = reflector(in);
-    event.reflector = std::move(change);
-  }
+  const unsigned which = bits / kFirstDetail;
+  if (which == 0) return;
+  const auto index = static_cast<std::size_t>(std::countr_zero(which));
+  if (!std::has_single_bit(which) || index >= std::variant_size_v<EventDetail>) return in.fail();
+  FieldsReader fields(in, *this);
+  event.detail = std::make_shared<const EventDetail>(detail_at(index, fields));
 }
 
 std::uint64_t Batch::next_number(CompactReader& in) {
@@ -371,7 +404,7 @@ void Batch::event(CompactReader& in, std::vector<StoredEvent>& out) {
       flow = port(in);
     if (!in.ok()) return;
   }
-  finding(in, *event);
+  detail(in, *event);
   if (in.ok() && matches(filter_, *event)) out.push_back({number, std::move(event)});
 }
 

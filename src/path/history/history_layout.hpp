@@ -35,14 +35,10 @@ constexpr std::uint8_t kRoleMask = 0x03;
 constexpr std::uint8_t kIndex = 0x04;
 constexpr std::uint8_t kMtu = 0x08;
 
-// Of a finding's first byte.
+// Of the first byte of what an event says beyond moves: the bit of its detail is moved up by the place of its type in
+// EventDetail.
 constexpr std::uint8_t kEnded = 0x01;
-constexpr std::uint8_t kLoss = 0x02;
-constexpr std::uint8_t kDelay = 0x04;
-constexpr std::uint8_t kBranching = 0x08;
-constexpr std::uint8_t kPolarisation = 0x10;
-constexpr std::uint8_t kWayLoss = 0x20;
-constexpr std::uint8_t kReflector = 0x40;
+constexpr unsigned kFirstDetail = 0x02;
 
 // Of what streams say with a round, and of their reflector.
 constexpr std::uint8_t kUpKnown = 0x01;

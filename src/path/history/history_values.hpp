@@ -110,47 +110,6 @@ inline packet::MplsStack labels(CompactReader& in) {
   return stack;
 }
 
-inline DelayVerdict delay_verdict(CompactReader& in) {
-  DelayVerdict delay;
-  delay.link.from = in.address();
-  delay.link.to = in.address();
-  for (Duration* const to : {&delay.before, &delay.now, &delay.low, &delay.high})
-    *to = length(in);
-  delay.samples = id(in);
-  return delay;
-}
-
-inline Branching branching(CompactReader& in) {
-  Branching read;
-  read.ttl = in.byte();
-  read.at = in.address();
-  read.next_hops.resize(in.count(2));
-  for (Branching::NextHop& next : read.next_hops) {
-    next.address = in.address();
-    next.flows = id(in);
-  }
-  read.chi_square = real(in);
-  read.p_value = real(in);
-  const std::uint8_t bits = in.byte();
-  read.decided = (bits & 1) != 0;
-  read.uneven = (bits & 2) != 0;
-  return read;
-}
-
-inline Polarisation polarisation(CompactReader& in) {
-  Polarisation read;
-  read.first_ttl = in.byte();
-  read.first = in.address();
-  read.second_ttl = in.byte();
-  read.second = in.address();
-  for (std::uint32_t* const to : {&read.flows, &read.pairs, &read.possible})
-    *to = id(in);
-  read.expected = real(in);
-  read.p_value = real(in);
-  read.polarised = in.byte() != 0;
-  return read;
-}
-
 inline stamp::OnewayCounts oneway_counts(CompactReader& in) {
   stamp::OnewayCounts counts;
   for (std::uint64_t* const to :
@@ -169,17 +128,6 @@ inline ReflectorSnapshot reflector(CompactReader& in) {
   if (mode > static_cast<std::uint8_t>(stamp::ReflectorMode::stateful)) in.fail();
   if (in.ok()) read.mode = static_cast<stamp::ReflectorMode>(mode);
   read.restarts = in.number();
-  return read;
-}
-
-inline OnewayVerdict oneway_verdict(CompactReader& in) {
-  OnewayVerdict read;
-  read.path = id(in);
-  read.direction = choice(in, OneWay::reverse);
-  for (double* const to : {&read.loss, &read.interval.low, &read.interval.high})
-    *to = real(in);
-  read.packets = in.number();
-  read.losses = in.number();
   return read;
 }
 

@@ -34,13 +34,14 @@ std::uint64_t layout_of(const DestinationSnapshot& snapshot) {
 }  // namespace
 
 bool BalanceWatch::Finding::same_place(const Finding& other) const {
-  if (kind != other.kind) return false;
-  if (branching != nullptr)
-    return std::tie(branching->ttl, branching->at) == std::tie(other.branching->ttl, other.branching->at);
-  const auto place = [](const Polarisation& pair) {
-    return std::tie(pair.first_ttl, pair.first, pair.second_ttl, pair.second);
+  const auto place = [](const Finding& finding) {
+    const auto* const branching = std::get_if<Branching>(finding.detail.get());
+    if (branching != nullptr)
+      return std::tuple(finding.kind, branching->ttl, branching->at, std::uint8_t{0}, IpAddress());
+    const auto& pair = std::get<Polarisation>(*finding.detail);
+    return std::tuple(finding.kind, pair.first_ttl, pair.first, pair.second_ttl, pair.second);
   };
-  return place(*polarisation) == place(*other.polarisation);
+  return place(*this) == place(other);
 }
 
 void BalanceWatch::meet(Watched& watched, Finding found, WallTime now) {
@@ -50,8 +51,7 @@ void BalanceWatch::meet(Watched& watched, Finding found, WallTime now) {
     watched.findings.push_back(std::move(found));
     at = watched.findings.end() - 1;
   } else {
-    at->branching = std::move(found.branching);
-    at->polarisation = std::move(found.polarisation);
+    at->detail = std::move(found.detail);
   }
   at->met = true;
 }
@@ -70,32 +70,33 @@ void BalanceWatch::on_snapshot(const DestinationSnapshot& snapshot, WallTime now
     if (!branching.uneven) continue;
     Finding found;
     found.kind = EventKind::imbalance;
-    found.branching = std::make_shared<const Branching>(branching);
+    found.ttl = branching.ttl;
+    found.detail = detail_of(branching);
     meet(watched, std::move(found), now);
   }
   for (const Polarisation& pair : watched.balance.polarisations) {
     if (!pair.polarised) continue;
     Finding found;
     found.kind = EventKind::polarised;
-    found.polarisation = std::make_shared<const Polarisation>(pair);
+    found.ttl = pair.second_ttl;
+    found.detail = detail_of(pair);
     meet(watched, std::move(found), now);
   }
   std::erase_if(watched.findings, [&](Finding& finding) {
     finding.seen += finding.met ? 1 : 0;
     finding.missed = finding.met ? 0 : finding.missed + 1;
-    const bool over = finding.missed >= (finding.told ? kEndLooks : 1);
-    if (finding.told ? over : finding.seen >= kBeginLooks) {
+    const bool over = finding.missed >= (finding.reported ? kEndLooks : 1);
+    if (finding.reported ? over : finding.seen >= kBeginLooks) {
       PathEvent event;
       event.destination = snapshot.facts;
       event.kind = finding.kind;
       event.time = now;
       event.settled = finding.begun;
-      event.ttl = finding.branching != nullptr ? finding.branching->ttl : finding.polarisation->second_ttl;
-      event.ended = finding.told;
-      event.branching = finding.branching;
-      event.polarisation = finding.polarisation;
+      event.ttl = finding.ttl;
+      event.ended = finding.reported;
+      event.detail = finding.detail;
       events_.push_back(std::make_shared<const PathEvent>(std::move(event)));
-      finding.told = true;
+      finding.reported = true;
     }
     return over;
   });

@@ -18,19 +18,19 @@ class BalanceWatch {
  public:
   /// Looks at a destination anew.
   void on_snapshot(const DestinationSnapshot& snapshot, WallTime now);
-  /// Forgets the destinations that were not looked at since the last time, and what was told of them.
+  /// Forgets the destinations that were not looked at since the last time, and what was reported of them.
   void forget_gone();
   std::vector<std::shared_ptr<const PathEvent>> take_events() { return std::exchange(events_, {}); }
 
  private:
   struct Finding {
     EventKind kind{};
-    std::shared_ptr<const Branching> branching;
-    std::shared_ptr<const Polarisation> polarisation;
+    std::uint8_t ttl = 0;
+    std::shared_ptr<const EventDetail> detail;  ///< Branching or Polarisation
     WallTime begun;
     int seen = 0;
     int missed = 0;  ///< in a row
-    bool told = false;
+    bool reported = false;
     bool met = false;
 
     [[nodiscard]] bool same_place(const Finding& other) const;

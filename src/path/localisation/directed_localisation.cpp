@@ -347,7 +347,7 @@ void DirectedLocalisation::watch(std::vector<LinkVerdict>& verdicts, WallTime wa
       event.time = wall;
       event.settled = watched.begun;
       event.ended = watched.reported;
-      event.loss = watched.verdict;
+      event.detail = detail_of(*watched.verdict);
       events_.push_back(std::make_shared<const PathEvent>(std::move(event)));
       watched.reported = true;
     }

@@ -64,7 +64,7 @@ void Localisation::watch_losses(LocalisationReport& report) {
     const bool over = watched.missed >= (watched.told ? kEndPasses : 1);
     if (watched.told ? over : watched.seen >= kBeginPasses && watched.missed == 0) {
       PathEvent event = finding(EventKind::loss_verdict, report.time, watched.begun, watched.told);
-      event.loss = watched.verdict;
+      event.detail = detail_of(*watched.verdict);
       events_.push_back(std::make_shared<const PathEvent>(std::move(event)));
       watched.told = true;
     }
@@ -79,7 +79,7 @@ void Localisation::watch_delays(const LocalisationReport& report) {
   };
   const auto tell_event = [&](const DelayVerdict& verdict, WallTime begun, bool ended) {
     PathEvent event = finding(EventKind::delay_verdict, report.time, begun, ended);
-    event.delay = std::make_shared<const DelayVerdict>(verdict);
+    event.detail = detail_of(verdict);
     events_.push_back(std::make_shared<const PathEvent>(std::move(event)));
   };
   std::erase_if(watched_delays_, [&](const WatchedDelay& watched) {

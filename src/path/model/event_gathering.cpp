@@ -56,49 +56,16 @@ void add_move(PathEvent& event, const RoundRecord& record) {
 bool matches_verdict(const RoundFilter& filter, const PathEvent& event) {
   if (filter.path) return false;
   if (!filter.destination && !filter.flow) return true;
-  if (event.loss == nullptr) return false;
+  const auto* const verdict = event.get<LinkVerdict>();
+  if (verdict == nullptr) return false;
   const auto reproduces = [&](const WitnessFlow& flow) {
     return (!filter.destination || flow.destination->name == *filter.destination) &&
            (!filter.flow || flow.source_port == *filter.flow);
   };
-  return std::ranges::any_of(event.loss->reproduced_by, reproduces);
+  return std::ranges::any_of(verdict->reproduced_by, reproduces);
 }
 
 }  // namespace
-
-std::string_view to_string(EventKind kind) {
-  switch (kind) {
-    case EventKind::reroute:
-      return to_string(ChangeKind::reroute);
-    case EventKind::remap:
-      return to_string(ChangeKind::remap);
-    case EventKind::width:
-      return to_string(ChangeKind::width);
-    case EventKind::per_packet:
-      return to_string(ChangeKind::per_packet);
-    case EventKind::down:
-      return "down";
-    case EventKind::up:
-      return "up";
-    case EventKind::loss_verdict:
-      return "loss_verdict";
-    case EventKind::delay_verdict:
-      return "delay_verdict";
-    case EventKind::imbalance:
-      return "imbalance";
-    case EventKind::polarised:
-      return "polarised";
-    case EventKind::oneway_loss:
-      return "oneway_loss";
-    case EventKind::reflector_restart:
-      return "reflector_restart";
-    case EventKind::reflector_mode:
-      return "reflector_mode";
-    case EventKind::count_:
-      break;
-  }
-  return "";
-}
 
 bool matches(const RoundFilter& filter, const PathEvent& event) {
   if (filter.since && event.time < *filter.since) return false;

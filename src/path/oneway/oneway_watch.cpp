@@ -42,17 +42,17 @@ void OnewayWatch::note_reflector(const RoundRecord& record, Events& events) {
   const ReflectorSnapshot now = record.oneway->reflector;
   const bool known = reflector_.has_value();
   const ReflectorSnapshot before = std::exchange(reflector_, now).value_or(now);
-  const auto tell = [&](EventKind kind) {
+  const auto report = [&](EventKind kind) {
     PathEvent event = event_of(record, kind);
-    event.reflector = std::make_shared<const ReflectorChange>(ReflectorChange{before, now});
+    event.detail = detail_of(ReflectorChange{before, now});
     events.push_back(std::make_shared<const PathEvent>(std::move(event)));
   };
   if (!known) return;
-  if (now.restarts > before.restarts) tell(EventKind::reflector_restart);
+  if (now.restarts > before.restarts) report(EventKind::reflector_restart);
   if (now.mode == stamp::ReflectorMode::unknown) {
     reflector_->mode = before.mode;
   } else if (before.mode != stamp::ReflectorMode::unknown && now.mode != before.mode) {
-    tell(EventKind::reflector_mode);
+    report(EventKind::reflector_mode);
   }
 }
 
@@ -83,7 +83,7 @@ void OnewayWatch::note_way(const RoundRecord& record, std::uint32_t path, OneWay
     const double ratio = packets > 0 ? losses / packets : 0;
     way.loss = way.losing ? std::max(way.loss, ratio) : ratio;
   }
-  const auto tell = [&](bool ended) {
+  const auto report = [&](bool ended) {
     PathEvent event = event_of(record, EventKind::oneway_loss);
     event.ended = ended;
     event.settled = way.begun;
@@ -92,7 +92,7 @@ void OnewayWatch::note_way(const RoundRecord& record, std::uint32_t path, OneWay
         .path = path, .direction = direction, .packets = figures.window_packets, .losses = figures.window_losses};
     verdict.interval = exact_binomial(static_cast<double>(verdict.losses), static_cast<double>(verdict.packets));
     if (verdict.packets > 0) verdict.loss = static_cast<double>(verdict.losses) / static_cast<double>(verdict.packets);
-    event.oneway = std::make_shared<const OnewayVerdict>(verdict);
+    event.detail = detail_of(verdict);
     events.push_back(std::make_shared<const PathEvent>(std::move(event)));
   };
   const bool quiet = static_cast<double>(figures.packets - way.packets_at_loss) * way.loss >= kQuietLosses;
@@ -102,10 +102,10 @@ void OnewayWatch::note_way(const RoundRecord& record, std::uint32_t path, OneWay
     if (exact_binomial(losses, packets, 2 * kCertain).low <= kLeastLoss) return;
     way.losing = true;
     way.begun = way.seen;
-    tell(false);
+    report(false);
   } else if (quiet) {
     way.losing = false;
-    tell(true);
+    report(true);
   }
 }
 
@@ -117,8 +117,8 @@ void OnewayWatch::end_unused(const RoundRecord& record, Events& events) {
     event.ended = true;
     event.settled = way.begun;
     event.moves.push_back({{}, {}, way.path, way.path, way.flows});
-    event.oneway = std::make_shared<const OnewayVerdict>(
-        OnewayVerdict{.path = way.path, .direction = way.direction, .loss = 0, .interval = {0, 1}});
+    event.detail =
+        detail_of(OnewayVerdict{.path = way.path, .direction = way.direction, .loss = 0, .interval = {0, 1}});
     events.push_back(std::make_shared<const PathEvent>(std::move(event)));
   }
   std::erase_if(ways_, [&](const Way& way) { return now - way.seen > kUnused; });

@@ -1,10 +1,10 @@
 #include "render/json/event_json.hpp"
 
 #include <algorithm>
+#include <variant>
 #include <vector>
 
 #include "render/json/json_writer.hpp"
-#include "render/json/oneway_json.hpp"
 #include "render/json/verdict_json.hpp"
 
 namespace ecmp::render {
@@ -18,33 +18,56 @@ void note(Addresses& addresses, const IpAddress& address) {
   if (at == addresses.end() || *at != address) addresses.insert(at, address);
 }
 
-void append_finding(std::string& out, const PathEvent& event) {
-  JsonWriter json(out);
-  json.key("phase").text(event.ended ? "end" : "begin");
-  if (event.loss != nullptr) append_link_verdict(json.key("loss").next(), *event.loss);
-  if (event.delay != nullptr) append_delay_verdict(json.key("delay").next(), *event.delay);
-  if (event.branching != nullptr) append_branching(json.key("branching").next(), *event.branching);
-  if (event.polarisation != nullptr) append_polarisation(json.key("polarisation").next(), *event.polarisation);
-  if (event.oneway != nullptr) append_oneway_verdict(out, R"(,"oneway":)", *event.oneway);
-}
+/// Links come first to whoever looks at addresses: what a finding is about stands in `before` and `after` as well. The
+/// first address of a detail is where it begins, and its second where it ends.
+class EventEnds {
+ public:
+  EventEnds(Addresses& before, Addresses& after) : before_(before), after_(after) {}
 
-/// Links come first to whoever looks at addresses: what a finding is about stands in `before` and `after` as well.
-void note_finding(const PathEvent& event, Addresses& before, Addresses& after) {
-  if (event.loss != nullptr) {
-    for (const LinkEnds& link : event.loss->links) {
-      note(before, link.from);
-      note(after, link.to);
-    }
+  void address(std::string_view /*name*/, const IpAddress& value) {
+    note(first_ ? before_ : after_, value);
+    first_ = false;
   }
-  if (event.delay != nullptr) {
-    note(before, event.delay->link.from);
-    note(after, event.delay->link.to);
+  void link(std::string_view /*name*/, const LinkEnds& value) {
+    note(before_, value.from);
+    note(after_, value.to);
   }
-  if (event.branching != nullptr) note(before, event.branching->at);
-  if (event.polarisation != nullptr) {
-    note(before, event.polarisation->first);
-    note(after, event.polarisation->second);
+  void links(std::string_view name, const std::vector<LinkEnds>& values) {
+    for (const LinkEnds& value : values)
+      link(name, value);
   }
+
+  void number(std::string_view, const auto&) {}
+  void real(std::string_view, const auto&) {}
+  void duration(std::string_view, const auto&) {}
+  void path(std::string_view, const auto&) {}
+  void way(std::string_view, const auto&) {}
+  void reflector(std::string_view, const auto&) {}
+  void flags(const auto&...) {}
+  void list(std::string_view, const auto&) {}
+  void state(const auto&) {}
+  void witnesses(std::string_view, const auto&) {}
+
+ private:
+  Addresses& before_;
+  Addresses& after_;
+  bool first_ = true;
+};
+
+void append_detail_of(std::string& out, const PathEvent& event) {
+  JsonWriter json(out);
+  FieldsJson fields(out);
+  const std::string_view key = kDetailKeys[event.detail->index()];
+  if (!key.empty()) json.key(key).next();
+  std::visit(
+      [&](const auto& detail) {
+        if (key.empty()) {
+          each_field(fields, detail);
+        } else {
+          fields.object(detail);
+        }
+      },
+      *event.detail);
 }
 
 }  // namespace
@@ -62,7 +85,10 @@ void append_event(std::string& out, const PathEvent& event, std::uint64_t id, co
     flows.insert(flows.end(), move.flows.begin(), move.flows.end());
   }
   std::ranges::sort(flows);
-  note_finding(event, before, after);
+  if (event.detail != nullptr) {
+    EventEnds ends(before, after);
+    std::visit([&](const auto& detail) { each_field(ends, detail); }, *event.detail);
+  }
   for (const Addresses* const more : {&before, &after}) {
     for (const IpAddress& address : *more)
       note(all, address);
@@ -86,11 +112,8 @@ void append_event(std::string& out, const PathEvent& event, std::uint64_t id, co
     json.text(name);
   }
   json.end('}');
-  if (is_finding(event.kind)) append_finding(out, event);
-  if (event.reflector != nullptr) {
-    append_reflector(out, R"(,"reflector_before":)", event.reflector->before);
-    append_reflector(out, R"(,"reflector":)", event.reflector->after);
-  }
+  if (is_finding(event.kind)) json.key("phase").text(event.ended ? "end" : "begin");
+  if (event.detail != nullptr) append_detail_of(out, event);
   out.append("}\n");
 }
 

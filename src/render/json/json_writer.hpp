@@ -67,6 +67,14 @@ class JsonWriter {
     out_.push_back('"');
     return *this;
   }
+  /// Eight hex digits, also of 0.
+  JsonWriter& hex8(std::uint32_t value) {
+    separate();
+    out_.push_back('"');
+    append_hex8(out_, value);
+    out_.push_back('"');
+    return *this;
+  }
   /// A node's name within its destination: a responder may stand at several TTLs.
   JsonWriter& node_id(unsigned ttl, const IpAddress& address) {
     separate();

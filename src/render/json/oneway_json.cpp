@@ -148,19 +148,4 @@ void append_oneway_round(std::string& out, std::string_view key, const OnewayRou
   out.push_back('}');
 }
 
-void append_oneway_verdict(std::string& out, std::string_view key, const OnewayVerdict& verdict) {
-  out.append(key).append(R"({"path":")");
-  append_hex8(out, verdict.path);
-  out.append(R"(","direction":")").append(to_string(verdict.direction));
-  out.append(R"(","loss_ratio":)");
-  append_ratio(out, verdict.loss);
-  out.append(R"(,"loss_ratio_low":)");
-  append_ratio(out, verdict.interval.low);
-  out.append(R"(,"loss_ratio_high":)");
-  append_ratio(out, verdict.interval.high);
-  append_count(out, R"(,"packets":)", verdict.packets);
-  append_count(out, R"(,"losses":)", verdict.losses);
-  out.push_back('}');
-}
-
 }  // namespace ecmp::render

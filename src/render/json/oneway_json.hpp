@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "path/oneway/oneway_snapshot.hpp"
-#include "path/oneway/oneway_verdict.hpp"
 
 /// JSON of what STAMP streams say. `key` is written as given, as in json_parts.hpp.
 namespace ecmp::render {
@@ -26,7 +25,5 @@ void append_oneway_path(std::string& out, std::string_view key, const OnewayPath
 
 /// What a round says: reflector, flow and path.
 void append_oneway_round(std::string& out, std::string_view key, const OnewayRound& round);
-
-void append_oneway_verdict(std::string& out, std::string_view key, const OnewayVerdict& verdict);
 
 }  // namespace ecmp::render

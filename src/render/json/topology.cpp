@@ -198,10 +198,10 @@ void append_balance(std::string& out, const DestinationSnapshot& snapshot) {
   JsonWriter json(out);
   json.key("balance").begin('{').key("branchings").begin('[');
   for (const Branching& branching : balance.branchings)
-    append_branching(json.next(), branching);
+    append_detail(json.next(), branching);
   json.end(']').key("polarisations").begin('[');
   for (const Polarisation& polarisation : balance.polarisations)
-    append_polarisation(json.next(), polarisation);
+    append_detail(json.next(), polarisation);
   json.end(']').key("crosswise").begin('[');
   for (const Crosswise& crosswise : crosswise_of(snapshot))
     append_crosswise(json.next(), crosswise);
@@ -240,12 +240,12 @@ void append_suspects(std::string& out, const LocalisationReport& report) {
   JsonWriter json(out);
   json.key("suspected_links").begin('[');
   for (const LinkVerdict& verdict : report.links)
-    append_link_verdict(json.next(), verdict);
+    append_detail(json.next(), verdict);
   json.end(']');
   out.append(",\n");
   json.key("slower_links").begin('[');
   for (const DelayVerdict& verdict : report.delays)
-    append_delay_verdict(json.next(), verdict);
+    append_detail(json.next(), verdict);
   json.end(']');
 }
 

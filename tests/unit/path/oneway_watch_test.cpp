@@ -57,12 +57,12 @@ TEST_CASE("A path that loses on the way back is an event that begins and ends", 
   const PathEvent& begun = *streams.events[0];
   CHECK(begun.kind == EventKind::oneway_loss);
   CHECK_FALSE(begun.ended);
-  REQUIRE(begun.oneway);
-  CHECK(begun.oneway->direction == OneWay::reverse);
-  CHECK(begun.oneway->path == 7);
-  CHECK(begun.oneway->losses >= OnewayWatch::kLeastLosses);
-  CHECK(begun.oneway->interval.low > OnewayWatch::kLeastLoss);
-  CHECK(begun.oneway->interval.high >= begun.oneway->loss);
+  REQUIRE(begun.get<OnewayVerdict>() != nullptr);
+  CHECK(begun.get<OnewayVerdict>()->direction == OneWay::reverse);
+  CHECK(begun.get<OnewayVerdict>()->path == 7);
+  CHECK(begun.get<OnewayVerdict>()->losses >= OnewayWatch::kLeastLosses);
+  CHECK(begun.get<OnewayVerdict>()->interval.low > OnewayWatch::kLeastLoss);
+  CHECK(begun.get<OnewayVerdict>()->interval.high >= begun.get<OnewayVerdict>()->loss);
   REQUIRE(begun.moves.size() == 1);
   CHECK(begun.moves[0].flows == std::vector<std::uint16_t>{50000, 50001});
 
@@ -94,15 +94,15 @@ TEST_CASE("A restart of the reflector is an event, and so is another mode", "[st
   streams.round({.resolved = 10});
   REQUIRE(streams.events.size() == 1);
   CHECK(streams.events[0]->kind == EventKind::reflector_restart);
-  REQUIRE(streams.events[0]->reflector);
-  CHECK(streams.events[0]->reflector->before.restarts == 0);
-  CHECK(streams.events[0]->reflector->after.restarts == 1);
+  REQUIRE(streams.events[0]->get<ReflectorChange>());
+  CHECK(streams.events[0]->get<ReflectorChange>()->before.restarts == 0);
+  CHECK(streams.events[0]->get<ReflectorChange>()->after.restarts == 1);
   streams.reflector.mode = stamp::ReflectorMode::stateless;
   streams.round({.round_trips = 10});
   REQUIRE(streams.events.size() == 2);
   CHECK(streams.events[1]->kind == EventKind::reflector_mode);
-  CHECK(streams.events[1]->reflector->before.mode == stamp::ReflectorMode::stateful);
-  CHECK(streams.events[1]->reflector->after.mode == stamp::ReflectorMode::stateless);
+  CHECK(streams.events[1]->get<ReflectorChange>()->before.mode == stamp::ReflectorMode::stateful);
+  CHECK(streams.events[1]->get<ReflectorChange>()->after.mode == stamp::ReflectorMode::stateless);
   streams.round({.round_trips = 10});
   CHECK(streams.events.size() == 2);
 }
@@ -118,5 +118,5 @@ TEST_CASE("A loss on a path that no stream is on any more is over", "[stamp][eve
     streams.round({.resolved = 40}, 9);
   REQUIRE(streams.events.size() == 2);
   CHECK(streams.events[1]->ended);
-  CHECK(streams.events[1]->oneway->path == 7);
+  CHECK(streams.events[1]->get<OnewayVerdict>()->path == 7);
 }

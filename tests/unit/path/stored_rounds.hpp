@@ -200,10 +200,10 @@ class Maker {
 
   void finding(PathEvent& event) {
     if (event.kind == EventKind::reflector_restart || event.kind == EventKind::reflector_mode) {
-      auto change = std::make_shared<ReflectorChange>();
-      change->before = reflector();
-      change->after = reflector();
-      event.reflector = std::move(change);
+      ReflectorChange change;
+      change.before = reflector();
+      change.after = reflector();
+      event.detail = detail_of(change);
     }
     if (!is_finding(event.kind)) return;
     event.ended = below(2) == 0;
@@ -224,7 +224,7 @@ class Maker {
       verdict.clean_flows = below(100);
       verdict.reproduced_by = witnesses();
       verdict.not_reproduced_by = witnesses();
-      event.loss = std::make_shared<const LinkVerdict>(std::move(verdict));
+      event.detail = detail_of(std::move(verdict));
     }
     if (event.kind == EventKind::oneway_loss) {
       OnewayVerdict verdict;
@@ -235,29 +235,29 @@ class Maker {
       verdict.interval.high = ratio();
       verdict.packets = below(100000);
       verdict.losses = below(1000);
-      event.oneway = std::make_shared<const OnewayVerdict>(verdict);
+      event.detail = detail_of(verdict);
     }
     if (event.kind == EventKind::delay_verdict) {
-      event.delay = std::make_shared<const DelayVerdict>(DelayVerdict{{a(), a()},
-                                                                      Duration(below(1000000)),
-                                                                      Duration(below(1000000)),
-                                                                      Duration(below(1000000)),
-                                                                      Duration(below(1000000)),
-                                                                      below(500)});
+      event.detail = detail_of(DelayVerdict{{a(), a()},
+                                            Duration(below(1000000)),
+                                            Duration(below(1000000)),
+                                            Duration(below(1000000)),
+                                            Duration(below(1000000)),
+                                            below(500)});
     }
     if (event.kind == EventKind::imbalance) {
-      event.branching = std::make_shared<const Branching>(Branching{static_cast<std::uint8_t>(below(9)),
-                                                                    a(),
-                                                                    {{a(), below(64)}, {a(), below(64)}},
-                                                                    40 * ratio(),
-                                                                    ratio(),
-                                                                    below(2) == 0,
-                                                                    below(2) == 0});
+      event.detail = detail_of(Branching{static_cast<std::uint8_t>(below(9)),
+                                         a(),
+                                         {{a(), below(64)}, {a(), below(64)}},
+                                         40 * ratio(),
+                                         ratio(),
+                                         below(2) == 0,
+                                         below(2) == 0});
     }
     if (event.kind == EventKind::polarised) {
-      event.polarisation = std::make_shared<const Polarisation>(
-          Polarisation{static_cast<std::uint8_t>(below(9)), a(), static_cast<std::uint8_t>(below(9)), a(), below(64),
-                       below(8), below(16), 8 * ratio(), ratio(), below(2) == 0});
+      event.detail =
+          detail_of(Polarisation{static_cast<std::uint8_t>(below(9)), a(), static_cast<std::uint8_t>(below(9)), a(),
+                                 below(64), below(8), below(16), 8 * ratio(), ratio(), below(2) == 0});
     }
   }
 
