@@ -133,7 +133,7 @@ constexpr std::array kOfProbing{
     family("ecmp_exporter_probes_sent_total", counter, "protocol", "Probes sent.",
            [](From from, Out& out) {
              for (std::size_t i = 0; i < from.in.engine.probes_sent.size(); ++i)
-               out(from.in.engine.probes_sent[i], {render::lower_case(static_cast<Protocol>(i))});
+               out(from.in.engine.probes_sent[i], {traits(static_cast<Protocol>(i)).name});
            }),
     family("ecmp_exporter_stream_packets_sent_total", counter, "",
            "Packets of STAMP streams sent; the probes of their traces are in ecmp_exporter_probes_sent_total.",

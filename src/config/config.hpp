@@ -41,7 +41,7 @@ struct Destination {
   bool all = false;                  ///< trace every address of the name, each as a destination "name/address"
   std::vector<std::pair<std::string, std::string>> labels;  ///< sorted by name
 
-  Protocol protocol = Protocol::udp;
+  Protocol protocol{};
   FamilyChoice family = FamilyChoice::any;
   std::uint16_t port = 33434;                ///< 0 for ICMP
   std::uint16_t flows = 16;                  ///< with `auto_flows` the most that are asked for paths: max_flows

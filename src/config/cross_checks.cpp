@@ -54,7 +54,7 @@ void report_overlap(Pair pair, Problems& problems) {
   const auto& b = second->destination;
   const std::uint32_t from = std::max(*a.source_port, *b.source_port);
   const std::uint32_t to = std::min(last_port(a), last_port(b));
-  const std::string_view noun = b.protocol == Protocol::icmp ? "identifiers" : "source ports";
+  const std::string_view noun = has_ports(b.protocol) ? "source ports" : "identifiers";
   problems.add(second->ports_where,
                fmt::format("{} {} to {} of {} overlap with those of {} (line {}): same host {}, both {}; set another "
                            "source_port",

@@ -164,7 +164,7 @@ class DestinationReader {
 
     to.port = usual_port(to);
     fill(to.port, own_.port, defaults_.port);
-    if (to.protocol == Protocol::icmp) to.port = 0;
+    to.port = port_of(to.protocol, to.port);
 
     fill(to.source_address, own_.source_address, defaults_.source_address);
     fill(to.interface, own_.interface, defaults_.interface);
@@ -195,7 +195,7 @@ class DestinationReader {
 
   void check_port() {
     check_stamp();
-    if (out_.destination.protocol != Protocol::icmp || !own_.port) return;
+    if (has_ports(out_.destination.protocol) || !own_.port) return;
     reader_.refuse("port", *own_.port, "ICMP has no ports");
   }
 
@@ -265,8 +265,7 @@ class DestinationReader {
 }  // namespace
 
 std::uint16_t usual_port(const Destination& destination) {
-  if (destination.stamp) return stamp::kPort;
-  return destination.protocol == Protocol::tcp ? 443 : 33434;
+  return destination.stamp ? stamp::kPort : traits(destination.protocol).usual_port;
 }
 
 PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults, const Limits& limits,

@@ -85,7 +85,7 @@ void read_mesh(TableReader& root, const ProbeKeys& probe, Config& config, std::s
   check_combinations(own, probe, config.limits, problems);
   if (!config.mesh.enabled()) return;
 
-  own.protocol = Setting<Protocol>{Protocol::udp, table->where, "\"stamp\""};
+  own.protocol = Setting<Protocol>{kStampProtocol, table->where, "\"stamp\""};
   own.stamp = Setting<bool>{true, table->where, "\"stamp\""};
   if (!own.port) own.port = Setting<std::int64_t>{Mesh::kPort, table->where, "10862"};
   const ProbeKeys keys = over(own, probe);

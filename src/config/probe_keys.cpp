@@ -16,8 +16,8 @@ using std::chrono::seconds;
 
 /// What `protocol` can be: STAMP is UDP with streams.
 enum class Probing : std::uint8_t { udp, tcp, icmp, stamp };
-constexpr std::array kProtocols = {Choice<Probing>{"udp", Probing::udp}, Choice<Probing>{"tcp", Probing::tcp},
-                                   Choice<Probing>{"icmp", Probing::icmp}, Choice<Probing>{"stamp", Probing::stamp}};
+constexpr std::array kProbings = {Choice<Probing>{"udp", Probing::udp}, Choice<Probing>{"tcp", Probing::tcp},
+                                  Choice<Probing>{"icmp", Probing::icmp}, Choice<Probing>{"stamp", Probing::stamp}};
 constexpr std::array kFamilies = {Choice<FamilyChoice>{"any", FamilyChoice::any},
                                   Choice<FamilyChoice>{"ipv4", FamilyChoice::ipv4},
                                   Choice<FamilyChoice>{"ipv6", FamilyChoice::ipv6}};
@@ -194,7 +194,7 @@ std::optional<std::uint32_t> parse_mark(std::string_view text) {
 }
 
 std::string_view protocol_name(Protocol protocol) {
-  return kProtocols[static_cast<std::size_t>(protocol)].name;
+  return traits(protocol).name;
 }
 
 std::string_view protocol_name(const Destination& destination) {
@@ -203,9 +203,9 @@ std::string_view protocol_name(const Destination& destination) {
 
 ProbeKeys read_probe_keys(TableReader& reader, const Limits& limits) {
   ProbeKeys keys;
-  if (const auto probing = reader.choice<Probing>("protocol", kProtocols)) {
+  if (const auto probing = reader.choice<Probing>("protocol", kProbings)) {
     const bool stamp = probing->value == Probing::stamp;
-    const Protocol protocol = stamp ? Protocol::udp : static_cast<Protocol>(probing->value);
+    const Protocol protocol = stamp ? kStampProtocol : static_cast<Protocol>(probing->value);
     keys.protocol = Setting<Protocol>{protocol, probing->where, probing->text};
     keys.stamp = Setting<bool>{stamp, probing->where, probing->text};
   }

@@ -5,18 +5,16 @@
 #include <functional>
 
 #include "base/ip_address.hpp"
+#include "packet/protocol.hpp"
 
 namespace ecmp {
-
-/// What carries a probe.
-enum class Protocol : std::uint8_t { udp, tcp, icmp };
 
 /// The header values that equal-cost routers hash (RFC 2992, RFC 6438). For ICMP echo `source_port` is the identifier
 /// and `destination_port` is 0.
 struct FiveTuple {
   IpAddress source;
   IpAddress destination;
-  Protocol protocol = Protocol::udp;
+  Protocol protocol{};
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
 

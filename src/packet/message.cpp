@@ -122,11 +122,10 @@ bool parse_usual_error(ByteView datagram, Message& message) {
   quote.traffic_class = datagram[kInside + 1];
   quote.total_size = load16(datagram, kInside + 2);
   quote.ip_id = load16(datagram, kInside + 4);
+  quote.tuple.protocol = protocol_of(protocol);
   if (protocol == wire::kTcp) {
-    quote.tuple.protocol = Protocol::tcp;
     quote.sequence = load32(datagram, kTransport + 4);
   } else {
-    quote.tuple.protocol = Protocol::udp;
     quote.checksum = load16(datagram, kTransport + 6);
     quote.payload = datagram.subspan(kTransport + wire::kUdpHeader, size - kTransport - wire::kUdpHeader);
   }

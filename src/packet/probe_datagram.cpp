@@ -41,7 +41,7 @@ void write_ipv4(const ProbeDatagram& probe, MutableBytes out) {
       0x45000000u | std::uint32_t{static_cast<std::uint8_t>(probe.dscp << 2)} << 16 | probe.total_size;
   const std::uint32_t second = std::uint32_t{probe.ip_id} << 16 | wire::kDontFragment;
   const std::uint32_t third =
-      std::uint32_t{probe.ttl} << 24 | std::uint32_t{wire::number(Family::ipv4, probe.tuple.protocol)} << 16;
+      std::uint32_t{probe.ttl} << 24 | std::uint32_t{wire_number(Family::ipv4, probe.tuple.protocol)} << 16;
   const std::uint32_t source = words::load(probe.tuple.source.bytes().data());
   const std::uint32_t destination = words::load(probe.tuple.destination.bytes().data());
   const std::uint16_t sum = fold_sum(std::uint64_t{first} + second + third + source + destination);
@@ -56,7 +56,7 @@ void write_ipv6(const ProbeDatagram& probe, MutableBytes out) {
   const std::uint32_t traffic_class = static_cast<std::uint8_t>(probe.dscp << 2);
   store32(out, 0, (6u << 28) | (traffic_class << 20) | (probe.flow_label & 0xfffffu));
   store16(out, 4, static_cast<std::uint16_t>(probe.total_size - wire::kIpv6Header));
-  out[6] = wire::number(Family::ipv6, probe.tuple.protocol);
+  out[6] = wire_number(Family::ipv6, probe.tuple.protocol);
   out[7] = probe.ttl;
   std::memcpy(out.data() + 8, probe.tuple.source.bytes().data(), 16);
   std::memcpy(out.data() + 24, probe.tuple.destination.bytes().data(), 16);
@@ -85,9 +85,9 @@ void clear(MutableBytes bytes) {
 /// Of the pseudo header, which ICMPv4 alone does without.
 std::uint64_t pseudo_sum(const ProbeDatagram& probe, std::size_t transport_size) {
   const Family family = probe.tuple.source.family();
-  if (probe.tuple.protocol == Protocol::icmp && family == Family::ipv4) return 0;
-  return sum_of(probe.tuple.source) + sum_of(probe.tuple.destination) + wire::number(family, probe.tuple.protocol) +
-         transport_size;
+  const std::uint8_t number = wire_number(family, probe.tuple.protocol);
+  if (number == wire::kIcmp) return 0;
+  return sum_of(probe.tuple.source) + sum_of(probe.tuple.destination) + number + transport_size;
 }
 
 /// Of the whole transport part, which is zero behind its first `filled` bytes.
@@ -135,11 +135,25 @@ void write_syn(const ProbeDatagram& probe, MutableBytes transport) {
   store16(transport, 16, static_cast<std::uint16_t>(~transport_sum(probe, transport, kSynHeader)));
 }
 
+/// How the probes of a protocol are written, and the least size of their transport part.
+struct Writer {
+  void (*write)(const ProbeDatagram& probe, MutableBytes transport);
+  std::size_t least;
+};
+
+/// By Protocol.
+constexpr std::array<Writer, kProtocols.size()> kWriters{{{write_udp, wire::kUdpHeader + kSteering + kTag},
+                                                          {write_syn, kSynHeader},
+                                                          {write_echo, wire::kIcmpHeader + kSteering + kTag}}};
+
+const Writer& writer_of(Protocol protocol) {
+  return kWriters[static_cast<std::size_t>(protocol)];
+}
+
 }  // namespace
 
 std::size_t minimum_size(Family family, Protocol protocol) {
-  const std::size_t transport = protocol == Protocol::tcp ? kSynHeader : wire::kUdpHeader + kSteering + kTag;
-  return wire::ip_header(family) + transport;
+  return wire::ip_header(family) + writer_of(protocol).least;
 }
 
 ByteView write_probe(const ProbeDatagram& probe, MutableBytes out) {
@@ -149,17 +163,7 @@ ByteView write_probe(const ProbeDatagram& probe, MutableBytes out) {
   if (datagram.empty()) return {};
 
   const MutableBytes transport = datagram.subspan(wire::ip_header(family));
-  switch (tuple.protocol) {
-    case Protocol::udp:
-      write_udp(probe, transport);
-      break;
-    case Protocol::tcp:
-      write_syn(probe, transport);
-      break;
-    case Protocol::icmp:
-      write_echo(probe, transport);
-      break;
-  }
+  writer_of(tuple.protocol).write(probe, transport);
   return datagram;
 }
 

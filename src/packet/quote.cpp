@@ -15,9 +15,9 @@ std::optional<ParseError> read_quote(const IpView& view, Quote& quote) {
   if (view.protocol != wire::kUdp && view.protocol != wire::kTcp && !echo) return ParseError::irrelevant;
   if (transport.size() < kSmallestTransport) return ParseError::truncated;
 
+  quote.tuple.protocol = protocol_of(view.protocol);
   if (echo) {
     if (transport[0] != wire::echo_request(view.family) || transport[1] != 0) return ParseError::irrelevant;
-    quote.tuple.protocol = Protocol::icmp;
     quote.checksum = load16(transport, 2);
     quote.tuple.source_port = load16(transport, 4);
     quote.sequence = load16(transport, 6);
@@ -26,10 +26,8 @@ std::optional<ParseError> read_quote(const IpView& view, Quote& quote) {
     quote.tuple.source_port = load16(transport, 0);
     quote.tuple.destination_port = load16(transport, 2);
     if (view.protocol == wire::kTcp) {
-      quote.tuple.protocol = Protocol::tcp;
       quote.sequence = load32(transport, 4);
     } else {
-      quote.tuple.protocol = Protocol::udp;
       quote.checksum = load16(transport, 6);
       quote.payload = transport.subspan(wire::kUdpHeader);
     }

@@ -22,7 +22,7 @@ PortOrder::PortOrder(PortBlock block, std::string_view name, Protocol protocol, 
     ++half_bits_;
   const std::uint64_t hash =
       siphash(kNameKey, ByteView(reinterpret_cast<const std::uint8_t*>(name.data()), name.size()));
-  const std::uint64_t port = protocol == Protocol::icmp ? 0 : destination_port;
+  const std::uint64_t port = port_of(protocol, destination_port);
   seed_ = siphash(kNameKey, hash, std::uint64_t{static_cast<std::uint8_t>(protocol)} << 16 | port);
 }
 

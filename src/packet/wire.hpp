@@ -35,16 +35,4 @@ constexpr std::size_t ip_header(Family family) {
   return family == Family::ipv4 ? kIpv4Header : kIpv6Header;
 }
 
-constexpr std::uint8_t number(Family family, Protocol protocol) {
-  switch (protocol) {
-    case Protocol::udp:
-      return kUdp;
-    case Protocol::tcp:
-      return kTcp;
-    case Protocol::icmp:
-      break;
-  }
-  return icmp(family);
-}
-
 }  // namespace ecmp::packet::wire

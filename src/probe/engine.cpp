@@ -51,7 +51,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const auto least = plan.stamp ? packet::minimum_stamp_size(plan.address.family(), plan.key != nullptr)
                                 : packet::minimum_size(plan.address.family(), plan.protocol);
   const auto size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
-  const std::uint16_t port = plan.protocol == Protocol::icmp ? std::uint16_t{0} : plan.port;
+  const std::uint16_t port = port_of(plan.protocol, plan.port);
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
   if (plan.protocol == Protocol::udp && !plan.stamp) {
@@ -99,7 +99,7 @@ std::vector<std::uint16_t> Engine::State::free_ports(const PortOrder& order, con
   for (std::uint32_t place = 0; place < order.size() && ports.size() < count; ++place) {
     const std::uint16_t source_port = order[place];
     // From a port of this host to the same one: a probe would look like its own answer.
-    if (source_port == port && protocol != Protocol::icmp && address.is_loopback()) continue;
+    if (source_port == port && has_ports(protocol) && address.is_loopback()) continue;
     if (find(address, protocol, source_port, port) == nullptr) ports.push_back(source_port);
   }
   return ports;
@@ -433,7 +433,7 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
 
 Flow* Engine::State::find(const IpAddress& destination, Protocol protocol, std::uint16_t source_port,
                           std::uint16_t destination_port) {
-  const std::uint16_t port = protocol == Protocol::icmp ? std::uint16_t{0} : destination_port;
+  const std::uint16_t port = port_of(protocol, destination_port);
   const FlowName name{destination, protocol, source_port, port};
   const std::uint32_t found =
       index_.find(FlowIndex::hash(name), [&](std::uint32_t number) { return flows_[number]->name() == name; });

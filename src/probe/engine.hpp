@@ -21,7 +21,7 @@ namespace ecmp {
 /// What the engine has to know of a destination. Ranges are those of the configuration, checked there.
 struct DestinationPlan {
   IpAddress address;
-  Protocol protocol = Protocol::udp;
+  Protocol protocol{};
   std::uint16_t port = 33434;  ///< ignored for ICMP
   SourcePorts source_ports = 50000;
   std::uint16_t flows = 16;

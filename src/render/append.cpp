@@ -206,30 +206,6 @@ void append_html(std::string& out, std::string_view text) {
   });
 }
 
-std::string_view lower_case(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::udp:
-      return "udp";
-    case Protocol::tcp:
-      return "tcp";
-    case Protocol::icmp:
-      return "icmp";
-  }
-  return "";
-}
-
-std::string_view upper_case(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::udp:
-      return "UDP";
-    case Protocol::tcp:
-      return "TCP";
-    case Protocol::icmp:
-      return "ICMP";
-  }
-  return "";
-}
-
 std::string_view to_string(Family family) {
   return family == Family::ipv4 ? "ipv4" : "ipv6";
 }

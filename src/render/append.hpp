@@ -45,8 +45,6 @@ void append_json(std::string& out, std::string_view text);
 void append_html(std::string& out, std::string_view text);
 
 /// "udp", "tcp", "icmp", and in capitals.
-std::string_view lower_case(Protocol protocol);
-std::string_view upper_case(Protocol protocol);
 
 /// "ipv4", "ipv6".
 std::string_view to_string(Family family);

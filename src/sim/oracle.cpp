@@ -7,18 +7,12 @@ namespace ecmp::sim {
 
 namespace {
 
-std::uint8_t protocol_number(Family family, Protocol protocol) {
-  if (protocol == Protocol::udp) return kUdp;
-  if (protocol == Protocol::tcp) return kTcp;
-  return family == Family::ipv4 ? kIcmp : kIcmpV6;
-}
-
 /// The headers that routers hash, with nothing else right: no checksum, no lengths.
 void fill_hashed_headers(Packet& packet, const FiveTuple& tuple, std::uint32_t flow_label,
                          std::uint16_t icmp_checksum) {
   std::array<std::uint8_t, 64> bytes{};
   packet.family = tuple.destination.family();
-  packet.protocol = protocol_number(packet.family, tuple.protocol);
+  packet.protocol = wire_number(packet.family, tuple.protocol);
   const bool v4 = packet.family == Family::ipv4;
   packet.header_size = v4 ? 20 : 40;
   if (v4) {
@@ -36,7 +30,7 @@ void fill_hashed_headers(Packet& packet, const FiveTuple& tuple, std::uint32_t f
   for (std::size_t i = 0; i < destination.size(); ++i)
     bytes[address_at + source.size() + i] = destination[i];
   const std::size_t transport = packet.header_size;
-  if (tuple.protocol == Protocol::icmp) {
+  if (!has_ports(tuple.protocol)) {
     bytes[transport] = v4 ? 8 : 128;
     store16(bytes, transport + 2, icmp_checksum);
     store16(bytes, transport + 4, tuple.source_port);

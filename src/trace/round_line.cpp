@@ -173,8 +173,9 @@ std::shared_ptr<DestinationFacts> read_facts(const Members& line, RecordedNames&
   facts->address = line.address("destination_ip");
   facts->port = line.number<std::uint16_t>("destination_port");
   const std::string& protocol = line.text("protocol");
-  if (protocol != "UDP" && protocol != "TCP" && protocol != "ICMP") wrong("protocol", "is none of UDP, TCP and ICMP");
-  facts->protocol = protocol == "UDP" ? Protocol::udp : protocol == "TCP" ? Protocol::tcp : Protocol::icmp;
+  const auto known = std::ranges::find(kProtocols, protocol, &ProtocolTraits::upper_name);
+  if (known == kProtocols.end()) wrong("protocol", "is none of UDP, TCP and ICMP");
+  facts->protocol = static_cast<Protocol>(known - kProtocols.begin());
   names.set_name(facts->address, line.text("destination_ptr"));
   return facts;
 }

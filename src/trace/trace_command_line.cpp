@@ -192,7 +192,7 @@ void read_protocol(const Given& given, TraceRequest& request) {
   } else {
     request.stamp = given.flag("stamp");
     request.protocol = given.flag("udp") || request.stamp ? Protocol::udp : Protocol::tcp;
-    const std::uint16_t usual = request.stamp ? stamp::kPort : request.protocol == Protocol::udp ? 33434 : 443;
+    const std::uint16_t usual = request.stamp ? stamp::kPort : traits(request.protocol).usual_port;
     request.port = port == 0 ? usual : static_cast<std::uint16_t>(port);
   }
 }

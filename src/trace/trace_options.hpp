@@ -45,8 +45,8 @@ struct TraceRequest {
   std::string host;                  ///< empty: the first destination of the scenario
   std::optional<IpAddress> address;  ///< when host is one
   config::FamilyChoice family = config::FamilyChoice::any;
-  Protocol protocol = Protocol::tcp;
-  std::uint16_t port = 443;                     ///< 0 for ICMP
+  Protocol protocol{};
+  std::uint16_t port = 0;                       ///< 0 for ICMP
   bool stamp = false;                           ///< UDP, with a stream of STAMP packets for each flow
   std::optional<std::uint16_t> source_port;     ///< of the first flow; else ports are spread as the exporter does
   std::uint16_t flows = 5;                      ///< with `auto_flows` the most that are asked

@@ -237,10 +237,6 @@ class HopLine {
   Precision precision_;
 };
 
-std::string protocol_name(Protocol protocol) {
-  return protocol == Protocol::udp ? "UDP" : protocol == Protocol::tcp ? "TCP" : "ICMP";
-}
-
 /// "Flow 50003 on path 2 (5c1e09aa), 4 hops, reached", and the 5-tuple where there is room: it is what one gives to
 /// iperf to take the same path.
 void put_head(Pane& pane, const Scene& scene, const FlowRow& flow) {
@@ -268,7 +264,7 @@ void put_head(Pane& pane, const Scene& scene, const FlowRow& flow) {
     return v6 ? fmt::format("[{}]:{}", address.to_string(), port) : fmt::format("{}:{}", address.to_string(), port);
   };
   const std::string tuple =
-      fmt::format("{} {} {} {}", protocol_name(scene.facts.protocol), end(flow.source, flow.source_port), shown.to,
+      fmt::format("{} {} {} {}", traits(scene.facts.protocol).upper_name, end(flow.source, flow.source_port), shown.to,
                   end(scene.facts.address, scene.facts.port));
   const std::size_t width = width_of(tuple);
   if (at + 2 + width <= pane.columns()) pane.put_right(0, 0, pane.columns(), tuple, {.hue = Hue::muted});

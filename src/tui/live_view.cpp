@@ -25,15 +25,8 @@ constexpr std::size_t kLeastForBoth = 14;   ///< rows for flows and hops at once
 constexpr std::size_t kLeastForDetail = 5;  ///< of them, for the hops
 
 std::string protocol_and_port(const DestinationFacts& facts) {
-  switch (facts.protocol) {
-    case Protocol::udp:
-      return fmt::format("UDP port {}", facts.port);
-    case Protocol::tcp:
-      return fmt::format("TCP port {}", facts.port);
-    case Protocol::icmp:
-      break;
-  }
-  return "ICMP";
+  const std::string name(traits(facts.protocol).upper_name);
+  return has_ports(facts.protocol) ? fmt::format("{} port {}", name, facts.port) : name;
 }
 
 std::string counted(std::uint64_t number, std::string_view one, std::string_view many) {

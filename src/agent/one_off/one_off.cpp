@@ -281,7 +281,7 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
   facts->name = facts->host = trace.request.host;
   facts->address = address;
   facts->protocol = probe.protocol;
-  facts->port = probe.protocol == Protocol::icmp ? std::uint16_t{0} : probe.port;
+  facts->port = port_of(probe.protocol, probe.port);
   facts->source_ports = plan.source_ports;
   facts->flows = probe.flows;
   facts->interval = interval;

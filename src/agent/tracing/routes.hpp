@@ -27,7 +27,7 @@ RouteWish wish_of(const config::Destination& destination);
 std::string why_unroutable(SendError error, const RouteWish& wish, const IpAddress& destination);
 /// What flows that are not there yet will have in their headers.
 struct PortsToKeep {
-  Protocol protocol = Protocol::udp;
+  Protocol protocol{};
   std::uint16_t destination_port = 0;  ///< 0 for ICMP
   PortBlock source_ports;              ///< ICMP: identifiers
 

@@ -42,15 +42,16 @@ PortsToKeep kept_ports(const config::Destination& destination) {
   PortBlock block = destination.source_ports;
   if (const auto first = destination.source_port)
     block = {*first, static_cast<std::uint16_t>(*first + destination.flows - 1)};
-  const std::uint16_t port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
-  return {.protocol = destination.protocol, .destination_port = port, .source_ports = block};
+  return {.protocol = destination.protocol,
+          .destination_port = port_of(destination.protocol, destination.port),
+          .source_ports = block};
 }
 
 void tell_of(DestinationFacts& facts, const config::Destination& destination) {
   facts.host = destination.host;
   facts.protocol = destination.protocol;
   facts.stamp = destination.stamp;
-  facts.port = destination.protocol == Protocol::icmp ? std::uint16_t{0} : destination.port;
+  facts.port = port_of(destination.protocol, destination.port);
   facts.source_ports = ports_of(destination, facts.name);
   facts.flows = destination.flows;
   facts.steady = first_steady(destination);

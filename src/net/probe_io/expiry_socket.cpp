@@ -122,7 +122,7 @@ void ExpirySocket::receive_from(const FileDescriptor& socket, bool v6,
     }
     const auto read = packet::parse(ByteView(bytes).first(size));
     const auto* const error = std::get_if<packet::IcmpError>(&read);
-    if (error == nullptr || error->quote.tuple.protocol != Protocol::udp) continue;
+    if (error == nullptr || error->quote.tuple.protocol != kStampProtocol) continue;
     if (std::ranges::find(ports_, error->quote.tuple.source_port) == ports_.end()) continue;
     take(*error);
   }

@@ -16,7 +16,7 @@ LoopbackRole loopback_role(ByteView datagram, const PortCensus& ports) {
   if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
     return datagram[header] == (is_v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST) ? probe : reply;
   if (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP) return reply;
-  const Protocol ours = protocol == IPPROTO_UDP ? Protocol::udp : Protocol::tcp;
+  const Protocol ours = protocol_of(protocol);
   if (!ports.contains(ours, load16(datagram, header))) return reply;
   return {true, ports.contains(ours, load16(datagram, header + 2))};
 }

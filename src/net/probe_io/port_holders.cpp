@@ -104,6 +104,11 @@ bool holds(const HostSocket& socket, const FiveTuple& flow) {
 PortHolders::PortHolders(std::optional<NetlinkSocket> lists, std::optional<NetlinkSocket> single)
     : lists_(std::move(lists)), single_(std::move(single)) {}
 
+/// Held ports are of UDP.
+bool PortHolders::is_ours(Protocol protocol, std::uint16_t port) const {
+  return protocol == Protocol::udp && ours_ != nullptr && ours_->contains(port);
+}
+
 PortHolders PortHolders::open() {
   const auto socket = [] {
     auto opened = NetlinkSocket::open_diagnostics();

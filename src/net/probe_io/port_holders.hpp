@@ -17,7 +17,7 @@ namespace ecmp::net {
 
 /// A socket of this host, as the kernel lists it (linux/inet_diag.h).
 struct HostSocket {
-  Protocol protocol = Protocol::udp;
+  Protocol protocol{};
   bool listening = false;  ///< of TCP: it has no peer, and holds no connection
   bool v6_only = true;     ///< an IPv6 socket that takes no IPv4
   std::uint16_t local_port = 0;
@@ -74,9 +74,7 @@ class PortHolders {
     FiveTuple tuple;
   };
 
-  [[nodiscard]] bool is_ours(Protocol protocol, std::uint16_t port) const {
-    return protocol == Protocol::udp && ours_ != nullptr && ours_->contains(port);
-  }
+  [[nodiscard]] bool is_ours(Protocol protocol, std::uint16_t port) const;
 
   std::optional<NetlinkSocket> lists_, single_;
   const HeldPorts* ours_ = nullptr;

@@ -9,19 +9,6 @@
 namespace ecmp::net {
 namespace {
 
-std::uint8_t protocol_number(const FiveTuple& tuple) {
-  switch (tuple.protocol) {
-    case Protocol::udp:
-      return IPPROTO_UDP;
-    case Protocol::tcp:
-      return IPPROTO_TCP;
-    case Protocol::icmp:
-      break;
-  }
-  if (tuple.destination.is_v4()) return IPPROTO_ICMP;
-  return IPPROTO_ICMPV6;
-}
-
 void append_port(NetlinkRequest& request, std::uint16_t type, std::uint16_t port) {
   std::array<std::uint8_t, 2> bytes{};
   store16(bytes, 0, port);
@@ -49,8 +36,8 @@ NetlinkRequest route_request(const RouteQuery& query, bool fib_match) {
   request.attribute(RTA_DST, tuple.destination.bytes());
   if (!tuple.source.is_unspecified()) request.attribute(RTA_SRC, tuple.source.bytes());
   if (query.interface != 0) request.number(RTA_OIF, query.interface);
-  request.number(RTA_IP_PROTO, protocol_number(tuple));
-  if (tuple.protocol != Protocol::icmp) {
+  request.number(RTA_IP_PROTO, wire_number(tuple.destination.family(), tuple.protocol));
+  if (has_ports(tuple.protocol)) {
     append_port(request, RTA_SPORT, tuple.source_port);
     append_port(request, RTA_DPORT, tuple.destination_port);
   }

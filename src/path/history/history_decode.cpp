@@ -73,7 +73,7 @@ void Batch::facts(CompactReader& in) {
   facts->name = in.text();
   facts->host = in.text();
   facts->address = in.address();
-  facts->protocol = choice(in, Protocol::icmp);
+  facts->protocol = choice(in, static_cast<Protocol>(kProtocols.size() - 1));
   facts->port = port(in);
   if (const std::uint16_t first = port(in); first != 0) {
     facts->source_ports = first;

@@ -27,7 +27,7 @@ struct DestinationFacts {
   std::string name;
   std::string host;  ///< as configured: an address or a name
   IpAddress address;
-  Protocol protocol = Protocol::udp;
+  Protocol protocol{};
   bool stamp = false;      ///< UDP, with a stream of STAMP packets for each flow
   std::uint16_t port = 0;  ///< 0 for ICMP
   SourcePorts source_ports;

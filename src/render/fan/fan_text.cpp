@@ -217,13 +217,13 @@ std::string fan_title(const DestinationSnapshot& snapshot, const Fan& fan) {
 
 std::string five_tuples(const DestinationSnapshot& snapshot, const Fan& fan, std::string_view arrow) {
   const DestinationFacts& facts = *snapshot.facts;
-  const bool ports = facts.protocol != Protocol::icmp;
+  const bool ports = has_ports(facts.protocol);
   std::vector<std::uint16_t> sources;
   sources.reserve(snapshot.flows.size());
   for (const FlowSnapshot& flow : snapshot.flows)
     sources.push_back(flow.source_port);
   std::ranges::sort(sources);
-  std::string text(upper_case(facts.protocol));
+  std::string text(traits(facts.protocol).upper_name);
   text.push_back(' ');
   const IpAddress& source = fan.nodes.front().address;
   if (source.is_unspecified()) {

@@ -98,11 +98,11 @@ void append_flow(std::string& out, const RoundRecord& record, const HopNames& na
   out.append(R"(,"destination_ip":")");
   append_known(out, facts.address);
   out.append(R"(","destination_port":)");
-  append_number(out, facts.protocol == Protocol::icmp ? std::uint16_t{0} : facts.port);
+  append_number(out, port_of(facts.protocol, facts.port));
   out.append(R"(,"destination_ptr":")");
   append_json(out, names.name(facts.address));
   out.append(R"(","protocol":")");
-  out.append(upper_case(facts.protocol));
+  out.append(traits(facts.protocol).upper_name);
   out.append(R"(","reached_dest":)");
   append_bool(out, record.round.reached());
 }

@@ -27,8 +27,8 @@ void append_facts(std::string& out, const DestinationFacts& facts) {
   JsonWriter json(out);
   json.begin('{').key("name").text(facts.name).key("host").text(facts.host).key("address").address(facts.address);
   json.key("family").text(facts.address.is_unspecified() ? "" : to_string(facts.address.family()));
-  json.key("protocol").text(lower_case(facts.protocol));
-  json.key("port").number(facts.protocol == Protocol::icmp ? 0u : facts.port);
+  json.key("protocol").text(traits(facts.protocol).name);
+  json.key("port").number(port_of(facts.protocol, facts.port));
   json.key("interval_ns").number(facts.interval.count()).key("labels").begin('{');
   std::string_view before;
   for (const auto& [name, value] : facts.labels) {

@@ -79,7 +79,7 @@ inline void add_destination_info(LabelWriter& labels, const DestinationFacts& fa
     labels.add_address("address", facts.address);
     labels.add("family", to_string(facts.address.family()));
   }
-  labels.add("protocol", facts.stamp ? "stamp" : lower_case(facts.protocol));
+  labels.add("protocol", facts.stamp ? "stamp" : traits(facts.protocol).name);
   labels.add_number("port", facts.port);
   add_user_labels(labels, facts);
 }

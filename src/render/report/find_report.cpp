@@ -33,7 +33,7 @@ void append_host(std::string& out, const IpAddress& address, const HopNames& nam
 
 void append_flow(std::string& out, const DestinationFacts& facts, const Flow& flow) {
   const ProbeTally& probes = flow.tally.end_to_end();
-  out += fmt::format("\n  {} {}: lost {} of {} ({:.1f} %)", facts.protocol == Protocol::icmp ? "identifier" : "port",
+  out += fmt::format("\n  {} {}: lost {} of {} ({:.1f} %)", has_ports(facts.protocol) ? "port" : "identifier",
                      flow.source_port, probes.losses(), probes.sent(), 100 * probes.loss_ratio());
   if (flow.tally.ordinal() != 0) out += fmt::format(", path {}", flow.tally.ordinal());
   out += '\n';
@@ -128,10 +128,8 @@ std::vector<std::string> flow_commands(const DestinationFacts& facts, std::uint1
     case Protocol::icmp:
       break;
   }
-  const std::string_view letter = facts.protocol == Protocol::udp   ? "-U"
-                                  : facts.protocol == Protocol::tcp ? "-T"
-                                                                    : "-I";
-  const std::string port = facts.protocol == Protocol::icmp ? "" : fmt::format(" -p {}", facts.port);
+  const std::string_view letter = traits(facts.protocol).option;
+  const std::string port = has_ports(facts.protocol) ? fmt::format(" -p {}", facts.port) : "";
   commands.push_back(
       fmt::format("ecmp_trace {} {}{} -s {} -P 1 -c 100 --report {}", letter, family, port, source_port, host));
   return commands;

@@ -94,8 +94,8 @@ void append_row(std::string& out, const DestinationSnapshot& snapshot) {
     append_address(out, facts.address);
   }
   out.append("</td><td>");
-  out.append(upper_case(facts.protocol));
-  if (facts.protocol != Protocol::icmp) {
+  out.append(traits(facts.protocol).upper_name);
+  if (has_ports(facts.protocol)) {
     out.push_back(' ');
     append_number(out, facts.port);
   }

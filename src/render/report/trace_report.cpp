@@ -93,8 +93,8 @@ void append_head(std::string& out, const DestinationFacts& facts, const Destinat
   out += plain_text(facts.name);
   const std::string address = facts.address.to_string();
   if (address != facts.name && !facts.address.is_unspecified()) out += fmt::format(" ({})", address);
-  out += fmt::format(", {}", upper_case(facts.protocol));
-  if (facts.protocol != Protocol::icmp) out += fmt::format(" port {}", facts.port);
+  out += fmt::format(", {}", traits(facts.protocol).upper_name);
+  if (has_ports(facts.protocol)) out += fmt::format(" port {}", facts.port);
   if (tally.rounds() == 0) {
     out += ": no round was finished\n";
     return;
