@@ -7,6 +7,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "base/names.hpp"
 #include "config/destinations.hpp"
 #include "config/shard.hpp"
 #include "config/text.hpp"
@@ -84,17 +85,8 @@ std::string describe(const Found& wanted, const Found& first, LeftOut reason) {
 }  // namespace
 
 std::string_view to_string(LeftOut reason) {
-  switch (reason) {
-    case LeftOut::duplicate:
-      return "duplicate";
-    case LeftOut::overlap:
-      return "overlap";
-    case LeftOut::limit:
-      return "limit";
-    case LeftOut::count_:
-      break;
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>({"duplicate", "overlap", "limit"});
+  return name_at(kNames, reason);
 }
 
 Selection select_destinations(std::span<const std::vector<Found>* const> sources, const Shard& shard,

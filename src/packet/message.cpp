@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/names.hpp"
 #include "packet/checksum.hpp"
 #include "packet/icmp_extension.hpp"
 #include "packet/ip_view.hpp"
@@ -176,17 +177,8 @@ void parse_udp(const IpView& view, Message& message) {
 }  // namespace
 
 std::string_view to_string(InterfaceInfo::Role role) {
-  switch (role) {
-    case InterfaceInfo::Role::incoming:
-      return "incoming";
-    case InterfaceInfo::Role::sub_ip:
-      return "sub_ip";
-    case InterfaceInfo::Role::outgoing:
-      return "outgoing";
-    case InterfaceInfo::Role::next_hop:
-      return "next_hop";
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>({"incoming", "sub_ip", "outgoing", "next_hop"});
+  return name_at(kNames, role);
 }
 
 KeptMpls::KeptMpls(const MplsStack& stack) : kept_(stack.depth == 0 ? nullptr : new Kept({.mpls = stack})) {}

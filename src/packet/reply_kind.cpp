@@ -1,3 +1,4 @@
+#include "base/names.hpp"
 #include "packet/message.hpp"
 
 namespace ecmp::packet {
@@ -85,57 +86,16 @@ ReplyKind reply_kind(Family family, std::uint8_t type, std::uint8_t code) {
 }
 
 std::string_view to_string(ReplyKind kind) {
-  switch (kind) {
-    case ReplyKind::none:
-      return "";
-    case ReplyKind::time_exceeded:
-      return "time_exceeded";
-    case ReplyKind::echo_reply:
-      return "echo_reply";
-    case ReplyKind::syn_ack:
-      return "syn_ack";
-    case ReplyKind::rst:
-      return "rst";
-    case ReplyKind::udp:
-      return "udp";
-    case ReplyKind::port_unreachable:
-      return "port_unreachable";
-    case ReplyKind::host_unreachable:
-      return "host_unreachable";
-    case ReplyKind::net_unreachable:
-      return "net_unreachable";
-    case ReplyKind::protocol_unreachable:
-      return "protocol_unreachable";
-    case ReplyKind::fragmentation_needed:
-      return "fragmentation_needed";
-    case ReplyKind::source_route_failed:
-      return "source_route_failed";
-    case ReplyKind::admin_prohibited:
-      return "admin_prohibited";
-    case ReplyKind::reject_route:
-      return "reject_route";
-    case ReplyKind::parameter_problem:
-      return "parameter_problem";
-    case ReplyKind::other_unreachable:
-      return "other_unreachable";
-    case ReplyKind::challenge_ack:
-      return "challenge_ack";
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"", "time_exceeded", "echo_reply", "syn_ack", "rst", "udp", "port_unreachable", "host_unreachable",
+       "net_unreachable", "protocol_unreachable", "fragmentation_needed", "source_route_failed", "admin_prohibited",
+       "reject_route", "parameter_problem", "other_unreachable", "challenge_ack"});
+  return name_at(kNames, kind);
 }
 
 std::string_view to_string(ParseError error) {
-  switch (error) {
-    case ParseError::truncated:
-      return "truncated";
-    case ParseError::malformed:
-      return "malformed";
-    case ParseError::bad_checksum:
-      return "bad_checksum";
-    case ParseError::irrelevant:
-      return "irrelevant";
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>({"truncated", "malformed", "bad_checksum", "irrelevant"});
+  return name_at(kNames, error);
 }
 
 }  // namespace ecmp::packet

@@ -1,34 +1,14 @@
 // Why things went as they did, as labels and log lines call it.
+#include "base/names.hpp"
 #include "probe/engine.hpp"
 
 namespace ecmp {
 
 std::string_view to_string(SendError error) {
-  switch (error) {
-    case SendError::none:
-      return "";
-    case SendError::no_route:
-      return "no_route";
-    case SendError::no_permission:
-      return "no_permission";
-    case SendError::no_buffers:
-      return "no_buffers";
-    case SendError::too_big:
-      return "too_big";
-    case SendError::link_down:
-      return "link_down";
-    case SendError::other:
-      return "other";
-    case SendError::port_in_use:
-      return "port_in_use";
-    case SendError::never_left:
-      return "never_left";
-    case SendError::no_interface:
-      return "no_interface";
-    case SendError::no_source:
-      return "no_source";
-  }
-  return "other";
+  constexpr auto kNames =
+      std::to_array<std::string_view>({"", "no_route", "no_permission", "no_buffers", "too_big", "link_down", "other",
+                                       "port_in_use", "never_left", "no_interface", "no_source"});
+  return name_at(kNames, error);
 }
 
 std::string_view to_string(EndToEnd outcome) {
@@ -38,46 +18,15 @@ std::string_view to_string(EndToEnd outcome) {
 }
 
 std::string_view to_string(Unobserved reason) {
-  switch (reason) {
-    case Unobserved::send_failed:
-      return "send_failed";
-    case Unobserved::capture_dropped:
-      return "capture_dropped";
-    case Unobserved::stalled:
-      return "stalled";
-    case Unobserved::suspended:
-      return "suspended";
-    case Unobserved::link_down:
-      return "link_down";
-    case Unobserved::tcp_state:
-      return "tcp_state";
-    case Unobserved::none:
-    case Unobserved::count_:
-      break;
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"", "send_failed", "capture_dropped", "stalled", "suspended", "link_down", "tcp_state"});
+  return name_at(kNames, reason);
 }
 
 std::string_view to_string(Ignored reason) {
-  switch (reason) {
-    case Ignored::malformed:
-      return "malformed";
-    case Ignored::unknown_flow:
-      return "unknown_flow";
-    case Ignored::bad_identity:
-      return "bad_identity";
-    case Ignored::late:
-      return "late";
-    case Ignored::duplicate:
-      return "duplicate";
-    case Ignored::resent:
-      return "resent";
-    case Ignored::bad_source:
-      return "bad_source";
-    case Ignored::count_:
-      break;
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"malformed", "unknown_flow", "bad_identity", "late", "duplicate", "resent", "bad_source"});
+  return name_at(kNames, reason);
 }
 
 }  // namespace ecmp

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/names.hpp"
 #include "stamp/reflected_tlvs.hpp"
 #include "stamp/tlv.hpp"
 
@@ -35,35 +36,10 @@ void note(SessionTable& sessions, Session& session, std::uint32_t sequence) {
 }  // namespace
 
 std::string_view to_string(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::too_short:
-      return "too_short";
-    case Refusal::too_long:
-      return "too_long";
-    case Refusal::source_port:
-      return "source_port";
-    case Refusal::destination:
-      return "destination";
-    case Refusal::not_allowed:
-      return "not_allowed";
-    case Refusal::rate:
-      return "rate";
-    case Refusal::malformed:
-      return "malformed";
-    case Refusal::unauthenticated:
-      return "unauthenticated";
-    case Refusal::reply:
-      return "reply";
-    case Refusal::sessions:
-      return "sessions";
-    case Refusal::send_failed:
-      return "send_failed";
-    case Refusal::overflow:
-      return "overflow";
-    case Refusal::count_:
-      break;
-  }
-  return "";
+  constexpr auto kNames =
+      std::to_array<std::string_view>({"too_short", "too_long", "source_port", "destination", "not_allowed", "rate",
+                                       "malformed", "unauthenticated", "reply", "sessions", "send_failed", "overflow"});
+  return name_at(kNames, refusal);
 }
 
 Reflector::Reflector(ReflectorSettings settings, std::size_t max_sessions, const SipKey& secret)

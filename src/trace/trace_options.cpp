@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/names.hpp"
+
 namespace ecmp {
 
 namespace {
@@ -99,19 +101,8 @@ std::span<const TraceOption> trace_options() {
 }
 
 std::string_view title_of(TraceSection section) {
-  switch (section) {
-    case probes:
-      return "Probes";
-    case timing:
-      return "Timing";
-    case output:
-      return "Output";
-    case simulation:
-      return "Simulation";
-    case general:
-      return "General";
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>({"Probes", "Timing", "Output", "Simulation", "General"});
+  return name_at(kNames, section);
 }
 
 }  // namespace ecmp

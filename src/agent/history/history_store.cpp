@@ -343,41 +343,38 @@ void HistoryStore::recovered() {
   log::info("the history is written to disk again", {{"directory", directory_}});
 }
 
-/// What is beyond the retention is not told, though its file may still be there.
+/// What is beyond the retention is not reported, though its file may still be there.
 RoundFilter HistoryStore::kept(RoundFilter filter, Duration retention) const {
   const WallTime oldest = believed_now() - retention;
   filter.since = std::max(filter.since.value_or(oldest), oldest);
   return filter;
 }
 
+template <typename Item, typename Decode>
+HistoryStore::Step<Item> HistoryStore::read(HistoryFiles& files, Duration retention, HistoryPlace& place,
+                                            RoundFilter filter, std::uint64_t below, const Decode& decode) {
+  filter = kept(std::move(filter), retention);
+  const auto step = files.read(place, filter, below);
+  Step<Item> out{.done = step.done};
+  files.count_damaged(
+      take_items(out.items, step, [&](ByteView batch, BatchRange range) { return decode(batch, filter, range); }));
+  return out;
+}
+
 HistoryStore::Step<StoredRound> HistoryStore::read_rounds(HistoryPlace& place, RoundFilter filter,
                                                           std::uint64_t below) {
-  filter = kept(std::move(filter), Duration(retention_.load()));
-  const auto step = rounds_.read(place, filter, below);
-  Step<StoredRound> out{.done = step.done};
-  rounds_.count_damaged(take_items(
-      out.items, step, [&](ByteView batch, BatchRange range) { return decode_rounds(batch, filter, range); }));
-  return out;
+  return read<StoredRound>(rounds_, Duration(retention_.load()), place, std::move(filter), below, decode_rounds);
 }
 
 HistoryStore::Step<StoredEvent> HistoryStore::read_events(HistoryPlace& place, RoundFilter filter,
                                                           std::uint64_t below) {
-  filter = kept(std::move(filter), Duration(retention_.load()));
-  const auto step = events_.read(place, filter, below);
-  Step<StoredEvent> out{.done = step.done};
-  events_.count_damaged(take_items(
-      out.items, step, [&](ByteView batch, BatchRange range) { return decode_events(batch, filter, range); }));
-  return out;
+  return read<StoredEvent>(events_, Duration(retention_.load()), place, std::move(filter), below, decode_events);
 }
 
 HistoryStore::Step<StoredRollup> HistoryStore::read_rollups(HistoryPlace& place, RoundFilter filter,
                                                             std::uint64_t below) {
-  filter = kept(std::move(filter), Duration(rollup_retention_.load()));
-  const auto step = rollups_.read(place, filter, below);
-  Step<StoredRollup> out{.done = step.done};
-  rollups_.count_damaged(take_items(
-      out.items, step, [&](ByteView batch, BatchRange range) { return decode_rollups(batch, filter, range); }));
-  return out;
+  return read<StoredRollup>(rollups_, Duration(rollup_retention_.load()), place, std::move(filter), below,
+                            decode_rollups);
 }
 
 std::vector<std::shared_ptr<const PathEvent>> HistoryStore::newest_events(std::size_t at_most) {

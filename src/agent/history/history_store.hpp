@@ -113,6 +113,9 @@ class HistoryStore {
   void close();
   [[nodiscard]] HistoryFiles::Limits limits(HistoryKind kind) const;
   [[nodiscard]] RoundFilter kept(RoundFilter filter, Duration retention) const;
+  template <typename Item, typename Decode>
+  Step<Item> read(HistoryFiles& files, Duration retention, HistoryPlace& place, RoundFilter filter, std::uint64_t below,
+                  const Decode& decode);
   std::vector<StoredRollup> numbered(std::vector<Rollup> rollups);
   [[nodiscard]] WallTime believed_now() const;
   void watch_clock();

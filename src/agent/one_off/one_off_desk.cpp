@@ -4,25 +4,13 @@
 #include <chrono>
 #include <utility>
 
+#include "base/names.hpp"
+
 namespace ecmp {
 
 std::string_view to_string(OneOffRefusal refusal) {
-  switch (refusal) {
-    case OneOffRefusal::rate:
-      return "rate";
-    case OneOffRefusal::busy:
-      return "busy";
-    case OneOffRefusal::network:
-      return "network";
-    case OneOffRefusal::ports:
-      return "ports";
-    case OneOffRefusal::stopping:
-      return "stopping";
-    case OneOffRefusal::none:
-    case OneOffRefusal::count_:
-      break;
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>({"", "rate", "busy", "network", "ports", "stopping"});
+  return name_at(kNames, refusal);
 }
 
 bool OneOffTicket::complete(OneOffResult& result, bool wait) {

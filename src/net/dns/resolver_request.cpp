@@ -3,6 +3,7 @@
 #include <ares.h>
 #include <sys/socket.h>
 
+#include "base/names.hpp"
 #include "net/dns/resolver_reply.hpp"
 
 namespace ecmp::net {
@@ -53,26 +54,9 @@ DnsFailure failure_of(int status) {
 }
 
 std::string_view to_string(DnsFailure failure) {
-  switch (failure) {
-    case DnsFailure::none:
-      return "none";
-    case DnsFailure::not_found:
-      return "NXDOMAIN";
-    case DnsFailure::no_data:
-      return "no such record";
-    case DnsFailure::timeout:
-      return "timeout";
-    case DnsFailure::server_failure:
-      return "server failure";
-    case DnsFailure::bad_reply:
-      return "bad reply";
-    case DnsFailure::bad_name:
-      return "bad name";
-    case DnsFailure::other:
-    case DnsFailure::count_:
-      break;
-  }
-  return "other";
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"none", "NXDOMAIN", "no such record", "timeout", "server failure", "bad reply", "bad name", "other"});
+  return name_at(kNames, failure);
 }
 
 }  // namespace ecmp::net

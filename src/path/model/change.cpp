@@ -1,22 +1,12 @@
 #include "path/model/change.hpp"
 
+#include "base/names.hpp"
+
 namespace ecmp {
 
 std::string_view to_string(ChangeKind kind) {
-  switch (kind) {
-    case ChangeKind::reroute:
-      return "reroute";
-    case ChangeKind::remap:
-      return "remap";
-    case ChangeKind::width:
-      return "width";
-    case ChangeKind::per_packet:
-      return "per_packet";
-    case ChangeKind::none:
-    case ChangeKind::count_:
-      break;
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>({"", "reroute", "remap", "width", "per_packet"});
+  return name_at(kNames, kind);
 }
 
 }  // namespace ecmp

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ip_address.hpp"
+#include "base/names.hpp"
 #include "base/time.hpp"
 #include "path/history/history.hpp"
 #include "path/localisation/balance.hpp"
@@ -41,11 +42,10 @@ enum class EventKind : std::uint8_t {
 
 /// As JSON has it.
 constexpr std::string_view to_string(EventKind kind) {
-  constexpr std::array<std::string_view, static_cast<std::size_t>(EventKind::count_)> kNames{
-      "reroute",       "remap",         "width",     "per_packet", "down",        "up",
-      "loss_verdict",  "delay_verdict", "imbalance", "polarised",  "oneway_loss", "reflector_restart",
-      "reflector_mode"};
-  return kind < EventKind::count_ ? kNames[static_cast<std::size_t>(kind)] : std::string_view();
+  constexpr auto kNames = std::to_array<std::string_view>({"reroute", "remap", "width", "per_packet", "down", "up",
+                                                           "loss_verdict", "delay_verdict", "imbalance", "polarised",
+                                                           "oneway_loss", "reflector_restart", "reflector_mode"});
+  return name_at(kNames, kind);
 }
 
 [[nodiscard]] constexpr bool is_finding(EventKind kind) {

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <iterator>
 
+#include "base/names.hpp"
+
 namespace ecmp {
 namespace {
 
@@ -176,27 +178,9 @@ class Search {
 }  // namespace
 
 std::string_view to_string(FindingKind kind) {
-  switch (kind) {
-    case FindingKind::nat:
-      return "nat";
-    case FindingKind::sequence:
-      return "sequence";
-    case FindingKind::dscp:
-      return "dscp";
-    case FindingKind::ecn:
-      return "ecn";
-    case FindingKind::quoted_ttl:
-      return "quoted_ttl";
-    case FindingKind::return_path:
-      return "return_path";
-    case FindingKind::mtu:
-      return "mtu";
-    case FindingKind::interface:
-      return "interface";
-    case FindingKind::count_:
-      break;
-  }
-  return "";
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"nat", "sequence", "dscp", "ecn", "quoted_ttl", "return_path", "mtu", "interface"});
+  return name_at(kNames, kind);
 }
 
 std::vector<Finding> findings_of(std::span<const HopEvidence> hops) {

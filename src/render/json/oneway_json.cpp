@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/names.hpp"
 #include "render/append.hpp"
 #include "render/json/json_parts.hpp"
 
@@ -54,15 +55,8 @@ void append_delays(std::string& out, const Quantiles& variation, std::uint64_t o
 }  // namespace
 
 std::string_view mode_name(stamp::ReflectorMode mode) {
-  switch (mode) {
-    case stamp::ReflectorMode::stateful:
-      return "stateful";
-    case stamp::ReflectorMode::stateless:
-      return "stateless";
-    case stamp::ReflectorMode::unknown:
-      break;
-  }
-  return "unknown";
+  constexpr auto kNames = std::to_array<std::string_view>({"unknown", "stateless", "stateful"});
+  return name_at(kNames, mode);
 }
 
 void append_reflector(std::string& out, std::string_view key, const ReflectorSnapshot& reflector) {
