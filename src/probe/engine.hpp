@@ -56,7 +56,7 @@ std::string_view to_string(Ignored reason);
 
 struct EngineCounters {
   /// By Protocol: probes that left this host, counted when that is certain, so that it never has to be taken back.
-  std::array<std::uint64_t, 3> probes_sent{};
+  std::array<std::uint64_t, kProtocols.size()> probes_sent{};
   std::uint64_t stream_packets_sent = 0;        ///< of STAMP streams; no probes
   std::array<std::uint64_t, 11> send_errors{};  ///< by SendError; [0] unused
   std::array<std::uint64_t, static_cast<std::size_t>(Ignored::count_)> ignored{};

@@ -69,7 +69,7 @@ class PortCensus {
   };
   OfProtocol& of(Protocol protocol) { return ports_[static_cast<std::size_t>(protocol)]; }
 
-  std::array<OfProtocol, 3> ports_;
+  std::array<OfProtocol, kProtocols.size()> ports_;
 };
 
 }  // namespace ecmp::net

@@ -78,10 +78,11 @@ class PortHolders {
 
   std::optional<NetlinkSocket> lists_, single_;
   const HeldPorts* ours_ = nullptr;
-  std::unordered_multimap<std::uint32_t, Known> flows_;  ///< by protocol and source port
-  std::array<std::uint32_t, 3> count_{};                 ///< flows by Protocol
-  std::array<std::optional<bool>, 3> available_{};  ///< by Protocol: the kernel has its lists; unknown: not asked yet
-  Instant ask_again_{};                             ///< those that it lacks
+  std::unordered_multimap<std::uint32_t, Known> flows_;   ///< by protocol and source port
+  std::array<std::uint32_t, kProtocols.size()> count_{};  ///< flows by Protocol
+  std::array<std::optional<bool>, kProtocols.size()>
+      available_{};      ///< by Protocol: the kernel has its lists; unknown: not asked yet
+  Instant ask_again_{};  ///< those that it lacks
   std::unordered_set<std::uint32_t> held_;
   std::unordered_set<std::uint32_t> seen_;  ///< by the lists under way
   std::size_t list_ = 0;                    ///< the one under way, of kLists
