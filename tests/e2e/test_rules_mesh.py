@@ -9,14 +9,18 @@ from lab import DESTINATION, Fan
 from netns import write_sysctls
 from prometheus import Prometheus
 from stamp_sender import Sender, open_request
-from test_rules import FEW, WINDOW, fired, rule_files, shortened
+from test_rules import FEW, SECONDS, WINDOW, fired, rule_files, shortened
 from test_stamp import lose_replies, reflector
 
 FLOWS = 8
 LONG = 120
+# Time in which a reflector can be started anew five times, also on a busy machine.
+MANY_RESTARTS = f"ecmp_reflector_restarts_total[{SECONDS['15m']}s]", "ecmp_reflector_restarts_total[180s]"
+RESTARTS = 5  # more than 3 within the alert's time, however it is counted at its edges
 # What a machine that is busy with other work raises rightly, and what loss is as well.
 BUSY = {"EcmpAgentLagging", "EcmpAgentRoundsSkipped"} | FEW
 LOSSES = {"EcmpPathLoss", "EcmpLinkLoss", "EcmpDestinationLoss"}
+REFLECTOR = f'[reflector]\nlisten_addresses = ["{DESTINATION[4]}:10862"]\n'
 WANTED = {("EcmpDestinationUndecided", "crowd"), ("EcmpDestinationSuppressed", "rare"), ("EcmpReflectorDown", "nobody"),
           ("EcmpReflectorUndirected", "stateless"), ("EcmpReflectorRefuses", None)}
 
@@ -38,6 +42,10 @@ def mesh_agent():
                    {"name": "stateless", "port": 862, "source_port": 43100, **common},
                    {"name": "nobody", "port": 10999, "source_port": 43200, **common, "host": DESTINATION[6]}]) + WINDOW + (
                        '[reflector]\nlisten_addresses = [":10863"]\nallow = ["203.0.113.0/24"]\n')
+
+
+def restarts_of(exporter, destination):
+    return exporter.metrics().total("ecmp_reflector_restarts_total", destination=destination)
 
 
 @contextlib.contextmanager
@@ -65,7 +73,7 @@ def test_limits_and_reflectors_raise_their_alerts(tmp_path):
     for path in rule_files():
         rules.append(tmp_path / path.rpartition("/")[2])
         with open(path, encoding="ascii") as file:
-            rules[-1].write_text(shortened(file.read()))
+            rules[-1].write_text(shortened(file.read()).replace(*MANY_RESTARTS))
     with contextlib.ExitStack() as stack:
         fan = stack.enter_context(Fan(width=2, icmp="kernel"))
         # Over IPv6 the host answers everybody, but for the flows to one destination, whose ports it quotes.
@@ -78,7 +86,8 @@ def test_limits_and_reflectors_raise_their_alerts(tmp_path):
         }""")
         namespace = fan.network.ns("agent")
         stack.enter_context(reflector(fan, DESTINATION[4], "stateless"))
-        stack.enter_context(Exporter(f'[reflector]\nlisten_addresses = ["{DESTINATION[4]}:10862"]\n', fan.network.ns("dst")))
+        far = stack.enter_context(contextlib.ExitStack())
+        far.enter_context(Exporter(REFLECTOR, fan.network.ns("dst")))
         agents = {name: stack.enter_context(Exporter(text, namespace, ready_seconds=0))
                   for name, text in (*limited_agents().items(), ("mesh", mesh_agent()))}
         prometheus = Prometheus(fan, agents, tmp_path / "data", "--enable-feature=native-histograms", rules=rules)
@@ -108,3 +117,16 @@ def test_limits_and_reflectors_raise_their_alerts(tmp_path):
         # One lost round of a destination that has its turn once in a minute is all that is known of it.
         assert {name for name, destination in found if not (destination or "").startswith(("crowd", "rare"))} <= (
             {name for name, _ in lossy | WANTED} | BUSY | LOSSES | {"EcmpAgentSeesMostDown"}), found
+
+        fan.heal(fan.branch(1))
+        fan.heal(fan.branch(2))
+        restarts = time.time()
+        mesh = agents["mesh"]
+        for count in range(1, RESTARTS + 1):
+            time.sleep(6)  # those within five seconds are one: streams see it one after the other
+            far.close()
+            far.enter_context(Exporter(REFLECTOR, fan.network.ns("dst")))
+            eventually(lambda: restarts_of(mesh, "mesh-dst") >= count, LONG, lambda: mesh.metrics().text)
+        eventually(lambda: ("EcmpReflectorRestarts", "mesh-dst") in seen(restarts), LONG, lambda: seen(restarts))
+        found = seen(restarts)
+        assert {destination for name, destination in found if name == "EcmpReflectorRestarts"} == {"mesh-dst"}, found

@@ -6,8 +6,6 @@
 namespace ecmp {
 namespace {
 
-/// A restart is seen by every stream, one after the other.
-constexpr Duration kOneRestart = std::chrono::seconds(30);
 /// A reflector whose host stands still for a moment is not down, however densely it is asked.
 constexpr Duration kShortestSilence = std::chrono::seconds(5);
 /// A path that no stream is on is reported for so long, as the model of paths does.
@@ -18,6 +16,8 @@ constexpr Duration kRetention = std::chrono::minutes(10);
 OnewayModel::OnewayModel(std::size_t flows, Duration window, Duration packet_interval, Duration timeout)
     : scale_(window),
       silent_after_(std::max<Duration>(3 * packet_interval + timeout, kShortestSilence)),
+      // Each stream sees it with its next answer, which takes some packets where half of them are lost.
+      one_restart_(std::max<Duration>(10 * packet_interval + timeout, kShortestSilence)),
       // A loss waits for the end of its window, and then for another timeout.
       settled_after_((stamp::OnewayLoss::kLongestGap + 1) * packet_interval + 2 * timeout),
       flows_(flows) {}
@@ -58,7 +58,7 @@ void OnewayModel::on_report(std::uint32_t flow_index, std::uint32_t path, const 
   answered_ = std::max(answered_, report.answered);
   if (report.mode != stamp::ReflectorMode::unknown) mode_ = report.mode;
   if (report.counts.restarts > 0) {
-    if (restarted_ == Instant::min() || report.at - restarted_ > kOneRestart) {
+    if (restarted_ == Instant::min() || report.at - restarted_ > one_restart_) {
       ++restarts_;
       restarted_ = report.at;
     }

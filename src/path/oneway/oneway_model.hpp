@@ -73,6 +73,7 @@ class OnewayModel {
 
   WindowScale scale_;
   Duration silent_after_;   ///< without a reply it is down
+  Duration one_restart_;    ///< a restart has been seen by all streams
   Duration settled_after_;  ///< what left so long ago has been judged
   std::vector<Flow> flows_;
   std::vector<Path> paths_;  ///< by id

@@ -229,3 +229,13 @@ TEST_CASE("A reflector is down after five seconds at least, however often it is 
   CHECK(rare.snapshot(at(31s))->up == true);
   CHECK(rare.snapshot(at(33s))->up == false);
 }
+
+TEST_CASE("A restart that all streams see is one, and the next one is another", "[stamp]") {
+  OnewayModel model(2, 5min, 100ms, 2s);
+  model.on_report(0, 7, report(0s, {.resolved = 1, .restarts = 1}));
+  model.on_report(1, 7, report(2s, {.resolved = 1, .restarts = 1}));
+  CHECK(model.snapshot(at(3s))->restarts == 1);
+  model.on_report(0, 7, report(8s, {.resolved = 1, .restarts = 1}));
+  model.on_report(1, 7, report(9s, {.resolved = 1, .restarts = 1}));
+  CHECK(model.snapshot(at(10s))->restarts == 2);
+}
