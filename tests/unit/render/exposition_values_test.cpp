@@ -190,6 +190,42 @@ TEST_CASE("the defaults drop nothing of 100 destinations with 32 flows over a fa
       Exposition(measured(many_snapshots(100, 32, 14, 12)), example_names(), options).outcome().dropped.empty());
 }
 
+TEST_CASE("what a setting costs is what README says", "[render]") {
+  // Thousands of series: of a scraper that takes native histograms, which of a histogram that is both keeps the native
+  // one, and of one that takes text.
+  struct Cost {
+    std::int64_t native = 0, text = 0;
+    bool operator==(const Cost&) const = default;
+  };
+  const auto snapshots = many_snapshots(100, 32, 14, 12);
+  const auto series = [&](const MetricGroups& groups, HistogramForm hops) {
+    const auto count = [&](Format format) {
+      ExpositionOptions options;
+      options.max_series = 10'000'000;
+      options.format = format;
+      options.groups = groups;
+      options.histograms.hops = hops;
+      if (format == Format::protobuf) options.histograms.paths = HistogramForm::native;
+      return static_cast<std::int64_t>(Exposition(measured(snapshots), example_names(), options).outcome().series);
+    };
+    return Cost{count(Format::protobuf), count(Format::text)};
+  };
+  const auto thousands = [](std::int64_t count) { return (count + (count < 0 ? -500 : 500)) / 1000; };
+  const Cost defaults = series({.hop_windows = false}, HistogramForm::automatic);
+  const auto costs = [&](const MetricGroups& groups) {
+    const Cost with = series(groups, HistogramForm::automatic);
+    return Cost{thousands(with.native - defaults.native), thousands(with.text - defaults.text)};
+  };
+  const auto shown = [&](const Cost& cost) { return Cost{thousands(cost.native), thousands(cost.text)}; };
+  CHECK(shown(defaults) == Cost{231, 434});
+  CHECK(shown(series({.hop_windows = false}, HistogramForm::off)) == Cost{181, 232});
+  CHECK(costs({.hop_windows = true}) == Cost{168, 168});
+  CHECK(costs({.hops = false, .hop_windows = false}) == Cost{-67, -67});
+  CHECK(costs({.flows = false, .hop_windows = false}) == Cost{-38, -38});
+  CHECK(costs({.path_windows = false, .hop_windows = false}) == Cost{-15, -15});
+  CHECK(costs({.hop_windows = false, .links = false}) == Cost{-12, -12});
+}
+
 TEST_CASE("groups of families that are switched off are not there", "[render]") {
   const auto text = [](const MetricGroups& groups) {
     ExpositionOptions options;
