@@ -21,6 +21,7 @@
 #include "agent/one_off/probe_answers.hpp"
 #include "agent/own_metrics.hpp"
 #include "agent/secret.hpp"
+#include "agent/tracing/clock_watch.hpp"
 #include "agent/tracing/histogram_bounds.hpp"
 #include "agent/tracing/localiser.hpp"
 #include "agent/tracing/raw_routes.hpp"
@@ -47,11 +48,6 @@ constexpr Duration kHousekeeping = std::chrono::milliseconds(50);
 /// Some ten thousand events.
 constexpr std::size_t kEventBytes = std::size_t{4} << 20;
 constexpr std::size_t kEventsFromDisk = 2000;  ///< of an earlier run
-
-/// Roll-ups take up to half as much memory as rounds do, besides.
-std::size_t rollup_budget(std::uint64_t history_memory) {
-  return static_cast<std::size_t>(history_memory / 2);
-}
 
 /// What the probing loop tells of itself, for threads that answer scrapes.
 struct LoopReport {
@@ -124,6 +120,7 @@ class Agent::State {
   std::atomic<bool> stop_ = false;
   std::atomic<bool> ready_ = false;
 
+  ClockWatch clock_;
   std::unique_ptr<ReflectorThread> reflector_;  ///< null: nothing is reflected
   std::unique_ptr<WebAccess> access_;           ///< null: everybody may come, without TLS
   net::HttpServer server_;                      // last: its threads use what stands above
@@ -272,7 +269,8 @@ void Agent::State::start_threads() {
   addresses_.start();
   server_.start();
   localiser_.start();
-  if (reflector_ != nullptr) reflector_->start();
+  clock_.start();
+  if (reflector_ != nullptr) reflector_->start(clock_);
   rollup_keeper_.start();
   reloader_->start([this](const auto& changes) { return make_changes(changes); });
   const auto privileges = net::read_privileges();
@@ -298,6 +296,7 @@ void Agent::State::run() {
     notice_.alive(turn_);
     tracing_.set_wall_offset(transport_->wall_offset());
     one_off_.set_wall_offset(transport_->wall_offset());
+    if (engine_.has_streams()) engine_.set_clock(clock_.estimate());
     const Duration turn = tracing_.changing() ? kChangingTurn : kLongestTurn;
     drive_once(engine_, *transport_, one_off_, turn_ + turn, kQuantum);
     for (const auto& change : transport_->take_source_changes())
@@ -320,6 +319,7 @@ void Agent::State::run() {
   reloader_->stop();
   localiser_.stop();
   if (reflector_ != nullptr) reflector_->stop();
+  clock_.stop();
   rollup_keeper_.stop();
   one_off_.stop();
   server_.stop();

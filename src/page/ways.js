@@ -28,13 +28,14 @@ export function finding(event) {
 
 /** What streams say of all paths in each direction, within the window. */
 export function directions(paths) {
-  const sum = { forward: { packets: 0, losses: 0, p95: null }, reverse: { packets: 0, losses: 0, p95: null }, unresolved: { packets: 0, losses: 0, p95: null } };
+  const sum = { forward: { packets: 0, losses: 0, p95: null, delay: null }, reverse: { packets: 0, losses: 0, p95: null, delay: null }, unresolved: { packets: 0, losses: 0, p95: null, delay: null } };
   for (const { oneway } of paths) {
     for (const way of oneway ? Object.keys(sum) : []) {
       const figures = oneway[way]?.window;
       if (!figures) continue;
       sum[way].packets += figures.packets;
       sum[way].losses += figures.losses;
+      if (figures.delay_ns) sum[way].delay = Math.max(sum[way].delay ?? 0, figures.delay_ns.p50);
       if (figures.delay_variation_ns) sum[way].p95 = Math.max(sum[way].p95 ?? 0, figures.delay_variation_ns.p95);
     }
   }
@@ -43,7 +44,7 @@ export function directions(paths) {
 
 export function wayTile(name, way) {
   const ratio = way.packets ? way.losses / way.packets : null;
-  return [name, percent(ratio), way.packets ? `${way.losses.toLocaleString("en")} of ${way.packets.toLocaleString("en")}${way.p95 === null ? "" : `\nvaries by ${time(way.p95)}`}` : "not known", `loss-${severity(ratio)}`];
+  return [name, percent(ratio), way.packets ? `${way.losses.toLocaleString("en")} of ${way.packets.toLocaleString("en")}${way.delay === null ? "" : `\ntakes ${time(way.delay)}`}${way.p95 === null ? "" : `\nvaries by ${time(way.p95)}`}` : "not known", `loss-${severity(ratio)}`];
 }
 
 const SHOWS = { stateful: "shows both\ndirections", stateless: "shows round\ntrips only", unknown: "not known\nwhat it shows" };

@@ -18,6 +18,10 @@
 
 namespace ecmp {
 
+namespace stamp {
+struct ErrorEstimate;
+}
+
 /// What the engine has to know of a destination. Ranges are those of the configuration, checked there.
 struct DestinationPlan {
   IpAddress address;
@@ -126,6 +130,10 @@ class Engine {
 
   /// Civil time minus the engine's: what packets of streams say of when they left.
   void set_wall_offset(Duration offset);
+  /// Whether there has ever been a stream.
+  [[nodiscard]] bool has_streams() const;
+  /// How far the civil clock may be off: what packets of streams claim.
+  void set_clock(const stamp::ErrorEstimate& clock);
 
   /// The source address of a flow, from its route. A flow without one fails each probe with `why`.
   void set_source(std::uint32_t flow, const IpAddress& source, SendError why = SendError::no_route);

@@ -153,6 +153,8 @@ class Engine::State {
 
   void set_source(std::uint32_t number, const IpAddress& source, SendError why);
   void set_wall_offset(Duration offset) { streams_.set_wall_offset(offset); }
+  [[nodiscard]] bool has_streams() const { return streams_.any(); }
+  void set_clock(const stamp::ErrorEstimate& clock) { streams_.set_clock(clock); }
 
   EngineCounters counters;
 

@@ -68,7 +68,7 @@ std::pair<ByteView, ProbeMark> Engine::State::write(const Flow& flow, packet::Pr
   const ByteView bytes = packet::write_stamp(datagram,
                                              {.request = {.sequence = flow.codec.stamp_sequence(identity),
                                                           .sent = 0,
-                                                          .error = {},
+                                                          .error = stamp::kUnsynchronised,
                                                           .ssid = flow.codec.trace_ssid()},
                                               .key = key_of(flow)},
                                              out);
@@ -92,6 +92,13 @@ void Engine::State::on_stamp_reply(Flow& flow, const packet::UdpDatagram& datagr
   streams_.on_trace_reply(flow.number, reply->sequence);
   close(flow, *identity,
         {.at = at, .from = datagram.from, .kind = packet::ReplyKind::udp, .reply_ttl = datagram.reply_ttl}, rounds);
+}
+
+bool Engine::has_streams() const {
+  return state_->has_streams();
+}
+void Engine::set_clock(const stamp::ErrorEstimate& clock) {
+  state_->set_clock(clock);
 }
 
 }  // namespace ecmp

@@ -97,10 +97,12 @@ Streams::Written Streams::write(std::uint32_t flow, Instant now, MutableBytes ou
                                        .dscp = stream.terms.dscp,
                                        .flow_label = stream.terms.flow_label,
                                        .total_size = stream.terms.packet_size};
-  const packet::StampContent content{
-      .request = {.sequence = sequence, .sent = stamp::to_wire(wall, false), .error = {}, .ssid = stream.terms.ssid},
-      .key = key_of(stream.terms),
-      .routers = stream.routers_back};
+  const packet::StampContent content{.request = {.sequence = sequence,
+                                                 .sent = stamp::to_wire(wall, false),
+                                                 .error = clock_,
+                                                 .ssid = stream.terms.ssid},
+                                     .key = key_of(stream.terms),
+                                     .routers = stream.routers_back};
   stream.loss.sent(sequence, now);
   return {packet::write_stamp(datagram, content, out), sequence};
 }
@@ -132,7 +134,7 @@ void Streams::on_reply(std::uint32_t flow, const packet::UdpDatagram& datagram, 
                           .ttl_there = reply.request_ttl,
                           .ttl_back = datagram.reply_ttl,
                           .synchronised = reply.error.synchronised,
-                          .error = reply.error,
+                          .delay = std::nullopt,
                           .back = std::nullopt};
   const std::size_t base = stamp::base_size(mode_of(key_of(stream.terms)));
   if (datagram.payload.size() > base) {
@@ -162,6 +164,7 @@ void Streams::on_reply(std::uint32_t flow, const packet::UdpDatagram& datagram, 
                     .arrived = stamp::from_wire(reply.received, reply.error.ptp, near),
                     .replied = stamp::from_wire(reply.sent, reply.error.ptp, near),
                     .received = at};
+  exchange.delay = stamp::absolute_delay(exchange.times, wall_offset_, clock_, reply.error);
   report.exchange = exchange;
   sink.on_stream(report);
 }

@@ -35,11 +35,11 @@ struct StreamTerms {
 /// A reply to one packet.
 struct StreamExchange {
   stamp::Exchange times;
-  std::uint8_t ttl_there = 0;               ///< with which the packet arrived, as the reflector says
-  std::uint8_t ttl_back = 0;                ///< with which the reply arrived
-  bool synchronised = false;                ///< the reflector says of its clock that it is
-  stamp::ErrorEstimate error;               ///< of the reflector's clock
-  std::optional<stamp::OwnTlv::Path> back;  ///< what a reflector of ours knows of the way back
+  std::uint8_t ttl_there = 0;                 ///< with which the packet arrived, as the reflector says
+  std::uint8_t ttl_back = 0;                  ///< with which the reply arrived
+  bool synchronised = false;                  ///< the reflector says of its clock that it is
+  std::optional<stamp::AbsoluteDelay> delay;  ///< if both clocks are
+  std::optional<stamp::OwnTlv::Path> back;    ///< what a reflector of ours knows of the way back
 };
 
 /// What a stream has to say: once a packet's interval, and for every reply.
@@ -68,6 +68,10 @@ class Streams {
   void set_timeout(std::uint32_t flow, Duration timeout);
   /// Civil time minus the engine's, for the times in packets.
   void set_wall_offset(Duration offset) { wall_offset_ = offset; }
+  /// Whether there has ever been one.
+  [[nodiscard]] bool any() const { return !streams_.empty(); }
+  /// How far this host's civil clock may be off: what packets say of their times.
+  void set_clock(const stamp::ErrorEstimate& clock) { clock_ = clock; }
   [[nodiscard]] bool has(std::uint32_t flow) const { return flow < streams_.size() && streams_[flow] != nullptr; }
 
   [[nodiscard]] Instant next_due() const { return timers_.empty() ? Instant::max() : timers_.top().at; }
@@ -108,6 +112,7 @@ class Streams {
   std::vector<std::unique_ptr<Stream>> streams_;  ///< by the engine's number of the flow
   TimerQueue timers_;
   Duration wall_offset_{};
+  stamp::ErrorEstimate clock_ = stamp::kUnsynchronised;
   stamp::SettledPackets settled_;  ///< of one report after the other
 };
 

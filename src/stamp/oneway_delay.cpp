@@ -48,6 +48,19 @@ void DelayVariation::reset() {
   last_.reset();
 }
 
+std::optional<AbsoluteDelay> absolute_delay(const Exchange& exchange, Duration wall_offset, const ErrorEstimate& own,
+                                            const ErrorEstimate& theirs) {
+  if (!own.synchronised || !theirs.synchronised) return std::nullopt;
+  // Beyond this no clock is kept, whatever it claims; and the sum has no overflow.
+  constexpr Duration kMost = std::chrono::minutes(1);
+  if (own.error() > kMost || theirs.error() > kMost) return std::nullopt;
+  const Duration error = own.error() + theirs.error();
+  const Duration forward = exchange.forward() - wall_offset;
+  const Duration reverse = exchange.reverse() + wall_offset;
+  if (forward < -error || reverse < -error) return std::nullopt;
+  return AbsoluteDelay{std::max(forward, Duration(0)), std::max(reverse, Duration(0)), error};
+}
+
 void RelativeDelay::add(Instant at, std::uint32_t path, Duration delay) {
   const std::int64_t slot = at.time_since_epoch() / kSlot;
   if (slot != slot_) {

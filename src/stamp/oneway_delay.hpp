@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "stamp/packet.hpp"
 
 namespace ecmp::stamp {
 
@@ -20,6 +21,19 @@ struct Exchange {
   [[nodiscard]] Duration forward() const { return arrived.time_since_epoch() - sent.time_since_epoch(); }
   [[nodiscard]] Duration reverse() const { return received.time_since_epoch() - replied.time_since_epoch(); }
 };
+
+/// Of one exchange, both ways, and how far each may be off: the errors that both clocks claim, together.
+struct AbsoluteDelay {
+  Duration forward{};
+  Duration reverse{};
+  Duration error{};
+};
+
+/// `wall_offset`: this host's civil clock minus its monotonic one. Nothing unless both clocks claim to be synchronised,
+/// and nothing where they contradict each other: a packet that arrived before it left, by more than both claim. What is
+/// below zero by less than that counts as 0.
+std::optional<AbsoluteDelay> absolute_delay(const Exchange& exchange, Duration wall_offset, const ErrorEstimate& own,
+                                            const ErrorEstimate& theirs);
 
 struct Variation {
   Duration forward{};

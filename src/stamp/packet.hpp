@@ -44,6 +44,9 @@ struct ErrorEstimate {
   friend bool operator==(const ErrorEstimate&, const ErrorEstimate&) = default;
 };
 
+/// Of a clock that nothing outside keeps: 2^31 s, any error at all.
+inline constexpr ErrorEstimate kUnsynchronised{.scale = 63, .multiplier = 1};
+
 /// A time as packets carry it: 32 bits of seconds, then 32 of a fraction of 2^-32 s (NTP, from 1900) or of nanoseconds
 /// (PTP, from 1970). Both wrap: NTP's in 2036.
 std::uint64_t to_wire(WallTime time, bool ptp);

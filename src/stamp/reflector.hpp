@@ -41,8 +41,13 @@ std::string_view to_string(Refusal refusal);
 
 /// How good the clock is that T2 and T3 are read from.
 struct ClockClaim {
-  ErrorEstimate error{.scale = 63, .multiplier = 1};  ///< not synchronised: 2^31 s, any error at all
-  std::uint8_t source = 5;                            ///< RFC 8972 table 7: 1 NTP, 5 a clock of its own
+  ErrorEstimate error = kUnsynchronised;
+  std::uint8_t source = 5;  ///< RFC 8972 table 7: 1 NTP, 5 a clock of its own
+
+  /// `error`: as whatever keeps the clock says.
+  static ClockClaim of(const ErrorEstimate& error) {
+    return {error, error.synchronised ? std::uint8_t{1} : std::uint8_t{5}};
+  }
 };
 
 struct ReflectorSettings {

@@ -81,6 +81,8 @@ class Members {
     if (node == nullptr) wrong(key, "is missing");
     return std::holds_alternative<config::Foreign>(node->value) ? nullptr : node;
   }
+  /// False also where lines of earlier versions have no such member.
+  [[nodiscard]] bool is_known(std::string_view key) const { return find(key) != nullptr && present(key) != nullptr; }
   /// Unspecified where the string is empty.
   [[nodiscard]] IpAddress address(std::string_view key) const {
     const std::string& written = text(key);
@@ -219,6 +221,8 @@ ReflectorSnapshot read_reflector(const Members& from) {
   if (render::mode_name(reflector.mode) != mode) wrong("mode", "is a word that is not known");
   reflector.synchronised = from.text("clock") == "synchronised";
   reflector.restarts = from.number<std::uint64_t>("restarts", kMostPackets);
+  if (from.is_known("clock_error_ns"))
+    reflector.clock_error = Duration(from.number<std::int64_t>("clock_error_ns", kMostRtt));
   return reflector;
 }
 
@@ -258,8 +262,16 @@ struct Direction {
   LossSecondsSum seconds;
   bool delays = false;
   Quantiles variation;
+  std::optional<Quantiles> delay;
   std::optional<Duration> relative;
 };
+
+Quantiles read_quantiles(const Members& from) {
+  Quantiles made;
+  for (const auto& [name, to] : {std::pair{"p50", &Quantiles::p50}, {"p95", &Quantiles::p95}, {"p99", &Quantiles::p99}})
+    made.*to = Duration(from.number<std::int64_t>(name, kMostRtt));
+  return made;
+}
 
 std::optional<Direction> read_direction(const Members& path, std::string_view key, bool with_delays) {
   if (path.present(key) == nullptr) return std::nullopt;
@@ -274,10 +286,8 @@ std::optional<Direction> read_direction(const Members& path, std::string_view ke
   if (from.present("relative_delay_ns") != nullptr)
     made.relative = Duration(from.number<std::int64_t>("relative_delay_ns", kMostRtt));
   made.delays = window.present("delay_variation_ns") != nullptr;
-  if (!made.delays) return made;
-  const Members variation = window.object("delay_variation_ns");
-  for (const auto& [name, to] : {std::pair{"p50", &Quantiles::p50}, {"p95", &Quantiles::p95}, {"p99", &Quantiles::p99}})
-    made.variation.*to = Duration(variation.number<std::int64_t>(name, kMostRtt));
+  if (made.delays) made.variation = read_quantiles(window.object("delay_variation_ns"));
+  if (window.is_known("delay_ns")) made.delay = read_quantiles(window.object("delay_ns"));
   return made;
 }
 
@@ -302,6 +312,7 @@ void read_oneway_paths(const Members& path, std::uint32_t there, OnewayRound& ro
     on_way_there->unresolved_seconds = unresolved->seconds;
     on_way_there->exchanges = forward->delays ? 1 : 0;  // how many is not in a line
     on_way_there->forward_window = forward->variation;
+    if (forward->delay) on_way_there->forward_delay = {.window = 1, .quantiles = *forward->delay};
     on_way_there->relative_forward = forward->relative;
     round.there = on_way_there;
   }
@@ -315,6 +326,7 @@ void read_oneway_paths(const Members& path, std::uint32_t there, OnewayRound& ro
   on_way_back->reverse_seconds = reverse->seconds;
   on_way_back->back_exchanges = reverse->delays ? 1 : 0;
   on_way_back->reverse_window = reverse->variation;
+  if (reverse->delay) on_way_back->reverse_delay = {.window = 1, .quantiles = *reverse->delay};
   on_way_back->relative_reverse = reverse->relative;
   round.back = on_way_back;
 }

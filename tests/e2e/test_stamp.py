@@ -105,7 +105,8 @@ def check_surfaces(exporter, paths):
         flows = in_sum(flow["oneway"] for flow in one["flows"])
         return all(count <= flows[key] for key, count in rounds.items()) and (one, flows)
     one, flows = eventually(topology, 30, lambda: rounds)
-    assert one["reflector"] == {"up": True, "mode": "stateful", "clock": "unsynchronised", "restarts": 0}
+    assert one["reflector"] == {"up": True, "mode": "stateful", "clock": "unsynchronised", "clock_error_ns": None,
+                                "restarts": 0}
     assert rounds["forward", "losses"] > 0 < rounds["reverse", "losses"]
     assert rounds["forward", "packets"] > 0.5 * flows["forward", "packets"]
     for path in one["paths"]:

@@ -15,6 +15,11 @@
 
 namespace ecmp {
 
+/// Bytes for roll-ups: up to half as many as rounds take, besides.
+constexpr std::size_t rollup_budget(std::uint64_t history_memory) {
+  return static_cast<std::size_t>(history_memory / 2);
+}
+
 /// Roll-ups in memory, within a budget of bytes. The oldest histograms go first, so that counts, which take little
 /// where little changes, reach further back. One thread adds, any reads; the probing loop does neither.
 class RollupLog {

@@ -139,7 +139,8 @@ void ReflectorThread::use(stamp::ReflectorSettings settings) {
   reflector_.set(std::move(settings));
 }
 
-void ReflectorThread::start() {
+void ReflectorThread::start(ClockWatch& clock) {
+  clock_ = &clock;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -206,6 +207,7 @@ void ReflectorThread::run() {
   while (!stop_.raised()) {
     ::poll(descriptors.data(), descriptors.size(), turn_milliseconds());
     take_settings();
+    reflector_.set(stamp::ClockClaim::of(clock_->estimate()));
     for (std::size_t i = 0; i < sockets_.size(); ++i)
       if (descriptors[i].revents != 0) serve(sockets_[i], wanted_[i]);
     trace_back();

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/tracing/clock_watch.hpp"
 #include "config/config.hpp"
 #include "net/probe_io/datagram_socket.hpp"
 #include "net/probe_io/expiry_socket.hpp"
@@ -31,7 +32,8 @@ class ReflectorThread {
   ReflectorThread(const ReflectorThread&) = delete;
   ReflectorThread& operator=(const ReflectorThread&) = delete;
 
-  void start();
+  /// `clock` outlives it.
+  void start(ClockWatch& clock);
   void stop();
   /// What a reload changes, with the key as it stands in its file now. With a key that cannot be read everything stays
   /// as it is, which the log says. An address that is not among those to listen at any more answers nobody, though its
@@ -79,6 +81,7 @@ class ReflectorThread {
   std::atomic<std::uint64_t> reflected_ = 0;
   std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(stamp::Refusal::count_)> refused_{};
   std::atomic<std::uint64_t> sessions_ = 0;
+  ClockWatch* clock_ = nullptr;
   std::thread thread_;
 };
 

@@ -17,7 +17,7 @@ struct LossSecondsSum {
 };
 
 /// Counts severe and unavailable seconds by the time that packets were sent at. A second is severe when more than half
-/// of its packets are lost (ITU-T Y.1563). Ten severe seconds in a row begin unavailable time, and are part of it; ten
+/// of its packets are lost. Ten severe seconds in a row begin unavailable time, and are part of it; ten
 /// others in a row end it, and are not (ITU-T G.826). So a second is counted once it is known which it belongs to. One
 /// without packets says nothing: it is neither counted nor ends a row, unless a minute has none.
 ///

@@ -11,6 +11,18 @@ constexpr Duration kShortestSilence = std::chrono::seconds(5);
 /// A path that no stream is on is reported for so long, as the model of paths does.
 constexpr Duration kRetention = std::chrono::minutes(10);
 
+void add(VariationSum& sum, Histogram& window, Duration value) {
+  ++sum.count;
+  sum.seconds += in_seconds(value);
+  window.observe(value);
+}
+
+Quantiles quantiles_of(const HistogramView& of) {
+  return Quantiles{Duration(static_cast<Duration::rep>(of.quantile(0.5) * 1e9)),
+                   Duration(static_cast<Duration::rep>(of.quantile(0.95) * 1e9)),
+                   Duration(static_cast<Duration::rep>(of.quantile(0.99) * 1e9))};
+}
+
 }  // namespace
 
 OnewayModel::OnewayModel(std::size_t flows, Duration window, Duration packet_interval, Duration timeout)
@@ -43,7 +55,7 @@ OnewayModel::Part& OnewayModel::part_of(Path& path, Instant at) {
     std::erase_if(path.window, [&](const Part& part) {
       return ((number - part.number) & WindowScale::kPartMask) >= WindowScale::kParts;
     });
-    path.window.push_back({.number = number, .counts = {}, .back = {}, .forward = {}, .reverse = {}});
+    path.window.emplace_back().number = number;
   }
   return path.window.back();
 }
@@ -133,6 +145,7 @@ void OnewayModel::take_reverse_path(Flow& flow, const stamp::OwnTlv::Path& path,
 void OnewayModel::on_exchange(Flow& flow, std::uint32_t path, const StreamReport& report) {
   const StreamExchange& exchange = *report.exchange;
   synchronised_ = exchange.synchronised;
+  clock_error_ = exchange.delay ? std::optional(exchange.delay->error) : std::nullopt;
   if (exchange.back) take_reverse_path(flow, *exchange.back, report.at);
   if (std::exchange(flow.path, path) != path) flow.variation.reset();
   const auto variation = flow.variation.add(exchange.times, exchange.ttl_there, exchange.ttl_back);
@@ -141,11 +154,6 @@ void OnewayModel::on_exchange(Flow& flow, std::uint32_t path, const StreamReport
     reverse_.reset();
     return;
   }
-  const auto add = [](VariationSum& sum, Histogram& window, Duration value) {
-    ++sum.count;
-    sum.seconds += in_seconds(value);
-    window.observe(value);
-  };
   if (path != 0) {
     Path& there = path_of(path, report.at);
     add(there.forward, part_of(there, report.at).forward, variation->forward);
@@ -155,6 +163,19 @@ void OnewayModel::on_exchange(Flow& flow, std::uint32_t path, const StreamReport
     Path& on = path_of(back, report.at);
     add(on.reverse, part_of(on, report.at).reverse, variation->reverse);
     reverse_.add(report.at, back, exchange.times.reverse());
+  }
+  add_delay(path, flow.back != 0 ? flow.back : path, report);
+}
+
+void OnewayModel::add_delay(std::uint32_t path, std::uint32_t back, const StreamReport& report) {
+  if (!report.exchange->delay) return;
+  if (path != 0) {
+    Path& there = path_of(path, report.at);
+    add(there.forward_delay, part_of(there, report.at).forward_delay, report.exchange->delay->forward);
+  }
+  if (back != 0) {
+    Path& on = path_of(back, report.at);
+    add(on.reverse_delay, part_of(on, report.at).reverse_delay, report.exchange->delay->reverse);
   }
 }
 
@@ -168,6 +189,7 @@ ReflectorSnapshot OnewayModel::reflector(Instant now) const {
   made.mode = mode_;
   made.synchronised = synchronised_;
   made.restarts = restarts_;
+  made.clock_error = clock_error_;
   return made;
 }
 
@@ -182,23 +204,22 @@ OnewayPathSnapshot OnewayModel::snapshot_of(const Path& path, Instant now) const
   out.reverse_seconds = path.reverse_seconds.sum();
   out.unresolved_seconds = path.unresolved_seconds.sum();
   const std::uint32_t number = scale_.part(now);
-  Histogram forward, reverse;
+  Histogram forward, reverse, forward_delay, reverse_delay;
   for (const Part& part : path.window) {
     if (((number - part.number) & WindowScale::kPartMask) >= WindowScale::kParts) continue;
     out.window += part.counts;
     out.back_window += part.back;
     forward.merge(part.forward);
     reverse.merge(part.reverse);
+    forward_delay.merge(part.forward_delay);
+    reverse_delay.merge(part.reverse_delay);
   }
-  const auto quantiles = [](const HistogramView& of) {
-    return Quantiles{Duration(static_cast<Duration::rep>(of.quantile(0.5) * 1e9)),
-                     Duration(static_cast<Duration::rep>(of.quantile(0.95) * 1e9)),
-                     Duration(static_cast<Duration::rep>(of.quantile(0.99) * 1e9))};
-  };
   out.exchanges = forward.view().count();
   out.back_exchanges = reverse.view().count();
-  out.forward_window = quantiles(forward);
-  out.reverse_window = quantiles(reverse);
+  out.forward_window = quantiles_of(forward);
+  out.reverse_window = quantiles_of(reverse);
+  out.forward_delay = {path.forward_delay, forward_delay.view().count(), quantiles_of(forward_delay)};
+  out.reverse_delay = {path.reverse_delay, reverse_delay.view().count(), quantiles_of(reverse_delay)};
   out.relative_forward = forward_.of(path.id);
   out.relative_reverse = reverse_.of(path.id);
   return out;

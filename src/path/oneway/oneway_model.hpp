@@ -39,12 +39,14 @@ class OnewayModel {
   struct Part {
     std::uint32_t number = 0;
     stamp::OnewayCounts counts, back;
-    Histogram forward, reverse;  ///< delay variation
+    Histogram forward, reverse;              ///< delay variation
+    Histogram forward_delay, reverse_delay;  ///< by synchronised clocks
   };
   struct Path {
     std::uint32_t id = 0;
     stamp::OnewayCounts counts, back;
     VariationSum forward, reverse;
+    VariationSum forward_delay, reverse_delay;
     LossSeconds forward_seconds, reverse_seconds, unresolved_seconds;
     std::vector<Part> window;  ///< oldest first
     Instant used{};
@@ -66,6 +68,7 @@ class OnewayModel {
   Part& part_of(Path& path, Instant at);
   void count_seconds(std::uint32_t path, std::uint32_t back, const StreamReport& report);
   void on_exchange(Flow& flow, std::uint32_t path, const StreamReport& report);
+  void add_delay(std::uint32_t path, std::uint32_t back, const StreamReport& report);
   void take_reverse_path(Flow& flow, const stamp::OwnTlv::Path& path, Instant at);
   [[nodiscard]] ReflectorSnapshot reflector(Instant now) const;
   [[nodiscard]] OnewayPathSnapshot snapshot_of(const Path& path, Instant now) const;
@@ -80,6 +83,7 @@ class OnewayModel {
   stamp::RelativeDelay forward_, reverse_;
   stamp::ReflectorMode mode_ = stamp::ReflectorMode::unknown;
   bool synchronised_ = false;
+  std::optional<Duration> clock_error_;
   Instant answered_ = Instant::min();
   Instant begun_{};
   Instant restarted_ = Instant::min();

@@ -13,12 +13,21 @@
 
 namespace ecmp {
 
-/// Delay variation of all packets so far: of a path in one direction.
+/// Delay variation, or delay, of all packets so far: of a path in one direction.
 struct VariationSum {
   std::uint64_t count = 0;
   double seconds = 0;
 
   friend bool operator==(const VariationSum&, const VariationSum&) = default;
+};
+
+/// Delays of a path in one direction, by two clocks that both claimed to be synchronised.
+struct DelaySum {
+  VariationSum sum;          ///< of all packets so far
+  std::uint64_t window = 0;  ///< packets within the rolling window
+  Quantiles quantiles;       ///< of these
+
+  friend bool operator==(const DelaySum&, const DelaySum&) = default;
 };
 
 /// What streams say of one path: as a way there, and as a way back. Where the way back of a flow is not known, what is
@@ -35,6 +44,7 @@ struct OnewayPathSnapshot {
   std::uint64_t exchanges = 0;               ///< within the rolling window, that have a delay on the way there
   std::uint64_t back_exchanges = 0;          ///< and on the way back
   Quantiles forward_window, reverse_window;  ///< of delay variation within the rolling window
+  DelaySum forward_delay, reverse_delay;
   /// How much slower than the fastest path to the same reflector, at one moment; nothing if there is no other path.
   std::optional<Duration> relative_forward, relative_reverse;
 };
@@ -58,6 +68,8 @@ struct ReflectorSnapshot {
   stamp::ReflectorMode mode = stamp::ReflectorMode::unknown;
   bool synchronised = false;  ///< the reflector says that its clock is
   std::uint64_t restarts = 0;
+  /// How far delays may be off, as both clocks claim; nothing while one of them claims nothing.
+  std::optional<Duration> clock_error = std::nullopt;
 
   friend bool operator==(const ReflectorSnapshot&, const ReflectorSnapshot&) = default;
 };

@@ -35,20 +35,30 @@ void append_window(std::string& out, std::uint64_t packets, std::uint64_t losses
   }
 }
 
-/// `variation` of `observed` packets; closes the window and the direction.
-void append_delays(std::string& out, const Quantiles& variation, std::uint64_t observed,
-                   const std::optional<Duration>& relative) {
-  if (observed > 0) {
-    append_quantiles(out, R"(,"delay_variation_ns":)", variation);
-  } else {
-    out.append(R"(,"delay_variation_ns":null)");
-  }
-  out.append(R"(},"relative_delay_ns":)");
-  if (relative) {
-    append_number(out, relative->count());
+void append_known(std::string& out, const std::optional<Duration>& duration) {
+  if (duration) {
+    append_number(out, duration->count());
   } else {
     out.append("null");
   }
+}
+
+/// Of so many packets.
+void append_observed(std::string& out, std::string_view key, const Quantiles& quantiles, std::uint64_t observed) {
+  if (observed > 0) {
+    append_quantiles(out, key, quantiles);
+  } else {
+    out.append(key).append("null");
+  }
+}
+
+/// `variation` of `observed` packets; closes the window and the direction.
+void append_delays(std::string& out, const Quantiles& variation, std::uint64_t observed, const DelaySum& delay,
+                   const std::optional<Duration>& relative) {
+  append_observed(out, R"(,"delay_variation_ns":)", variation, observed);
+  append_observed(out, R"(,"delay_ns":)", delay.quantiles, delay.window);
+  out.append(R"(},"relative_delay_ns":)");
+  append_known(out, relative);
   out.push_back('}');
 }
 
@@ -68,7 +78,9 @@ void append_reflector(std::string& out, std::string_view key, const ReflectorSna
   }
   out.append(R"(,"mode":")").append(mode_name(reflector.mode));
   out.append(R"(","clock":")").append(reflector.synchronised ? "synchronised" : "unsynchronised");
-  append_count(out, R"(","restarts":)", reflector.restarts);
+  out.append(R"(","clock_error_ns":)");
+  append_known(out, reflector.clock_error);
+  append_count(out, R"(,"restarts":)", reflector.restarts);
   out.push_back('}');
 }
 
@@ -109,7 +121,7 @@ void append_oneway_path(std::string& out, std::string_view key, const OnewayPath
     append_share(out, there->counts.resolved, there->counts.forward);
     append_seconds(out, there->forward_seconds);
     append_window(out, there->window.resolved, there->window.forward);
-    append_delays(out, there->forward_window, there->exchanges, there->relative_forward);
+    append_delays(out, there->forward_window, there->exchanges, there->forward_delay, there->relative_forward);
   } else {
     out.append("null");
   }
@@ -118,7 +130,7 @@ void append_oneway_path(std::string& out, std::string_view key, const OnewayPath
     append_share(out, back->back.reached(), back->back.reverse);
     append_seconds(out, back->reverse_seconds);
     append_window(out, back->back_window.reached(), back->back_window.reverse);
-    append_delays(out, back->reverse_window, back->back_exchanges, back->relative_reverse);
+    append_delays(out, back->reverse_window, back->back_exchanges, back->reverse_delay, back->relative_reverse);
   } else {
     out.append("null");
   }

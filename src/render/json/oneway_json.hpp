@@ -11,7 +11,8 @@ namespace ecmp::render {
 /// "stateful", "stateless", "unknown".
 std::string_view mode_name(stamp::ReflectorMode mode);
 
-/// {"up":true,"mode":"stateful","clock":"unsynchronised","restarts":0}; "up" may be null.
+/// {"up":true,"mode":"stateful","clock":"unsynchronised","clock_error_ns":null,"restarts":0}; "up" may be
+/// null.
 void append_reflector(std::string& out, std::string_view key, const ReflectorSnapshot& reflector);
 
 /// {"forward":{...},"reverse":{...},"unresolved":{...},"reverse_path":"...","reverse_routers":[...]}: packets, losses,

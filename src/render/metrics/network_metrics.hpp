@@ -239,6 +239,13 @@ inline constexpr std::tuple kFamilies{
     family<Subject::reflector>("ecmp_reflector_restarts_total", counter, "",
                                "Times that the reflector restarted its counters.",
                                [](const OnewaySnapshot& of, const auto& out) { out(of.restarts); }),
+    family<Subject::reflector>(
+        "ecmp_reflector_clock_error_seconds", gauge, "",
+        "How far ecmp_path_oneway_delay_seconds may be off: what the reflector's clock and our own claim, together; "
+        "absent unless both claim to be synchronised.",
+        [](const OnewaySnapshot& of, const auto& out) {
+          if (of.clock_error) out(in_seconds(*of.clock_error));
+        }),
     family<Subject::oneway_path>("ecmp_path_oneway_packets_total", counter, "direction",
                                  "Packets of STAMP streams whose fate is known, by the path of their flow: forward "
                                  "those of which a loss would have been seen on the way there, reverse those of them "
@@ -293,6 +300,17 @@ inline constexpr std::tuple kFamilies{
         [](const OnewayPathSnapshot& of, const auto& out) {
           if (of.relative_forward) out(in_seconds(*of.relative_forward), direction(kForward));
           if (of.relative_reverse) out(in_seconds(*of.relative_reverse), direction(kReverse));
+        }),
+    family<Subject::oneway_path>(
+        "ecmp_path_oneway_delay_seconds", summary, "direction",
+        "Delay in one direction, by two clocks that both claim to be synchronised, and absent until they do: quantiles "
+        "over the rolling window; sum and count since the path is known. It may be off by "
+        "ecmp_reflector_clock_error_seconds.",
+        [](const OnewayPathSnapshot& of, const auto& out) {
+          const DelaySum& there = of.forward_delay;
+          const DelaySum& back = of.reverse_delay;
+          out_variation(there.sum, there.quantiles, there.window > 0, kForward, out);
+          out_variation(back.sum, back.quantiles, back.window > 0, kReverse, out);
         }),
     family<Subject::oneway_flow>(
         "ecmp_flow_oneway_losses_total", counter, "direction",

@@ -29,7 +29,7 @@ StreamReport answered(Duration since, Duration forward, Duration reverse) {
                                  .ttl_there = 250,
                                  .ttl_back = 250,
                                  .synchronised = false,
-                                 .error = {},
+                                 .delay = std::nullopt,
                                  .back = std::nullopt};
   return made;
 }
@@ -228,6 +228,34 @@ TEST_CASE("A reflector is down after five seconds at least, however often it is 
   rare.on_report(0, 7, answered(0s, 5ms, 5ms));
   CHECK(rare.snapshot(at(31s))->up == true);
   CHECK(rare.snapshot(at(33s))->up == false);
+}
+
+TEST_CASE("Delays by synchronised clocks count for the paths of each direction, with what the clocks claim",
+          "[stamp]") {
+  OnewayModel model(1, 5min, 1s, 2s);
+  CHECK_FALSE(model.snapshot(at(0s))->clock_error);
+  auto first = answered(0s, 10ms, 20ms);
+  first.exchange->delay = stamp::AbsoluteDelay{.forward = 10ms, .reverse = 20ms, .error = 3ms};
+  model.on_report(0, 7, first);
+  auto second = answered(1s, 30ms, 20ms);
+  second.exchange->delay = stamp::AbsoluteDelay{.forward = 30ms, .reverse = 20ms, .error = 4ms};
+  model.on_report(0, 7, second);
+  auto snapshot = model.snapshot(at(2s));
+  CHECK(snapshot->clock_error == 4ms);
+  REQUIRE(snapshot->paths.size() == 1);
+  const DelaySum& forward = snapshot->paths[0].forward_delay;
+  CHECK(forward.sum.count == 2);
+  CHECK(forward.sum.seconds == Approx(0.04));
+  CHECK(forward.window == 2);
+  CHECK(forward.quantiles.p99 > 27ms);
+  CHECK(forward.quantiles.p99 < 33ms);
+  CHECK(snapshot->paths[0].reverse_delay.sum.seconds == Approx(0.04));
+  // A clock that claims nothing any more: what was measured stays.
+  model.on_report(0, 7, answered(3s, 10ms, 20ms));
+  snapshot = model.snapshot(at(4s));
+  CHECK_FALSE(snapshot->clock_error);
+  CHECK(snapshot->paths[0].forward_delay.sum.count == 2);
+  CHECK(model.snapshot(at(10min))->paths[0].forward_delay.window == 0);
 }
 
 TEST_CASE("A restart that all streams see is one, and the next one is another", "[stamp]") {

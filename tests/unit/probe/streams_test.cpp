@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -174,6 +175,51 @@ TEST_CASE("The engine's streams show which way packets were lost, though the tra
   CHECK(sink.counts.reverse == 0);
   CHECK(sink.counts.unresolved == 0);
   CHECK(sink.counts.resolved > 280);
+}
+
+TEST_CASE("One-way delays come with the claims of both clocks, in packets and in replies", "[stamp]") {
+  // The reflector's clock: T2 and T3 are this, whatever the time is (seconds since 1900).
+  constexpr Duration kReflected = std::chrono::seconds(3900000000 - 2208988800);
+  for (const bool ours : {false, true}) {
+    for (const bool theirs : {false, true}) {
+      CAPTURE(ours, theirs);
+      Engine engine({.secret = {1, 2}});
+      Sink sink;
+      Instant now{1000s};
+      REQUIRE(engine.add(plan(), now) == 0u);
+      engine.set_source(0, IpAddress::v4(kAgent));
+      // What leaves at 1000 s, by our clock, arrives 5 ms later by that of the reflector.
+      engine.set_wall_offset(kReflected - 5ms - 1000s);
+      REQUIRE(engine.has_streams());
+      if (ours) engine.set_clock(stamp::ErrorEstimate::of(1ms, true));
+      bool first = true;
+      for (const Instant end = now + 5s; now < end && sink.exchanges.empty(); now += 1ms) {
+        const auto batch = engine.poll(now, 100, sink);
+        for (Outgoing& outgoing : batch) {
+          outgoing.at = now;
+          const Bytes request(outgoing.bytes.begin(), outgoing.bytes.end());
+          if (is_trace(request) || !std::exchange(first, false)) continue;
+          // S is the highest bit of the error estimate (RFC 4656 section 4.1.2).
+          CHECK(((request[kPayload + 12] & 0x80) != 0) == ours);
+          engine.set_wall_offset(kReflected - 5ms - now.time_since_epoch());
+          Bytes reply = reply_to(request, 0);
+          store16(reply, kPayload + 12, theirs ? 0x8000 | 22 << 8 | 1 : 22 << 8 | 1);  // 2^-10 s
+          engine.on_sent(batch);
+          engine.on_captured({.bytes = reply, .at = now + 20ms}, sink);
+        }
+        engine.on_sent(batch);
+      }
+      REQUIRE(sink.exchanges.size() == 1);
+      const StreamExchange& exchange = sink.exchanges.front();
+      CHECK(exchange.synchronised == theirs);
+      REQUIRE(exchange.delay.has_value() == (ours && theirs));
+      if (!exchange.delay) continue;
+      CHECK(exchange.delay->forward == 5ms);
+      CHECK(exchange.delay->reverse == 15ms);
+      CHECK(exchange.delay->error >= 1ms + 976us);
+      CHECK(exchange.delay->error < 1ms + 1ms);
+    }
+  }
 }
 
 TEST_CASE("Replies that somebody else made up count for nothing", "[stamp]") {

@@ -122,6 +122,7 @@ TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][
   path.exchanges = 1170;
   path.forward_window = {1us, 2us, 3us};
   path.relative_forward = 250us;
+  path.forward_delay = {.sum = {.count = 7, .seconds = 1}, .window = 7, .quantiles = {10ms, 11ms, 12ms}};
   path.forward_seconds = {.severe = 3, .unavailable = 21};
   path.unresolved_seconds = {.severe = 2, .unavailable = 0};
   OnewayPathSnapshot back;
@@ -134,7 +135,8 @@ TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][
   oneway.flow.reverse_path = back.path;
   oneway.flow.reverse_routers =
       std::make_shared<const std::vector<IpAddress>>(std::vector<IpAddress>{ip("198.51.100.9"), IpAddress()});
-  oneway.reflector = {.up = true, .mode = stamp::ReflectorMode::stateful, .synchronised = true, .restarts = 6};
+  oneway.reflector = {
+      .up = true, .mode = stamp::ReflectorMode::stateful, .synchronised = true, .restarts = 6, .clock_error = 3ms};
   oneway.there = std::make_shared<const OnewayPathSnapshot>(path);
   oneway.back = std::make_shared<const OnewayPathSnapshot>(back);
   RoundRecord record = example_round();
@@ -142,17 +144,18 @@ TEST_CASE("a round of a flow with a stream says what the stream saw", "[render][
   std::string line;
   append_round(line, record, NoNames{});
   const nlohmann::json expected = nlohmann::json::parse(R"({
-    "reflector":{"up":true,"mode":"stateful","clock":"synchronised","restarts":6},
+    "reflector":{"up":true,"mode":"stateful","clock":"synchronised","clock_error_ns":3000000,"restarts":6},
     "flow":{"forward":{"packets":10,"losses":2,"reordered":3,"duplicates":0},
             "reverse":{"packets":8,"losses":1,"reordered":0,"duplicates":4},
             "unresolved":{"packets":0,"losses":0},"reverse_path":"0badcafe",
             "reverse_routers":["198.51.100.9",""]},
     "path":{"forward":{"packets":2400,"losses":24,"severe_seconds":3,"unavailable_seconds":21,
                        "window":{"packets":1200,"losses":12,"loss_ratio":0.01,
-                       "delay_variation_ns":{"p50":1000,"p95":2000,"p99":3000}},"relative_delay_ns":250000},
+                       "delay_variation_ns":{"p50":1000,"p95":2000,"p99":3000},
+                       "delay_ns":{"p50":10000000,"p95":11000000,"p99":12000000}},"relative_delay_ns":250000},
             "reverse":{"packets":400,"losses":8,"severe_seconds":1,"unavailable_seconds":10,
                        "window":{"packets":0,"losses":0,"loss_ratio":null,
-                       "delay_variation_ns":null},"relative_delay_ns":null},
+                       "delay_variation_ns":null,"delay_ns":null},"relative_delay_ns":null},
             "unresolved":{"packets":50,"losses":5,"severe_seconds":2,"unavailable_seconds":0,
                           "window":{"packets":0,"losses":0,"loss_ratio":null}}}})");
   CHECK(nlohmann::json::parse(line).at("oneway") == expected);

@@ -62,6 +62,8 @@ std::shared_ptr<const OnewaySnapshot> streams() {
   oneway.up = true;
   oneway.mode = stamp::ReflectorMode::stateful;
   oneway.restarts = 1;
+  oneway.synchronised = true;
+  oneway.clock_error = std::chrono::milliseconds(2);
   oneway.flows.resize(3);
   oneway.flows[0].counts = {.resolved = 1000, .forward = 20, .reverse = 7, .round_trips = 40, .unresolved = 3};
   oneway.flows[0].counts.reordered_forward = 2;
@@ -78,6 +80,10 @@ std::shared_ptr<const OnewaySnapshot> streams() {
   path.exchanges = path.back_exchanges = 171;
   path.forward_window = {std::chrono::milliseconds(1), std::chrono::milliseconds(4), std::chrono::milliseconds(8)};
   path.relative_forward = std::chrono::microseconds(250);
+  path.forward_delay = {
+      .sum = {.count = 960, .seconds = 10.5},
+      .window = 170,
+      .quantiles = {std::chrono::milliseconds(10), std::chrono::milliseconds(14), std::chrono::milliseconds(18)}};
   oneway.paths.push_back(path);
   return std::make_shared<const OnewaySnapshot>(oneway);
 }

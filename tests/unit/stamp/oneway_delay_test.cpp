@@ -87,3 +87,30 @@ TEST_CASE("Paths to one reflector are compared within the same ten seconds, what
   CHECK(*relative.of(2) == 3ms);
   CHECK_FALSE(relative.of(3));
 }
+
+TEST_CASE("One-way delay takes two clocks that claim to be synchronised, and is as wrong as both", "[stamp]") {
+  const auto claim = [](Duration error) { return ErrorEstimate::of(error, true); };
+  const Duration offset = 400000h;  // both clocks are right: ours is so far from its monotonic one
+  const auto delay = absolute_delay(exchange(0s, 10ms, 20ms), offset, claim(1ms), claim(500us));
+  REQUIRE(delay);
+  CHECK(delay->forward == 10ms);
+  CHECK(delay->reverse == 20ms);
+  CHECK(delay->error >= 1500us);
+  CHECK(delay->error < 1520us);  // a multiplier of eight bits, rounded up: 1/128 at most
+  CHECK_FALSE(absolute_delay(exchange(0s, 10ms, 20ms), offset, kUnsynchronised, claim(1ms)));
+  CHECK_FALSE(absolute_delay(exchange(0s, 10ms, 20ms), offset, claim(1ms), kUnsynchronised));
+  // S and any error at all is no claim.
+  CHECK_FALSE(absolute_delay(exchange(0s, 10ms, 20ms), offset, ErrorEstimate{true, false, 63, 255}, claim(1ms)));
+}
+
+TEST_CASE("Clocks that contradict what they claim show no one-way delay", "[stamp]") {
+  const ErrorEstimate millisecond = ErrorEstimate::of(1ms, true);
+  // The reflector counts TAI, 37 s before UTC; then 37 s behind it.
+  CHECK_FALSE(absolute_delay(exchange(0s, 10ms, 20ms, 400000h + 37s), 400000h, millisecond, millisecond));
+  CHECK_FALSE(absolute_delay(exchange(0s, 10ms, 20ms, 400000h - 37s), 400000h, millisecond, millisecond));
+  // By less than they claim, it arrived when it left.
+  const auto delay = absolute_delay(exchange(0s, 100us, 20ms, 400000h - 1ms), 400000h, millisecond, millisecond);
+  REQUIRE(delay);
+  CHECK(delay->forward == 0ms);
+  CHECK(delay->reverse == 21ms);
+}
