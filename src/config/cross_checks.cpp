@@ -20,6 +20,12 @@ std::string same_host(const Destination& destination) {
   return host;
 }
 
+std::string_view name_before_address(std::string_view name) {
+  const std::size_t slash = name.rfind('/');
+  if (slash == std::string_view::npos || !IpAddress::parse(name.substr(slash + 1))) return {};
+  return name.substr(0, slash);
+}
+
 bool may_be(const Destination& destination, Family family) {
   if (destination.address) return destination.address->family() == family;
   return destination.family == FamilyChoice::any ||
@@ -27,6 +33,22 @@ bool may_be(const Destination& destination, Family family) {
 }
 
 namespace {
+
+/// With `all` each address is a destination NAME/ADDRESS, known when the name is looked up: nobody else has such a
+/// name.
+void check_names_of_addresses(const std::vector<PlacedDestination>& destinations, Problems& problems) {
+  std::unordered_map<std::string_view, const PlacedDestination*> with_all;
+  for (const PlacedDestination& each : destinations)
+    if (each.destination.all) with_all.emplace(each.destination.name, &each);
+  if (with_all.empty()) return;
+  for (const PlacedDestination& each : destinations) {
+    const auto found = with_all.find(name_before_address(each.destination.name));
+    if (found == with_all.end()) continue;
+    problems.add_value(each.named ? "name" : "host", each.name_where, each.name_text,
+                       fmt::format("an address of the destination of line {}, which has all = true, may get this name",
+                                   found->second->name_where.line));
+  }
+}
 
 /// Names are the values of the label "destination": two of one name would write the same series.
 void check_names(const std::vector<PlacedDestination>& destinations, Problems& problems) {
@@ -90,6 +112,7 @@ void check_source_ports(const std::vector<PlacedDestination>& destinations, Prob
 
 void check_against_each_other(const std::vector<PlacedDestination>& destinations, Problems& problems) {
   check_names(destinations, problems);
+  check_names_of_addresses(destinations, problems);
   check_source_ports(destinations, problems);
 }
 

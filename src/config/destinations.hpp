@@ -38,6 +38,8 @@ PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults,
 /// What both of two destinations must have for their flows to be mistaken for each other's. A host name is compared as
 /// DNS does: without regard to case and to a final dot.
 std::string same_host(const Destination& destination);
+/// "a" of "a/192.0.2.1", the name that an address gets of a destination with all = true; empty: no such name.
+std::string_view name_before_address(std::string_view name);
 bool may_be(const Destination& destination, Family family);
 
 /// Duplicate names, and flows that could not tell their replies apart.

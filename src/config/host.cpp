@@ -57,4 +57,8 @@ std::string_view wrong_with_link(const IpAddress& address, std::string_view inte
   return "a link-local address: say which interface it is behind";
 }
 
+bool can_be_traced(const IpAddress& address, std::string_view interface) {
+  return parse_host(address.to_string()).ok() && wrong_with_link(address, interface).empty();
+}
+
 }  // namespace ecmp::config

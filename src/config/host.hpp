@@ -24,4 +24,7 @@ Result<Host> parse_host(std::string_view text);
 /// them (RFC 4007 section 6), and connect() refuses it. Empty: nothing.
 std::string_view wrong_with_link(const IpAddress& address, std::string_view interface);
 
+/// The rule of both for an address that a name server gives. `interface` is where probes are to leave by, or empty.
+bool can_be_traced(const IpAddress& address, std::string_view interface);
+
 }  // namespace ecmp::config

@@ -49,10 +49,14 @@ class Selector {
   };
 
   std::optional<Obstacle> take(const Found& wanted) {
-    const auto [same, is_new] = names_.emplace(wanted.destination.name, &wanted);
-    if (!is_new) return Obstacle{LeftOut::duplicate, same->second};
     const Destination& destination = wanted.destination;
-    if (!destination.source_port) return std::nullopt;
+    if (const Found* const first = other_of_address(destination)) return Obstacle{LeftOut::duplicate, first};
+    const auto [same, is_new] = names_.emplace(destination.name, &wanted);
+    if (!is_new) return Obstacle{LeftOut::duplicate, same->second};
+    if (!destination.source_port) {
+      note_name(wanted);
+      return std::nullopt;
+    }
     PortsInUse* taken = nullptr;
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       if (!may_be(destination, family)) continue;
@@ -64,11 +68,28 @@ class Selector {
       }
       taken = &ports;
     }
+    note_name(wanted);
     return std::nullopt;
   }
 
  private:
+  void note_name(const Found& wanted) {
+    const std::string_view before = name_before_address(wanted.destination.name);
+    if (!before.empty()) before_address_.emplace(before, &wanted);
+  }
+
+  /// Whoever has a name that `wanted` may give one of its addresses, or may give such an address the name of `wanted`.
+  [[nodiscard]] const Found* other_of_address(const Destination& wanted) const {
+    if (wanted.all) {
+      const auto found = before_address_.find(wanted.name);
+      return found != before_address_.end() ? found->second : nullptr;
+    }
+    const auto found = names_.find(name_before_address(wanted.name));
+    return found != names_.end() && found->second->destination.all ? found->second : nullptr;
+  }
+
   std::unordered_map<std::string_view, const Found*> names_;
+  std::unordered_map<std::string_view, const Found*> before_address_;  ///< "a" of one named "a/192.0.2.1"
   std::map<std::tuple<Protocol, Family, std::string>, PortsInUse> ports_;
 };
 

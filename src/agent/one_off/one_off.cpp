@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/tracing/histogram_bounds.hpp"
+#include "config/host.hpp"
 
 namespace ecmp {
 namespace {
@@ -224,6 +225,10 @@ void OneOffTraces::choose_address(Trace& trace, const HostAnswer& answer, Instan
     return;
   }
   for (const IpAddress& address : answer.addresses) {
+    if (const auto wrong = config::wrong_with_link(address, trace.module.probe.interface); !wrong.empty()) {
+      trace.say(now, address.to_string() + ": " + std::string(wrong));
+      continue;
+    }
     if (one_off_allowed(address, limits_.allowed_networks)) {
       begin(trace, address, now);
       return;

@@ -6,6 +6,7 @@
 #include "agent/tracing/histogram_bounds.hpp"
 #include "agent/tracing/tracing_state.hpp"
 #include "base/siphash.hpp"
+#include "config/host.hpp"
 
 namespace ecmp {
 namespace {
@@ -27,8 +28,12 @@ std::uint64_t phase_of(std::string_view name) {
 }
 
 /// A name may be given any address by whoever serves it: those that a configuration may not hold are left out here too.
-bool is_traceable(const IpAddress& address) {
-  return !address.is_unspecified() && !address.is_multicast() && address != IpAddress::v4(0xffffffff);
+HostAnswer usable_by(const config::Destination& destination, HostAnswer answer) {
+  std::erase_if(answer.addresses, [&destination](const IpAddress& address) {
+    return !config::can_be_traced(address, destination.interface);
+  });
+  if (answer.addresses.empty() && answer.error.empty()) answer.error = "no address of it can be traced";
+  return answer;
 }
 
 }  // namespace
@@ -319,13 +324,11 @@ void Tracing::on_stream(const StreamReport& report) {
 }
 
 void Tracing::on_names(const HostAnswer& answer, Instant now) {
-  HostAnswer usable = answer;
-  std::erase_if(usable.addresses, [](const IpAddress& address) { return !is_traceable(address); });
-  if (usable.addresses.empty() && usable.error.empty()) usable.error = "no address of it can be traced";
   for (Configured* const name : names_) {
     const config::Destination& destination = name->destination;
     if (destination.host != answer.host || destination.family != answer.family || !name->asked) continue;
     name->asked = false;
+    const HostAnswer usable = usable_by(destination, answer);
     if (usable.addresses.empty()) {
       fail(*name, usable, now);
       continue;

@@ -188,7 +188,7 @@ TEST_CASE("one answer serves every destination of the name, and nobody who did n
 
 TEST_CASE("addresses that nobody may configure are not taken from a name server either", "[agent]") {
   Traced traced({destination("a.example")});
-  traced.answer("a.example", {"0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"});
+  traced.answer("a.example", {"0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1", "::ffff:1.2.3.4", "fe80::1"});
   CHECK(traced.routes.flows.empty());
   CHECK(traced.tracing.dns_errors() == 1);
   CHECK(traced.warnings == Words{"a.example: cannot resolve a.example: no address of it can be traced"});

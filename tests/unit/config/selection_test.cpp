@@ -43,6 +43,20 @@ TEST_CASE("of two sources with a name the first has it, and both places are told
   CHECK(count(selection, LeftOut::duplicate) == 1);
 }
 
+TEST_CASE("a name that an address of another destination may get is taken", "[config][discovery]") {
+  std::vector<Found> all = {found("a", "a.example", "all:1:1")};
+  all.front().destination.all = true;
+  const std::vector<Found> others = {
+      found("a/192.0.2.1", "192.0.2.9", "other:1:1"), found("a/2001:db8::1", "192.0.2.10", "other:2:1"),
+      found("a/b", "192.0.2.11", "other:3:1"), found("b/192.0.2.1", "192.0.2.12", "other:4:1")};
+  const Selection last = select_destinations(Sources{&all, &others}, {}, {});
+  CHECK(names(last) == Words{"a", "a/b", "b/192.0.2.1"});
+  CHECK(count(last, LeftOut::duplicate) == 2);
+  const Selection first = select_destinations(Sources{&others, &all}, {}, {});
+  CHECK(names(first) == Words{"a/192.0.2.1", "a/2001:db8::1", "a/b", "b/192.0.2.1"});
+  CHECK(first.problems.size() == 1);
+}
+
 TEST_CASE("of two sources with the same flows the first has them", "[config][discovery]") {
   const std::vector<Found> first = {found("a", "192.0.2.1", "one:1:1")};
   std::vector<Found> second = {found("b", "192.0.2.1", "two:1:1"), found("c", "192.0.2.1", "two:2:1"),
