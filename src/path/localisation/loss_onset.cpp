@@ -62,7 +62,9 @@ class Segmentation {
   /// Probes until a loss.
   [[nodiscard]] double until(std::size_t loss) const { return at_[loss]; }
 
-  /// How much more the losses of a stretch vary than chance has it; 1 if they do not, or are too few to say.
+  /// How much more the losses of a stretch vary than chance has it; 1 if they do not, or are too few to say. It is what
+  /// a bin has probes at most, which is where each bin loses all or none: what seems to be more is due to when probes
+  /// were sent, which is known roughly only, and counts much where nearly all are lost.
   [[nodiscard]] double dispersion(const Stretch& of) const {
     const auto bins = std::min(kMostBins, static_cast<std::size_t>(of.losses() / kLeastPerBin));
     if (bins < kLeastBins) return 1;
@@ -76,7 +78,8 @@ class Segmentation {
       squares += (count - expected) * (count - expected);
     const auto degrees = static_cast<std::uint32_t>(bins - 1);
     const double chi_square = squares / (expected * std::max(1 - of.rate(), 1e-3));
-    return chi_square_tail(chi_square, degrees) < 0.01 ? std::max(1.0, chi_square / degrees) : 1;
+    return chi_square_tail(chi_square, degrees) < 0.01 ? std::clamp(chi_square / degrees, 1.0, std::max(width, 1.0))
+                                                       : 1;
   }
 
   /// Most probes between two losses of a stretch.

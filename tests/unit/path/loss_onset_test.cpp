@@ -59,6 +59,19 @@ TEST_CASE("a fault is dated where it began, and what was before it does not dilu
   CHECK(covered >= 16);  // less is chance once in 400 times
 }
 
+TEST_CASE("that all is lost is known, although rounds of all flows are sent at once", "[localisation]") {
+  // Sixteen probes each two seconds: fifteen rounds, which say at least as much as fifteen probes do.
+  LossCourse made;
+  made.add_probes(0, 30, 240);
+  std::vector<double> losses;
+  for (int round = 0; round < 15; ++round)
+    losses.insert(losses.end(), 16, 2.0 * round + 1.5);
+  made.set_losses(losses);
+  const LossPhase phase = newest_phase(made, 0.001);
+  CHECK(phase.loss == Approx(1));
+  CHECK(phase.interval.low > exact_binomial(15, 15).low);
+}
+
 TEST_CASE("a fault that is over ends where it ended", "[localisation]") {
   int covered = 0;
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {
