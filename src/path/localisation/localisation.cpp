@@ -31,7 +31,14 @@ void Localisation::set_options(const LocalisationOptions& options) {
   if (options.window != options_.window) {
     // Parts are numbered by their length: what was counted would stand at another time.
     scale_ = WindowScale(options.window);
-    destinations_.clear();
+    for (auto& [name, destination] : destinations_) {
+      Destination kept;
+      kept.facts = std::move(destination.facts);
+      kept.flows.resize(destination.flows.size());
+      kept.part = scale_.part(now_);
+      kept.answered = destination.answered;
+      destination = std::move(kept);
+    }
     delays_.set_options({.period = options.window / 2});
     long_links_.clear();
   }
@@ -109,11 +116,12 @@ void Localisation::on_round(const RoundRecord& record) {
   if (record.flow_index >= destination.flows.size()) return;
   const std::uint32_t part = scale_.part(round.finished);
   destination.part = part;
+  destination.answered = destination.answered || round.reached();
   const HeldRound counted{record.flow_index, part, hundredths(round.finished), !round.reached()};
   if (!round.reached()) destination.patience = round.finished - round.started;
   if (record.verdict.unconfirmed) {
     note_quiet(destination, destination.flows[record.flow_index], round);
-    if (destination.held.size() < kMostHeld) destination.held.push_back(counted);
+    if (destination.answered && destination.held.size() < kMostHeld) destination.held.push_back(counted);
     return;
   }
   std::uint32_t index = 0;
@@ -139,8 +147,9 @@ void Localisation::on_round(const RoundRecord& record) {
     ++astray_;
     return;
   }
-  count_hops(path, round);
   note_heard(destination, destination.flows[record.flow_index], index, round);
+  if (!destination.answered) return;
+  count_hops(path, round);
   count_round(destination, counted, index);
   add_delays(path, round);
 }

@@ -43,6 +43,9 @@ struct LocalisationOptions {
 /// blame. What a window showed by itself is not kept: faults of one branch after the other would add up to one of a
 /// link that all of them cross.
 ///
+/// What a destination has not answered before its first answer is not evidence at all: a host that is not there, or
+/// answers nobody, loses everything whatever the links do.
+///
 /// A round during which its flow may be changing its path belongs to no path yet. It waits, and goes where the flow
 /// turns out to be.
 ///
@@ -185,6 +188,9 @@ class Localisation {
     std::vector<HeldRound> held;     ///< whose paths are not known yet
     Duration patience{};             ///< from the begin of a lost round to its end
     std::uint32_t part = 0;          ///< of its newest round
+    /// A round has reached it. Before, there may be no such host, or one that answers nobody: what is lost there says
+    /// nothing about any link.
+    bool answered = false;
   };
   /// Where a row of the crossings comes from.
   struct RowOrigin {

@@ -18,6 +18,8 @@ constexpr std::size_t kMostPast = 12;
 constexpr std::uint32_t kSeenByItself = 5;
 /// Losses by which a ratio is known somehow.
 constexpr double kSomeLosses = 3;
+/// A ratio whose interval goes down to so small a part of it is not known at all: one loss has 1/40.
+constexpr double kUnknownBelow = 0.01;
 
 }  // namespace
 
@@ -215,6 +217,7 @@ void Localisation::date(const Map& map, const Crossings& collapsed, const Explan
   };
   verdict.loss = own(phase.loss);
   verdict.interval = {own(phase.interval.low), own(phase.interval.high)};
+  if (verdict.interval.low < kUnknownBelow * verdict.loss) verdict.blamed = false;
   verdict.losses = static_cast<std::uint64_t>(std::lround(phase.losses));
   verdict.probes = static_cast<std::uint64_t>(std::lround(phase.probes));
   const Duration patience = all.front().first->patience;

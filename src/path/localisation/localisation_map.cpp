@@ -92,7 +92,10 @@ class Localisation::HopGuesses {
     for (std::size_t i = 0; i < known.size(); ++i) {
       if (knows(heard, i, known[i]) || at_[i].flows == 0 || destination_.paths[path].varies_at(i)) continue;
       IpAddress passed;
-      if (!keeps_quiet(flow, i)) {
+      // A router that has answered this flow, and is the only one that is heard here, is one with a limit.
+      if (!at_[i].several && at_[i].flows >= kFlowsAgree && has_heard(flow, i, at_[i].responder)) {
+        passed = at_[i].responder;
+      } else if (!keeps_quiet(flow, i)) {
         if (at_[i].several || at_[i].flows < kFlowsAgree) return false;
         passed = at_[i].responder;
       }
@@ -118,6 +121,13 @@ class Localisation::HopGuesses {
   /// Whether a flow knows that it passes the responder that its path has there.
   [[nodiscard]] bool knows(const Heard& heard, std::size_t hop, const IpAddress& responder) const {
     return !responder.is_unspecified() && (heard.has(hop) || responder == destination_.facts->address);
+  }
+  /// On any of its paths.
+  [[nodiscard]] bool has_heard(const Flow& flow, std::size_t hop, const IpAddress& responder) const {
+    return std::ranges::any_of(flow.heard, [&](const Heard& heard) {
+      const auto& responders = *destination_.paths[heard.path].responders;
+      return hop < responders.size() && heard.has(hop) && responders[hop] == responder;
+    });
   }
   /// The router that this flow passes there never answers.
   [[nodiscard]] bool keeps_quiet(const Flow& flow, std::size_t hop) const {
@@ -150,7 +160,7 @@ Localisation::Hops Localisation::varying(const Destination& destination) {
 
 /// The agent, the responders that are known for sure, and the destination at the end. Behind a hop where responders
 /// alternate each packet has gone its own way: that a hop there answered says nothing of the packet to the destination,
-/// so all from there to the end is one link.
+/// so all from there to the end is one link. So is what follows the first round of a loop.
 std::vector<IpAddress> Localisation::nodes_of(const Destination& destination, const Path& path,
                                               const std::vector<IpAddress>& responders) {
   std::vector<IpAddress> nodes;
@@ -171,6 +181,11 @@ void Localisation::add_nodes(const Destination& destination, const Path& path, c
       return;
     }
     if (responder.is_unspecified() || responder == nodes.back()) continue;
+    // Where routers send packets in circles, the same ones answer again and again, up to the last TTL that is asked.
+    if (std::ranges::find(nodes, responder) != nodes.end()) {
+      if (nodes.back() != destination.facts->address) nodes.push_back(destination.facts->address);
+      return;
+    }
     nodes.push_back(responder);
   }
   if (!path.complete && nodes.back() != destination.facts->address) nodes.push_back(destination.facts->address);
