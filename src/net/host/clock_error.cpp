@@ -28,7 +28,7 @@ WallTime wall_now() {
 
 /// Empty if it cannot be read.
 std::string udp_sockets() {
-  std::ifstream file("/proc/self/net/udp");
+  const std::ifstream file("/proc/self/net/udp");
   std::ostringstream text;
   text << file.rdbuf();
   return file ? text.str() : std::string();
