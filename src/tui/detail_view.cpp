@@ -270,24 +270,34 @@ void put_head(Pane& pane, const Scene& scene, const FlowRow& flow) {
   if (at + 2 + width <= pane.columns()) pane.put_right(0, 0, pane.columns(), tuple, {.hue = Hue::muted});
 }
 
-/// What the flow's stream shows of one direction.
-std::string direction_words(std::string_view name, std::uint64_t lost, std::uint64_t packets,
-                            const std::optional<Quantiles>& variation, const std::optional<Duration>& relative,
-                            Precision precision) {
+/// What the flow's stream shows of one direction; each but the loss where it is known.
+struct DirectionFigures {
+  std::uint64_t lost = 0;
+  std::uint64_t packets = 0;
+  std::optional<Quantiles> variation = std::nullopt;
+  std::optional<Quantiles> delay = std::nullopt;  ///< by synchronised clocks
+  std::optional<Duration> relative = std::nullopt;
+};
+
+std::string direction_words(std::string_view name, const DirectionFigures& figures) {
+  const auto ms = [](Duration duration) { return milliseconds(duration, Precision::compact); };
   std::string words = fmt::format("  {} ", name);
-  if (packets == 0) {
+  if (figures.packets == 0) {
     words += "loss not known";
   } else {
-    words += fmt::format("{} of {} lost, {} %", lost, packets,
-                         percent(static_cast<double>(lost) / static_cast<double>(packets)));
+    words += fmt::format("{} of {} lost, {} %", figures.lost, figures.packets,
+                         percent(static_cast<double>(figures.lost) / static_cast<double>(figures.packets)));
   }
-  if (variation) {
-    fmt::format_to(std::back_inserter(words), "; delay variation p50 {} p95 {} p99 {}",
-                   milliseconds(variation->p50, precision), milliseconds(variation->p95, precision),
-                   milliseconds(variation->p99, precision));
-  }
-  if (relative)
-    fmt::format_to(std::back_inserter(words), "; {} slower than the fastest path", milliseconds(*relative, precision));
+  const auto append = [&](std::string_view what, const std::optional<Quantiles>& of) {
+    if (of) {
+      fmt::format_to(std::back_inserter(words), "; {} p50 {} p95 {} p99 {}", what, ms(of->p50), ms(of->p95),
+                     ms(of->p99));
+    }
+  };
+  append("delay variation", figures.variation);
+  append("delay", figures.delay);
+  if (figures.relative)
+    fmt::format_to(std::back_inserter(words), "; {} slower than the fastest path", ms(*figures.relative));
   return words;
 }
 
@@ -297,16 +307,24 @@ std::vector<std::string> directions(const FlowRow& flow) {
   if (oneway == nullptr) return {};
   const OnewayRound& newest = *flow.tally.newest_oneway();
   const stamp::OnewayCounts& counts = oneway->counts;
-  std::optional<Quantiles> there, back;
-  if (newest.there != nullptr && newest.there->exchanges > 0) there = newest.there->forward_window;
-  if (newest.back != nullptr && newest.back->back_exchanges > 0) back = newest.back->reverse_window;
-  std::vector<std::string> lines = {
-      direction_words("forward", counts.forward, counts.resolved, there,
-                      newest.there != nullptr ? newest.there->relative_forward : std::nullopt, Precision::compact),
-      direction_words("reverse", counts.reverse, counts.reached(), back,
-                      newest.back != nullptr ? newest.back->relative_reverse : std::nullopt, Precision::compact)};
+  DirectionFigures there{.lost = counts.forward, .packets = counts.resolved};
+  DirectionFigures back{.lost = counts.reverse, .packets = counts.reached()};
+  const auto known = [](const Quantiles& of, std::uint64_t observed) {
+    return observed > 0 ? std::optional(of) : std::nullopt;
+  };
+  if (const OnewayPathSnapshot* const path = newest.there.get()) {
+    there.variation = known(path->forward_window, path->exchanges);
+    there.delay = known(path->forward_delay.quantiles, path->forward_delay.window);
+    there.relative = path->relative_forward;
+  }
+  if (const OnewayPathSnapshot* const path = newest.back.get()) {
+    back.variation = known(path->reverse_window, path->back_exchanges);
+    back.delay = known(path->reverse_delay.quantiles, path->reverse_delay.window);
+    back.relative = path->relative_reverse;
+  }
+  std::vector<std::string> lines = {direction_words("forward", there), direction_words("reverse", back)};
   if (counts.round_trips > 0)
-    lines.push_back(direction_words("unresolved", counts.unresolved, counts.round_trips, {}, {}, Precision::compact));
+    lines.push_back(direction_words("unresolved", {.lost = counts.unresolved, .packets = counts.round_trips}));
   if (oneway->reverse_path != 0) lines[1] += "; path " + path_id(oneway->reverse_path);
   return lines;
 }

@@ -8,6 +8,7 @@ import pytest
 from exporter import Exporter, config, eventually
 from grafana import boards, fill_in, grouping_labels, made_labels, metrics_of, panels, queries
 from lab import DESTINATION, Fan
+from ntp import NtpServer
 from prometheus import THREE, Prometheus, without_three
 
 FLOWS = 16
@@ -42,7 +43,8 @@ def lab(fan, tmp_path_factory):
     started = {}
     reflector = f'[reflector]\nlisten_addresses = ["{DESTINATION[4]}:10862"]\n'
     both = config(destinations) + "\n" + reflector.replace(DESTINATION[4], "127.0.0.1")  # the agent reflects as well
-    with Exporter(reflector, fan.network.ns("dst")), Exporter(both, fan.network.ns("agent")) as exporter:
+    with NtpServer(fan, "dst"), NtpServer(fan, "agent"), Exporter(reflector, fan.network.ns("dst")), \
+            Exporter(both, fan.network.ns("agent")) as exporter:
         eventually(lambda: len([x for x in exporter.paths() if x["reached_dest"]]) == 3 * FLOWS, 30, "all flows reach")
         try:
             native = "--enable-feature=native-histograms"
@@ -79,6 +81,7 @@ def lab(fan, tmp_path_factory):
                     lost = f'max(ecmp_path_oneway_losses_total{{direction="{way}"}}) > 10'
                     eventually(lambda: one.query(lost, ()), 60, f"loss {way}")
                 eventually(lambda: one.query("max(ecmp_link_blamed) == 1", ()), 60, "a link that is blamed")
+                eventually(lambda: one.query("ecmp_path_oneway_delay_seconds > 0", ()), 60, "delays by both clocks")
                 # Rates want two samples of everything that became new.
                 eventually(lambda: one.query("count(rate(ecmp_path_probes_total[3s]) > 0)", ()).get((), 0) >= 8, 20,
                            "rates")

@@ -4,24 +4,19 @@ can be compared with what the lab does. Who may not ask the kernel asks the NTP 
 import contextlib
 import ctypes
 import json
-import socket
-import struct
-import threading
-import time
 
 import pytest
 
 from delay import Delay
 from exporter import Exporter, config, eventually
 from lab import DESTINATION, Fan
+from ntp import ROOT_DELAY, ROOT_DISPERSION, NtpServer
 
 FLOWS = 8
 WAIT = 0.05
 LONG = 90
-ROOT_DELAY, ROOT_DISPERSION = 0.002, 0.004
 TIME_ERROR = 5
 STA_UNSYNC = 0x40
-NTP_OF_UNIX = 2_208_988_800
 
 
 def kernel_keeps_the_clock():
@@ -29,42 +24,6 @@ def kernel_keeps_the_clock():
     state = (ctypes.c_long * 64)()
     returned = ctypes.CDLL(None, use_errno=True).adjtimex(state)
     return 0 <= returned != TIME_ERROR and not state[5] & STA_UNSYNC
-
-
-class Clock:
-    """An NTP server on the loopback of a namespace; `leap` 3 says that its clock is not synchronised."""
-
-    def __init__(self, fan, node):
-        self.leap = 0
-        self.asked = 0
-        with fan.network.entered(node):
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind(("127.0.0.1", 123))
-        self.socket.settimeout(0.2)
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self):
-        while not self.done.is_set():
-            try:
-                question, source = self.socket.recvfrom(512)
-            except TimeoutError:
-                continue
-            now = time.time() + NTP_OF_UNIX
-            stamp = struct.pack("!II", int(now), int(now % 1 * 2**32))
-            answer = struct.pack("!BBbbIII", self.leap << 6 | 4 << 3 | 4, 2, 6, -20, int(ROOT_DELAY * 2**16),
-                                 int(ROOT_DISPERSION * 2**16), 0x7F7F0101)
-            self.socket.sendto(answer + stamp + question[40:48] + stamp + stamp, source)
-            self.asked += 1
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.thread.join()
-        self.socket.close()
 
 
 def clock_error(exporter):
@@ -87,13 +46,13 @@ def test_delays_come_and_go_with_the_claims_of_both_clocks(tmp_path):
             "packet_interval": "200ms"}], probe={"interval": "1s"}), fan.network.ns("agent")))
         routed = fan.expected_paths(DESTINATION[4], range(50000, 50000 + FLOWS), port=10862)
         stack.callback(Delay(fan, fan.branch(1), WAIT).close)
-        near_clock = stack.enter_context(Clock(fan, "agent"))
+        near_clock = stack.enter_context(NtpServer(fan, "agent"))
         eventually(lambda: near_clock.asked > 1 and len(near.metrics().flow_paths("far")) == FLOWS, LONG, near.read_log)
         info = near.metrics().values("ecmp_reflector_info", "clock", destination="far")
         assert list(info) == ["unsynchronised"], info
         assert clock_error(near) is None and not delays(near), "the reflector's clock claims nothing"
 
-        far_clock = stack.enter_context(Clock(fan, "dst"))
+        far_clock = stack.enter_context(NtpServer(fan, "dst"))
         eventually(lambda: clock_error(near) is not None, LONG, lambda: (far_clock.asked, near.metrics().text, far.read_log()))
         assert list(near.metrics().values("ecmp_reflector_info", "clock", destination="far")) == ["synchronised"]
         # Twice half the root's delay and its dispersion, and what it took to ask; seconds only where the machine stood still.

@@ -12,6 +12,7 @@ local to_path = p.link_to(
 local worst = 20;
 local variation = 'ecmp_path_oneway_delay_variation_seconds';
 local relative = 'ecmp_path_oneway_relative_delay_seconds';
+local delay = 'ecmp_path_oneway_delay_seconds';
 local pair = '{{instance}} to {{destination}}';
 
 local directed(direction) = '%s, direction="%s"' % [where, direction];
@@ -162,6 +163,11 @@ local worst_paths(title, direction, ways) =
 local seconds(of) = q.total('increase', 'ecmp_path_oneway_%s_seconds_total' % of, where, by_path + ['direction'], q.step);
 local worst_seconds(of) = 'max by (%s, direction) (%s)' % [by_pair, seconds(of)];
 
+local delays(direction) = [
+  p.series('max by (%s) (%s{%s, quantile="0.5"})' % [by_pair, delay, directed(direction)], pair, 'delay'),
+  p.series('max by (%s) (ecmp_reflector_clock_error_seconds{%s})' % [by_pair, where], pair + ' may be off by', 'error'),
+];
+
 local over_time = [
   p.graph(
     'Loss there',
@@ -178,6 +184,19 @@ local over_time = [
     'percentunit',
     steps=p.loss_steps,
     maximum=0.01
+  ),
+  p.graph(
+    'Delay there, slowest path',
+    'Median delay on the way there of the slowest path, by the clocks of both ends, and how far it may be off. Empty until '
+    + 'both say that they are synchronised.',
+    delays('forward'),
+    's'
+  ),
+  p.graph(
+    'Delay back, slowest path',
+    'The same on the way back.',
+    delays('reverse'),
+    's'
   ),
   p.graph(
     'Packets without direction',

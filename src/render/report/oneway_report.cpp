@@ -30,6 +30,11 @@ std::string milliseconds(Duration duration) {
   return fmt::format("{:.3f}", in_seconds(duration) * 1e3);
 }
 
+/// "1.204/1.731", the median and the 95th percentile, or "-" where nothing was measured.
+std::string quantiles(const Quantiles& of, std::uint64_t observed) {
+  return observed == 0 ? std::string("-") : milliseconds(of.p50) + "/" + milliseconds(of.p95);
+}
+
 /// Delay variation within the window, and how much slower a path is than the fastest one.
 void append_paths(std::string& out, const OnewaySnapshot& oneway) {
   if (std::ranges::none_of(oneway.paths, [](const auto& path) { return path.exchanges + path.back_exchanges > 0; }))
@@ -37,13 +42,28 @@ void append_paths(std::string& out, const OnewaySnapshot& oneway) {
   out += fmt::format("{:<8}  {:>20}  {:>14}  {:>20}  {:>14}\n", "path", "forward p50/p95 ms", "slower by",
                      "reverse p50/p95 ms", "slower by");
   for (const OnewayPathSnapshot& path : oneway.paths) {
-    const auto variation = [](const Quantiles& of, std::uint64_t observed) {
-      return observed == 0 ? std::string("-") : milliseconds(of.p50) + "/" + milliseconds(of.p95);
-    };
     const auto relative = [](const std::optional<Duration>& of) { return of ? milliseconds(*of) : std::string("-"); };
     out += fmt::format("{:08x}  {:>20}  {:>14}  {:>20}  {:>14}\n", path.path,
-                       variation(path.forward_window, path.exchanges), relative(path.relative_forward),
-                       variation(path.reverse_window, path.back_exchanges), relative(path.relative_reverse));
+                       quantiles(path.forward_window, path.exchanges), relative(path.relative_forward),
+                       quantiles(path.reverse_window, path.back_exchanges), relative(path.relative_reverse));
+  }
+}
+
+/// Delay of each direction, where both clocks have claimed to be synchronised.
+void append_delays(std::string& out, const OnewaySnapshot& oneway) {
+  const auto measured = [](const OnewayPathSnapshot& path) {
+    return path.forward_delay.window + path.reverse_delay.window > 0;
+  };
+  if (std::ranges::none_of(oneway.paths, measured)) return;
+  out += oneway.clock_error
+             ? fmt::format("Delay by both clocks, which may be off by {} ms:\n", milliseconds(*oneway.clock_error))
+             : std::string("Delay by both clocks, while they were synchronised:\n");
+  out += fmt::format("{:<8}  {:>20}  {:>20}\n", "path", "forward p50/p95 ms", "reverse p50/p95 ms");
+  for (const OnewayPathSnapshot& path : oneway.paths) {
+    if (!measured(path)) continue;
+    out += fmt::format("{:08x}  {:>20}  {:>20}\n", path.path,
+                       quantiles(path.forward_delay.quantiles, path.forward_delay.window),
+                       quantiles(path.reverse_delay.quantiles, path.reverse_delay.window));
   }
 }
 
@@ -54,6 +74,7 @@ void append_oneway_report(std::string& out, const DestinationSnapshot& snapshot)
   const OnewaySnapshot& oneway = *snapshot.oneway;
   out += fmt::format("\nSTAMP streams: the reflector {}.\n", what_it_shows(oneway));
   append_paths(out, oneway);
+  append_delays(out, oneway);
   out += fmt::format("{:>6}  {:<8}  {:>18}  {:>18}  {:>18}\n", "flow", "path", "lost forward", "lost reverse",
                      "lost, unresolved");
   for (std::uint32_t i = 0; i < oneway.flows.size(); ++i) {

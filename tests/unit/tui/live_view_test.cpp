@@ -136,6 +136,12 @@ TEST_CASE("A flow with a stream of STAMP packets shows both directions", "[tui][
   CHECK(has(text, "forward 200 of 400 lost, 50.0 %; delay variation p50 0.100 p95 0.200 p99 0.300"));
   CHECK(has(text, "reverse 60 of 200 lost, 30.0 %; delay variation p50 1.100 p95 1.200 p99 1.300; 2.500 slower"));
   CHECK(has(text, "path 0badcafe"));
+  CHECK_FALSE(has(text, "delay p50"));  // the clocks are not synchronised
+  path.forward_delay = {.window = 5, .quantiles = {4ms, 5ms, 6ms}};
+  oneway.there = std::make_shared<const OnewayPathSnapshot>(path);
+  record.oneway = std::make_shared<const OnewayRound>(oneway);
+  network.view().take(record);
+  CHECK(has(network.text(40, 140), "p99 0.300; delay p50 4.000 p95 5.000 p99 6.000"));
   network.press("r");
   CHECK(has(network.text(40, 140), "forward loss not known"));
 }
