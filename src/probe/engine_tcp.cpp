@@ -22,7 +22,10 @@ bool plausible(Duration age, Duration usual) {
 void Engine::State::on_segment(const packet::TcpSegment& segment, Instant at, RoundSink& rounds) {
   Flow* flow = find(segment.from, Protocol::tcp, segment.destination_port, segment.source_port);
   if (flow == nullptr) return ignore(Ignored::unknown_flow);
-  if (!segment.ack || segment.fin || segment.payload_size != 0) return ignore(Ignored::bad_identity);
+  if (!segment.ack || segment.fin) return ignore(Ignored::bad_identity);
+  // A RST may say in words why (RFC 9293 section 3.5.3), a SYN-ACK may carry data already (RFC 7413). An ACK with data
+  // is of a connection of somebody else.
+  if (!segment.rst && !segment.syn && segment.payload_size != 0) return ignore(Ignored::bad_identity);
   // RFC 9293 section 3.10.7: what answers a SYN acknowledges its sequence number plus one, plus the payload if the
   // answer is a RST of a closed port and the SYN carried one.
   const auto payload = static_cast<std::uint32_t>(

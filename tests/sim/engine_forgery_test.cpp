@@ -113,8 +113,8 @@ class Forgery {
     return {tuple.destination, tuple.source, static_cast<std::uint8_t>(v4 ? 1 : 58), std::move(body), 2};
   }
 
-  static Forgery segment(const FiveTuple& tuple, bool rst) {
-    std::vector<std::uint8_t> body(20);
+  static Forgery segment(const FiveTuple& tuple, bool rst, std::size_t data = 0) {
+    std::vector<std::uint8_t> body(20 + data);
     store16(body, 0, tuple.destination_port);
     store16(body, 2, tuple.source_port);
     body[12] = 0x50;
@@ -358,4 +358,17 @@ TEST_CASE("an offset is believed from the second probe on that shows it", "[engi
     answer_all();
     CHECK(victim.believed() == kMaxTtl);
   }
+}
+
+TEST_CASE("a RST or a SYN-ACK that carries data is an answer", "[engine][tcp]") {
+  for (const Family family : {Family::ipv4, Family::ipv6})
+    for (const bool rst : {false, true}) {
+      CAPTURE(family == Family::ipv4 ? 4 : 6, rst);
+      Victim victim(Protocol::tcp, family, {1, 2});
+      Forgery answer = Forgery::segment(victim.tuple, rst, 24);
+      answer.put32(8, victim.sent.back().sequence + 1);
+      victim.now -= 2500ms;  // half a second after it left: at three seconds a SYN-ACK would be one that is sent again
+      victim.feed(answer.bytes());
+      CHECK(victim.believed() == 1);
+    }
 }
