@@ -216,6 +216,12 @@ enum class ReplyKind : std::uint8_t {
   challenge_ack,  ///< RFC 5961 section 4: a bare ACK for a SYN that met a connection which is not over
 };
 
+/// An ICMP error, which whoever answers limits (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f)).
+constexpr bool is_error(ReplyKind kind) {
+  return kind == ReplyKind::time_exceeded ||
+         (kind >= ReplyKind::port_unreachable && kind <= ReplyKind::other_unreachable);
+}
+
 /// As it stands in JSON, metrics and on screen: "time_exceeded", "port_unreachable", ...; "" for none.
 std::string_view to_string(ReplyKind kind);
 

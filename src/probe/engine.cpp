@@ -54,10 +54,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const std::uint16_t port = port_of(plan.protocol, plan.port);
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
-  if (plan.protocol == Protocol::udp && !plan.stamp) {
-    end = &ends_[plan.address];
-    if (++end->plans == 1 && options_.ask_until_limited) end->unpaced = std::make_unique<UnpacedProbes>();
-  }
+  if (plan.protocol == Protocol::udp && !plan.stamp) end = &take_end(plan.address);
   const std::uint16_t awake = plan.awake == 0 ? plan.flows : std::min(plan.awake, plan.flows);
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
     const std::uint32_t number = first + i;
@@ -108,11 +105,7 @@ std::vector<std::uint16_t> Engine::State::free_ports(const PortOrder& order, con
 void Engine::State::remove(std::uint32_t first_flow) {
   const auto range = ranges_.find(first_flow);
   if (range == ranges_.end()) return;
-  if (const auto end = ends_.find(flows_[first_flow]->tuple.destination);
-      flows_[first_flow]->end != nullptr && end != ends_.end() && --end->second.plans == 0) {
-    pacing_.unguard(end->second.responder, Instant{});
-    ends_.erase(end);
-  }
+  if (flows_[first_flow]->end != nullptr) give_back_end(flows_[first_flow]->tuple.destination, Instant{}, false);
   for (std::uint32_t number = first_flow; number < first_flow + range->second; ++number) {
     const Flow& flow = *flows_[number];
     for (const auto& round : flow.live)

@@ -241,7 +241,8 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe, std::uin
   HopPace& pace = flow.paces[hop.ttl - 1u];
   const std::uint32_t before = pace.responder;
   pace.responder = pacing_.number_of(hop.responder, before);
-  if (probe.destination && flow.end != nullptr && hop.reply != packet::ReplyKind::udp) {
+  if (probe.destination) note_destination(flow, probe);
+  if (probe.destination && flow.end != nullptr && packet::is_error(hop.reply)) {
     flow.end->responder = pace.responder;
     flow.end->answered_flow = flow.number;
     pacing_.guard(pace.responder, hop.received);

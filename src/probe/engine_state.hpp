@@ -102,6 +102,7 @@ struct Flow {
   Duration apart{};         ///< between these
 
   End* end = nullptr;  ///< null: the destination is not known to limit what it answers with
+  Instant refused{};   ///< when it last answered with an ICMP error, unless that is its way over UDP
 
   std::uint8_t distance = 0;
   FlowLength length;         ///< while there is no distance
@@ -191,6 +192,15 @@ class Engine::State {
   [[nodiscard]] bool may_limit(const Flow& flow) const {
     return flow.end != nullptr && !flow.anonymous && pacing_.adaptive();
   }
+  // engine_end.cpp
+  /// One more destination answers at `address` with ICMP errors, or one less.
+  End& take_end(const IpAddress& address);
+  void give_back_end(const IpAddress& address, Instant now, bool is_service);
+  /// The flows of the same destination, `flow` among them.
+  [[nodiscard]] std::span<const std::unique_ptr<Flow>> flows_beside(const Flow& flow) const;
+  void note_destination(Flow& flow, const LiveProbe& probe);
+  void expect_errors(const Flow& flow, const LiveProbe& probe);
+
   struct Asked {
     std::uint32_t responder = 0;  ///< whose limit it counts against
     bool end = false;             ///< it is to reach a destination that may limit its answers

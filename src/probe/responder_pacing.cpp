@@ -160,11 +160,11 @@ void ResponderPacing::found_limited(std::uint32_t number, Instant now) {
   responder.next = now + responder.hold;
 }
 
-void ResponderPacing::unguard(std::uint32_t number, Instant now) {
+void ResponderPacing::unguard(std::uint32_t number, Instant now, bool is_service) {
   Responder& responder = responders_[number];
   if (number == 0 || !responder.guarded) return;
   responder.guarded = false;
-  if (responder.guard.presumed) open(responder, now, Duration{});
+  if (responder.guard.presumed || is_service) open(responder, now, Duration{});
 }
 
 void ResponderPacing::count_demand(Responder& responder, Instant now) const {

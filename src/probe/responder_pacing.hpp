@@ -76,8 +76,9 @@ class ResponderPacing {
 
   /// From now on it is asked as a destination whose answers are ICMP errors.
   void guard(std::uint32_t number, Instant now);
-  /// No such destination is traced any more.
-  void unguard(std::uint32_t number, Instant now);
+  /// No such destination is traced any more. `is_service`: since it answers otherwise now, which its limit is not
+  /// about.
+  void unguard(std::uint32_t number, Instant now, bool is_service);
   [[nodiscard]] bool guarded(std::uint32_t number) const { return responders_[number].guarded; }
   [[nodiscard]] bool adaptive() const { return adaptive_; }
 

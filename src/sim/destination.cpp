@@ -28,6 +28,8 @@ bool SimulatedNetwork::answer(PacketId id, Packet& packet) {
     release(id);
     return false;
   }
+  const bool is_rst = packet.protocol == kTcp && (tcp_flags_of(packet) & kRst) != 0;  // never answered with an error
+  if (node.reject && !is_rst) return answer_with_error(id, packet, *node.reject);
   if (packet.protocol == kIcmp || packet.protocol == kIcmpV6) {
     if (!is_echo_request(packet) || !node.echo) {
       ++counts.filtered;

@@ -388,14 +388,14 @@ NodePatch read_node_patch(Fields& fields, NodeKind kind) {
     return patch;
   }
   take(patch, fields, "down", &Node::down, read_flag);
+  take_optional(patch, fields, "reject", &Node::reject,
+                [](const toml::node& node) { return read_word(node, kRejections); });
   read_replies(patch, fields);
   if (kind == NodeKind::router) {
     take(patch, fields, "hidden", &Node::hidden, read_flag);
     take(patch, fields, "flowlet", &Node::flowlet, read_duration);
     take(patch, fields, "drop", &Node::drop, read_probability);
     take(patch, fields, "black_hole", &Node::black_hole, read_flag);
-    take_optional(patch, fields, "reject", &Node::reject,
-                  [](const toml::node& node) { return read_word(node, kRejections); });
     take_optional(patch, fields, "nat", &Node::nat, read_nat);
     take_optional(patch, fields, "dscp", &Node::dscp, number_up_to(63));
     take_optional(patch, fields, "ecn", &Node::ecn, number_up_to(3));

@@ -96,7 +96,7 @@ struct Node {
   bool hidden = false;  ///< forwards like a cable: no TTL is taken off (a hop of a tunnel, or not there yet)
   bool black_hole = false;
   HashPolicy hash = HashPolicy::l4;
-  std::optional<packet::ReplyKind> reject;  ///< answers all it should forward with this
+  std::optional<packet::ReplyKind> reject;  ///< answers all it should forward with this, a destination all that asks it
   std::optional<std::uint8_t> dscp;         ///< rewritten to
   std::optional<std::uint8_t> ecn;          ///< rewritten to, two bits
   std::optional<std::uint16_t> mtu;         ///< forwards nothing larger: "fragmentation needed" with this figure
