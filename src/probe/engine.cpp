@@ -111,7 +111,7 @@ void Engine::State::remove(std::uint32_t first_flow) {
     for (const auto& round : flow.live)
       counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] += round->open();
     index_.erase(FlowIndex::hash(flow.name()), number);
-    streams_.remove(number);
+    remove_stream(flow);
     flows_[number].reset();
   }
   resets_.forget(first_flow, range->second);

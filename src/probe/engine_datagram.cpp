@@ -50,6 +50,7 @@ Match match_of(Flow& flow, Instant at) {
 /// forge such an answer (docs/adr/0006).
 void Engine::State::on_datagram(const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds) {
   Flow* flow = find(datagram.from, Protocol::udp, datagram.destination_port, datagram.source_port);
+  if (flow == nullptr) flow = find_by_session(datagram);
   if (flow == nullptr) return ignore(Ignored::unknown_flow);
   if (flow->plan->stamp) return on_stamp_reply(*flow, datagram, at, rounds);
   flow->anonymous = true;

@@ -193,7 +193,7 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   // One fate per probe: what is slower than the timeout is a timeout, whenever we come to read it.
   if (probe.state != LiveProbe::State::sent || rtt > flow.plan->timeout) return ignore(Ignored::late);
   if (flow.stamped && !probe.stamped && probe.gap == Unobserved::none && answer.from != flow.tuple.destination &&
-      answer.kind != ReplyKind::time_exceeded) {
+      answer.kind != ReplyKind::time_exceeded && answer.kind != ReplyKind::udp) {
     // Our own kernel gives a probe back that it could not deliver to a neighbour: nobody in the network refused it.
     ++counters.send_errors[static_cast<std::size_t>(SendError::never_left)];
     round.on_send_failed(probe);
@@ -217,8 +217,10 @@ void Engine::State::close(Flow& flow, LiveRound& round, LiveProbe& probe, const 
   hop.rtt = std::max(rtt, Duration{0});
   hop.received = answer.at;
   hop.mpls = answer.notes;
-  // A router that is asked for its own address is the destination as well: time exceeded is never its last word.
-  probe.destination = answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded;
+  // A router that is asked for its own address is the destination as well: time exceeded is never its last word. Of UDP
+  // only the destination answers, though a reflector may do it with another address.
+  probe.destination = answer.kind == ReplyKind::udp ||
+                      (answer.from == flow.tuple.destination && answer.kind != ReplyKind::time_exceeded);
   // As long as answered probes have stamps, one that has neither answer nor stamp did not leave (LiveRound).
   flow.stamped = probe.stamped;
   if (!probe.destination) {

@@ -225,6 +225,8 @@ class Engine::State {
 
   // engine_streams.cpp: destinations with streams of STAMP packets
   void add_stream(const Flow& flow, Instant now, double share);
+  void remove_stream(const Flow& flow);
+  Flow* find_by_session(const packet::UdpDatagram& datagram);
   void send_streams(Instant now, RoundSink& rounds);
   [[nodiscard]] std::pair<ByteView, ProbeMark> write(const Flow& flow, packet::ProbeDatagram& datagram,
                                                      const ProbeIdentity& identity);
@@ -268,6 +270,7 @@ class Engine::State {
   ResponderPacing pacing_;
   ResetWatch resets_;
   Streams streams_;
+  std::unordered_multimap<std::uint16_t, std::uint32_t> stream_ports_;  ///< flows with streams, by their own port
   struct EndCandidate {
     LiveRound* round;
     LiveProbe* probe;

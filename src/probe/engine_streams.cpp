@@ -1,4 +1,5 @@
 // Destinations with streams of STAMP packets: the packets of a stream, and the probes of a trace that look like them.
+#include <algorithm>
 #include <utility>
 
 #include "packet/probe_datagram.hpp"
@@ -30,6 +31,14 @@ void Engine::State::add_stream(const Flow& flow, Instant now, double share) {
                 .key = plan.key},
                now + scaled(plan.packet_interval, share));
   streams_.set_resting(flow.number, flow.resting);
+  stream_ports_.emplace(flow.tuple.source_port, flow.number);
+}
+
+void Engine::State::remove_stream(const Flow& flow) {
+  streams_.remove(flow.number);
+  const auto [first, last] = stream_ports_.equal_range(flow.tuple.source_port);
+  const auto own = std::find_if(first, last, [&](const auto& port) { return port.second == flow.number; });
+  if (own != last) stream_ports_.erase(own);
 }
 
 void Engine::State::set_source(std::uint32_t number, const IpAddress& source, SendError why) {
@@ -78,6 +87,23 @@ std::pair<ByteView, ProbeMark> Engine::State::write(const Flow& flow, packet::Pr
 /// Whether a datagram of ours is a packet of the flow's stream, and not a probe of its trace.
 bool Engine::State::is_of_stream(const packet::Quote& quote) {
   return quote.payload.size() >= 4 && (load32(quote.payload, 0) & FlowCodec::kOfTrace) == 0;
+}
+
+/// A reflector with several addresses may answer with another one than was asked. Such a reply names its session: the
+/// identifier returns as it was sent (RFC 8972 section 3), and in authenticated mode the HMAC is right as well.
+Flow* Engine::State::find_by_session(const packet::UdpDatagram& datagram) {
+  const auto [first, last] = stream_ports_.equal_range(datagram.destination_port);
+  for (auto port = first; port != last; ++port) {
+    Flow& flow = *flows_[port->second];
+    if (flow.tuple.destination.family() != datagram.from.family() ||
+        flow.tuple.destination_port != datagram.source_port)
+      continue;
+    const auto reply = read_stamp_reply(datagram, key_of(flow));
+    if (!reply) continue;
+    const bool of_trace = (reply->request_sequence & FlowCodec::kOfTrace) != 0;
+    if (reply->ssid == (of_trace ? flow.codec.trace_ssid() : flow.codec.stream_ssid())) return &flow;
+  }
+  return nullptr;
 }
 
 void Engine::State::on_stamp_reply(Flow& flow, const packet::UdpDatagram& datagram, Instant at, RoundSink& rounds) {

@@ -130,7 +130,7 @@ void Streams::on_reply(std::uint32_t flow, const packet::UdpDatagram& datagram, 
                             .receipts = std::nullopt};
   StreamReport report = report_of(flow, stream, at);
   report.answered = at;
-  StreamExchange exchange{.times = {},
+  StreamExchange exchange{.times = std::nullopt,
                           .ttl_there = reply.request_ttl,
                           .ttl_back = datagram.reply_ttl,
                           .synchronised = reply.error.synchronised,
@@ -160,11 +160,13 @@ void Streams::on_reply(std::uint32_t flow, const packet::UdpDatagram& datagram, 
   stream.answered = at;
   stream.routers_back = static_cast<std::uint8_t>(kStreamTtl - datagram.reply_ttl);
   const WallTime near(at.time_since_epoch() + wall_offset_);
-  exchange.times = {.sent = *sent,
-                    .arrived = stamp::from_wire(reply.received, reply.error.ptp, near),
-                    .replied = stamp::from_wire(reply.sent, reply.error.ptp, near),
-                    .received = at};
-  exchange.delay = stamp::absolute_delay(exchange.times, wall_offset_, clock_, reply.error);
+  if (stamp::has_times(reply, near)) {
+    exchange.times = {.sent = *sent,
+                      .arrived = stamp::from_wire(reply.received, reply.error.ptp, near),
+                      .replied = stamp::from_wire(reply.sent, reply.error.ptp, near),
+                      .received = at};
+    exchange.delay = stamp::absolute_delay(*exchange.times, wall_offset_, clock_, reply.error);
+  }
   report.exchange = exchange;
   sink.on_stream(report);
 }

@@ -34,7 +34,7 @@ struct StreamTerms {
 
 /// A reply to one packet.
 struct StreamExchange {
-  stamp::Exchange times;
+  std::optional<stamp::Exchange> times;       ///< nothing where the reflector's are none (stamp::has_times())
   std::uint8_t ttl_there = 0;                 ///< with which the packet arrived, as the reflector says
   std::uint8_t ttl_back = 0;                  ///< with which the reply arrived
   bool synchronised = false;                  ///< the reflector says of its clock that it is

@@ -166,12 +166,18 @@ void OnewayLoss::settle(Instant now, SettledPackets& settled) {
 void OnewayLoss::try_to_close(Instant now, SettledPackets& settled) {
   const Packet& last = packets_[open_ - 1];
   if (!anchor_) {
+    // One that others overtook on the way there has a number that is no beginning: those of the others lie below it.
+    const auto overtook = [&](const Packet& later) {
+      return later.answered && distance(later.reflector_sequence, last.reflector_sequence) < 0;
+    };
+    if (std::any_of(packets_.begin() + static_cast<std::ptrdiff_t>(open_), packets_.end(), overtook)) return;
     // After an outage. A reflector that went on counting would be further by now.
-    if (judged_number_ && distance(last.reflector_sequence, *judged_number_) <= 0) ++settled.counts.restarts;
+    if (judged_number_ && distance(last.reflector_sequence, *judged_number_) < 0) ++settled.counts.restarts;
     return close(std::nullopt, now, settled);
   }
-  if (distance(last.reflector_sequence, anchor_->reflector_sequence) <= 0) {
-    ++settled.counts.restarts;
+  if (const std::int32_t further = distance(last.reflector_sequence, anchor_->reflector_sequence); further <= 0) {
+    // The same number again: it counts nothing, or a session is over for it before the next packet comes.
+    if (further < 0) ++settled.counts.restarts;
     ask_mode();
     return close(std::nullopt, now, settled);
   }

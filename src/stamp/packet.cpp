@@ -1,6 +1,7 @@
 #include "stamp/packet.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace ecmp::stamp {
@@ -93,6 +94,17 @@ WallTime from_wire(std::uint64_t bits, bool ptp, WallTime near) {
   const std::uint64_t low = bits & 0xffffffffu;
   const auto rest = static_cast<std::int64_t>(ptp ? low : (low * kSecond) >> 32);
   return WallTime(Duration(seconds * kSecond + rest));
+}
+
+bool has_times(const Reply& reply, WallTime near) {
+  constexpr auto kToday = std::chrono::hours(24);
+  constexpr auto kOther = std::chrono::years(1);
+  const bool ptp = reply.error.ptp;
+  return std::ranges::all_of(std::array{reply.received, reply.sent}, [&](std::uint64_t bits) {
+    if (bits == 0 || (ptp && (bits & 0xffffffffu) >= kSecond)) return false;
+    const auto away = [&](bool as_ptp) { return std::chrono::abs(from_wire(bits, as_ptp, near) - near); };
+    return away(ptp) <= kOther || away(!ptp) > kToday;
+  });
 }
 
 void write(Mode mode, const Request& request, MutableBytes bytes) {

@@ -78,6 +78,11 @@ struct Reply {
   friend bool operator==(const Reply&, const Reply&) = default;
 };
 
+/// Whether T2 and T3 are times: neither is 0, which says that there is no clock, and they are of the format that Z
+/// says. It is wrong where PTP's nanoseconds are more than a second, and where only the other format makes them times
+/// of today. `near`: this host's time.
+bool has_times(const Reply& reply, WallTime near);
+
 /// Writes the base of a packet over the first base_size(mode) bytes of `bytes`, which are there; what must be zero is
 /// zero, and so is the HMAC until seal() is called.
 void write(Mode mode, const Request& request, MutableBytes bytes);

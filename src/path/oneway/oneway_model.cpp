@@ -148,7 +148,8 @@ void OnewayModel::on_exchange(Flow& flow, std::uint32_t path, const StreamReport
   clock_error_ = exchange.delay ? std::optional(exchange.delay->error) : std::nullopt;
   if (exchange.back) take_reverse_path(flow, *exchange.back, report.at);
   if (std::exchange(flow.path, path) != path) flow.variation.reset();
-  const auto variation = flow.variation.add(exchange.times, exchange.ttl_there, exchange.ttl_back);
+  if (!exchange.times) return;
+  const auto variation = flow.variation.add(*exchange.times, exchange.ttl_there, exchange.ttl_back);
   if (!variation) {
     forward_.reset();
     reverse_.reset();
@@ -157,12 +158,12 @@ void OnewayModel::on_exchange(Flow& flow, std::uint32_t path, const StreamReport
   if (path != 0) {
     Path& there = path_of(path, report.at);
     add(there.forward, part_of(there, report.at).forward, variation->forward);
-    forward_.add(report.at, path, exchange.times.forward());
+    forward_.add(report.at, path, exchange.times->forward());
   }
   if (const std::uint32_t back = flow.back != 0 ? flow.back : path; back != 0) {
     Path& on = path_of(back, report.at);
     add(on.reverse, part_of(on, report.at).reverse, variation->reverse);
-    reverse_.add(report.at, back, exchange.times.reverse());
+    reverse_.add(report.at, back, exchange.times->reverse());
   }
   add_delay(path, flow.back != 0 ? flow.back : path, report);
 }

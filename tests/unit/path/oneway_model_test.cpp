@@ -25,12 +25,13 @@ StreamReport answered(Duration since, Duration forward, Duration reverse) {
   made.answered = made.at;
   const Instant sent = made.at - forward - reverse;
   const WallTime there((sent + forward).time_since_epoch() + 24h);
-  made.exchange = StreamExchange{.times = {.sent = sent, .arrived = there, .replied = there, .received = made.at},
-                                 .ttl_there = 250,
-                                 .ttl_back = 250,
-                                 .synchronised = false,
-                                 .delay = std::nullopt,
-                                 .back = std::nullopt};
+  made.exchange =
+      StreamExchange{.times = stamp::Exchange{.sent = sent, .arrived = there, .replied = there, .received = made.at},
+                     .ttl_there = 250,
+                     .ttl_back = 250,
+                     .synchronised = false,
+                     .delay = std::nullopt,
+                     .back = std::nullopt};
   return made;
 }
 

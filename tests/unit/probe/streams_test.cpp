@@ -51,13 +51,13 @@ DestinationPlan plan() {
 }
 
 /// The reply to a datagram, as a stateful reflector one hop away sends it; TLVs come back as they were.
-Bytes reply_to(const Bytes& request, std::uint32_t number) {
+Bytes reply_to(const Bytes& request, std::uint32_t number, std::uint32_t from = kReflector) {
   Bytes reply(request.size(), 0);
   reply[0] = 0x45;
   store16(reply, 2, static_cast<std::uint16_t>(reply.size()));
   reply[8] = 254;
   reply[9] = 17;
-  store32(reply, 12, kReflector);
+  store32(reply, 12, from);
   store32(reply, 16, kAgent);
   store16(reply, 10, static_cast<std::uint16_t>(~packet::ones_complement_sum(ByteView(reply).first(20))));
   store16(reply, kUdp, 862);
@@ -82,7 +82,8 @@ bool is_trace(const Bytes& datagram) {
 
 /// Runs the engine, and has what `answers` takes answered after 20 ms by a reflector that counts.
 template <typename Answers>
-std::vector<Bytes> run(Engine& engine, Sink& sink, Duration time, Answers answers, Instant& now) {
+std::vector<Bytes> run(Engine& engine, Sink& sink, Duration time, Answers answers, Instant& now,
+                       std::uint32_t from = kReflector) {
   std::vector<Bytes> sent;
   std::multimap<Instant, Bytes> replies;
   std::uint32_t number = 0;
@@ -92,7 +93,8 @@ std::vector<Bytes> run(Engine& engine, Sink& sink, Duration time, Answers answer
       outgoing.at = now;
       sent.emplace_back(outgoing.bytes.begin(), outgoing.bytes.end());
       // Whatever reaches the reflector it counts.
-      if (sent.back()[8] >= 1 && answers(sent.back())) replies.emplace(now + 20ms, reply_to(sent.back(), number++));
+      if (sent.back()[8] >= 1 && answers(sent.back()))
+        replies.emplace(now + 20ms, reply_to(sent.back(), number++, from));
     }
     engine.on_sent(batch);
     while (!replies.empty() && replies.begin()->first <= now) {
@@ -149,8 +151,36 @@ TEST_CASE("A flow's stream and its trace look alike to routers, and are told apa
   REQUIRE_FALSE(sink.exchanges.empty());
   CHECK(sink.exchanges.front().ttl_there == 255);
   CHECK(sink.exchanges.front().ttl_back == 254);
-  CHECK(sink.exchanges.front().times.received - sink.exchanges.front().times.sent == 20ms);
+  CHECK(sink.exchanges.front().times->received - sink.exchanges.front().times->sent == 20ms);
   CHECK(engine.counters().ignored[static_cast<std::size_t>(Ignored::bad_identity)] == 0);
+}
+
+TEST_CASE("A reflector may answer with another address of its own, in the session that it was asked in", "[stamp]") {
+  constexpr std::uint32_t kElsewhere = 0xc6336409;
+  Engine engine({.secret = {1, 2}});
+  Sink sink;
+  Instant now{1000s};
+  REQUIRE(engine.add(plan(), now) == 0u);
+  engine.set_source(0, IpAddress::v4(kAgent));
+  const auto sent = run(engine, sink, 30s, [](const Bytes&) { return true; }, now, kElsewhere);
+  CHECK(sink.mode == stamp::ReflectorMode::stateful);
+  CHECK(sink.counts.forward + sink.counts.reverse + sink.counts.unresolved == 0);
+  CHECK(sink.exchanges.size() >= 29);
+  REQUIRE_FALSE(sink.rounds.empty());
+  CHECK(sink.rounds.front().reached());
+  CHECK(sink.rounds.front().hops.back().responder == IpAddress::v4(kElsewhere));
+
+  const auto ignored = [&] { return engine.counters().ignored[static_cast<std::size_t>(Ignored::unknown_flow)]; };
+  const auto before = ignored();
+  Bytes forged = reply_to(sent.back(), 1000, kElsewhere);
+  store16(forged, kPayload + 14, static_cast<std::uint16_t>(load16(forged, kPayload + 14) + 4));  // another session
+  engine.on_captured({.bytes = forged, .at = now}, sink);
+  store16(forged, kPayload + 14, 0);  // none
+  engine.on_captured({.bytes = forged, .at = now}, sink);
+  CHECK(ignored() == before + 2);
+  engine.remove(0);
+  engine.on_captured({.bytes = reply_to(sent.back(), 1001, kElsewhere), .at = now}, sink);
+  CHECK(ignored() == before + 3);
 }
 
 TEST_CASE("The engine's streams show which way packets were lost, though the trace shares the reflector's numbers",

@@ -236,6 +236,36 @@ TEST_CASE("Receipts of a reflector that restarted say nothing of what came befor
   CHECK(stream.counts.restarts == 1);
 }
 
+TEST_CASE("A reflector that answers with one number always has not restarted, and shows no direction", "[stamp]") {
+  Stream stream;
+  for (std::uint32_t sequence = 0; sequence < 20; ++sequence) {
+    if (sequence % 5 == 3) {
+      stream.lost(sequence);
+    } else {
+      stream.answered(sequence, 0);
+    }
+  }
+  stream.finish();
+  check(stream.counts, 20, 0, 0, 4);
+  CHECK(stream.counts.restarts == 0);
+  CHECK(stream.loss.mode() == ReflectorMode::unknown);
+}
+
+TEST_CASE("A first packet that others overtake on the way there is no restart", "[stamp]") {
+  Stream stream;
+  for (std::uint32_t sequence = 0; sequence < 4; ++sequence)
+    stream.loss.sent(sequence, at(100ms * sequence));
+  for (std::uint32_t sequence = 1; sequence < 4; ++sequence)
+    stream.loss.reply({sequence, sequence - 1, sequence, std::nullopt}, at(100ms * sequence + 10ms));
+  stream.loss.reply({0, 3, 4, std::nullopt}, at(350ms));
+  stream.second = 1;
+  for (std::uint32_t sequence = 4; sequence < 8; ++sequence)
+    stream.answered(sequence, sequence);
+  stream.finish();
+  CHECK(stream.counts.restarts == 0);
+  CHECK(stream.counts.unresolved + stream.counts.forward + stream.counts.reverse == 0);
+}
+
 TEST_CASE("An outage is reported while it lasts", "[stamp]") {
   Stream stream;
   stream.stateful();

@@ -160,3 +160,23 @@ TEST_CASE("Sequence numbers are compared across the wrap", "[stamp]") {
   CHECK_FALSE(is_after(0xffffffff, 0));
   CHECK_FALSE(is_after(9, 9));
 }
+
+TEST_CASE("What a reflector sends for times is none where it has no clock, or Z is wrong", "[stamp]") {
+  constexpr WallTime kNow(1767225600s);  // 2026
+  const auto timed = [](std::uint64_t bits, bool z) {
+    return has_times({.sent = bits, .error = {.ptp = z}, .received = bits}, kNow);
+  };
+  // Seconds from 1900 (RFC 5905 section 6) and from 1970; a quarter of a second in either format.
+  constexpr std::uint64_t kNtp = (std::uint64_t{3976214400u} << 32) | 0x40000000u;
+  constexpr std::uint64_t kPtp = (std::uint64_t{1767225600u} << 32) | 250'000'000u;
+  CHECK(timed(kNtp, false));
+  CHECK(timed(kPtp, true));
+  CHECK_FALSE(timed(kNtp, true));
+  CHECK_FALSE(timed(kPtp, false));
+  CHECK_FALSE(timed(0, false));
+  CHECK_FALSE(timed(0, true));
+  CHECK_FALSE(timed(kPtp + 750'000'000u, true));  // nanoseconds that are a second
+  // A clock that was never set counts from its epoch: wrong, and steady all the same.
+  CHECK(timed((std::uint64_t{2208988800u} << 32) | 1, false));
+  CHECK(timed((std::uint64_t{1000u} << 32) | 1, true));
+}
