@@ -39,6 +39,8 @@ struct DestinationPlan {
   std::uint64_t phase = 0;   ///< any number; destinations with different ones do not start together
   std::uint32_t rounds = 0;  ///< of each flow, then it rests; 0: for ever. Skipped ones are not counted
   std::uint16_t awake = 0;   ///< flows that are probed from the start, the others rest; 0: all
+  /// As EngineOptions::ask_until_limited, for this destination, while no other one has its address that is paced.
+  bool ask_until_limited = false;
   /// Each flow has a stream of STAMP packets beside its trace, whose probes are datagrams of STAMP too. UDP only.
   bool stamp = false;
   Duration packet_interval = std::chrono::seconds(1);              ///< between packets of a stream
@@ -94,6 +96,10 @@ struct EngineOptions {
 /// machine in the manner of sans-IO protocol code: the caller owns clock and transport, see `drive()`.
 class Engine {
  public:
+  /// So long a round may be held, and a timeout more, for the burst that shows whether a destination limits its answers
+  /// (ask_until_limited): the rest before it, and 21 probes.
+  static constexpr Duration kBurst = std::chrono::milliseconds(1300);
+
   explicit Engine(const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;

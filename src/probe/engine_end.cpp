@@ -5,9 +5,10 @@
 
 namespace ecmp {
 
-End& Engine::State::take_end(const IpAddress& address) {
+End& Engine::State::take_end(const IpAddress& address, bool ask_until_limited) {
   End& end = ends_[address];
-  if (++end.plans == 1 && options_.ask_until_limited) end.unpaced = std::make_unique<UnpacedProbes>();
+  if (++end.plans == 1 && ask_until_limited) end.unpaced = std::make_unique<UnpacedProbes>();
+  if (!ask_until_limited) end.unpaced = nullptr;
   return end;
 }
 
@@ -56,7 +57,7 @@ void Engine::State::note_destination(Flow& flow, const LiveProbe& probe) {
 /// to a limit, so that silence says nothing.
 void Engine::State::expect_errors(const Flow& flow, const LiveProbe& probe) {
   constexpr Duration kSearch = std::chrono::milliseconds(1500);
-  End& end = take_end(flow.tuple.destination);
+  End& end = take_end(flow.tuple.destination, flow.plan->ask_until_limited || options_.ask_until_limited);
   end.asked = std::min(end.asked, probe.sent);
   if (end.distance == 0) end.search_until = probe.hop.received + std::min<Duration>(kSearch, flow.plan->timeout);
   for (const auto& each : flows_beside(flow)) {

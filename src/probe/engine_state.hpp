@@ -194,7 +194,7 @@ class Engine::State {
   }
   // engine_end.cpp
   /// One more destination answers at `address` with ICMP errors, or one less.
-  End& take_end(const IpAddress& address);
+  End& take_end(const IpAddress& address, bool ask_until_limited);
   void give_back_end(const IpAddress& address, Instant now, bool is_service);
   /// The flows of the same destination, `flow` among them.
   [[nodiscard]] std::span<const std::unique_ptr<Flow>> flows_beside(const Flow& flow) const;

@@ -395,7 +395,11 @@ bool LiveRound::verify(const Evidence& evidence, Instant now) {
   }
   // The destination answered from beyond its distance only.
   if (evidence.quote_tells) {
-    if (evidence.distance > known) return finish(EndToEnd::undecided, evidence.distance);
+    // Longer than it was, and no router there answers; or lost several times, and whoever quotes says 1 always.
+    if (evidence.distance > known) {
+      if (attempt_ + 1 < ProbeIdentity::kAttempts) return plan_verification(now);
+      return finish(EndToEnd::undecided, evidence.distance);
+    }
     if (terms_.suspected != evidence.destination_any) return finish(silence, known);
     if (attempt_ + 1 < ProbeIdentity::kAttempts) return plan_verification(now);
     // Lost, or the quote is wrong.

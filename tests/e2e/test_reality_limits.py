@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from exporter import Exporter
+from exporter import Exporter, Metrics
 from netns import Network, write_sysctls
 from tracer import run
 
@@ -163,3 +163,34 @@ def test_a_short_trace_reports_real_loss(lines, family, rounds):
     print(counted)
     # 400 trials at 20 %: 80, give or take four standard deviations of 8.
     assert 48 <= counted.get("lost", 0) <= 112 and counted["reached"] >= 280, counted
+
+
+@pytest.mark.parametrize("protocol", ["udp", "icmp"])
+def test_one_off_traces_report_real_loss(lines, protocol):
+    """Rounds over UDP are judged whether they are answered or not, as those over other protocols are."""
+    agent, four, six = lines[1]
+    module = f'[modules.lossy]\nprotocol = "{protocol}"\nflows = 32\nrounds = 3\ninterval = "300ms"\ntimeout = "500ms"\n'
+    limits = '[one_off]\nallowed_networks = ["10.70.0.0/16", "fd70::/16"]\nrequests_per_second = 20\nburst = 20\n'
+    probes = replies = 0
+    with Exporter(module + limits, agent) as exporter:
+        for host in (four, six) * 3:
+            answer = exporter.get(f"/probe?destination={host}&module=lossy")
+            metrics = Metrics(answer.text)
+            probes += metrics.total("ecmp_flow_probes_total")
+            replies += metrics.total("ecmp_flow_replies_total")
+    # Of 6 x 32 x 3 rounds. 20 %, give or take four standard deviations; echo requests are not dropped here.
+    assert probes >= 500, probes
+    assert abs((probes - replies) - (0.2 * probes if protocol == "udp" else 0)) <= 4 * (0.16 * probes) ** 0.5, (probes, replies)
+
+
+@pytest.mark.parametrize("routers", [0, 2])
+def test_one_off_traces_take_no_limit_for_loss(lines, routers):
+    """Twice in a row, so that the first trace has used up what Linux gives at once."""
+    agent, four, six = lines[0][routers]
+    limits = '[one_off]\nallowed_networks = ["10.70.0.0/16", "fd70::/16"]\nrequests_per_second = 20\nburst = 20\n'
+    with Exporter('[modules.usual]\nflows = 16\nrounds = 3\ninterval = "300ms"\n' + limits, agent) as exporter:
+        for host in (four, four, six, six):
+            metrics = Metrics(exporter.get(f"/probe?destination={host}&module=usual").text)
+            probes = metrics.total("ecmp_flow_probes_total")
+            assert probes == metrics.total("ecmp_flow_replies_total") > 0, host
+            assert metrics.total("ecmp_probe_success") == 1

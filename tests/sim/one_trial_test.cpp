@@ -17,9 +17,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Scenario lossy(std::string_view wires, double loss, std::string_view more) {
+Scenario lossy(std::string_view wires, double loss, std::string_view more, std::string_view host) {
   std::string text = "wires = [" + std::string(wires) + "]\n[link.\"*\"]\ndelay = \"1ms\"\n";
-  text += "[router.r1]\ndrop = " + std::to_string(loss) + "\n" + std::string(more) + "\n[destination.dst]\n";
+  text += "[router.r1]\ndrop = " + std::to_string(loss) + "\n" + std::string(more) + "\n[destination.dst]\n" +
+          std::string(host);
   auto parsed = parse_scenario(text, "lossy");
   if (!parsed) throw std::runtime_error(parsed.error());
   return std::move(*parsed);
@@ -37,6 +38,7 @@ struct Row {
   double loss = 0.2;
   std::string_view wires = kEqual;
   std::string_view more = "";
+  std::string_view host = "";
   bool as_trace = false;  ///< asks until a limit shows, as ecmp_trace does
 };
 
@@ -46,7 +48,7 @@ double measure(const Row& row, std::uint64_t count, std::uint64_t& held) {
   double all = 0;
   held = 0;
   for (std::uint64_t seed = 1; seed <= count; ++seed) {
-    EngineRun run(lossy(row.wires, row.loss, row.more), seed,
+    EngineRun run(lossy(row.wires, row.loss, row.more, row.host), seed,
                   {.protocol = row.protocol,
                    .flows = 64,
                    .interval = 1s,
@@ -86,6 +88,13 @@ TEST_CASE("no retry enters the loss of a round", "[reality][one_trial]") {
       check({.protocol = protocol, .rounds = rounds});
   for (const std::uint32_t rounds : {1u, 3u, 10u})
     check({.rounds = rounds, .as_trace = true});
+}
+
+/// Such a quote says that the path is as long as the TTL that was asked, whichever that was.
+TEST_CASE("no retry enters the loss of a round where quotes say 1 whatever TTL was left", "[reality][one_trial]") {
+  for (const std::uint32_t rounds : {1u, 3u})
+    for (const bool as_trace : {false, true})
+      check({.rounds = rounds, .host = "quoted_ttl = 1\n", .as_trace = as_trace});
 }
 
 TEST_CASE("packets that take ways of two lengths have one chance each", "[reality][one_trial]") {

@@ -264,8 +264,10 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
     return;
   }
   const config::Destination& probe = trace.module.probe;
-  // All rounds fit before the deadline, if it is not too near: the last one may have to wait for a timeout.
-  const Duration time = trace.request.deadline - now - probe.timeout - kSlack;
+  // All rounds fit before the deadline, if it is not too near: the last one may have to wait for a timeout, and over
+  // UDP for the burst that says whether silence is a limit.
+  const Duration burst = probe.protocol == Protocol::udp ? Engine::kBurst + probe.timeout : Duration{};
+  const Duration time = trace.request.deadline - now - probe.timeout - burst - kSlack;
   const Duration interval =
       std::clamp<Duration>(time / trace.module.rounds, kShortestInterval, std::max(kShortestInterval, probe.interval));
   DestinationPlan plan{.address = address,
@@ -276,7 +278,8 @@ void OneOffTraces::begin(Trace& trace, const IpAddress& address, Instant now) {
                        .timeout = probe.timeout,
                        .max_ttl = probe.max_ttl,
                        .packet_size = probe.packet_size,
-                       .dscp = probe.dscp};
+                       .dscp = probe.dscp,
+                       .ask_until_limited = true};
   const auto first = add(trace, plan, now);
   if (!first) {
     refuse(trace, OneOffRefusal::ports, "no source ports are left that no other flow to this address has");

@@ -227,7 +227,7 @@ TEST_CASE("a path that grows behind a silent router is no loss", "[probe][round]
   CHECK(udp.round.reached());
   CHECK(udp.round.distance == 6);
   CHECK(udp.hops() == "rrrrsr");
-  CHECK(udp.attempts == 2);
+  CHECK(udp.attempts == 4);  // some hosts quote 1 always: one more loss at the known distance says nothing
 
   // Without a quote of the destination it might be loss four times over: believed when the next round says the same.
   const Outcome first = run(known(5), grown(false));
