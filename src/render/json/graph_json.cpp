@@ -1,5 +1,3 @@
-#include "render/json/graph_json.hpp"
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -10,6 +8,7 @@
 
 #include "path/model/path_graph.hpp"
 #include "path/model/quote_findings.hpp"
+#include "render/json/graph_json.hpp"
 #include "render/json/json_parts.hpp"
 #include "render/json/json_writer.hpp"
 
@@ -81,8 +80,8 @@ void append_node(std::string& out, const PathGraph::Node& node, const Findings::
   json.key("role").text(node.kind == Kind::agent ? "source" : node.kind == Kind::destination ? "destination" : "hop");
   json.key("flows").number(node.flows).key("probes").number(counters.probes).key("replies").number(counters.replies);
   json.key("losses").number(counters.losses).key("silences").number(counters.silences);
-  append_window(out, R"(,"window":)", window_of(node.observed));
-  append_mpls(out, R"(,"mpls":)", node.mpls != nullptr ? *node.mpls : packet::KeptMpls());
+  append_window(json.key("window").next(), window_of(node.observed));
+  append_mpls(json.key("mpls").next(), node.mpls != nullptr ? *node.mpls : packet::KeptMpls());
   append_place(out, node.address, names);
   if (!findings.empty()) {
     json.key("findings").begin('[');

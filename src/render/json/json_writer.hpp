@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -92,6 +93,13 @@ class JsonWriter {
     out_.push_back('"');
     return *this;
   }
+  /// Of so many values; null without any.
+  JsonWriter& quantiles(const Quantiles& value, std::uint64_t values) {
+    if (values == 0) return null();
+    append_quantiles(out_, value);
+    return *this;
+  }
+  JsonWriter& known(const std::optional<Duration>& value) { return value ? number(value->count()) : null(); }
   /// null without probes.
   JsonWriter& loss(std::uint64_t losses, std::uint64_t probes) {
     return probes > 0 ? ratio(static_cast<double>(losses) / static_cast<double>(probes)) : null();

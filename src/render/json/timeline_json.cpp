@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "render/append.hpp"
-#include "render/json/json_parts.hpp"
+#include "render/json/json_writer.hpp"
 
 namespace ecmp::render {
 namespace {
@@ -38,12 +38,6 @@ void append_value(std::string& out, const TimelineCell& cell, int column) {
   append_number(out, (column == 4 ? rtt.p5 : column == 5 ? rtt.p50 : rtt.p95).count());
 }
 
-void append_path(std::string& out, std::uint32_t id) {
-  out.push_back('"');
-  if (id != 0) append_hex8(out, id);
-  out.push_back('"');
-}
-
 }  // namespace
 
 void append_short_time(std::string& out, WallTime time) {
@@ -61,7 +55,7 @@ void SeriesWriter::plan() {
   lists_.push_back({.before = std::exchange(text, {}), .after = R"(],"paths":[)", .column = kTimes});
   for (std::size_t path = 0; path < timeline_.paths.size(); ++path) {
     text = path > 0 ? R"(,{"path":)" : R"({"path":)";
-    append_path(text, timeline_.paths[path].id);
+    JsonWriter(text).path_id(timeline_.paths[path].id);
     int column = 0;
     for (const std::string_view name : kCounts) {
       text.append(",\"").append(name).append("\":[");
@@ -100,8 +94,8 @@ void SeriesWriter::append_item(std::string& out, const List& list) {
   }
   if (list.column == kFlow) {
     const Timeline::Moves& moves = *list.moves;
-    if (cell_ < moves.size() && moves[cell_].first == step_) return append_path(out, moves[cell_++].second);
-    out.append("null");
+    JsonWriter json(out);
+    cell_ < moves.size() && moves[cell_].first == step_ ? json.path_id(moves[cell_++].second) : json.null();
     return;
   }
   const auto& cells = timeline_.paths[list.path].cells;
@@ -172,26 +166,17 @@ void append_overview_head(std::string& out, const TimelineSteps& columns) {
 }
 
 void append_overview_row(std::string& out, const OverviewRow& row, bool first) {
-  out.append(first ? R"({"name":)" : R"(,{"name":)");
-  append_string(out, row.facts->name);
-  out.append(R"(,"labels":{)");
-  bool first_label = true;
+  if (!first) out.push_back(',');
+  JsonWriter json(out);
+  json.begin('{').key("name").text(row.facts->name).key("labels").begin('{');
   for (const auto& [name, value] : row.facts->labels) {
-    if (!std::exchange(first_label, false)) out.push_back(',');
-    append_string(out, name);
+    json.text(name);
     out.push_back(':');
-    append_string(out, value);
+    json.text(value);
   }
-  out.append(R"(},"loss_ratio":[)");
-  for (std::size_t i = 0; i < row.loss.size(); ++i) {
-    if (i > 0) out.push_back(',');
-    if (row.loss[i]) {
-      append_ratio(out, *row.loss[i]);
-    } else {
-      out.append("null");
-    }
-  }
-  out.append("]}");
+  json.end('}').key("loss_ratio");
+  json.list(row.loss, [&json](const auto& loss) { loss ? json.ratio(*loss) : json.null(); });
+  json.end('}');
 }
 
 }  // namespace ecmp::render

@@ -77,19 +77,15 @@ void append_overview(std::string& out, const DestinationSnapshot& snapshot) {
   for (const FlowSnapshot& flow : snapshot.flows)
     changes += changes_of(flow);
   json.key("paths_refused").number(snapshot.paths_refused).key("changes").number(changes);
-  if (snapshot.oneway != nullptr) append_reflector(out, R"(,"reflector":)", *snapshot.oneway);
+  if (snapshot.oneway != nullptr) append_reflector(json.key("reflector").next(), *snapshot.oneway);
   json.key("coverage");
   snapshot.coverage ? json.ratio(*snapshot.coverage) : json.null();
   json.key("search");
-  if (snapshot.search != nullptr) {
-    append_search(out, *snapshot.search);
-  } else {
-    json.null();
-  }
+  snapshot.search != nullptr ? append_search(out, *snapshot.search) : static_cast<void>(json.null());
   std::vector<const Statistics*> paths;
   for (const PathSnapshot& path : snapshot.paths)
     paths.push_back(path.statistics.get());
-  append_window(out, R"(,"window":)", Statistics::merged_window(paths));
+  append_window(json.key("window").next(), Statistics::merged_window(paths));
   const PathSnapshot* const worst = worst_path(snapshot);
   json.key("worst_path");
   if (worst == nullptr) {
@@ -113,7 +109,7 @@ void append_path(std::string& out, const PathSnapshot& path, const std::optional
   json.begin('{').key("id").path_id(path.id).key("ordinal").number(path.ordinal).key("flows").number(path.flows);
   json.key("length").number(path.length).key("complete").boolean(path.complete);
   json.key("probes").number(path.probes).key("replies").number(path.replies);
-  append_window(out, R"(,"window":)", window_of(path.statistics));
+  append_window(json.key("window").next(), window_of(path.statistics));
   json.key("loss_begins");
   if (!loss_begins) {
     json.null();
@@ -126,7 +122,7 @@ void append_path(std::string& out, const PathSnapshot& path, const std::optional
   for (const HopSnapshot& hop : path.hops)
     json.node_id(hop.ttl, hop.responder);
   json.end(']');
-  if (oneway != nullptr) append_oneway_path(out, R"(,"oneway":)", oneway, oneway);
+  if (oneway != nullptr) append_oneway_path(json.key("oneway").next(), oneway, oneway);
   json.end('}');
 }
 
@@ -144,7 +140,7 @@ void append_flow(std::string& out, const FlowSnapshot& flow, const OnewayFlowSna
   json.begin('{').key("source_port").number(flow.source_port).key("source").address(flow.source);
   json.key("path").path_id(flow.path).key("path_ordinal").number(flow.ordinal);
   json.key("probes").number(flow.probes).key("replies").number(flow.replies).key("changes").number(changes_of(flow));
-  if (oneway != nullptr) append_oneway_flow(out, R"(,"oneway":)", *oneway);
+  if (oneway != nullptr) append_oneway_flow(json.key("oneway").next(), *oneway);
   json.key("newest");
   if (newest == nullptr) {
     json.null().end('}');
@@ -187,7 +183,7 @@ void append_reverse_paths(std::string& out, const DestinationSnapshot& snapshot)
         json.address(router);
       json.end(']');
     }
-    append_oneway_path(out, R"(,"oneway":)", nullptr, oneway_of(snapshot, id));
+    append_oneway_path(json.key("oneway").next(), nullptr, oneway_of(snapshot, id));
     json.end('}');
   }
   json.end(']');

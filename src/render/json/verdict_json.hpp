@@ -21,7 +21,7 @@ class FieldsJson {
   void path(std::string_view name, std::uint32_t id) { json_.key(name).hex8(id); }
   void way(std::string_view name, OneWay value) { json_.key(name).text(to_string(value)); }
   void reflector(std::string_view name, const ReflectorSnapshot& value) {
-    append_reflector(json_.key(name).next(), {}, value);
+    append_reflector(json_.key(name).next(), value);
   }
   void flags(std::string_view name, bool value, const auto&... more) {
     json_.key(name).boolean(value);

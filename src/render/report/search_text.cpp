@@ -3,9 +3,8 @@
 #include <cmath>
 #include <fmt/format.h>
 
-#include "render/append.hpp"
 #include "render/fan/fan_text.hpp"
-#include "render/json/json_parts.hpp"
+#include "render/json/json_writer.hpp"
 
 namespace ecmp::render {
 
@@ -30,29 +29,17 @@ std::string search_text(const SearchProgress& progress) {
 }
 
 void append_search(std::string& out, const SearchProgress& progress) {
-  out.append(R"({"searching":)");
-  append_bool(out, progress.searching);
-  out += fmt::format(
-      R"(,"finished":{},"paths":{},"flows_asked":{},"flows_wanted":{},"flows_kept":{},"rounds":{},"probes":{})",
-      progress.finished, progress.paths, progress.flows_asked, progress.flows_wanted, progress.flows_kept,
-      progress.rounds, progress.probes);
-  out.append(R"(,"bounded":)");
-  append_bool(out, progress.bounded);
-  out.append(R"(,"done":)");
-  append_ratio(out, progress.done());
-  out.append(R"(,"coverage":)");
-  if (progress.coverage >= 0) {
-    append_ratio(out, progress.coverage);
-  } else {
-    out.append("null");
-  }
-  out.append(R"(,"per_packet":[)");
-  for (std::size_t i = 0; i < progress.per_packet.size(); ++i) {
-    out += fmt::format(R"({}{{"ttl":{},"ip":)", i > 0 ? "," : "", progress.per_packet[i].ttl);
-    append_known_address(out, progress.per_packet[i].responder);
-    out.push_back('}');
-  }
-  out.append("]}");
+  JsonWriter json(out);
+  json.begin('{').key("searching").boolean(progress.searching).key("finished").number(progress.finished);
+  json.key("paths").number(progress.paths).key("flows_asked").number(progress.flows_asked);
+  json.key("flows_wanted").number(progress.flows_wanted).key("flows_kept").number(progress.flows_kept);
+  json.key("rounds").number(progress.rounds).key("probes").number(progress.probes);
+  json.key("bounded").boolean(progress.bounded).key("done").ratio(progress.done()).key("coverage");
+  progress.coverage >= 0 ? json.ratio(progress.coverage) : json.null();
+  json.key("per_packet").list(progress.per_packet, [&json](const SearchProgress::PerPacket& place) {
+    json.begin('{').key("ttl").number(place.ttl).key("ip").address(place.responder).end('}');
+  });
+  json.end('}');
 }
 
 }  // namespace ecmp::render
