@@ -37,14 +37,29 @@ void put_titles(Pane& pane, std::size_t row, std::span<const Column> columns, st
                 bool focused) {
   const Style style = {.bold = focused, .underline = !focused, .reverse = focused};
   pane.fill(row, style);
-  for (const PlacedColumn& column : placed) {
-    const Column& wanted = columns[column.index];
-    if (wanted.right) {
-      pane.put_right(row, column.at, column.width, wanted.title, style);
-    } else {
-      pane.put(row, column.at, wanted.title, style, column.width);
-    }
+  RowCells cells(pane, row, columns);
+  for (const PlacedColumn& column : placed)
+    cells.text(column, columns[column.index].title, style);
+}
+
+void RowCells::text(const PlacedColumn& place, std::string_view words, Style style) {
+  if (columns_[place.index].right) {
+    pane_.put_right(row_, place.at, place.width, words, style);
+  } else {
+    pane_.put(row_, place.at, words, style, place.width);
   }
+}
+
+void RowCells::time(const PlacedColumn& place, Duration value, std::uint64_t values) {
+  values == 0 ? none(place) : text(place, milliseconds(value, precision_));
+}
+
+void RowCells::loss(const PlacedColumn& place, double ratio, std::uint64_t probes) {
+  probes == 0 ? none(place) : text(place, percent(ratio), loss_style(ratio));
+}
+
+void RowCells::silence(const PlacedColumn& place, double ratio, std::uint64_t probes) {
+  probes == 0 ? none(place) : text(place, percent(ratio), {.hue = ratio > 0 ? Hue::plain : Hue::muted});
 }
 
 void ListPosition::move(std::ptrdiff_t by, std::size_t count) {

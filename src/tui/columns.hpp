@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tui/cells.hpp"
+#include "tui/figures.hpp"
 
 namespace ecmp::tui {
 
@@ -32,6 +33,28 @@ std::vector<PlacedColumn> place(std::span<const Column> columns, std::size_t wid
 /// The titles, in a row of their own.
 void put_titles(Pane& pane, std::size_t row, std::span<const Column> columns, std::span<const PlacedColumn> placed,
                 bool focused);
+
+/// Writes the cells of one row of a table.
+class RowCells {
+ public:
+  RowCells(Pane& pane, std::size_t row, std::span<const Column> columns)
+      : pane_(pane), row_(row), columns_(columns), precision_(precision_for(pane.columns())) {}
+
+  void text(const PlacedColumn& place, std::string_view words, Style style = {});
+  /// Nothing is known.
+  void none(const PlacedColumn& place) { text(place, "-", {.hue = Hue::muted}); }
+  /// In milliseconds, of so many values.
+  void time(const PlacedColumn& place, Duration value, std::uint64_t values);
+  /// Loss of so many probes.
+  void loss(const PlacedColumn& place, double ratio, std::uint64_t probes);
+  void silence(const PlacedColumn& place, double ratio, std::uint64_t probes);
+
+ private:
+  Pane& pane_;
+  std::size_t row_;
+  std::span<const Column> columns_;
+  Precision precision_;
+};
 
 /// A row that is chosen or scrolled among more than fit.
 struct ListPosition {

@@ -97,45 +97,37 @@ Columns columns_for(const Widths& widths, std::size_t width) {
 class HopLine {
  public:
   HopLine(Pane& pane, std::size_t row, const Scene& scene, const Columns& columns, const HopTally& hop)
-      : pane_(pane),
-        row_(row),
-        scene_(scene),
-        columns_(columns),
-        hop_(hop),
-        precision_(precision_for(pane.columns())) {}
+      : pane_(pane), row_(row), scene_(scene), columns_(columns), cells_(pane, row, columns), hop_(hop) {}
 
   void draw_hop(const PlacedColumn& place, std::size_t number) {
     const ProbeTally& probes = hop_.probes();
     switch (static_cast<Place>(place.index)) {
       case ttl:
-        return text(place, fmt::format("{}", number));
+        return cells_.text(place, fmt::format("{}", number));
       case host:
       case name:
       case as_number:
         return draw_address(place, hop_.address(), 0);
       case loss:
-        return probes.sent() == 0 ? none(place)
-                                  : text(place, percent(probes.loss_ratio()), loss_style(probes.loss_ratio()));
+        return cells_.loss(place, probes.loss_ratio(), probes.sent());
       case silence:
-        return probes.sent() == 0 ? none(place)
-                                  : text(place, percent(probes.silence_ratio()),
-                                         {.hue = probes.silences() == 0 ? Hue::muted : Hue::plain});
+        return cells_.silence(place, probes.silence_ratio(), probes.sent());
       case sent:
-        return text(place, count(probes.sent()));
+        return cells_.text(place, count(probes.sent()));
       case last:
-        return time(place, probes.last(), probes.replies());
+        return cells_.time(place, probes.last(), probes.replies());
       case average:
-        return time(place, probes.average(), probes.replies());
+        return cells_.time(place, probes.average(), probes.replies());
       case best:
-        return time(place, probes.best(), probes.replies());
+        return cells_.time(place, probes.best(), probes.replies());
       case worst:
-        return time(place, probes.worst(), probes.replies());
+        return cells_.time(place, probes.worst(), probes.replies());
       case deviation:
-        return time(place, probes.standard_deviation(), probes.replies() > 1 ? 1 : 0);
+        return cells_.time(place, probes.standard_deviation(), probes.replies() > 1 ? 1 : 0);
       case p95:
-        return time(place, probes.p95(), probes.replies());
+        return cells_.time(place, probes.p95(), probes.replies());
       case jitter:
-        return time(place, probes.mean_jitter(), probes.jitters());
+        return cells_.time(place, probes.mean_jitter(), probes.jitters());
       case trend:
         return put_sparkline(pane_, row_, place.at, place.width, probes.recent());
       case count_:
@@ -151,7 +143,7 @@ class HopLine {
       if (place.index == host || place.index == name || place.index == as_number) {
         draw_address(place, responder.address, 2);
       } else if (place.index == sent) {
-        text(place, count(responder.replies), {.hue = Hue::muted});
+        cells_.text(place, count(responder.replies), {.hue = Hue::muted});
       }
     }
     // How often it was this one, where loss would stand: a share of the replies.
@@ -197,27 +189,15 @@ class HopLine {
     return 0;
   }
 
-  void text(const PlacedColumn& place, std::string_view words, Style style = {}) {
-    if (columns_[place.index].right) {
-      pane_.put_right(row_, place.at, place.width, words, style);
-    } else {
-      pane_.put(row_, place.at, words, style, place.width);
-    }
-  }
-  void none(const PlacedColumn& place) { text(place, "-", {.hue = Hue::muted}); }
-  void time(const PlacedColumn& place, Duration value, std::uint64_t known) {
-    known == 0 ? none(place) : text(place, milliseconds(value, precision_));
-  }
-
   void draw_address(const PlacedColumn& place, const IpAddress& address, std::size_t indent) {
     const Style style = {.hue = indent > 0 ? Hue::muted : Hue::plain};
     if (address.is_unspecified()) {
-      if (place.index == host) text(place, "no answer", {.hue = Hue::muted});
+      if (place.index == host) cells_.text(place, "no answer", {.hue = Hue::muted});
       return;
     }
     if (place.index == as_number) {
       const std::uint32_t number = scene_.as_numbers == nullptr ? 0 : scene_.as_numbers->number(address);
-      if (number != 0) text(place, fmt::format("{}", number), style);
+      if (number != 0) cells_.text(place, fmt::format("{}", number), style);
       return;
     }
     const bool apart = std::any_of(columns_.begin(), columns_.end(),
@@ -233,8 +213,8 @@ class HopLine {
   std::size_t row_;
   const Scene& scene_;
   const Columns& columns_;
+  RowCells cells_;
   const HopTally& hop_;
-  Precision precision_;
 };
 
 /// "Flow 50003 on path 2 (5c1e09aa), 4 hops, reached", and the 5-tuple where there is room: it is what one gives to

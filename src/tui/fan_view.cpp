@@ -98,71 +98,53 @@ Columns columns_for(std::size_t tree_width, std::size_t width) {
 void draw_row(Pane& pane, std::size_t at, const Scene& scene, const Columns& columns,
               std::span<const PlacedColumn> placed, const FanRow& row, std::size_t all_flows) {
   const Glyphs& shown = glyphs(pane.charset());
-  const Precision precision = precision_for(pane.columns());
   const bool hop = row.kind == FanRow::Kind::hop;
   const Style path = row.ordinals.size() == 1 ? path_style(row.ordinals.front()) : Style{};
-  const auto put = [&](const PlacedColumn& place, std::string_view words, Style style = {}) {
-    if (columns[place.index].right) {
-      pane.put_right(at, place.at, place.width, words, style);
-    } else {
-      pane.put(at, place.at, words, style, place.width);
-    }
-  };
-  const auto time = [&](const PlacedColumn& place, Duration value, std::uint64_t known) {
-    if (known == 0) return put(place, "-", {.hue = Hue::muted});
-    put(place, milliseconds(value, precision));
-  };
-  const auto lost = [&](const PlacedColumn& place, const SharedTally& tally) {
-    if (tally.sent() == 0) return put(place, "-", {.hue = Hue::muted});
-    put(place, percent(tally.loss_ratio()), loss_style(tally.loss_ratio()));
-  };
+  RowCells cells(pane, at, columns);
   for (const PlacedColumn& place : placed) {
     switch (static_cast<Place>(place.index)) {
       case tree:
-        put(place, tree_text(row, scene, shown), path);
+        cells.text(place, tree_text(row, scene, shown), path);
         break;
       case ttl:
         if (hop) {
-          put(place,
-              row.first_ttl == row.last_ttl ? fmt::format("{}", row.first_ttl) : fmt::format("{}+", row.first_ttl));
+          cells.text(place, row.first_ttl == row.last_ttl ? fmt::format("{}", row.first_ttl)
+                                                          : fmt::format("{}+", row.first_ttl));
         }
         break;
       case flows:
-        put(place, fmt::format("{}", row.flows.size()),
-            {.hue = row.flows.size() == all_flows ? Hue::muted : Hue::plain});
+        cells.text(place, fmt::format("{}", row.flows.size()),
+                   {.hue = row.flows.size() == all_flows ? Hue::muted : Hue::plain});
         break;
       case loss:
-        if (hop) lost(place, row.here);
+        if (hop) cells.loss(place, row.here.loss_ratio(), row.here.sent());
         break;
       case silence:
-        if (hop && row.here.sent() > 0) {
-          put(place, percent(row.here.silence_ratio()),
-              {.hue = row.here.silence_ratio() > 0 ? Hue::plain : Hue::muted});
-        }
+        if (hop && row.here.sent() > 0) cells.silence(place, row.here.silence_ratio(), row.here.sent());
         break;
       case average:
-        if (hop) time(place, row.here.average(), row.here.replies());
+        if (hop) cells.time(place, row.here.average(), row.here.replies());
         break;
       case best:
-        if (hop) time(place, row.here.best(), row.here.replies());
+        if (hop) cells.time(place, row.here.best(), row.here.replies());
         break;
       case worst:
-        if (hop) time(place, row.here.worst(), row.here.replies());
+        if (hop) cells.time(place, row.here.worst(), row.here.replies());
         break;
       case jitter:
-        if (hop) time(place, row.here.mean_jitter(), row.here.jitters());
+        if (hop) cells.time(place, row.here.mean_jitter(), row.here.jitters());
         break;
       case end_loss:
-        lost(place, row.end);
+        cells.loss(place, row.end.loss_ratio(), row.end.sent());
         break;
       case end_average:
-        time(place, row.end.average(), row.end.replies());
+        cells.time(place, row.end.average(), row.end.replies());
         break;
       case paths:
-        put(place, list(row.ordinals), path);
+        cells.text(place, list(row.ordinals), path);
         break;
       case ports:
-        put(place, list(ports_of(row.flows, scene.facts)), {.hue = Hue::muted});
+        cells.text(place, list(ports_of(row.flows, scene.facts)), {.hue = Hue::muted});
         break;
       case count_:
         break;

@@ -17,6 +17,11 @@ constexpr std::size_t rtt_width(Precision precision) {
   return precision == Precision::aligned ? 8 : 5;
 }
 
+/// Aligned where the width is there for it.
+constexpr Precision precision_for(std::size_t columns) {
+  return columns >= 100 ? Precision::aligned : Precision::compact;
+}
+
 /// "12.345" or "12.35"; never wider than rtt_width() below two hours. Compact, what is beyond 100 s is told in seconds.
 std::string milliseconds(Duration time, Precision precision);
 

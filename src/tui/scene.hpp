@@ -8,7 +8,6 @@
 #include "path/statistics/flow_tally.hpp"
 #include "render/hop_names.hpp"
 #include "tui/cells.hpp"
-#include "tui/figures.hpp"
 
 namespace ecmp::tui {
 
@@ -46,10 +45,5 @@ std::vector<const FlowRow*> matching_flows(const Scene& scene);
 
 /// "5c1e09aa".
 std::string path_id(std::uint32_t path);
-
-/// Aligned where the width is there for it.
-constexpr Precision precision_for(std::size_t columns) {
-  return columns >= 100 ? Precision::aligned : Precision::compact;
-}
 
 }  // namespace ecmp::tui

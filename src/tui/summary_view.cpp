@@ -95,46 +95,46 @@ double value_of(const FlowRow& flow, Order order) {
 class Row {
  public:
   Row(Pane& pane, std::size_t row, const Columns& columns, const FlowRow& flow)
-      : pane_(pane), row_(row), columns_(columns), flow_(flow), precision_(precision_for(pane.columns())) {}
+      : pane_(pane), row_(row), cells_(pane, row, columns), flow_(flow) {}
 
   void draw(const PlacedColumn& place) {
     const FlowTally& tally = flow_.tally;
     const ProbeTally& end = tally.end_to_end();
     switch (static_cast<Place>(place.index)) {
       case port:
-        return text(place, fmt::format("{}", flow_.source_port));
+        return cells_.text(place, fmt::format("{}", flow_.source_port));
       case path:
         return draw_path(place);
       case id:
-        return text(place, tally.path() == 0 ? "-" : path_id(tally.path()), path_style(tally.ordinal()));
+        return cells_.text(place, tally.path() == 0 ? "-" : path_id(tally.path()), path_style(tally.ordinal()));
       case hops:
-        return text(place, tally.distance() == 0 ? fmt::format("{}+", tally.hops().size())
-                                                 : fmt::format("{}", tally.hops().size()));
+        return cells_.text(place, tally.distance() == 0 ? fmt::format("{}+", tally.hops().size())
+                                                        : fmt::format("{}", tally.hops().size()));
       case loss:
-        return end.sent() == 0 ? none(place) : text(place, percent(end.loss_ratio()), loss_style(end.loss_ratio()));
+        return cells_.loss(place, end.loss_ratio(), end.sent());
       case there:
         return draw_direction(place, [](const stamp::OnewayCounts& of) { return std::pair(of.forward, of.resolved); });
       case back:
         return draw_direction(place, [](const stamp::OnewayCounts& of) { return std::pair(of.reverse, of.reached()); });
       case sent:
-        return text(place, count(end.sent()));
+        return cells_.text(place, count(end.sent()));
       case last:
-        return time(place, end.last(), end.replies());
+        return cells_.time(place, end.last(), end.replies());
       case average:
-        return time(place, end.average(), end.replies());
+        return cells_.time(place, end.average(), end.replies());
       case best:
-        return time(place, end.best(), end.replies());
+        return cells_.time(place, end.best(), end.replies());
       case worst:
-        return time(place, end.worst(), end.replies());
+        return cells_.time(place, end.worst(), end.replies());
       case deviation:
-        return time(place, end.standard_deviation(), end.replies() > 1 ? 1 : 0);
+        return cells_.time(place, end.standard_deviation(), end.replies() > 1 ? 1 : 0);
       case p95:
-        return time(place, end.p95(), end.replies());
+        return cells_.time(place, end.p95(), end.replies());
       case jitter:
-        return time(place, end.mean_jitter(), end.jitters());
+        return cells_.time(place, end.mean_jitter(), end.jitters());
       case changes:
-        return text(place, fmt::format("{}", std::min(tally.path_changes(), 999u)),
-                    {.hue = tally.path_changes() == 0 ? Hue::muted : Hue::warning});
+        return cells_.text(place, fmt::format("{}", std::min(tally.path_changes(), 999u)),
+                           {.hue = tally.path_changes() == 0 ? Hue::muted : Hue::warning});
       case trend:
         return put_sparkline(pane_, row_, place.at, place.width, end.recent());
       case count_:
@@ -143,40 +143,26 @@ class Row {
   }
 
  private:
-  void text(const PlacedColumn& place, std::string_view words, Style style = {}) {
-    if (columns_[place.index].right) {
-      pane_.put_right(row_, place.at, place.width, words, style);
-    } else {
-      pane_.put(row_, place.at, words, style, place.width);
-    }
-  }
-  void none(const PlacedColumn& place) { text(place, "-", {.hue = Hue::muted}); }
-  void time(const PlacedColumn& place, Duration value, std::uint64_t known) {
-    known == 0 ? none(place) : text(place, milliseconds(value, precision_));
-  }
   /// Of packets whose loss has a direction; without any nothing is known of it.
   template <typename Share>
   void draw_direction(const PlacedColumn& place, const Share& share) {
     const OnewayFlowSnapshot* const oneway = flow_.tally.oneway();
     const auto [lost, packets] = oneway == nullptr ? std::pair<std::uint64_t, std::uint64_t>{} : share(oneway->counts);
-    if (packets == 0) return none(place);
-    const double ratio = static_cast<double>(lost) / static_cast<double>(packets);
-    text(place, percent(ratio), loss_style(ratio));
+    cells_.loss(place, packets == 0 ? 0 : static_cast<double>(lost) / static_cast<double>(packets), packets);
   }
   void draw_path(const PlacedColumn& place) {
     const std::uint32_t ordinal = flow_.tally.ordinal();
-    if (ordinal == 0) return none(place);
+    if (ordinal == 0) return cells_.none(place);
     const std::string number = fmt::format("{}", ordinal);
-    text(place, number, path_style(ordinal));
+    cells_.text(place, number, path_style(ordinal));
     if (number.size() + 2 <= place.width)
       pane_.put(row_, place.at + place.width - number.size() - 2, glyphs(pane_.charset()).path, path_style(ordinal), 1);
   }
 
   Pane& pane_;
   std::size_t row_;
-  const Columns& columns_;
+  RowCells cells_;
   const FlowRow& flow_;
-  Precision precision_;
 };
 
 }  // namespace
