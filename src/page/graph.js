@@ -7,11 +7,11 @@ function takeLoss(destination, nodes, links, flows) {
     const over = new Set(link.source_ports.map((port) => flows.get(port)?.path));
     let probes = 0, losses = 0;
     const here = [];
-    const { ends } = nodes.get(link.to) ?? {};
+    const gap = nodes.get(link.to)?.role === "unknown";
     for (const path of destination.paths) {
       if (!over.has(path.id)) continue;
       probes += path.window.probes;
-      if (path.loss_begins !== link.to && !(ends && path.loss_begins === `${link.ttl}/`)) continue;
+      if (path.loss_begins !== link.to && !(gap && path.loss_begins === `${link.ttl}/`)) continue;
       losses += path.window.losses;
       here.push(path.id);
     }
@@ -24,52 +24,18 @@ function takeLoss(destination, nodes, links, flows) {
   }
 }
 
-/** What is not known of a path is drawn too: hops that never answered, and the end of a path that leads nowhere. */
-function takeGaps(destination, nodes, links) {
-  const order = new Map(destination.flows.map((flow) => [flow.source_port, flow]));
-  for (const path of destination.paths) {
-    if (path.flows === 0) continue;
-    const sourcePorts = [...order.values()].filter((flow) => flow.path === path.id).map((flow) => flow.source_port);
-    const byTtl = new Map();
-    for (const id of path.nodes) {
-      const ttl = Number(id.slice(0, id.indexOf("/")));
-      byTtl.set(ttl, [...(byTtl.get(ttl) ?? []), id]);
-    }
-    const last = path.complete ? path.length : Math.max(0, ...byTtl.keys()) + 1;
-    const source = [...nodes.values()].find((node) => node.role === "source" && node.ttl === 0);
-    let near = source ? [source.id] : [];
-    for (let ttl = 1; ttl <= last; ++ttl) {
-      let here = byTtl.get(ttl);
-      if (!here) {
-        let far = ttl + 1;
-        while (far <= last && !byTtl.has(far)) ++far;
-        const id = `${ttl}?${near[0] ?? ""}|${byTtl.get(far)?.[0] ?? ""}`;
-        const gap = nodes.get(id) ?? {
-          id, ttl, role: "unknown", address: "", name: "", flows: 0, window: null, mpls: [], paths: new Set(),
-          ends: !byTtl.has(far),
-        };
-        gap.flows += path.flows;
-        nodes.set(id, gap);
-        here = [id];
-      }
-      for (const id of here) nodes.get(id)?.paths.add(path.id);
-      for (const from of near) {
-        for (const to of here) {
-          if (nodes.get(from)?.role !== "unknown" && nodes.get(to)?.role !== "unknown") continue;
-          const id = `${from}>${to}`;
-          const link = links.get(id) ?? {
-            id, from, to, ttl, flows: 0, source_ports: [], known: false, window: null,
-          };
-          link.flows += path.flows;
-          link.source_ports = [...link.source_ports, ...sourcePorts].sort((a, b) => a - b);
-          links.set(id, link);
-        }
-      }
-      near = here;
-    }
-    if (source) source.paths.add(path.id);
+/** What no answer has shown of the paths is drawn too: hops that never answered, and the ends of paths that lead nowhere. */
+function takeGaps(gaps, nodes, links) {
+  for (const gap of gaps.nodes) {
+    nodes.set(gap.id, {
+      ...gap, role: "unknown", address: "", name: "", window: null, mpls: [], paths: new Set(gap.paths),
+      ends: gap.kind === "dead_end",
+    });
   }
+  for (const link of gaps.links) links.set(linkId(link), { ...link, id: linkId(link), known: false, window: null });
 }
+
+const linkId = (link) => `${link.from}>${link.to}`;
 
 /** Nodes and links of a destination from /topology?destination=. */
 export function graphOf(topology) {
@@ -77,8 +43,12 @@ export function graphOf(topology) {
   const flows = new Map(destination.flows.map((flow) => [flow.source_port, flow]));
   const nodes = new Map(topology.nodes.map((node) => [node.id, { ...node, paths: new Set() }]));
   const links = new Map();
-  for (const link of topology.links) links.set(`${link.from}>${link.to}`, { ...link, id: `${link.from}>${link.to}`, known: true });
-  takeGaps(destination, nodes, links);
+  for (const path of destination.paths)
+    if (path.flows) for (const id of path.nodes) nodes.get(id)?.paths.add(path.id);
+  for (const flow of destination.flows)
+    if (flow.path) nodes.get(`0/${flow.source}`)?.paths.add(flow.path);
+  for (const link of topology.links) links.set(linkId(link), { ...link, id: linkId(link), known: true });
+  takeGaps(destination.gaps, nodes, links);
   takeLoss(destination, nodes, links, flows);
   for (const link of [...links.values()])
     if (!nodes.has(link.from) || !nodes.has(link.to)) links.delete(link.id);

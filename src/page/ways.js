@@ -60,6 +60,7 @@ export function wayBack(topology) {
   if (!known.length) return null;
   const agent = one.flows.find((flow) => flow.source)?.source ?? "";
   const nodes = new Map(), links = new Map(), paths = [], flows = [];
+  const gaps = { nodes: new Map(), links: new Map() };
   const node = (ttl, address, role, ports) => {
     const id = `${ttl}/${address}`;
     const made = nodes.get(id) ?? { id, ttl, address, name: topology.nodes.find((other) => other.address === address)?.name ?? "", role, flows: 0,
@@ -70,25 +71,38 @@ export function wayBack(topology) {
     nodes.set(id, made);
     return id;
   };
+  const gap = (ttl, hops, path) => {
+    const before = hops.findLastIndex((address, at) => at < ttl && address);
+    const behind = hops.findIndex((address, at) => at > ttl && (address || at === hops.length - 1));
+    const id = `${ttl}?${before}/${hops[before]}|${behind}/${hops[behind]}`;
+    const made = gaps.nodes.get(id) ?? { id, ttl, kind: "silent", flows: 0, paths: [] };
+    made.flows += path.flows.length;
+    made.paths.push(path.id);
+    gaps.nodes.set(id, made);
+    return id;
+  };
   const suspects = (topology.suspected_links ?? []).filter((link) => link.direction === "reverse" && link.blamed).flatMap((link) => link.links);
   known.forEach((path, index) => {
     const window = path.oneway.reverse?.window;
-    const ids = [node(0, one.address, "source", path.flows)];
-    path.routers.forEach((router, hop) => { if (router) ids.push(node(hop + 1, router, "hop", path.flows)); });
-    ids.push(node(path.routers.length + 1, agent, "destination", path.flows));
-    let begins = null;
-    for (let i = 1; i < ids.length; ++i) {
-      const [from, to] = [ids[i - 1], ids[i]];
-      if (suspects.some((link) => from.endsWith(`/${link.from}`) && to.endsWith(`/${link.to}`))) begins ??= to;
-      if (nodes.get(to).ttl !== nodes.get(from).ttl + 1) continue;  // what is between them keeps quiet
-      const link = links.get(`${from}>${to}`) ?? { from, to, ttl: nodes.get(to).ttl, flows: 0, source_ports: [], window: { probes: 0, losses: 0, loss_ratio: null } };
+    const hops = [one.address, ...path.routers, agent];
+    const ids = hops.map((address, ttl) => ttl === 0 ? node(ttl, address, "source", path.flows)
+      : ttl === hops.length - 1 ? node(ttl, address, "destination", path.flows)
+      : address ? node(ttl, address, "hop", path.flows) : gap(ttl, hops, path));
+    const seen = ids.filter((id) => nodes.has(id));
+    const begins = seen.find((to, at) => at > 0 && suspects.some((link) =>
+      seen[at - 1].endsWith(`/${link.from}`) && to.endsWith(`/${link.to}`))) ?? null;
+    for (let ttl = 1; ttl < ids.length; ++ttl) {
+      const [from, to] = [ids[ttl - 1], ids[ttl]];
+      const into = nodes.has(from) && nodes.has(to) ? links : gaps.links;
+      const link = into.get(`${from}>${to}`) ?? { from, to, ttl, flows: 0, source_ports: [], window: { probes: 0, losses: 0, loss_ratio: null } };
       link.flows += path.flows.length;
       link.source_ports = [...link.source_ports, ...path.flows].sort((a, b) => a - b);
-      links.set(`${from}>${to}`, link);
+      into.set(`${from}>${to}`, link);
     }
-    paths.push({ id: path.id, ordinal: index + 1, flows: path.flows.length, length: path.routers.length + 1, complete: true, nodes: ids.slice(1), loss_begins: begins,
+    paths.push({ id: path.id, ordinal: index + 1, flows: path.flows.length, length: path.routers.length + 1, complete: true, nodes: seen, loss_begins: begins,
       window: { probes: window?.packets ?? 0, losses: window?.losses ?? 0 } });
-    for (const port of path.flows) flows.push({ source_port: port, path: path.id, newest: null });
+    for (const port of path.flows) flows.push({ source_port: port, source: one.address, path: path.id, newest: null });
   });
-  return { destinations: [{ ...one, paths, flows, unreachable_replies: [] }], nodes: [...nodes.values()], links: [...links.values()] };
+  const concluded = { nodes: [...gaps.nodes.values()], links: [...gaps.links.values()] };
+  return { destinations: [{ ...one, paths, flows, gaps: concluded, unreachable_replies: [] }], nodes: [...nodes.values()], links: [...links.values()] };
 }

@@ -1,8 +1,11 @@
 #include "tui/fan_tree.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
+
+#include "path/model/path_graph.hpp"
 
 namespace ecmp::tui {
 namespace {
@@ -10,10 +13,17 @@ namespace {
 using Flow = DestinationTally::Flow;
 using Rail = FanRow::Rail;
 
-/// Flows over the same hops.
+/// A strand of the graph with its flows.
 struct Strand {
-  std::vector<IpAddress> hops;
+  const PathGraph* graph = nullptr;
+  const PathGraph::Strand* path = nullptr;
   std::vector<const Flow*> flows;
+
+  [[nodiscard]] std::size_t hops() const { return path->length; }
+  /// Unspecified where no responder is known.
+  [[nodiscard]] const IpAddress& hop(std::size_t at) const {
+    return graph->nodes[path->stops[at + 1].front().node].address;
+  }
 };
 
 /// What is left to draw of a strand.
@@ -23,11 +33,11 @@ struct Rest {
   std::size_t end = 0;
 
   [[nodiscard]] bool empty() const { return at == end; }
-  [[nodiscard]] const IpAddress& next() const { return strand->hops[at]; }
+  [[nodiscard]] const IpAddress& next() const { return strand->hop(at); }
   /// Where the address is; `end` if nowhere.
   [[nodiscard]] std::size_t find(const IpAddress& address) const {
     std::size_t i = at;
-    while (i < end && strand->hops[i] != address)
+    while (i < end && strand->hop(i) != address)
       ++i;
     return i;
   }
@@ -69,7 +79,7 @@ class Builder {
   static std::optional<IpAddress> meeting_point(const std::vector<Rest>& rests) {
     const Rest& some = rests.front();
     for (std::size_t i = some.at; i < some.end; ++i) {
-      const IpAddress& address = some.strand->hops[i];
+      const IpAddress& address = some.strand->hop(i);
       if (address.is_unspecified()) continue;
       if (std::all_of(rests.begin(), rests.end(), [&](const Rest& rest) { return rest.find(address) < rest.end; }))
         return address;
@@ -157,27 +167,34 @@ class Builder {
   }
 };
 
-std::vector<Strand> strands_of(std::span<const Flow* const> flows) {
-  std::vector<Strand> strands;
+/// The hops of the flows as paths in use: what a flow takes now, whether or not it is a confirmed path.
+DestinationSnapshot paths_of(std::span<const Flow* const> flows) {
+  DestinationSnapshot snapshot;
+  snapshot.facts = std::make_shared<const DestinationFacts>();
+  const auto same_way = [](const HopSnapshot& a, const HopSnapshot& b) {
+    return a.ttl == b.ttl && a.responder == b.responder;
+  };
   for (const Flow* flow : flows) {
-    std::vector<IpAddress> hops;
-    hops.reserve(flow->tally.hops().size());
-    for (const HopTally& hop : flow->tally.hops())
-      hops.push_back(hop.address());
-    while (!hops.empty() && hops.back().is_unspecified())
-      hops.pop_back();
-    const auto same = std::find_if(strands.begin(), strands.end(), [&](const Strand& s) { return s.hops == hops; });
-    if (same == strands.end()) {
-      strands.push_back({std::move(hops), {flow}});
-    } else {
-      same->flows.push_back(flow);
+    PathSnapshot path;
+    for (const HopTally& hop : flow->tally.hops()) {
+      ++path.length;
+      if (hop.address().is_unspecified()) continue;
+      path.hops.push_back({.ttl = path.length, .responder = hop.address()});
     }
+    if (path.hops.empty()) continue;
+    path.length = path.hops.back().ttl;
+    path.complete = true;  // what does not lead anywhere has no row of its own
+    path.ordinal = flow->tally.ordinal();
+    auto known = std::ranges::find_if(
+        snapshot.paths, [&](const PathSnapshot& one) { return std::ranges::equal(one.hops, path.hops, same_way); });
+    if (known == snapshot.paths.end()) {
+      path.id = static_cast<std::uint32_t>(snapshot.paths.size() + 1);
+      known = snapshot.paths.insert(known, std::move(path));
+    }
+    ++known->flows;
+    snapshot.flows.push_back({.source_port = flow->source_port, .path = known->id});
   }
-  // In the order of the paths, which does not change while one looks.
-  std::stable_sort(strands.begin(), strands.end(), [](const Strand& a, const Strand& b) {
-    return a.flows.front()->tally.ordinal() < b.flows.front()->tally.ordinal();
-  });
-  return strands;
+  return snapshot;
 }
 
 }  // namespace
@@ -197,11 +214,18 @@ void SharedTally::add(const ProbeTally& probes) {
 }
 
 std::vector<FanRow> fan_tree(std::span<const Flow* const> flows) {
-  const std::vector<Strand> strands = strands_of(flows);
+  const DestinationSnapshot snapshot = paths_of(flows);
+  const PathGraph graph = path_graph(snapshot, PathGraph::Ends::apart);
+  std::vector<Strand> strands;
+  for (const PathGraph::Strand& path : graph.strands) {
+    Strand& strand = strands.emplace_back(&graph, &path, std::vector<const Flow*>{});
+    for (const Flow* flow : flows)
+      if (std::ranges::binary_search(path.source_ports, flow->source_port)) strand.flows.push_back(flow);
+  }
   std::vector<Rest> rests;
   rests.reserve(strands.size());
   for (const Strand& strand : strands)
-    rests.push_back({&strand, 0, strand.hops.size()});
+    rests.push_back({&strand, 0, strand.hops()});
   Builder builder;
   builder.draw(std::move(rests), {}, {});
   return std::move(builder.rows);

@@ -25,20 +25,21 @@ Found found(const std::string& text, std::uint64_t seed, const char* near, const
   EngineRun run(*scenario, seed, {.flows = 64, .adapt_to_responders = false});
   run.run(time);
   const auto told = run.snapshot("dst");
-  const auto begins = loss_begins(*told);
-  REQUIRE(begins.size() == told->paths.size());
+  const PathGraph graph = path_graph(*told, PathGraph::Ends::apart);
+  const auto begins = loss_begins(graph);
+  REQUIRE(begins.size() == graph.strands.size());
   Found count;
   for (std::size_t i = 0; i < begins.size(); ++i) {
-    const PathSnapshot& path = told->paths[i];
-    CHECK(begins[i].has_value() == (path.flows > 0 && path.statistics->window.losses > 0));
+    const PathSnapshot& path = *graph.strands[i].path;
+    CHECK(begins[i].has_value() == (figures_of({&graph.strands[i].observed, 1}).losses > 0));
     if (!begins[i]) continue;
+    const auto& stops = graph.strands[i].stops;
     const bool over = std::ranges::any_of(
         path.hops, [&](const HopSnapshot& hop) { return hop.responder == run.network().address(near, Family::ipv4); });
     // A link that lets nothing through hides what is behind it.
-    const bool beyond = *begins[i] == path.hops.size();
-    CHECK((!beyond || !path.complete));
-    const auto& last = beyond ? path.hops.back() : path.hops.at(*begins[i]);
-    const bool there = last.responder == run.network().address(beyond ? near : far, Family::ipv4);
+    const bool beyond = begins[i]->at + 1 == stops.size() && !path.complete;
+    const PathGraph::Node& last = graph.nodes[stops[beyond ? begins[i]->after : begins[i]->at].front().node];
+    const bool there = last.address == run.network().address(beyond ? near : far, Family::ipv4);
     ++(over && there ? count.right : count.wrong);
   }
   return count;

@@ -1,6 +1,8 @@
 #include "path/localisation/loss_begin.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
@@ -13,58 +15,63 @@ namespace {
 /// Then what is left is judged path by path.
 constexpr int kMostLinks = 8;
 
-using Node = std::pair<std::uint8_t, IpAddress>;
+/// In place of a node before the first step.
+constexpr std::size_t kAgent = SIZE_MAX;
 
-/// The hops of a TTL as one: balanced per packet there are several.
+/// The responders of a TTL as one: balanced per packet there are several.
 struct Step {
-  std::size_t hop = 0;  ///< index of the first of them
-  Node node;
+  std::size_t stop = 0;
+  std::size_t node = 0;  ///< the first of them
   Unanswered share;
 };
 
 struct LossyPath {
-  std::size_t index = 0;  ///< in the snapshot
+  std::size_t index = 0;  ///< of the strand
   Unanswered loss;        ///< end to end
   std::vector<Step> steps;
-  std::size_t hops = 0;
   bool complete = false;
 };
 
-Unanswered unanswered_at(const HopSnapshot& hop) {
-  if (hop.statistics == nullptr) return {};
-  const WindowFigures& window = hop.statistics->window;
-  return {static_cast<double>(window.probes - std::min(window.probes, window.rtts)),
-          static_cast<double>(window.probes)};
+Unanswered unanswered_at(const PathGraph::Stop& stop) {
+  const WindowFigures figures = figures_of({&stop.observed, 1});
+  return {static_cast<double>(figures.probes - std::min(figures.probes, figures.rtts)),
+          static_cast<double>(figures.probes)};
+}
+
+/// Whether a step leaves more unanswered than the path loses, by more than two standard errors.
+bool keeps_quiet(const Unanswered& here, const Unanswered& loss) {
+  if (here.probes <= 0 || loss.probes <= 0) return false;
+  const double pooled = (here.unanswered + loss.unanswered) / (here.probes + loss.probes);
+  const double variance = pooled * (1 - pooled) * (1 / here.probes + 1 / loss.probes);
+  return here.ratio() - loss.ratio() > 2 * std::sqrt(variance);
 }
 
 class Search {
  public:
-  explicit Search(const DestinationSnapshot& snapshot) : found_(snapshot.paths.size()) {
-    for (std::size_t i = 0; i < snapshot.paths.size(); ++i) {
-      const PathSnapshot& path = snapshot.paths[i];
-      if (path.flows == 0 || path.statistics == nullptr) continue;
-      const WindowFigures& window = path.statistics->window;
-      if (window.losses == 0) {
-        for (const HopSnapshot& hop : path.hops)
-          usual_[{hop.ttl, hop.responder}].add(unanswered_at(hop));
-        continue;
+  explicit Search(const PathGraph& graph) : usual_(graph.nodes.size()), found_(graph.strands.size()) {
+    for (std::size_t i = 0; i < graph.strands.size(); ++i) {
+      const PathGraph::Strand& strand = graph.strands[i];
+      const WindowFigures figures = figures_of({&strand.observed, 1});
+      LossyPath path{
+          i, {static_cast<double>(figures.losses), static_cast<double>(figures.probes)}, {}, strand.complete};
+      for (std::size_t at = 1; at < strand.stops.size(); ++at) {
+        if (!graph.nodes[strand.stops[at].front().node].answers()) continue;
+        Step& step = path.steps.emplace_back(at, strand.stops[at].front().node, Unanswered{});
+        for (const PathGraph::Stop& stop : strand.stops[at]) {
+          step.share.add(unanswered_at(stop));
+          if (figures.losses == 0) usual_[stop.node].add(unanswered_at(stop));
+        }
       }
-      LossyPath lossy{i,
-                      {static_cast<double>(window.losses), static_cast<double>(window.probes)},
-                      {},
-                      path.hops.size(),
-                      path.complete};
-      for (std::size_t h = 0; h < path.hops.size(); ++h) {
-        const HopSnapshot& hop = path.hops[h];
-        if (lossy.steps.empty() || lossy.steps.back().node.first != hop.ttl)
-          lossy.steps.push_back({h, {hop.ttl, hop.responder}, {}});
-        lossy.steps.back().share.add(unanswered_at(hop));
+      if (figures.losses == 0) continue;
+      if (path.steps.empty()) {
+        found_[i] = LossBegin{0, 1, 1};
+      } else {
+        left_.push_back(std::move(path));
       }
-      if (!lossy.steps.empty()) left_.push_back(std::move(lossy));
     }
   }
 
-  std::vector<std::optional<std::size_t>> run() {
+  std::vector<std::optional<LossBegin>> run() {
     for (int turn = 0; turn < kMostLinks && !left_.empty(); ++turn)
       if (!explain_most()) break;
     for (const LossyPath& path : left_) {
@@ -73,12 +80,22 @@ class Search {
       while (at > 0 && shows(alone, at - 1))
         --at;
       const bool beyond = !path.complete && at + 1 == path.steps.size() && !shows(alone, at);
-      found_[path.index] = beyond ? path.hops : path.steps[at].hop;
+      take(path, beyond ? path.steps.size() : at);
     }
     return std::move(found_);
   }
 
  private:
+  /// The loss of the path begins at that step, or behind the last.
+  void take(const LossyPath& path, std::size_t at) {
+    LossBegin begin{at > 0 ? path.steps[at - 1].stop : 0, 0, 0};
+    begin.at = at < path.steps.size() ? path.steps[at].stop : path.steps.back().stop + 1;
+    while (at + 1 < path.steps.size() && keeps_quiet(path.steps[at].share, path.loss))
+      ++at;
+    begin.until = at < path.steps.size() ? path.steps[at].stop : begin.at;
+    found_[path.index] = begin;
+  }
+
   /// Whether at least half of the loss of these paths, which share their steps up to `at`, is to be seen there.
   [[nodiscard]] bool shows(const std::vector<const LossyPath*>& paths, std::size_t at) const {
     Unanswered loss;
@@ -87,9 +104,7 @@ class Search {
       loss.add(path->loss);
       here.add(path->steps[at].share);
     }
-    const auto usual = usual_.find(paths.front()->steps[at].node);
-    const double quiet = usual != usual_.end() ? usual->second.ratio() : 0;
-    return here.shows(loss.ratio(), quiet);
+    return here.shows(loss.ratio(), usual_[paths.front()->steps[at].node].ratio());
   }
 
   /// Whether loss can be seen at each step behind `from` as well. There the paths part: judged each by itself but for
@@ -107,22 +122,22 @@ class Search {
 
   /// Finds the link that explains most of what is lost on the paths left, and takes them out.
   bool explain_most() {
-    // By the node at the far end and the one before it: those who share both share the link.
-    std::map<std::pair<Node, Node>, std::vector<const LossyPath*>> links;
+    // By the node at the far end and the one before it: those that share both share the link.
+    std::map<std::pair<std::size_t, std::size_t>, std::vector<const LossyPath*>> links;
     for (const LossyPath& path : left_) {
       for (std::size_t at = 0; at < path.steps.size(); ++at)
-        links[{path.steps[at].node, at > 0 ? path.steps[at - 1].node : Node()}].push_back(&path);
+        links[{path.steps[at].node, at > 0 ? path.steps[at - 1].node : kAgent}].push_back(&path);
     }
     const std::vector<const LossyPath*>* best = nullptr;
-    Node best_node;
+    std::size_t best_node = 0;
     double most = 0;
+    const auto step_of = [](const LossyPath& path, std::size_t node) {
+      return static_cast<std::size_t>(std::ranges::find(path.steps, node, &Step::node) - path.steps.begin());
+    };
     for (const auto& [ends, paths] : links) {
-      const auto at_of = [&](const LossyPath& path) {
-        return static_cast<std::size_t>(std::ranges::find(path.steps, ends.first, &Step::node) - path.steps.begin());
-      };
-      const std::size_t at = at_of(*paths.front());
+      const std::size_t at = step_of(*paths.front(), ends.first);
       // With hops that never answered on some of them only, the same link is not the same step.
-      if (std::ranges::any_of(paths, [&](const LossyPath* path) { return at_of(*path) != at; })) continue;
+      if (std::ranges::any_of(paths, [&](const LossyPath* path) { return step_of(*path, ends.first) != at; })) continue;
       if ((at > 0 && shows(paths, at - 1)) || !shows(paths, at) || !goes_on(paths, at)) continue;
       double losses = 0;
       for (const LossyPath* path : paths)
@@ -136,21 +151,21 @@ class Search {
     std::set<std::size_t> explained;
     for (const LossyPath* path : *best) {
       explained.insert(path->index);
-      found_[path->index] = std::ranges::find(path->steps, best_node, &Step::node)->hop;
+      take(*path, step_of(*path, best_node));
     }
     std::erase_if(left_, [&](const LossyPath& path) { return explained.contains(path.index); });
     return true;
   }
 
-  std::map<Node, Unanswered> usual_;  ///< of paths without loss
+  std::vector<Unanswered> usual_;  ///< by node, of paths without loss
   std::vector<LossyPath> left_;
-  std::vector<std::optional<std::size_t>> found_;
+  std::vector<std::optional<LossBegin>> found_;
 };
 
 }  // namespace
 
-std::vector<std::optional<std::size_t>> loss_begins(const DestinationSnapshot& snapshot) {
-  return Search(snapshot).run();
+std::vector<std::optional<LossBegin>> loss_begins(const PathGraph& graph) {
+  return Search(graph).run();
 }
 
 }  // namespace ecmp

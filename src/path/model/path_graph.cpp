@@ -48,9 +48,8 @@ class Builder {
     Kind kind{};
     std::uint8_t ttl = 0;
     IpAddress address;
-    std::size_t before = 0;
-    std::uint8_t next_ttl = 0;
-    IpAddress next;
+    PathGraph::Place before;
+    PathGraph::Place behind;
 
     friend auto operator<=>(const Key&, const Key&) = default;
   };
@@ -61,6 +60,9 @@ class Builder {
   Stop responder_stop(const HopSnapshot& hop, bool balanced);
   std::vector<Stop> destination_stop(const Strand& strand, const Slots& slots);
   std::size_t silent_node(const Slots& slots, std::size_t ttl, std::size_t before);
+  [[nodiscard]] PathGraph::Place place(std::size_t node) const {
+    return {graph_.nodes[node].ttl, graph_.nodes[node].address};
+  }
   Strand trace(const PathSnapshot& path);
   void trace_all();
   void take_flows();
@@ -82,6 +84,8 @@ std::size_t Builder::node(const Key& key) {
     node.kind = key.kind;
     node.ttl = node.last_ttl = key.ttl;
     node.address = key.address;
+    node.before = key.before;
+    node.behind = key.behind;
     if (!together_ && key.kind == Kind::responder && key.address == snapshot_.facts->address)
       node.kind = Kind::destination;
     graph_.nodes.push_back(std::move(node));
@@ -125,11 +129,10 @@ std::vector<Stop> Builder::destination_stop(const Strand& strand, const Slots& s
 }
 
 std::size_t Builder::silent_node(const Slots& slots, std::size_t ttl, std::size_t before) {
-  Key key{.kind = Kind::silent, .ttl = static_cast<std::uint8_t>(ttl), .before = before};
+  Key key{.kind = Kind::silent, .ttl = static_cast<std::uint8_t>(ttl), .before = place(before)};
   for (std::size_t next = ttl + 1; next <= slots.size(); ++next) {
     if (slots[next - 1].empty()) continue;
-    key.next_ttl = static_cast<std::uint8_t>(next);
-    key.next = slots[next - 1].front()->responder;
+    key.behind = {static_cast<std::uint8_t>(next), slots[next - 1].front()->responder};
     break;
   }
   return node(key);
@@ -165,7 +168,7 @@ Strand Builder::trace(const PathSnapshot& path) {
   }
   if (!path.complete || slots.empty()) {
     const auto ttl = static_cast<std::uint8_t>(std::min<std::size_t>(slots.size() + 1, 255));
-    strand.stops.push_back({{node({.kind = Kind::dead_end, .ttl = ttl, .before = before}), strand.observed}});
+    strand.stops.push_back({{node({.kind = Kind::dead_end, .ttl = ttl, .before = place(before)}), strand.observed}});
   }
   return strand;
 }
@@ -208,7 +211,7 @@ void Builder::add_pathless() {
     counters.losses += flow.probes - std::min(flow.probes, flow.replies);
   }
   if (pathless.flows == 0) return;
-  pathless.stops = {{{0, {}}}, {{node({.kind = Kind::dead_end, .ttl = 1}), pathless.observed}}};
+  pathless.stops = {{{0, {}}}, {{node({.kind = Kind::dead_end, .ttl = 1, .before = place(0)}), pathless.observed}}};
   graph_.strands.push_back(std::move(pathless));
 }
 

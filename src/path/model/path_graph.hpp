@@ -10,8 +10,9 @@
 
 namespace ecmp {
 
-/// The paths in use to one destination as a graph. /topology, the diagrams and the verdicts on balance read it, so that
-/// all of them agree on what a hop, a link and a gap are. It points into the snapshot, which must outlive it.
+/// The paths in use to one destination as a graph. /topology (and with it the page), the diagrams, the terminal's tree,
+/// the search for where loss begins and the verdicts on balance read it, so that all of them agree on what a hop, a
+/// link and a gap are. It points into the snapshot, which must outlive it.
 ///
 /// Deterministic: nodes do not depend on the order in which paths were found. Cost: paths x hops.
 struct PathGraph {
@@ -24,6 +25,13 @@ struct PathGraph {
   struct Observed {
     HopCounters counters;
     const Statistics* statistics = nullptr;  ///< null: nothing
+  };
+
+  struct Place {
+    std::uint8_t ttl = 0;
+    IpAddress address;
+
+    friend auto operator<=>(const Place&, const Place&) = default;
   };
 
   struct Node {
@@ -45,6 +53,8 @@ struct PathGraph {
     bool limited = false;                    ///< it limits its ICMP errors
     const packet::KeptMpls* mpls = nullptr;  ///< null: none
     std::vector<Observed> observed;          ///< by path; empty for agent, silent and dead_end
+    Place before;                            ///< of a gap: what answers next to it, or the agent
+    Place behind;                            ///< the same; TTL 0: nothing does
 
     [[nodiscard]] bool answers() const { return kind == Kind::responder || kind == Kind::destination; }
     [[nodiscard]] bool is_gap() const { return kind == Kind::silent || kind == Kind::dead_end; }

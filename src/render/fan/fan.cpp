@@ -1,8 +1,8 @@
 #include "render/fan/fan.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -14,50 +14,14 @@ namespace {
 
 using Kind = FanNode::Kind;
 
-WindowFigures figures_at(const std::vector<PathGraph::Stop>& stops) {
-  std::vector<PathGraph::Observed> observed;
-  observed.reserve(stops.size());
-  for (const PathGraph::Stop& stop : stops)
-    observed.push_back(stop.observed);
-  return figures_of(observed);
-}
-
-/// Whether `high`, a ratio of so many probes, is more than two standard errors above `low`.
-bool differ(double low, double high, double probes_of_low, double probes_of_high) {
-  const double pooled = (low * probes_of_low + high * probes_of_high) / (probes_of_low + probes_of_high);
-  const double variance = std::max(0.0, pooled * (1 - pooled)) * (1 / probes_of_low + 1 / probes_of_high);
-  return high - low > 2 * std::sqrt(variance);
-}
-
-/// From the destination back, so that what is known behind bounds what can be lost before.
-std::vector<FanLoss> losses_along(const FanPath& path) {
-  std::vector<FanLoss> losses(path.stops.size());
-  std::vector<bool> knows(path.stops.size());
-  const auto all = static_cast<double>(path.figures.probes);
-  double behind = path.figures.loss_ratio();
-  for (std::size_t i = path.stops.size(); i-- > 0;) {
-    const WindowFigures figures = figures_at(path.stops[i]);
-    const auto probes = static_cast<double>(figures.probes);
-    const double missed = figures.loss_ratio() + figures.silence_ratio();
-    const bool last = i + 1 == path.stops.size();
-    if (i == 0) behind = 0;  // nothing is lost before it leaves
-    knows[i] = i == 0 || last || (figures.probes > 0 && all > 0 && !differ(behind, missed, all, probes));
-    // That it happened to miss a few less is no proof that nothing more was lost before it; to have missed none is one.
-    if (knows[i] && i != 0 && !last && (missed <= 0 || differ(missed, behind, probes, all)))
-      behind = std::min(behind, missed);
-    losses[i].most = behind;
-  }
-  for (std::size_t i = 1; i < losses.size(); ++i)
-    losses[i].least = knows[i] ? losses[i].most : losses[i - 1].least;
-  return losses;
-}
-
 /// The graph's first two nodes are the agent and the destination.
 constexpr std::size_t kDestination = 1;
 
 class Layout {
  public:
-  explicit Layout(PathGraph graph) : graph_(std::move(graph)) {}
+  explicit Layout(const DestinationSnapshot& snapshot)
+      : graph_(path_graph(snapshot, PathGraph::Ends::together)),
+        loss_begins_(loss_begins(path_graph(snapshot, PathGraph::Ends::apart))) {}
 
   Fan build();
 
@@ -69,6 +33,7 @@ class Layout {
   void sort_nodes();
 
   PathGraph graph_;
+  std::vector<std::optional<LossBegin>> loss_begins_;  ///< by strand, but for the one without a path
   Fan fan_;
 };
 
@@ -77,7 +42,11 @@ void Layout::take_paths() {
   for (PathGraph::Strand& strand : graph_.strands) {
     FanPath& path = fan_.paths.emplace_back(FanPath{std::move(strand), {}, {}});
     path.figures = figures_of({&path.observed, 1});
-    path.losses = losses_along(path);
+    if (fan_.paths.size() <= loss_begins_.size()) {
+      path.loss_begins = loss_begins_[fan_.paths.size() - 1];
+    } else if (path.figures.losses > 0) {
+      path.loss_begins = LossBegin{0, 1, 1};
+    }
     fan_.flows += path.flows;
     last = std::max(last, path.stops.size() - 1);
   }
@@ -197,27 +166,21 @@ Fan Layout::build() {
 }  // namespace
 
 Fan make_fan(const DestinationSnapshot& snapshot) {
-  return Layout(path_graph(snapshot, PathGraph::Ends::together)).build();
+  return Layout(snapshot).build();
 }
 
 void FanLossBetween::add(const FanPath& path, std::size_t near, std::size_t far) {
-  const auto probes = static_cast<double>(path.figures.probes);
-  probes_ += probes;
-  before_ += probes * path.losses[near].least;
-  behind_ += probes * path.losses[far].most;
+  probes_ += path.figures.probes;
+  if (!path.loss_begins) return;
+  if (path.loss_begins->until <= near) {
+    before_ += path.figures.losses;
+  } else if (path.loss_begins->after < far) {
+    begun_ += path.figures.losses;
+  }
 }
 
-double FanLossBetween::before() const {
-  return probes_ > 0 ? before_ / probes_ : 0;
-}
-
-double FanLossBetween::behind() const {
-  return probes_ > 0 ? behind_ / probes_ : 0;
-}
-
-double FanLossBetween::begun() const {
-  if (before_ <= 0) return behind();
-  return differ(before(), behind(), probes_, probes_) ? behind() - before() : 0;
+double FanLossBetween::ratio(std::uint64_t losses) const {
+  return probes_ > 0 ? static_cast<double>(losses) / static_cast<double>(probes_) : 0;
 }
 
 }  // namespace ecmp::render

@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "path/localisation/loss_begin.hpp"
 #include "path/model/path_graph.hpp"
 
 namespace ecmp::render {
@@ -28,26 +30,17 @@ struct FanBend {
 };
 
 struct FanLink : PathGraph::Link {
-  double loss_before = 0;  ///< of the flows over it, until its near end: at least
-  double loss_behind = 0;  ///< until its far end: at most
-  /// Loss that begins on this link, as a ratio: the difference, or 0 if it may be chance. Where a hop between two
-  /// others keeps silent, the links on both sides have it.
+  double loss_before = 0;  ///< ratio of the probes of the paths over it: lost on links before it
+  double loss_behind = 0;  ///< the same, with what may be lost on it
+  /// Loss that begins on this link, as a ratio: the difference. Where a hop between two others keeps silent, the links
+  /// on both sides have it.
   double begun = 0;
   std::vector<FanBend> bends;  ///< by column
 };
 
-/// How much of a path's probes is lost on the way to a stop. A hop that answers all is proof that nothing is lost
-/// before it, whatever is lost behind; one that answers less than the hops behind it keeps silent, and proves nothing.
-/// The destination's loss is the loss of all. So a hop says how far probes get even when loss, as it is counted
-/// (nothing at this hop or beyond answered), is met with for certain at the destination only.
-struct FanLoss {
-  double least = 0;  ///< as the hops before know it
-  double most = 0;   ///< as the hops behind know it; the same for a hop that knows
-};
-
 struct FanPath : PathGraph::Strand {
-  WindowFigures figures;        ///< end to end
-  std::vector<FanLoss> losses;  ///< by stop
+  WindowFigures figures;                 ///< end to end
+  std::optional<LossBegin> loss_begins;  ///< none: it loses nothing
 };
 
 struct Fan {
@@ -65,20 +58,21 @@ struct Fan {
 /// Points into the snapshot, which must outlive it.
 Fan make_fan(const DestinationSnapshot& snapshot);
 
-/// Loss that begins between two stops, over paths that all go over both: each path's bounds and end-to-end probes are
-/// put in, one by one.
+/// Loss that begins between two stops, over paths that all go over both: these are put in one by one.
 class FanLossBetween {
  public:
   void add(const FanPath& path, std::size_t near, std::size_t far);
-  [[nodiscard]] double before() const;
-  [[nodiscard]] double behind() const;
-  /// All of what is lost behind if nothing is lost before; else the difference if it is more than two standard errors.
-  [[nodiscard]] double begun() const;
+  // Ratios of the paths' probes.
+  [[nodiscard]] double before() const { return ratio(before_); }
+  [[nodiscard]] double behind() const { return ratio(before_ + begun_); }
+  [[nodiscard]] double begun() const { return ratio(begun_); }
 
  private:
-  double probes_ = 0;
-  double before_ = 0;
-  double behind_ = 0;
+  [[nodiscard]] double ratio(std::uint64_t losses) const;
+
+  std::uint64_t probes_ = 0;
+  std::uint64_t before_ = 0;
+  std::uint64_t begun_ = 0;
 };
 
 }  // namespace ecmp::render

@@ -1,3 +1,5 @@
+#include "render/json/graph_json.hpp"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -6,9 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "path/model/path_graph.hpp"
 #include "path/model/quote_findings.hpp"
-#include "render/json/graph_json.hpp"
 #include "render/json/json_parts.hpp"
 #include "render/json/json_writer.hpp"
 
@@ -40,8 +40,8 @@ Findings findings_by_node(const PathGraph& graph) {
   return findings;
 }
 
-/// The graph as it is written: what answers, by TTL and address. Gaps are concluded and not observed; readers find them
-/// between the nodes of a path.
+/// The nodes and links that answers have shown, by TTL and address. Gaps are concluded and not observed, and stand
+/// apart (append_gaps()).
 struct Written {
   PathGraph graph;
   std::vector<std::size_t> nodes;  ///< of the graph
@@ -134,7 +134,53 @@ std::vector<LinkSnapshot> all_links(const DestinationSnapshot& snapshot, const W
   return links;
 }
 
+std::string name_of(const PathGraph::Place& place) {
+  std::string name;
+  append_number(name, place.ttl);
+  name.push_back('/');
+  if (!place.address.is_unspecified()) append_address(name, place.address);
+  return name;
+}
+
+/// Of a gap by what answers next to it, which makes it the same gap in the next answer.
+std::string name_of(const PathGraph::Node& node) {
+  if (!node.is_gap()) return name_of(PathGraph::Place{node.ttl, node.address});
+  std::string name;
+  append_number(name, node.ttl);
+  name.append("?").append(name_of(node.before)).push_back('|');
+  if (node.behind.ttl != 0) name.append(name_of(node.behind));
+  return name;
+}
+
+void append_gap(std::string& out, const PathGraph& graph, std::size_t number) {
+  const PathGraph::Node& node = graph.nodes[number];
+  JsonWriter json(out);
+  json.begin('{').key("id").text(name_of(node)).key("ttl").number(node.ttl);
+  json.key("kind").text(node.kind == PathGraph::Node::Kind::silent ? "silent" : "dead_end");
+  json.key("flows").number(node.flows).key("paths").begin('[');
+  for (const PathGraph::Strand& strand : graph.strands)
+    if (node.ttl < strand.stops.size() && strand.stops[node.ttl].front().node == number) json.path_id(strand.id);
+  json.end(']').end('}');
+}
+
 }  // namespace
+
+void append_gaps(std::string& out, const PathGraph& graph) {
+  JsonWriter json(out);
+  json.key("gaps").begin('{').key("nodes").begin('[');
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    if (graph.nodes[i].is_gap()) append_gap(json.next(), graph, i);
+  json.end(']').key("links").begin('[');
+  for (const PathGraph::Link& link : graph.links) {
+    const PathGraph::Node& from = graph.nodes[link.from];
+    const PathGraph::Node& to = graph.nodes[link.to];
+    const bool is_written = from.is_gap() || !from.address.is_unspecified();
+    if (!is_written || (!from.is_gap() && !to.is_gap())) continue;
+    json.begin('{').key("from").text(name_of(from)).key("to").text(name_of(to)).key("ttl").number(to.ttl);
+    json.key("flows").number(link.flows).key("source_ports").list(link.source_ports).end('}');
+  }
+  json.end(']').end('}');
+}
 
 void append_nodes(std::string& out, const DestinationSnapshot& snapshot, const HopNames& names, bool& first) {
   const Written written(snapshot);

@@ -103,7 +103,23 @@ const OnewayPathSnapshot* oneway_of(const DestinationSnapshot& snapshot, std::ui
   return found == snapshot.oneway->paths.end() ? nullptr : &*found;
 }
 
-void append_path(std::string& out, const PathSnapshot& path, const std::optional<std::size_t>& loss_begins,
+/// Where the losses of the paths in use begin, as names of nodes.
+using LossNodes = std::map<const PathSnapshot*, PathGraph::Place>;
+
+LossNodes loss_nodes(const PathGraph& graph) {
+  LossNodes nodes;
+  const auto begins = loss_begins(graph);
+  for (std::size_t i = 0; i < begins.size(); ++i) {
+    const PathGraph::Strand& strand = graph.strands[i];
+    // As the figures beside it, of the window alone.
+    if (!begins[i] || window_of(strand.path->statistics).losses == 0) continue;
+    const PathGraph::Node& node = graph.nodes[strand.stops[begins[i]->at].front().node];
+    nodes[strand.path] = {node.ttl, node.address};
+  }
+  return nodes;
+}
+
+void append_path(std::string& out, const PathSnapshot& path, const LossNodes& loss_begins,
                  const OnewayPathSnapshot* oneway) {
   JsonWriter json(out);
   json.begin('{').key("id").path_id(path.id).key("ordinal").number(path.ordinal).key("flows").number(path.flows);
@@ -111,13 +127,8 @@ void append_path(std::string& out, const PathSnapshot& path, const std::optional
   json.key("probes").number(path.probes).key("replies").number(path.replies);
   append_window(json.key("window").next(), window_of(path.statistics));
   json.key("loss_begins");
-  if (!loss_begins) {
-    json.null();
-  } else if (*loss_begins < path.hops.size()) {
-    json.node_id(path.hops[*loss_begins].ttl, path.hops[*loss_begins].responder);
-  } else {
-    json.node_id(path.hops.back().ttl + 1u, IpAddress());
-  }
+  const auto begins = loss_begins.find(&path);
+  begins != loss_begins.end() ? json.node_id(begins->second.ttl, begins->second.address) : json.null();
   json.key("nodes").begin('[');
   for (const HopSnapshot& hop : path.hops)
     json.node_id(hop.ttl, hop.responder);
@@ -206,11 +217,12 @@ void append_balance(std::string& out, const DestinationSnapshot& snapshot) {
 
 void append_details(std::string& out, const DestinationSnapshot& snapshot, const HopNames& names,
                     const TopologyWriter::NewestRounds& rounds) {
-  const auto begins = loss_begins(snapshot);
+  const PathGraph graph = path_graph(snapshot, PathGraph::Ends::apart);
+  const LossNodes begins = loss_nodes(graph);
   JsonWriter json(out);
   json.key("paths").begin('[');
-  for (std::size_t i = 0; i < snapshot.paths.size(); ++i)
-    append_path(out, snapshot.paths[i], begins[i], oneway_of(snapshot, snapshot.paths[i].id));
+  for (const PathSnapshot& path : snapshot.paths)
+    append_path(out, path, begins, oneway_of(snapshot, path.id));
   std::map<std::uint16_t, const RoundRecord*> newest;
   const auto records = rounds(snapshot.facts->name);
   for (const auto& record : records)
@@ -221,6 +233,7 @@ void append_details(std::string& out, const DestinationSnapshot& snapshot, const
     append_flow(out, flow, oneway_of_flow(snapshot, flow.source_port), found != newest.end() ? found->second : nullptr);
   }
   json.end(']');
+  append_gaps(out, graph);
   append_reverse_paths(out, snapshot);
   json.key("unreachable_replies").begin('[');
   for (const UnreachableSnapshot& refusal : snapshot.unreachables) {

@@ -64,20 +64,20 @@ void append_link(std::string& out, const BadLink& link, const HopNames& names) {
 }  // namespace
 
 std::vector<BadLink> bad_links(const DestinationSnapshot& snapshot) {
-  const auto begins = loss_begins(snapshot);
+  const PathGraph graph = path_graph(snapshot, PathGraph::Ends::apart);
+  const auto begins = loss_begins(graph);
   std::map<std::tuple<IpAddress, IpAddress, std::uint8_t>, BadLink> links;
   for (std::size_t i = 0; i < begins.size(); ++i) {
     if (!begins[i]) continue;
-    const PathSnapshot& path = snapshot.paths[i];
+    const PathGraph::Strand& strand = graph.strands[i];
+    const auto address = [&](std::size_t stop) { return graph.nodes[strand.stops[stop].front().node].address; };
     BadLink link;
-    if (*begins[i] > 0) link.from = path.hops[*begins[i] - 1].responder;
-    if (*begins[i] < path.hops.size()) link.to = path.hops[*begins[i]].responder;
-    link.ttl = *begins[i] < path.hops.size() ? path.hops[*begins[i]].ttl
-               : path.hops.empty()           ? std::uint8_t{1}
-                                             : static_cast<std::uint8_t>(path.hops.back().ttl + 1);
+    if (begins[i]->after > 0) link.from = address(begins[i]->after);
+    link.to = address(begins[i]->at);
+    link.ttl = static_cast<std::uint8_t>(begins[i]->at);
     BadLink& known = links.try_emplace({link.from, link.to, link.ttl}, link).first->second;
     for (const FlowSnapshot& flow : snapshot.flows)
-      if (flow.path == path.id && flow.replies < flow.probes) known.crossing.push_back(flow.source_port);
+      if (flow.path == strand.id && flow.replies < flow.probes) known.crossing.push_back(flow.source_port);
   }
   std::vector<BadLink> sorted;
   for (auto& [place, link] : links) {

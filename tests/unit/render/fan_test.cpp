@@ -239,6 +239,34 @@ TEST_CASE("loss is told of the link that it begins on", "[fan]") {
   }
 }
 
+TEST_CASE("a link of the fan has the loss of the paths whose loss begins on it, as a share of those over it", "[fan]") {
+  // Behind the first router; behind the second branch; and of a path that never arrives.
+  std::vector<MadePath> paths = plain_branches(4);
+  paths[1].losses = 300;
+  paths[1].missed = {0, 0, 300, 300};
+  paths.push_back({.hops = {"10.0.0.1", "10.1.0.9"}, .complete = false});
+  const DestinationSnapshot snapshot = made_fan(paths);
+  const PathGraph graph = path_graph(snapshot, PathGraph::Ends::apart);
+  const auto begins = loss_begins(graph);
+  const Fan fan = make_fan(snapshot);
+  REQUIRE(begins.size() == fan.paths.size());
+  for (const FanLink& link : fan.links) {
+    double losses = 0;
+    double probes = 0;
+    for (std::size_t i = 0; i < fan.paths.size(); ++i) {
+      for (std::size_t at = 1; at < fan.paths[i].stops.size(); ++at) {
+        if (fan.paths[i].stops[at - 1].front().node != link.from || fan.paths[i].stops[at].front().node != link.to)
+          continue;
+        probes += static_cast<double>(paths[i].probes);
+        if (begins[i] && begins[i]->at == at)
+          losses += static_cast<double>(paths[i].complete ? paths[i].losses : paths[i].probes);
+      }
+    }
+    CHECK(link.begun == Approx(losses / probes));
+  }
+  CHECK(std::ranges::count_if(fan.links, [](const FanLink& link) { return link.begun > 0; }) == 2);
+}
+
 TEST_CASE("a hop that merely keeps silent is not blamed, and hides on which side of it loss begins", "[fan]") {
   std::vector<MadePath> paths = plain_branches(1);
   paths[0].missed = {800, 0, 0, 0};  // limits its ICMP messages

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "catch.hpp"
+#include "fans.hpp"
 #include "golden.hpp"
 #include "path/model/path_graph.hpp"
 #include "render/json/event_json.hpp"
@@ -224,6 +225,32 @@ TEST_CASE("paths that no flow uses are told, and are not in the graph", "[render
   CHECK(told.at("destinations").at(0).at("paths").size() == 2);
   CHECK(told.at("nodes").size() == 5);
   CHECK(told.at("links").size() == 2);
+}
+
+TEST_CASE("what no answer has shown of the paths stands apart as gaps, with the links to and from them",
+          "[render][topology]") {
+  DestinationSnapshot snapshot = made_fan({{.hops = {"10.0.0.1", "", "10.0.0.2", "192.0.2.1"}, .flows = 2},
+                                           {.hops = {"10.0.0.1", "", "10.0.0.3", "192.0.2.1"}},
+                                           {.hops = {"10.0.0.1", "10.1.0.9"}, .complete = false},
+                                           {.hops = {"10.0.0.7", "", "10.0.0.2", "192.0.2.1"}, .flows = 0}});
+  const auto told = parsed(written({std::make_shared<const DestinationSnapshot>(snapshot)}, {}, NoNames()));
+  const auto& gaps = told.at("destinations").at(0).at("gaps");
+  // Of different hops behind the gap, so two of them; a path that no flow uses has none.
+  const nlohmann::json nodes = {
+      {{"id", "2?1/10.0.0.1|3/10.0.0.2"}, {"ttl", 2}, {"kind", "silent"}, {"flows", 2}, {"paths", {"abcd0001"}}},
+      {{"id", "2?1/10.0.0.1|3/10.0.0.3"}, {"ttl", 2}, {"kind", "silent"}, {"flows", 1}, {"paths", {"abcd0002"}}},
+      {{"id", "3?2/10.1.0.9|"}, {"ttl", 3}, {"kind", "dead_end"}, {"flows", 1}, {"paths", {"abcd0003"}}}};
+  std::set<nlohmann::json> found(gaps.at("nodes").begin(), gaps.at("nodes").end());
+  CHECK(found == std::set<nlohmann::json>(nodes.begin(), nodes.end()));
+  std::set<std::string> links;
+  for (const auto& link : gaps.at("links"))
+    links.insert(link.at("from").get<std::string>() + ">" + link.at("to").get<std::string>());
+  CHECK(links == std::set<std::string>{"1/10.0.0.1>2?1/10.0.0.1|3/10.0.0.2", "2?1/10.0.0.1|3/10.0.0.2>3/10.0.0.2",
+                                       "1/10.0.0.1>2?1/10.0.0.1|3/10.0.0.3", "2?1/10.0.0.1|3/10.0.0.3>3/10.0.0.3",
+                                       "2/10.1.0.9>3?2/10.1.0.9|"});
+  // Flows have every n-th port in turn: 50000 and 50003 are on the first path.
+  for (const auto& link : gaps.at("links"))
+    if (link.at("to") == "2?1/10.0.0.1|3/10.0.0.2") CHECK(link.at("source_ports") == nlohmann::json{50000, 50003});
 }
 
 TEST_CASE("the worst path is named though the average is good", "[render][topology]") {

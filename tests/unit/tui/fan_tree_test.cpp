@@ -28,6 +28,7 @@ class Fan {
       RoundRecord record;
       record.destination = facts_;
       record.flow_index = flow;
+      record.source_port = static_cast<std::uint16_t>(50000 + flow);
       record.round = round_builder::round(ways[flow], 1000 + number);
       record.round.number = number;
       for (HopResult& hop : record.round.hops)
