@@ -54,16 +54,18 @@ int print(const std::vector<std::string>& problems) {
 /// Everything wrong with the files that the configuration names.
 std::vector<std::string> check_further(const std::string& config_file, const ecmp::config::Config& config) {
   auto problems = ecmp::check_discovery(config_file, config);
-  if (const auto key = ecmp::read_key_file(config.reflector.key_file); !key.ok()) problems.push_back(key.error());
+  if (const auto key = ecmp::read_key_file(config.reflector.key_file); !key.ok())
+    problems.push_back({config.reflector.key_file, key.error()});
   if (!config.web_config_file.empty()) {
     ecmp::WebFiles files(config.web_config_file);
     const auto outcome = ecmp::load_web_config(files);
-    if (const auto* more = std::get_if<std::vector<std::string>>(&outcome))
+    if (const auto* more = std::get_if<std::vector<ecmp::FileProblem>>(&outcome))
       problems.insert(problems.end(), more->begin(), more->end());
   }
-  for (std::string& problem : problems)
-    problem = ecmp::placed_problem(config_file, config.named_files, std::move(problem));
-  return problems;
+  std::vector<std::string> lines;
+  for (const ecmp::FileProblem& problem : problems)
+    lines.push_back(ecmp::placed_problem(config_file, config.named_files, problem));
+  return lines;
 }
 
 int run(const ecmp::CommandLine& command_line) {

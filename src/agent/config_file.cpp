@@ -1,7 +1,7 @@
 #include "agent/config_file.hpp"
 
+#include <algorithm>
 #include <filesystem>
-#include <fnmatch.h>
 
 #include "agent/tracing/reflector_thread.hpp"
 #include "config/text.hpp"
@@ -14,15 +14,15 @@ namespace {
 constexpr std::size_t kLargest = 64u << 20;
 
 /// What files of keys hold; returns what is wrong with them.
-std::vector<std::string> read_keys(config::Config& config, const std::filesystem::path& directory) {
-  std::vector<std::string> problems;
+std::vector<FileProblem> read_keys(config::Config& config, const std::filesystem::path& directory) {
+  std::vector<FileProblem> problems;
   const auto read = [&](config::Destination& destination) {
     if (!destination.stamp || destination.key_file.empty()) return;
     const std::string path = (directory / destination.key_file).string();
     if (auto key = read_key_file(path); key.ok()) {
       destination.key.assign(key->begin(), key->end());
     } else {
-      problems.push_back(key.error());
+      problems.push_back({path, key.error()});
     }
   };
   for (config::Destination& destination : config.destinations)
@@ -47,11 +47,10 @@ LoadOutcome load_config(const std::string& path, ConfigSource source) {
     if (!web.empty()) web = (std::filesystem::path(path).parent_path() / web).string();
     std::string& key = config->reflector.key_file;
     if (!key.empty()) key = (std::filesystem::path(path).parent_path() / key).string();
-    if (auto problems = read_keys(*config, std::filesystem::path(path).parent_path()); !problems.empty()) {
-      for (std::string& problem : problems)
-        problem = placed_problem(path, config->named_files, std::move(problem));
-      return problems;
-    }
+    std::vector<std::string> lines;
+    for (const FileProblem& problem : read_keys(*config, std::filesystem::path(path).parent_path()))
+      lines.push_back(placed_problem(path, config->named_files, problem));
+    if (!lines.empty()) return lines;
     return std::move(*config);
   }
   std::vector<std::string> lines;
@@ -62,16 +61,13 @@ LoadOutcome load_config(const std::string& path, ConfigSource source) {
 }
 
 std::string placed_problem(const std::string& config_file, const std::vector<config::NamedFile>& named,
-                           std::string problem) {
-  const std::string path = problem.substr(0, problem.find(": "));
+                           const FileProblem& problem) {
   const std::filesystem::path directory = std::filesystem::path(config_file).parent_path();
-  for (const config::NamedFile& file : named) {
-    const std::string pattern = (directory / file.path).string();
-    if (path != pattern && fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME) != 0) continue;
-    std::string message = file.key + " = " + config::in_quotes(file.path) + ": " + problem;
-    return config::format_problem(config_file, {file.line, file.column, std::move(message)});
-  }
-  return problem;
+  const auto file = std::ranges::find_if(
+      named, [&](const config::NamedFile& one) { return (directory / one.path).string() == problem.named; });
+  if (problem.named.empty() || file == named.end()) return problem.line;
+  return config::format_problem(
+      config_file, {file->line, file->column, file->key + " = " + config::in_quotes(file->path) + ": " + problem.line});
 }
 
 }  // namespace ecmp

@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/file_problem.hpp"
 #include "config/config.hpp"
 
 namespace ecmp {
@@ -22,9 +23,9 @@ enum class ConfigSource : std::uint8_t {
 /// path is relative to this file.
 LoadOutcome load_config(const std::string& path, ConfigSource source);
 
-/// A problem with a file that a configuration names, "PATH: what", as one of the place where `config_file` names it:
-/// "FILE:LINE:COLUMN: KEY = "PATH": PATH: what". Others stay as they are: they have a line of their own already.
+/// The line of a problem, with the place where `config_file` names the file before it:
+/// "FILE:LINE:COLUMN: KEY = "PATH": LINE". Of problems that no name leads to, the line alone.
 std::string placed_problem(const std::string& config_file, const std::vector<config::NamedFile>& named,
-                           std::string problem);
+                           const FileProblem& problem);
 
 }  // namespace ecmp

@@ -95,14 +95,15 @@ std::optional<std::string> ConfigOrigin::apply(config::Config& config) const {
   return fmt::format("shard index {}: expected one below the shard count, {}", config.shard.index, config.shard.count);
 }
 
-std::vector<std::string> check_discovery(const std::string& config_file, const config::Config& config) {
+std::vector<FileProblem> check_discovery(const std::string& config_file, const config::Config& config) {
   auto discovery = Discovery::open(config_file, {.wake = [] {}, .tell = [](bool, auto, auto) {}});
-  if (!discovery.ok()) return {discovery.error()};
+  if (!discovery.ok()) return {{"", discovery.error()}};
   (*discovery)->configure(std::make_shared<const config::Config>(config));
-  std::vector<std::string> problems = (*discovery)->problems();
+  std::vector<FileProblem> problems = (*discovery)->problems();
   const Sources sources = sources_of(config, **discovery);
   const auto selection = select_from(config, sources, config::plan_mesh(sources.peers, {}, {}, config.mesh));
-  problems.insert(problems.end(), selection.problems.begin(), selection.problems.end());
+  for (const std::string& line : selection.problems)
+    problems.push_back({"", line});
   return problems;
 }
 
@@ -263,8 +264,9 @@ ReloadOutcome Reloader::load() {
     log::warn("a changed key takes effect with a restart", {{"key", key}});
     outcome.lines.push_back(fmt::format("{} has changed: that takes effect with a restart", key));
   }
-  for (const auto& lines : {discovery_->problems(), untraced_})
-    outcome.lines.insert(outcome.lines.end(), lines.begin(), lines.end());
+  for (const FileProblem& problem : discovery_->problems())
+    outcome.lines.push_back(problem.line);
+  outcome.lines.insert(outcome.lines.end(), untraced_.begin(), untraced_.end());
   return outcome;
 }
 

@@ -44,7 +44,7 @@ struct ReloadOutcome {
 
 /// Everything wrong with the files of [discovery], and with what they have beside the configuration: for
 /// --config.check, which asks no server.
-std::vector<std::string> check_discovery(const std::string& config_file, const config::Config& config);
+std::vector<FileProblem> check_discovery(const std::string& config_file, const config::Config& config);
 
 /// Keeps the running configuration, on a thread of its own: reads and checks the file again when it is told to, follows
 /// what [discovery] finds, works out what has changed, and has that made. A configuration with a problem changes

@@ -78,11 +78,11 @@ std::string words(int error) {
   return std::generic_category().message(error);
 }
 
-std::vector<std::string> lines_of(const std::string& source, const std::vector<config::Problem>& problems) {
-  std::vector<std::string> lines;
+std::vector<FileProblem> lines_of(const std::string& source, const std::vector<config::Problem>& problems) {
+  std::vector<FileProblem> lines;
   lines.reserve(problems.size());
   for (const config::Problem& problem : problems)
-    lines.push_back(config::format_problem(source, problem));
+    lines.push_back({"", config::format_problem(source, problem)});
   return lines;
 }
 
@@ -153,14 +153,17 @@ std::vector<std::string> Discovery::match() {
   std::set<std::string> known, directories;
   std::map<std::string, Matched> before;
   before.swap(matched_);
-  const auto add = [&](const std::string& file) {
+  named_by_.clear();
+  const auto add = [&](const std::string& file, const std::string& named) {
     directories.insert(watchable(directory_of(file)));
-    if (known.insert(file).second && files.size() < kMostFiles) files.push_back(file);
+    if (!known.insert(file).second || files.size() >= kMostFiles) return;
+    files.push_back(file);
+    named_by_[file] = named;
   };
   for (const std::string& pattern : base_->discovery.files) {
     const std::string directory = pattern.starts_with('/') ? std::string() : directory_;
     if (!is_wild(pattern)) {
-      add(directory + pattern);
+      add(directory + pattern, directory + pattern);
       continue;
     }
     directories.insert(watchable(directory + directory_of(pattern.substr(0, pattern.find_first_of(kWild)))));
@@ -180,7 +183,7 @@ std::vector<std::string> Discovery::match() {
     }
     ::globfree(&found);
     for (const std::string& file : matched.files) {
-      add(file);
+      add(file, directory + pattern);
       if (!matched.problem.empty()) unreadable_[file] = matched.problem;
     }
   }
@@ -205,6 +208,7 @@ bool Discovery::look_at_files(bool all) {
     auto known = by_file_.extract(file);
     Source& source = known.empty() ? still[file] : still.insert(std::move(known)).position->second;
     source.name = file;
+    source.named = named_by_[file];
     source.toml = file.ends_with(".toml");
     changed = look_at(source, all) || changed;
   }
@@ -216,7 +220,7 @@ bool Discovery::look_at_files(bool all) {
 bool Discovery::look_at(Source& source, bool again) {
   if (const auto problem = unreadable_.find(source.name); problem != unreadable_.end()) {
     source.stamp = {};
-    fail(source, {problem->second});
+    fail(source, std::vector{FileProblem{source.named, problem->second}});
     return false;
   }
   auto file = read(source.name, again ? Stamp{} : source.stamp);
@@ -228,7 +232,7 @@ bool Discovery::look_at(Source& source, bool again) {
       source.found.clear();
       source.text.reset();
     }
-    fail(source, {source.name + ": " + file.error()});
+    fail(source, file.error());
     return drops;
   }
   if (!*file) return false;
@@ -268,7 +272,7 @@ bool Discovery::ask_servers() {
     if (!outcome) continue;
     Source& source = by_url_[url];
     if (!outcome->ok()) {
-      fail(source, {source.name + ": " + outcome->error()});
+      fail(source, outcome->error());
     } else if (!source.up || source.text != **outcome) {
       changed = take(source, std::move(**outcome)) || changed;
     }
@@ -301,12 +305,11 @@ bool Discovery::take(Source& source, std::string text) {
   // A TOML file that was cut short is a good one with less in it, down to nothing. A list of JSON says itself that it
   // is empty and whole.
   if (source.toml && source.text && is_cut_short(text, *source.text)) {
-    fail(source, {source.name + ": it ends within a line of what it was, as if cut short: its last destinations stay"});
+    fail(source, "it ends within a line of what it was, as if cut short: its last destinations stay");
     return false;
   }
   if (source.toml && found.empty() && !source.found.empty()) {
-    fail(source,
-         {source.name + ": no [[destination]] is left in it, its last ones stay: remove the file to drop them"});
+    fail(source, "no [[destination]] is left in it, its last ones stay: remove the file to drop them");
     return false;
   }
   if (!source.problems.empty()) outputs_.tell(false, source.name, "good again");
@@ -317,13 +320,17 @@ bool Discovery::take(Source& source, std::string text) {
   return true;
 }
 
-void Discovery::fail(Source& source, std::vector<std::string> problems) {
+void Discovery::fail(Source& source, std::string_view why) {
+  fail(source, std::vector{FileProblem{source.named, fmt::format("{}: {}", source.name, why)}});
+}
+
+void Discovery::fail(Source& source, std::vector<FileProblem> problems) {
   ++source.failures;
   source.up = false;
   if (source.problems == problems) return;
   source.problems = std::move(problems);
-  for (const std::string& line : source.problems)
-    outputs_.tell(true, source.name, line);
+  for (const FileProblem& problem : source.problems)
+    outputs_.tell(true, source.name, problem.line);
 }
 
 std::vector<const std::vector<config::Found>*> Discovery::found() const {
@@ -336,8 +343,8 @@ std::vector<const std::vector<config::Found>*> Discovery::found() const {
   return lists;
 }
 
-std::vector<std::string> Discovery::problems() const {
-  std::vector<std::string> lines;
+std::vector<FileProblem> Discovery::problems() const {
+  std::vector<FileProblem> lines;
   for (const auto* sources : {&by_file_, &by_url_}) {
     for (const auto& [key, source] : *sources)
       lines.insert(lines.end(), source.problems.begin(), source.problems.end());

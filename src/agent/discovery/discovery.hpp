@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/discovery/http_poll.hpp"
+#include "agent/file_problem.hpp"
 #include "base/result.hpp"
 #include "config/discovery.hpp"
 #include "net/host/file_watch.hpp"
@@ -57,7 +58,7 @@ class Discovery {
   /// Files by pattern and name, then servers, as configured.
   [[nodiscard]] std::vector<const std::vector<config::Found>*> found() const;
   /// What is wrong with those that are bad.
-  [[nodiscard]] std::vector<std::string> problems() const;
+  [[nodiscard]] std::vector<FileProblem> problems() const;
   [[nodiscard]] std::vector<SourceReport> report() const;
 
  private:
@@ -73,12 +74,13 @@ class Discovery {
 
   struct Source {
     std::string name;
+    std::string named;  ///< of a file: see FileProblem
     bool toml = false;
     std::optional<std::string> text;  ///< the last good
     std::vector<config::Found> found;
     bool up = false;
     std::uint64_t failures = 0;
-    std::vector<std::string> problems;
+    std::vector<FileProblem> problems;
     Stamp stamp;
   };
 
@@ -104,14 +106,17 @@ class Discovery {
   bool take(Source& source, std::string text);
   void read_again(Source& source);
   [[nodiscard]] config::FoundOutcome parse(const Source& source, std::string_view text) const;
-  void fail(Source& source, std::vector<std::string> problems);
+  void fail(Source& source, std::vector<FileProblem> problems);
+  /// Of the source as a whole.
+  void fail(Source& source, std::string_view why);
   static Result<std::optional<File>> read(const std::string& path, const Stamp& known);
 
   const std::string directory_;  ///< ends with '/', or is empty
   net::FileWatch watch_;
   Outputs outputs_;
   std::shared_ptr<const config::Config> base_;
-  std::vector<std::string> files_;  ///< in their order
+  std::vector<std::string> files_;               ///< in their order
+  std::map<std::string, std::string> named_by_;  ///< files: the path or pattern of the configuration, see FileProblem
   std::map<std::string, Source> by_file_;
   std::map<std::string, Matched> matched_;         ///< by pattern
   std::map<std::string, std::string> unreadable_;  ///< files of directories that cannot be read, and why

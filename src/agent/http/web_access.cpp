@@ -46,10 +46,10 @@ Result<std::unique_ptr<WebAccess>> WebAccess::open(const std::string& path) {
   std::unique_ptr<WebAccess> access(new WebAccess(path));
   access->files_.changed();
   auto outcome = load_web_config(access->files_);
-  if (const auto* problems = std::get_if<std::vector<std::string>>(&outcome)) {
+  if (const auto* problems = std::get_if<std::vector<FileProblem>>(&outcome)) {
     std::string lines;
-    for (const std::string& problem : *problems)
-      lines += (lines.empty() ? "" : "\n") + problem;
+    for (const FileProblem& problem : *problems)
+      lines += (lines.empty() ? "" : "\n") + problem.line;
     return Error{lines};
   }
   access->take(std::move(std::get<LoadedWebConfig>(outcome)));
@@ -106,9 +106,9 @@ void WebAccess::reread() {
   if (!files_.changed()) return;
   auto outcome = load_web_config(files_);
   current_.store(false);
-  if (const auto* problems = std::get_if<std::vector<std::string>>(&outcome)) {
-    for (const std::string& problem : *problems)
-      log::error("web configuration is not good, the last good one stays", {{"problem", problem}});
+  if (const auto* problems = std::get_if<std::vector<FileProblem>>(&outcome)) {
+    for (const FileProblem& problem : *problems)
+      log::error("web configuration is not good, the last good one stays", {{"problem", problem.line}});
     return;
   }
   auto& loaded = std::get<LoadedWebConfig>(outcome);

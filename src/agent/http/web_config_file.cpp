@@ -37,10 +37,10 @@ class Loading {
       read(config_.certificate_file, "cert_file", settings.certificate);
       read(config_.key_file, "key_file", settings.key);
       read(config_.client_ca_file, "client_ca_file", settings.client_ca);
-      if (lines_.empty()) make_tls(settings, loaded);
+      if (problems_.empty()) make_tls(settings, loaded);
       std::ranges::fill(settings.key, '\0');
     }
-    if (!lines_.empty()) return std::move(lines_);
+    if (!problems_.empty()) return std::move(problems_);
     loaded.config = std::move(config_);
     return loaded;
   }
@@ -61,9 +61,10 @@ class Loading {
   }
 
   void tell(const config::WebFile& file, const char* key, const std::string& what) {
-    lines_.push_back(config::format_problem(
-        path_, {file.line, file.column, std::string(key) + ": " + resolved(file) + ": " + what}));
+    add({file.line, file.column, std::string(key) + ": " + resolved(file) + ": " + what});
   }
+
+  void add(const config::Problem& problem) { problems_.push_back({"", config::format_problem(path_, problem)}); }
 
   void make_tls(const TlsSettings& settings, LoadedWebConfig& loaded) {
     auto made = net::TlsContext::make(settings);
@@ -80,13 +81,13 @@ class Loading {
     } else if (problem.part == Part::client_ca && config_.client_ca_file) {
       tell(*config_.client_ca_file, "client_ca_file", problem.message);
     } else {
-      lines_.push_back(config::format_problem(path_, {1, 1, "tls_server_config: " + problem.message}));
+      add({1, 1, "tls_server_config: " + problem.message});
     }
   }
 
   const std::string path_;  ///< its own: the list of files changes under it
   config::WebConfig config_;
-  std::vector<std::string> lines_;
+  std::vector<FileProblem> problems_;
 };
 
 }  // namespace
@@ -121,12 +122,12 @@ void WebFiles::follow(const std::vector<std::string>& others) {
 
 WebLoadOutcome load_web_config(WebFiles& files) {
   const auto text = read_file(files.path());
-  if (!text.ok()) return std::vector{files.path() + ": " + text.error()};
+  if (!text.ok()) return std::vector{FileProblem{files.path(), files.path() + ": " + text.error()}};
   auto parsed = config::parse_web_config(*text);
   if (const auto* problems = std::get_if<std::vector<config::Problem>>(&parsed)) {
-    std::vector<std::string> lines;
+    std::vector<FileProblem> lines;
     for (const auto& problem : *problems)
-      lines.push_back(config::format_problem(files.path(), problem));
+      lines.push_back({"", config::format_problem(files.path(), problem)});
     return lines;
   }
   Loading loading(files.path(), std::move(std::get<config::WebConfig>(parsed)));

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/file_problem.hpp"
 #include "config/web_config.hpp"
 #include "net/http/tls_context.hpp"
 
@@ -18,8 +19,8 @@ struct LoadedWebConfig {
   std::shared_ptr<const net::TlsContext> tls;  ///< null: plain HTTP
 };
 
-/// The configuration, or lines as of `file:line:column: what`.
-using WebLoadOutcome = std::variant<LoadedWebConfig, std::vector<std::string>>;
+/// The configuration, or what is wrong: lines as of `file:line:column: what`.
+using WebLoadOutcome = std::variant<LoadedWebConfig, std::vector<FileProblem>>;
 
 /// Which files a web configuration is made of, and as of when. Equal ones have the same content.
 class WebFiles {

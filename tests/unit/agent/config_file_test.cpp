@@ -5,6 +5,7 @@
 #include <future>
 #include <sys/stat.h>
 
+#include "agent/reload.hpp"
 #include "catch.hpp"
 #include "temporary_directory.hpp"
 
@@ -46,17 +47,32 @@ TEST_CASE("what is wrong with a file that is named gets the place of its name", 
   REQUIRE(std::holds_alternative<ecmp::config::Config>(loaded));
   const auto& named = std::get<ecmp::config::Config>(loaded).named_files;
   REQUIRE(named.size() == 4);
-  const auto placed = [&](const std::string& problem) { return placed_problem(path, named, problem); };
-  CHECK(placed(files.path("w.yml") + ": gone") ==
-        path + ":2:15: config_file = \"w.yml\": " + files.path("w.yml") + ": gone");
-  CHECK(placed(files.path("here.toml") + ": gone") ==
-        path + ":4:10: files = \"here.toml\": " + files.path("here.toml") + ": gone");
-  CHECK(placed(files.path("d/bad.json") + ": empty").starts_with(path + ":4:23: files = \"d/*.json\": "));
-  CHECK(placed(files.path("short.key") + ": short").starts_with(path + ":6:14: key_file = \"short.key\": "));
-  for (const std::string& other : {files.path("d/bad.json") + ":1:1: not JSON", files.path("d/e/bad.json") + ": no",
-                                   files.path("other") + ": no", std::string("no more memory")}) {
-    CHECK(placed(other) == other);
-  }
+  const auto placed = [&](const std::string& name, const std::string& line) {
+    return placed_problem(path, named, {name.empty() ? "" : files.path(name), line});
+  };
+  CHECK(placed("w.yml", "gone") == path + ":2:15: config_file = \"w.yml\": gone");
+  CHECK(placed("here.toml", "gone") == path + ":4:10: files = \"here.toml\": gone");
+  CHECK(placed("d/*.json", "bad.json: empty") == path + ":4:23: files = \"d/*.json\": bad.json: empty");
+  CHECK(placed("short.key", "short") == path + ":6:14: key_file = \"short.key\": short");
+  for (const std::string& other : {files.path("d/bad.json") + ":1:1: not JSON", std::string("no more memory")})
+    CHECK(placed("", other) == other);
+  CHECK(placed("other", "no") == "no");
+}
+
+TEST_CASE("a file that a pattern has found is reported at the pattern, but for what has a line in it", "[agent]") {
+  const Files files;
+  files.write("d/twice.json", "[");
+  const std::string path = files.write("x.toml", "[discovery]\nfiles = [\"d/*.json\", \"gone.json\"]\n");
+  std::filesystem::create_symlink("nowhere", files.path("d/link.json"));
+  const auto loaded = load_config(path, ConfigSource::file);
+  const auto& config = std::get<ecmp::config::Config>(loaded);
+  Lines lines;
+  for (const ecmp::FileProblem& problem : ecmp::check_discovery(path, config))
+    lines.push_back(placed_problem(path, config.named_files, problem));
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0] == path + ":2:10: files = \"d/*.json\": " + files.path("d/link.json") + ": No such file or directory");
+  CHECK(lines[1].starts_with(files.path("d/twice.json") + ":1:"));
+  CHECK(lines[2] == path + ":2:22: files = \"gone.json\": " + files.path("gone.json") + ": No such file or directory");
 }
 
 TEST_CASE("a key file that cannot be used is reported at the destination, or the table, that names it", "[agent]") {
