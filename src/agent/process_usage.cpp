@@ -4,27 +4,24 @@
 #include <ctime>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <sys/resource.h>
 #include <system_error>
 #include <unistd.h>
 #include <vector>
 
+#include "net/host/regular_file.hpp"
+
 namespace ecmp {
 
 namespace {
+
+constexpr std::size_t kLargestStat = 4096;
 
 double seconds_of(clockid_t clock) {
   timespec time{};
   clock_gettime(clock, &time);
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
-
-std::string read_file(const char* path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
 }
 
 std::optional<std::uint64_t> number(std::string_view text) {
@@ -97,7 +94,8 @@ void hold_standard_descriptors() {
 ProcessReader::ProcessReader() : boot_time_(seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME)) {}
 
 std::optional<ProcessUsage> ProcessReader::read() const {
-  const auto stat = parse_process_stat(read_file("/proc/self/stat"));
+  const auto text = net::read_file_or_pipe("/proc/self/stat", kLargestStat);
+  const auto stat = text.ok() ? parse_process_stat(*text) : std::nullopt;
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   rlimit limit{};

@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <poll.h>
-#include <sstream>
 #include <tuple>
 #include <unistd.h>
 
@@ -18,6 +14,7 @@
 #include "agent/names/address_source.hpp"
 #include "agent/names/asn_file.hpp"
 #include "config/text.hpp"
+#include "net/host/regular_file.hpp"
 #include "path/statistics/flow_tally.hpp"
 #include "render/json/ndjson.hpp"
 #include "render/report/find_report.hpp"
@@ -37,6 +34,7 @@ namespace ecmp {
 namespace {
 
 constexpr int kFailure = 1;
+constexpr std::size_t kLargestScenario = std::size_t{16} << 20;
 
 int fail(const std::string& what) {
   std::fprintf(stderr, "Error: %s\n", config::printable(what, 1000).c_str());
@@ -307,19 +305,11 @@ int Run::finish() {
   return print(closing_text(), request_.output == TraceOutput::json);
 }
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return Error{path + ": " + std::strerror(errno)};
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad()) return Error{path + ": cannot be read"};
-  return text;
-}
-
 /// Opens the network, and finds the destination in it if it is a simulated one.
 Result<std::unique_ptr<TraceNetwork>> open_network(TraceRequest& request) {
   if (request.scenario_file.empty()) return open_real_network(request.names);
-  const auto text = read_file(request.scenario_file);
-  if (!text.ok()) return Error{text.error()};
+  const auto text = net::read_file_or_pipe(request.scenario_file, kLargestScenario);
+  if (!text.ok()) return Error{request.scenario_file + ": " + text.error()};
   const auto destination = simulated_destination(*text, request.scenario_file, request.host, request.family);
   if (!destination.ok()) return Error{destination.error()};
   request.address = destination->address;

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sstream>
@@ -12,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "net/host/file_descriptor.hpp"
+#include "net/host/regular_file.hpp"
 
 namespace ecmp::net {
 namespace {
@@ -19,19 +19,13 @@ namespace {
 constexpr std::uint16_t kNtpPort = 123;
 constexpr int kPatienceMilliseconds = 200;
 constexpr std::size_t kLongestAnswer = 512;
+/// 128 bytes a socket.
+constexpr std::size_t kLargestTable = std::size_t{64} << 20;
 /// NTP_PHASE_LIMIT of the kernel, where it calls the clock unsynchronised.
 constexpr Duration kWorst = std::chrono::seconds(16);
 
 WallTime wall_now() {
   return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-}
-
-/// Empty if it cannot be read.
-std::string udp_sockets() {
-  const std::ifstream file("/proc/self/net/udp");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return file ? text.str() : std::string();
 }
 
 }  // namespace
@@ -71,7 +65,8 @@ bool has_ntp_server(std::string_view table) {
 }
 
 std::optional<NtpExchange> ask_local_ntp(ByteView question) {
-  if (!has_ntp_server(udp_sockets())) return std::nullopt;
+  const auto udp_sockets = read_file_or_pipe("/proc/self/net/udp", kLargestTable);
+  if (!udp_sockets.ok() || !has_ntp_server(*udp_sockets)) return std::nullopt;
   const FileDescriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return std::nullopt;
   sockaddr_in server{};

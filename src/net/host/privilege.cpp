@@ -6,9 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <grp.h>
-#include <iterator>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <pwd.h>
@@ -18,8 +16,12 @@
 #include <unistd.h>
 #include <vector>
 
+#include "net/host/regular_file.hpp"
+
 namespace ecmp::net {
 namespace {
+
+constexpr std::size_t kLargestStatus = std::size_t{64} << 10;
 
 /// By number (linux/capability.h).
 constexpr auto kCapabilities = std::to_array<std::string_view>({"chown",
@@ -197,8 +199,8 @@ std::optional<Privileges> read_privileges() {
   std::error_code error;
   for (std::filesystem::directory_iterator task("/proc/self/task", error), end; !error && task != end;
        task.increment(error)) {
-    std::ifstream stream(task->path() / "status", std::ios::binary);
-    const auto one = parse_status(std::string(std::istreambuf_iterator<char>(stream), {}));
+    const auto text = read_file_or_pipe((task->path() / "status").string(), kLargestStatus);
+    const auto one = text.ok() ? parse_status(*text) : std::nullopt;
     if (!one) continue;
     if (!found) {
       found = one;

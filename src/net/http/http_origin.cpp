@@ -2,18 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <sstream>
 #include <unistd.h>
 #include <utility>
 
 #include "base/ip_address.hpp"
+#include "net/host/regular_file.hpp"
 #include "net/http/http_head.hpp"
 
 namespace ecmp::net {
 
 namespace {
+
+constexpr std::size_t kLargestHosts = std::size_t{16} << 20;
 
 bool is_listed(std::string_view host, const HostNames& allowed) {
   return std::ranges::any_of(allowed, [host](const std::string& one) { return equals_ignoring_case(one, host); });
@@ -66,8 +68,8 @@ HostNames own_host_names(std::string_view host_name, std::string_view hosts) {
 HostNames own_host_names() {
   std::array<char, 256> name{};  // Linux has 64 at most
   if (::gethostname(name.data(), name.size() - 1) != 0) return {};
-  std::ifstream file("/etc/hosts");
-  return own_host_names(name.data(), std::string(std::istreambuf_iterator<char>(file), {}));
+  const auto hosts = read_file_or_pipe("/etc/hosts", kLargestHosts);
+  return own_host_names(name.data(), hosts.ok() ? *hosts : std::string());
 }
 
 void AllowedHosts::set(HostNames names) {
