@@ -34,19 +34,16 @@ bool may_be(const Destination& destination, Family family) {
 
 namespace {
 
-/// With `all` each address is a destination NAME/ADDRESS, known when the name is looked up: nobody else has such a
-/// name.
 void check_names_of_addresses(const std::vector<PlacedDestination>& destinations, Problems& problems) {
-  std::unordered_map<std::string_view, const PlacedDestination*> with_all;
+  NamesOfAddresses<PlacedDestination> names;
   for (const PlacedDestination& each : destinations)
-    if (each.destination.all) with_all.emplace(each.destination.name, &each);
-  if (with_all.empty()) return;
+    names.add(each);
   for (const PlacedDestination& each : destinations) {
-    const auto found = with_all.find(name_before_address(each.destination.name));
-    if (found == with_all.end()) continue;
+    const PlacedDestination* const giver = names.giver(each.destination.name);
+    if (giver == nullptr) continue;
     problems.add_value(each.named ? "name" : "host", each.name_where, each.name_text,
                        fmt::format("an address of the destination of line {}, which has all = true, may get this name",
-                                   found->second->name_where.line));
+                                   giver->name_where.line));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "config/probe_keys.hpp"
@@ -40,6 +41,36 @@ PlacedDestination read_destination(const Node& table, const ProbeKeys& defaults,
 std::string same_host(const Destination& destination);
 /// "a" of "a/192.0.2.1", the name that an address gets of a destination with all = true; empty: no such name.
 std::string_view name_before_address(std::string_view name);
+
+/// With all = true each address is a destination NAME/ADDRESS, known when the name is looked up: no other destination
+/// may have such a name. `Placed` has a member `destination`, and outlives this.
+template <typename Placed>
+class NamesOfAddresses {
+ public:
+  void add(const Placed& one) {
+    const std::string_view name = one.destination.name;
+    if (one.destination.all) with_all_.emplace(name, &one);
+    if (const std::string_view before = name_before_address(name); !before.empty()) named_.emplace(before, &one);
+  }
+  /// The first that may give one of its addresses that name; null: none.
+  [[nodiscard]] const Placed* giver(std::string_view name) const {
+    const std::string_view before = name_before_address(name);
+    return before.empty() ? nullptr : at(with_all_, before);
+  }
+  /// The first whose name a destination with all = true and the name `name` may give one of its addresses; null: none.
+  [[nodiscard]] const Placed* named(std::string_view name) const { return at(named_, name); }
+
+ private:
+  using ByName = std::unordered_map<std::string_view, const Placed*>;
+  static const Placed* at(const ByName& map, std::string_view name) {
+    const auto found = map.find(name);
+    return found != map.end() ? found->second : nullptr;
+  }
+
+  ByName with_all_;
+  ByName named_;  ///< by what is before the address
+};
+
 bool may_be(const Destination& destination, Family family);
 
 /// Duplicate names, and flows that could not tell their replies apart.

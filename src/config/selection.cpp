@@ -54,7 +54,7 @@ class Selector {
     const auto [same, is_new] = names_.emplace(destination.name, &wanted);
     if (!is_new) return Obstacle{LeftOut::duplicate, same->second};
     if (!destination.source_port) {
-      note_name(wanted);
+      names_of_addresses_.add(wanted);
       return std::nullopt;
     }
     PortsInUse* taken = nullptr;
@@ -68,28 +68,18 @@ class Selector {
       }
       taken = &ports;
     }
-    note_name(wanted);
+    names_of_addresses_.add(wanted);
     return std::nullopt;
   }
 
  private:
-  void note_name(const Found& wanted) {
-    const std::string_view before = name_before_address(wanted.destination.name);
-    if (!before.empty()) before_address_.emplace(before, &wanted);
-  }
-
-  /// Whoever has a name that `wanted` may give one of its addresses, or may give such an address the name of `wanted`.
+  /// One that has a name that `wanted` may give one of its addresses, or may give such an address the name of `wanted`.
   [[nodiscard]] const Found* other_of_address(const Destination& wanted) const {
-    if (wanted.all) {
-      const auto found = before_address_.find(wanted.name);
-      return found != before_address_.end() ? found->second : nullptr;
-    }
-    const auto found = names_.find(name_before_address(wanted.name));
-    return found != names_.end() && found->second->destination.all ? found->second : nullptr;
+    return wanted.all ? names_of_addresses_.named(wanted.name) : names_of_addresses_.giver(wanted.name);
   }
 
   std::unordered_map<std::string_view, const Found*> names_;
-  std::unordered_map<std::string_view, const Found*> before_address_;  ///< "a" of one named "a/192.0.2.1"
+  NamesOfAddresses<Found> names_of_addresses_;
   std::map<std::tuple<Protocol, Family, std::string>, PortsInUse> ports_;
 };
 
