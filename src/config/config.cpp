@@ -1,5 +1,6 @@
 #include "config/config.hpp"
 
+#include <array>
 #include <fmt/format.h>
 
 #include "config/destinations.hpp"
@@ -11,6 +12,33 @@
 namespace ecmp::config {
 
 namespace {
+
+struct Section {
+  std::string_view name;
+  void (*read)(TableReader& reader, Config& config);
+};
+
+constexpr auto kSections = std::to_array<Section>({{"web", read_web},
+                                                   {"limits", read_limits},
+                                                   {"window", read_window},
+                                                   {"histograms", read_histograms},
+                                                   {"metrics", read_metrics},
+                                                   {"history", read_history},
+                                                   {"dns", read_dns},
+                                                   {"discovery", read_discovery},
+                                                   {"shard", read_shard},
+                                                   {"localisation", read_localisation},
+                                                   {"reflector", read_reflector}});
+
+void read_sections(TableReader& root, Config& config) {
+  for (const Section& section : kSections) {
+    const Node* const table = root.table(section.name);
+    if (table == nullptr) continue;
+    TableReader reader(*table, root.problems());
+    section.read(reader, config);
+    reader.refuse_unknown_keys();
+  }
+}
 
 ProbeKeys read_probe(TableReader& root, const Limits& limits) {
   const Node* table = root.table("probe");
@@ -37,18 +65,8 @@ ParseOutcome parse(std::string_view text, std::string_view file) {
   Problems problems;
   Config config;
   TableReader root(std::get<Node>(document), problems);
-  read_web(root, config);
-  read_limits(root, config);
+  read_sections(root, config);
   const ProbeKeys probe = read_probe(root, config.limits);
-  read_window(root, config);
-  read_histograms(root, config);
-  read_metrics(root, config);
-  read_history(root, config);
-  read_dns(root, config);
-  read_discovery(root, config);
-  read_shard(root, config);
-  read_localisation(root, config);
-  read_reflector(root, config);
   read_mesh(root, probe, config, file);
   auto placed = read_destinations(
       root, [&](const Node& table, Problems& all) { return read_destination(table, probe, config.limits, all); });

@@ -40,10 +40,7 @@ void read_networks(TableReader& reader, std::string_view key, std::vector<Networ
   }
 }
 
-void read_reflector(TableReader& root, Config& config) {
-  const Node* table = root.table("reflector");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_reflector(TableReader& reader, Config& config) {
   Reflector& reflector = config.reflector;
   constexpr std::string_view kAddresses = "a list of addresses such as \"192.0.2.1:862\", \"[2001:db8::1]:862\"";
   if (const auto given = reader.strings("listen_addresses", kAddresses)) {
@@ -66,7 +63,6 @@ void read_reflector(TableReader& root, Config& config) {
     reflector.packets_per_second_per_source = rate->value;
   if (const auto most = reader.integer("max_sessions", kSessions))
     reflector.max_sessions = static_cast<std::uint32_t>(most->value);
-  reader.refuse_unknown_keys();
 }
 
 }  // namespace ecmp::config

@@ -78,11 +78,7 @@ void read_web_limits(TableReader& reader, WebLimits& web) {
 
 }  // namespace
 
-void read_web(TableReader& root, Config& config) {
-  const Node* table = root.table("web");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
-
+void read_web(TableReader& reader, Config& config) {
   constexpr std::string_view kAddresses =
       "a list of addresses such as \":10815\", \"127.0.0.1:10815\", \"[::1]:10815\"";
   if (const auto given = reader.strings("listen_addresses", kAddresses)) {
@@ -101,13 +97,9 @@ void read_web(TableReader& root, Config& config) {
   }
   if (const auto file = reader.file("config_file", "the path of a file, or \"\"")) config.web_config_file = file->value;
   read_web_limits(reader, config.web);
-  reader.refuse_unknown_keys();
 }
 
-void read_limits(TableReader& root, Config& config) {
-  const Node* table = root.table("limits");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_limits(TableReader& reader, Config& config) {
   Limits& limits = config.limits;
 
   const auto rate = [&reader](std::string_view key, double& limit) {
@@ -124,21 +116,13 @@ void read_limits(TableReader& root, Config& config) {
   count("max_flows_per_destination", limits.max_flows_per_destination, kPerDestination);
   count("max_paths_per_destination", limits.max_paths_per_destination, kPerDestination);
   count("max_series", limits.max_series, kSeries);
-  reader.refuse_unknown_keys();
 }
 
-void read_window(TableReader& root, Config& config) {
-  const Node* table = root.table("window");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_window(TableReader& reader, Config& config) {
   if (const auto duration = reader.duration("duration", kWindow)) config.window = duration->value;
-  reader.refuse_unknown_keys();
 }
 
-void read_histograms(TableReader& root, Config& config) {
-  const Node* table = root.table("histograms");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_histograms(TableReader& reader, Config& config) {
   Histograms& histograms = config.histograms;
   if (const auto form = reader.choice<HistogramForm>("format", kPathForms)) histograms.paths = form->value;
   if (const auto form = reader.choice<HistogramForm>("hops", kHopForms)) histograms.hops = form->value;
@@ -150,13 +134,9 @@ void read_histograms(TableReader& root, Config& config) {
   bounds("rtt_buckets", kAny, kSeconds, histograms.rtt);
   bounds("jitter_buckets", kAny, kSeconds, histograms.jitter);
   bounds("loss_buckets", 1, kRatios, histograms.loss);
-  reader.refuse_unknown_keys();
 }
 
-void read_metrics(TableReader& root, Config& config) {
-  const Node* table = root.table("metrics");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_metrics(TableReader& reader, Config& config) {
   const auto group = [&reader](std::string_view key, bool& on) {
     if (const auto given = reader.boolean(key)) on = given->value;
   };
@@ -165,13 +145,9 @@ void read_metrics(TableReader& root, Config& config) {
   group("hops", config.metrics.hops);
   group("hop_windows", config.metrics.hop_windows);
   group("links", config.metrics.links);
-  reader.refuse_unknown_keys();
 }
 
-void read_history(TableReader& root, Config& config) {
-  const Node* table = root.table("history");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_history(TableReader& reader, Config& config) {
   if (const auto memory = reader.size("memory", kMemory)) config.history_memory = memory->value;
   constexpr std::string_view kDirectory = "the absolute path of a directory, or \"\"";
   HistoryDisk& disk = config.history_disk;
@@ -188,13 +164,9 @@ void read_history(TableReader& root, Config& config) {
   if (const auto size = reader.size("max_size", kDisk)) disk.max_size = size->value;
   if (const auto retention = reader.duration("rollup_retention", kRetention)) disk.rollup_retention = retention->value;
   if (const auto size = reader.size("rollup_max_size", kDisk)) disk.rollup_max_size = size->value;
-  reader.refuse_unknown_keys();
 }
 
-void read_dns(TableReader& root, Config& config) {
-  const Node* table = root.table("dns");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_dns(TableReader& reader, Config& config) {
   if (const auto names = reader.boolean("names")) config.dns.names = names->value;
   const Entry* refresh = reader.entry("refresh");
   const auto* word = refresh != nullptr ? std::get_if<std::string>(&refresh->node.value) : nullptr;
@@ -205,7 +177,6 @@ void read_dns(TableReader& root, Config& config) {
     config.dns.asn_database = file->value;
   if (const auto file = reader.string("city_database", "the path of a file, or \"\""))
     config.dns.city_database = file->value;
-  reader.refuse_unknown_keys();
 }
 
 namespace {
@@ -281,10 +252,7 @@ void read_http_sources(TableReader& reader, std::vector<HttpSource>& sources) {
 
 }  // namespace
 
-void read_discovery(TableReader& root, Config& config) {
-  const Node* table = root.table("discovery");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_discovery(TableReader& reader, Config& config) {
   Discovery& discovery = config.discovery;
 
   const auto take = [&reader](const Setting<std::string>& given, std::vector<std::string>& list) {
@@ -302,7 +270,7 @@ void read_discovery(TableReader& root, Config& config) {
       const bool known = file.value.ends_with(".toml") || file.value.ends_with(".json");
       if (known && !has_control(file.value)) {
         take(file, discovery.files);
-        root.problems().note_file({"files", file.value, file.where.line, file.where.column});
+        reader.problems().note_file({"files", file.value, file.where.line, file.where.column});
       } else {
         reader.refuse("files", file, "expected a file name pattern that ends with \".toml\" or \".json\"");
       }
@@ -313,13 +281,9 @@ void read_discovery(TableReader& root, Config& config) {
     discovery.refresh_interval = period->value;
   }
   if (const auto timeout = reader.duration("timeout", kSourceTimeout)) discovery.timeout = timeout->value;
-  reader.refuse_unknown_keys();
 }
 
-void read_shard(TableReader& root, Config& config) {
-  const Node* table = root.table("shard");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_shard(TableReader& reader, Config& config) {
   const auto index = reader.integer("index", kShardIndex);
   const auto count = reader.integer("count", kShardCount);
   if (count) config.shard.count = static_cast<std::uint32_t>(count->value);
@@ -328,19 +292,14 @@ void read_shard(TableReader& root, Config& config) {
   } else if (index) {
     config.shard.index = static_cast<std::uint32_t>(index->value);
   }
-  reader.refuse_unknown_keys();
 }
 
-void read_localisation(TableReader& root, Config& config) {
-  const Node* table = root.table("localisation");
-  if (table == nullptr) return;
-  TableReader reader(*table, root.problems());
+void read_localisation(TableReader& reader, Config& config) {
   Localisation& localisation = config.localisation;
   if (const auto enabled = reader.boolean("enabled")) localisation.enabled = enabled->value;
   if (const auto most = reader.integer("worst_links", kWorstLinks))
     localisation.worst_links = static_cast<std::uint32_t>(most->value);
   if (const auto least = reader.positive_number("min_loss", kMinLoss)) localisation.min_loss = least->value;
-  reader.refuse_unknown_keys();
 }
 
 }  // namespace ecmp::config
