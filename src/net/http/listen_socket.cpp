@@ -30,21 +30,7 @@ struct BindAddress {
 
 BindAddress bind_address(const IpAddress& address, std::uint16_t port) {
   BindAddress bound;
-  if (address.is_v4()) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    std::memcpy(&v4.sin_addr, address.bytes().data(), sizeof v4.sin_addr);
-    std::memcpy(&bound.storage, &v4, sizeof v4);
-    bound.size = sizeof v4;
-  } else {
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(port);
-    std::memcpy(&v6.sin6_addr, address.bytes().data(), sizeof v6.sin6_addr);
-    std::memcpy(&bound.storage, &v6, sizeof v6);
-    bound.size = sizeof v6;
-  }
+  bound.size = write_socket_address({.address = address, .port = port, .path = {}}, bound.storage);
   return bound;
 }
 

@@ -66,22 +66,17 @@ void BalanceWatch::on_snapshot(const DestinationSnapshot& snapshot, WallTime now
   }
   for (Finding& known : watched.findings)
     known.met = false;
-  for (const Branching& branching : watched.balance.branchings) {
-    if (!branching.uneven) continue;
+  const auto find = [&](EventKind kind, std::uint8_t ttl, const auto& detail) {
     Finding found;
-    found.kind = EventKind::imbalance;
-    found.ttl = branching.ttl;
-    found.detail = detail_of(branching);
+    found.kind = kind;
+    found.ttl = ttl;
+    found.detail = detail_of(detail);
     meet(watched, std::move(found), now);
-  }
-  for (const Polarisation& pair : watched.balance.polarisations) {
-    if (!pair.polarised) continue;
-    Finding found;
-    found.kind = EventKind::polarised;
-    found.ttl = pair.second_ttl;
-    found.detail = detail_of(pair);
-    meet(watched, std::move(found), now);
-  }
+  };
+  for (const Branching& branching : watched.balance.branchings)
+    if (branching.uneven) find(EventKind::imbalance, branching.ttl, branching);
+  for (const Polarisation& pair : watched.balance.polarisations)
+    if (pair.polarised) find(EventKind::polarised, pair.second_ttl, pair);
   std::erase_if(watched.findings, [&](Finding& finding) {
     finding.seen += finding.met ? 1 : 0;
     finding.missed = finding.met ? 0 : finding.missed + 1;
