@@ -188,6 +188,7 @@ void read_headers(TableReader& reader, WebConfig& config) {
     const Entry* entry = reader.entry(rule.name);
     if (entry == nullptr) continue;
     const auto value = header_value(entry->node);
+    // What refuse() reports of a setting is its place and its text: the value, here 0, does not matter.
     const Setting<int> place{0, entry->node.where, entry->node.text};
     if (!value || value->size() > kLongest || has_control(*value) ||
         value->find_first_of("\r\n") != std::string::npos) {

@@ -14,12 +14,12 @@ namespace ecmp::config {
 
 namespace {
 
-/// A basic string of TOML 1.0.
+/// A basic string of TOML 1.0. Bytes that are no UTF-8 become U+FFFD.
 std::string string(std::string_view text) {
   std::string written = "\"";
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t begin = at;
-    const auto point = decode_utf8(text, at);
+    const auto point = decode_utf8(text, at);  // moves `at` on
     if (!point) {
       written += "\\ufffd";
     } else if (*point == U'"' || *point == U'\\') {

@@ -317,7 +317,7 @@ function showDestination() {
     ["Changes", one.changes.toLocaleString("en"), "of flows\nsince the start", ""],
     ...(ways ? [wayTile("Way there", ways.forward), wayTile("Way back", ways.reverse), ...(ways.unresolved.packets ? [wayTile("Round trip", ways.unresolved)] : []), reflectorTile(one.reflector)] : []),
   ]);
-  if (!page.topology) return;
+  if (!page.topology) return;  // as yet only the overview has come, which is without the graph
   // First the graph, since the filter may be about it; it is dimmed by what comes of that.
   view.fan.update(page.topology, null);
   resolveFilter();

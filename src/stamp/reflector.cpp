@@ -111,10 +111,10 @@ std::variant<Answer, Refusal> Reflector::answer(const Arrival& arrival, WallTime
     TlvFacts facts{key, session, arrival.traffic_class, clock_, session.own};
     const auto extensions =
         mode() == Mode::open ? Extensions::none : check_extensions(settings_.key, arrival.payload, base);
-    // With a key, who asks has to have sealed it.
+    // A reflector with a key traces the way back only for packets that were sealed with it.
     if (settings_.path_back && (mode() == Mode::open || extensions == Extensions::right))
       facts.own.back = path_back(arrival, key, tlvs);
-    if (extensions == Extensions::wrong || extensions == Extensions::bare) {
+    if (extensions == Extensions::wrong || extensions == Extensions::bare) {  // no HMAC of our key covers them
       refuse_tlvs(tlvs);
     } else {
       answer.traffic_class = answer_tlvs(tlvs, facts);

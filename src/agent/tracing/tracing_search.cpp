@@ -10,12 +10,12 @@ namespace {
 
 /// Flows that are probed from the start: a destination is watched before its paths are known.
 constexpr std::uint16_t kFirstFlows = 6;
-/// Rounds of one search begin at least so far apart: the hops that all its flows share see no burst. Routers that tell
-/// fewer expired probes keep quiet now and then, which the search knows how to take.
+/// Rounds of one search begin at least so far apart: the hops that all its flows share see no burst. 50 rounds a second
+/// may still be more than a router has ICMP errors for; the search bears a hop that does not answer every time.
 constexpr Duration kApart = std::chrono::milliseconds(20);
 /// The rounds of one flow that is asked several times.
 constexpr Duration kRepeatApart = std::chrono::milliseconds(200);
-/// The engine is told so long before.
+/// So long before a round is due it is handed to the engine, whose queue of probes is ordered by time.
 constexpr Duration kAhead = std::chrono::milliseconds(200);
 /// Searches at a time, and destinations looked at in one turn of the probing loop.
 constexpr std::size_t kMostRunning = 16;

@@ -349,6 +349,7 @@ class Resolver::Worker {
       answer.addresses.push_back(address);
       ttl = std::min(ttl.value_or(node->ai_ttl), node->ai_ttl);
     }
+    // That of the record which goes first; 0 where there is none.
     answer.ttl = std::chrono::seconds(std::max(ttl.value_or(0), 0));
     if (answer.failure == DnsFailure::none && answer.addresses.empty()) answer.failure = DnsFailure::no_data;
     query->worker.finish(*query, status, answer.failure,

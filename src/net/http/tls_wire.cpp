@@ -51,8 +51,8 @@ TlsWire::Turn TlsWire::await(int result, Instant deadline) {
 TlsWire::Greeting TlsWire::greet(Instant deadline, const TakeTurn& take_turn) {
   for (;;) {
     auto turn_taken = take_turn ? take_turn(deadline) : nullptr;
-    if (take_turn && turn_taken == nullptr) {
-      broken_ = true;
+    if (take_turn && turn_taken == nullptr) {  // too many others compute: none came before the deadline
+      broken_ = true;                          // no close_notify: nothing may be sent within a handshake
       return stopped() ? Greeting::stopped : Greeting::timeout;
     }
     ERR_clear_error();

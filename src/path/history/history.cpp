@@ -117,6 +117,7 @@ History::NewestPage History::newest(const RoundFilter& filter, std::string_view 
                                     std::size_t enough) const {
   NewestPage page;
   const auto take = [&](const std::string& name) {
+    // One for each flow that the destination ever had, by its number: null where it has no round.
     for (const Kept& kept : newest_.find(name)->second) {
       ++page.looked;
       if (kept.record && kept.sequence < before && filter.matches(*kept.record)) page.records.push_back(kept.record);

@@ -52,6 +52,7 @@ std::string_view ecn_name(std::uint32_t bits) {
   return kNames[bits & 3u];
 }
 
+/// Whether what came to both hops had been rewritten in the same way before: no NAT is between them.
 bool same_nat(const HopEvidence& a, const HopEvidence& b) {
   return notes_of(a).quoted_source == notes_of(b).quoted_source &&
          notes_of(a).checksum_shifted == notes_of(b).checksum_shifted;

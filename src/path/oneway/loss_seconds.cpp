@@ -38,6 +38,8 @@ void LossSeconds::begin_anew() {
   available_ = true;
 }
 
+/// `row_` are the newest seconds, one after the other, that speak against `available_`. They count only once it is
+/// known whether the row becomes kTurn long, and so turns `available_` from its first second on.
 void LossSeconds::count(const Second& second) {
   if (counted_ && second.number - *counted_ > kLongestHole) begin_anew();
   counted_ = second.number;

@@ -197,6 +197,7 @@ Quantiles VariationWindow::quantiles(std::uint32_t now) const {
   KeyCounts counts;
   for (const Part& part : parts_) {
     if (!live(part.number, now)) continue;
+    // Each part counts how far RTTs are above the least of its own time: they are moved to the least of all.
     const double shift = in_seconds(part.base - least);
     part.above.view().each([&](const HistogramView::Bucket& bucket) {
       const std::uint32_t key = shift == 0 ? bucket.key  // the usual case, and quicker
