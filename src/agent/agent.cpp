@@ -178,8 +178,7 @@ Tracing::Outputs Agent::State::outputs() {
       .round =
           [this](std::shared_ptr<const RoundRecord> record) {
             events_.on_round(*record);
-            const std::uint64_t number = log_.add(record);
-            if (store_ != nullptr) store_->add(number, std::move(record));
+            if (const auto number = log_.add(record); store_ != nullptr) store_->add(number, std::move(record));
           },
       .snapshots = [this](std::shared_ptr<const Snapshots> snapshots) { board_.put(std::move(snapshots)); },
       .resolve = [this](const std::string& host, config::FamilyChoice family) { names_.ask_addresses(host, family); },
@@ -196,7 +195,8 @@ Tracing::Outputs Agent::State::outputs() {
         const auto found = store_->path_names().find(destination);
         return found != store_->path_names().end() ? &found->second : nullptr;
       },
-      .figures_read = [this] { return board_.take_read(); }};
+      .figures_read = [this] { return board_.take_read(); },
+      .spare = [this] { return log_.take_spare(); }};
 }
 
 Web::Sources Agent::State::web_sources() {

@@ -9,10 +9,6 @@
 namespace ecmp {
 namespace {
 
-/// The longest pause between two probes of a round when nobody asks for another: short enough that a round is over soon
-/// and its hops are seen at nearly the same time, long enough to be no burst.
-constexpr Duration kMaxGap = std::chrono::milliseconds(50);
-
 /// A number in [0, 1) that is spread evenly over consecutive `phase`s.
 double fraction(std::uint64_t phase) {
   return static_cast<double>((phase * 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
@@ -51,6 +47,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const auto least = plan.stamp ? packet::minimum_stamp_size(plan.address.family(), plan.key != nullptr)
                                 : packet::minimum_size(plan.address.family(), plan.protocol);
   const auto size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
+  largest_ = std::max<std::size_t>(largest_, size);
   const std::uint16_t port = port_of(plan.protocol, plan.port);
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
@@ -208,7 +205,7 @@ std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundS
   handed_.clear();
   maximum_ = maximum;
   bytes_used_ = 0;
-  if (bytes_.size() < maximum * packet::kMaximumProbeSize) bytes_.resize(maximum * packet::kMaximumProbeSize);
+  if (bytes_.size() < maximum * largest_) bytes_.resize(maximum * largest_);
   blocked_until_ = Instant{};
   if (resets_.next_due() <= now) send_resets(now);
   while (!timers_.empty() && timers_.top().at <= now && batch_.size() < maximum && blocked_until_ <= now) {
@@ -256,112 +253,6 @@ void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
   counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] += round.take_unanswered();
 }
 
-/// When the round after one that is due now begins.
-void Engine::State::plan_next_round(Flow& flow, Instant due, Instant now) {
-  const DestinationPlan& plan = *flow.plan;
-  if (flow.resting) {
-    --flow.asked;
-    flow.next_round = flow.asked > 0 ? std::max(due, now) + flow.apart : Instant::max();
-    return;
-  }
-  if (flow.next_number == 1) {
-    // Onto the even grid, at least half an interval from here.
-    flow.next_round = flow.steady;
-    while (flow.next_round < due + plan.interval / 2)
-      flow.next_round += plan.interval;
-  } else {
-    flow.next_round += plan.interval;
-  }
-  if (flow.next_round <= now) {
-    // A whole interval behind: what cannot be made up for is told, not crammed in.
-    const auto behind = static_cast<std::uint64_t>((now - flow.next_round) / plan.interval) + 1;
-    counters.rounds_skipped += behind;
-    flow.next_number += static_cast<std::uint32_t>(behind);
-    flow.next_round += plan.interval * static_cast<Duration::rep>(behind);
-  }
-}
-
-/// The distance is the same for all flows as a rule. While none knows it, one after the other searches it: whoever asks
-/// beyond the destination uses up what it answers.
-bool Engine::State::wait_for_search(Flow& flow, Instant now) {
-  constexpr Duration kSearch = std::chrono::milliseconds(1500);
-  constexpr Duration kLaterSearch = std::chrono::milliseconds(100);
-  constexpr Duration kLook = std::chrono::milliseconds(50);
-  constexpr std::uint8_t kLongSearches = 3;  // after so many in vain it answers nobody
-  if (flow.distance != 0 || !may_limit(flow) || flow.end->distance != 0) return false;
-  if (now < flow.end->search_until) {
-    flow.next_round = std::min(flow.end->search_until, now + kLook);
-    return true;
-  }
-  const bool may_find = flow.end->searches < kLongSearches;
-  if (may_find) ++flow.end->searches;
-  flow.end->search_until = now + std::min(may_find ? kSearch : kLaterSearch, flow.plan->timeout);
-  return false;
-}
-
-void Engine::State::begin_round(Flow& flow, Instant now) {
-  if (!flow.first_round_over && flow.rounds_begun == 0 && wait_for_search(flow, now)) return;
-  const DestinationPlan& plan = *flow.plan;
-  const Instant due = flow.next_round;
-  const std::uint32_t number = flow.next_number++;
-  if (flow.paces.empty()) flow.paces.resize(plan.max_ttl);  // a flow that always rests needs none
-  plan_next_round(flow, due, now);
-  // A reply names its round modulo ProbeIdentity::kRounds: two that look alike must not be under way together. Limits
-  // can make a round last that long.
-  // Nor must two be whose anonymous answers cannot be told apart, while nobody knows how long an answer takes.
-  if (flow.live.size() >= kMaxLiveRounds || (flow.anonymous && !flow.answer_time.known() && !flow.live.empty()) ||
-      find_round(flow, static_cast<std::uint8_t>(number % ProbeIdentity::kRounds)) != nullptr) {
-    ++counters.rounds_skipped;
-    return;
-  }
-  std::unique_ptr<LiveRound> round;
-  if (spare_rounds_.empty()) {
-    round = std::make_unique<LiveRound>();
-  } else {
-    round = std::move(spare_rounds_.back());
-    spare_rounds_.pop_back();
-  }
-  const bool presumed = flow.distance == 0 && may_limit(flow) && flow.end->distance != 0;
-  const std::uint8_t distance = presumed ? std::min(flow.end->distance, plan.max_ttl) : flow.distance;
-  const int ttls = distance != 0 ? distance : plan.max_ttl;
-  round->begin(number, due,
-               RoundTerms{.distance = distance,
-                          .length = flow.length.value(),
-                          .presumed = presumed,
-                          .mixed = presumed && flow.end->mixed > 0,
-                          .max_ttl = plan.max_ttl,
-                          .first = !flow.first_round_over,
-                          .hurried = 2 * plan.interval < plan.timeout,
-                          .lost_streak = flow.lost_streak,
-                          .suspected = flow.suspected,
-                          .suspicions = flow.suspicions,
-                          .stamped = flow.stamped,
-                          .anonymous = flow.anonymous,
-                          .timeout = plan.timeout,
-                          .gap = plan.ttl_gap.value_or(std::min<Duration>(kMaxGap, plan.interval / (4 * ttls)))});
-  flow.live.push_back(std::move(round));
-  if (++flow.rounds_begun == plan.rounds) flow.next_round = Instant::max();
-}
-
-/// The distance that the next round is to reach. A flow whose packets take paths of two lengths is asked at the longer
-/// one, so that every round's one probe gets there whichever way it takes.
-void Engine::State::hold_distance(Flow& flow, std::uint8_t found, std::uint32_t number) {
-  constexpr std::uint32_t kRemembered = 32;  // rounds
-  const bool remembers = flow.longest != 0 && number - flow.longest_round <= kRemembered;
-  if (found < flow.distance && !flow.of_two_lengths) {
-    flow.longest = flow.distance;
-    flow.longest_round = number;
-  } else if (found >= flow.longest) {
-    if (remembers && found == flow.longest && found > flow.distance) flow.of_two_lengths = true;
-    if (found > flow.longest) flow.of_two_lengths = false;
-    flow.longest = found;
-    flow.longest_round = number;
-  } else if (!remembers) {
-    flow.of_two_lengths = false;
-  }
-  flow.distance = flow.of_two_lengths ? flow.longest : found;
-}
-
 /// A destination that answers with ICMP errors has answered, or has not though it was asked.
 void Engine::State::note_end(Flow& flow, const LiveRound& round, Instant now) {
   if (flow.end == nullptr) return;
@@ -385,14 +276,21 @@ void Engine::State::note_end(Flow& flow, const LiveRound& round, Instant now) {
   });
 }
 
+/// The oldest round of the flow is over: another one may have its memory. More are under way after a start, and in an
+/// outage, than there will be later.
+void Engine::State::put_by(Flow& flow) {
+  constexpr std::size_t kMostSpare = 128;
+  if (spare_rounds_.size() < kMostSpare) spare_rounds_.push_back(std::move(flow.live.front()));
+  flow.live.erase(flow.live.begin());
+}
+
 /// Tells the rounds that are over, in the order of their numbers: one that ended early waits for those before it, since
 /// whoever follows a path or computes jitter needs them in sequence.
 void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
   while (!flow.live.empty() && flow.live.front()->over()) {
     const LiveRound& round = *flow.live.front();
     if (round.is_burst()) {
-      spare_rounds_.push_back(std::move(flow.live.front()));
-      flow.live.erase(flow.live.begin());
+      put_by(flow);
       continue;
     }
     report_.flow = flow.number;
@@ -420,8 +318,7 @@ void Engine::State::hand_over(Flow& flow, Instant now, RoundSink& rounds) {
       furthest = hop.ttl;
     }
     flow.length.take(furthest);
-    spare_rounds_.push_back(std::move(flow.live.front()));
-    flow.live.erase(flow.live.begin());
+    put_by(flow);
     rounds.on_round(report_);
   }
 }

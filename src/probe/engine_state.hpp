@@ -181,6 +181,7 @@ class Engine::State {
   void note_end(Flow& flow, const LiveRound& round, Instant now);
   static void hold_distance(Flow& flow, std::uint8_t found, std::uint32_t number);
   void hand_over(Flow& flow, Instant now, RoundSink& rounds);
+  void put_by(Flow& flow);
   void settle(Flow& flow, LiveRound& round, Instant now);
   void try_to_send(Flow& flow, LiveRound& round, const LiveRound::Due& due, Instant now);
   void learn_responder(Flow& flow, const LiveProbe& probe, std::uint8_t aim, bool in_burst);
@@ -285,6 +286,7 @@ class Engine::State {
   Departures departures_;
   std::vector<std::uint8_t> bytes_;  ///< where they stand, one behind the other
   std::size_t bytes_used_ = 0;
+  std::size_t largest_ = packet::kResetSize;  ///< datagram that was ever asked for
   std::size_t maximum_ = 0;
   std::vector<std::unique_ptr<LiveRound>> spare_rounds_;
   Round report_;

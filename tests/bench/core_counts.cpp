@@ -90,6 +90,8 @@ constexpr Duration kInterval = std::chrono::seconds(10);
 constexpr Duration kWindow = std::chrono::minutes(5);
 constexpr Duration kLook = std::chrono::seconds(5);
 constexpr std::size_t kProbe = 60;
+/// Less than the rounds before those that are counted take, so that as many are forgotten as come.
+constexpr std::size_t kHistory = std::size_t{16} << 20;
 
 /// A probe under way, and what will be answered to it.
 struct Slot {
@@ -172,6 +174,7 @@ class OneRoute final : public Routes {
 config::Config configuration() {
   config::Config config;
   config.window = kWindow;
+  config.history_memory = kHistory;
   for (std::uint32_t i = 0; i < kDestinations; ++i) {
     config::Destination made;
     made.address = IpAddress::v4(0x0ac80000u + i);
@@ -203,7 +206,8 @@ struct Exporter {
                  .warn = [](std::string_view, std::string_view message) { std::puts(std::string(message).c_str()); },
                  .responder = [this](const IpAddress& address) { names.want(address, network.now()); },
                  .gone = {},
-                 .figures_read = [this] { return board.take_read(); }}) {
+                 .figures_read = [this] { return board.take_read(); },
+                 .spare = [this] { return log.take_spare(); }}) {
     tracing.start(network.now());
   }
 

@@ -44,6 +44,7 @@ void RoundLog::settle() {
       if (waiting_.size() < kMostWaiting) return;
       lock.lock();
     }
+    if (spare_ == nullptr) spare_ = history_.take_spare();
     for (std::size_t done = 0; done < kSettle && !waiting_.empty(); ++done, waiting_.pop_front()) {
       Waiting& first = waiting_.front();
       if (first.record != nullptr) {

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/one_thread.hpp"
+#include "base/ring.hpp"
 #include "path/history/history.hpp"
 
 namespace ecmp {
@@ -31,6 +33,8 @@ class RoundLog {
   /// Its number.
   std::uint64_t add(History::Record record);
   void drop_destination(const std::string& name);
+  /// A record that was forgotten, to be used for the next round; null if there is none.
+  std::shared_ptr<RoundRecord> take_spare() { return std::exchange(spare_, nullptr); }
   /// Does what is left to do. To be called with every turn.
   void settle();
 
@@ -70,7 +74,8 @@ class RoundLog {
   void later(Waiting waiting);
 
   [[no_unique_address]] OneThread owner_;
-  std::deque<Waiting> waiting_;    ///< of the probing loop; not locked
+  Ring<Waiting> waiting_;  ///< of the probing loop; not locked
+  std::shared_ptr<RoundRecord> spare_;
   std::uint64_t next_number_ = 0;  ///< the same
 
   mutable std::mutex mutex_;

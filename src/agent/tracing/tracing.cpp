@@ -282,8 +282,9 @@ void Tracing::on_round(const Round& round) {
   if (traced.searching != nullptr && traced.searching->search != nullptr)
     traced.searching->search->on_round(index, round);
   if (!is_steady(*traced.facts, index)) return;  // asked for its path, which is all that is told of it
-  auto record = std::make_shared<RoundRecord>();
-  if (traced.searching != nullptr) record->search = traced.searching->progress;
+  auto record = outputs_.spare ? outputs_.spare() : nullptr;
+  if (record == nullptr) record = std::make_shared<RoundRecord>();
+  record->search = traced.searching != nullptr ? traced.searching->progress : nullptr;
   record->destination = traced.facts;
   record->flow_index = index;
   record->source_port = traced.facts->source_ports[index];
@@ -291,6 +292,7 @@ void Tracing::on_round(const Round& round) {
   record->round = round;
   record->wall_offset = wall_offset_;
   record->verdict = traced.model.on_round(index, round, record->wall(round.started));
+  record->oneway = nullptr;
   if (traced.oneway != nullptr) {
     traced.flow_paths[index] = record->verdict.path;
     record->oneway = traced.oneway->round(index, record->verdict.path, round.finished);

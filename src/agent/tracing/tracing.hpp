@@ -56,6 +56,8 @@ class Tracing : public RoundSink {
     /// always read.
     std::function<bool()> figures_read = {};
     bool wait_for_hops = true;  ///< see ModelOptions
+    /// A record of a round that no reader has any more, to be used again; null: there is none. May be left out.
+    std::function<std::shared_ptr<RoundRecord>()> spare = {};
   };
 
   Tracing(const config::Config& config, Engine& engine, Routes& routes, Outputs outputs);

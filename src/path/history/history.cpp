@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/sole_owner.hpp"
 
 namespace ecmp {
 
@@ -48,7 +49,7 @@ History::History(std::size_t budget_bytes, std::uint64_t first) : budget_(budget
 void History::add(Record record) {
   const std::size_t bytes = record_bytes(*record) + sizeof(Kept);
   ECMP_CHECK(ring_.empty() || ring_.back().sequence + 1 == end());
-  const Kept& kept = ring_.emplace_back(Kept{std::move(record), bytes, end()});
+  const Kept& kept = ring_.push_back(Kept{std::move(record), bytes, end()});
   bytes_ += bytes;
   note_newest(kept);
   trim(kForgottenPerRound);
@@ -100,13 +101,23 @@ void History::note_newest(const Kept& kept) {
 }
 
 void History::forget_oldest() {
-  const Kept& oldest = ring_.front();
+  Kept& oldest = ring_.front();
   ECMP_CHECK(oldest.sequence == first_);
   ECMP_CHECK(oldest.newest || oldest.bytes <= bytes_);
   if (!oldest.newest) bytes_ -= oldest.bytes;
+  constexpr std::size_t kMostSpare = 64;
+  if (spare_.size() < kMostSpare && is_sole_owner(oldest.record)) spare_.push_back(std::move(oldest.record));
   ring_.pop_front();
   ++first_;
   ++forgotten_;
+}
+
+std::shared_ptr<RoundRecord> History::take_spare() {
+  if (spare_.empty()) return nullptr;
+  // Only what readers see of it is constant.
+  auto spare = std::const_pointer_cast<RoundRecord>(std::move(spare_.back()));
+  spare_.pop_back();
+  return spare;
 }
 
 std::vector<History::Record> History::newest(const RoundFilter& filter) const {
@@ -138,6 +149,7 @@ History::NewestPage History::newest(const RoundFilter& filter, std::string_view 
 History::Page History::read(const RoundFilter& filter, std::uint64_t from, std::size_t limit, std::size_t scan) const {
   Page page;
   page.from = page.next = std::clamp(from, first(), end());
+  page.records.reserve(std::min<std::size_t>({limit, scan, end() - page.next}));
   for (; page.next < end() && page.records.size() < limit && scan > 0; ++page.next, --scan) {
     const Record& record = ring_[static_cast<std::size_t>(page.next - first_)].record;
     if (filter.matches(*record)) page.records.push_back(record);

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/ring.hpp"
 #include "path/model/round_record.hpp"
 
 namespace ecmp {
@@ -69,6 +69,9 @@ class History {
 
   /// Another budget. Where it is smaller, trim() makes room little by little; so does add().
   void set_budget(std::size_t bytes) { budget_ = bytes; }
+  /// A round that was forgotten and that no reader has any more, to be used for another one; null if there is none.
+  std::shared_ptr<RoundRecord> take_spare();
+
   /// Forgets at most so many rounds for the budget. True when it is kept.
   bool trim(std::size_t at_most);
 
@@ -96,12 +99,13 @@ class History {
   void forget_oldest();
 
   std::size_t budget_;
-  std::deque<Kept> ring_;
+  Ring<Kept> ring_;
   std::uint64_t first_ = 0;
   std::unordered_map<std::string, NewestByFlow, NameHash, std::equal_to<>> newest_;
   std::vector<const std::string*> names_;  ///< of newest_, sorted
   std::size_t bytes_ = 0;
   std::uint64_t forgotten_ = 0;
+  std::vector<Record> spare_;
 };
 
 }  // namespace ecmp

@@ -348,10 +348,10 @@ bool DestinationModel::State::count_hops(Flow& flow, const Round& round) const {
   return all_known;
 }
 
-void DestinationModel::State::tell_window(KnownPath& path, Instant now, PathVerdict& verdict) const {
+void DestinationModel::State::tell_window(KnownPath& path, Instant now, PathVerdict& verdict) {
   if (path.window == nullptr || now - path.window_at >= scale_.refresh()) {
     const std::uint32_t part = scale_.part(now);
-    path.window = std::make_shared<PathWindow>(PathWindow{path.ledger.figures(part), path.variation.quantiles(part)});
+    path.window = windows_.make({path.ledger.figures(part), path.variation.quantiles(part)});
     path.window_at = now;
   }
   verdict.window = path.window;

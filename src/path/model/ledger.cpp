@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/sole_owner.hpp"
+
 namespace ecmp {
 
 void IntervalLoss::Tally::merge(const Tally& other) {
@@ -26,7 +28,8 @@ void IntervalLoss::merge(const IntervalLoss& other) {
 }
 
 void Ledger::observe(const Statistics::Observation& one, const Statistics::Bounds* bounds) {
-  if (waiting_.size() == waiting_.capacity()) waiting_.reserve(2 * waiting_.size() + 1);
+  // Those of a round, or as many as ever wait: hops are told each interval, or hardly ever.
+  if (waiting_.size() == waiting_.capacity()) waiting_.reserve(waiting_.size() < kOfRound ? kOfRound : kMostWaiting);
   waiting_.push_back(one);
   if (waiting_.size() == kMostWaiting) settle(bounds);
 }
@@ -34,15 +37,13 @@ void Ledger::observe(const Statistics::Observation& one, const Statistics::Bound
 /// Counts what waits, in a new copy where the one that is there has readers; with the window as it is now or as it was.
 void Ledger::settle(const Statistics::Bounds* bounds, const WindowCounts* now) {
   static const Statistics nothing;
-  if (statistics_ != nullptr && !shared_) {
+  if (is_sole_owner(statistics_)) {
     statistics_->take(waiting_.view(), bounds, now);
   } else {
     statistics_ =
         std::make_shared<Statistics>(statistics_ != nullptr ? *statistics_ : nothing, waiting_.view(), bounds, now);
-    shared_ = false;
   }
-  // Room is kept for as many as came this time, and for the three of a round.
-  const bool roomy = waiting_.capacity() > 2 * waiting_.size() + 3;
+  const bool roomy = waiting_.capacity() > 2 * waiting_.size() + kOfRound;
   waiting_.clear();
   if (roomy) waiting_.release();
 }
@@ -87,7 +88,6 @@ void Ledger::absorb(const Ledger& other, const Statistics::Bounds* bounds) {
     auto merged = std::make_shared<Statistics>(*other.statistics_);
     if (statistics_ != nullptr) merged->merge(*statistics_);
     statistics_ = std::move(merged);
-    shared_ = false;
   }
   for (const Statistics::Observation& one : other.waiting_.view())
     observe(one, bounds);
@@ -118,7 +118,6 @@ std::shared_ptr<const Statistics> Ledger::told(const RoundPlace& now) {
   const WindowCounts counts = window_.counts(now.part);
   settle(now.bounds, &counts);
   changed_ = false;
-  shared_ = true;
   return statistics_;
 }
 

@@ -77,8 +77,8 @@ class IntervalLoss {
 };
 
 /// Keeps the statistics of a path or of one of its hops. What was told is shared with its readers and never written
-/// again: what is observed since then waits in line until it is to be told. So an observation costs next to nothing,
-/// and there are never two copies of histograms that differ by one probe.
+/// while they have it: what is observed since then waits in line until it is to be told. So an observation costs next
+/// to nothing, and there are never two copies of histograms that differ by one probe.
 class Ledger {
  public:
   void reply(const RoundPlace& place, Duration rtt);
@@ -100,6 +100,7 @@ class Ledger {
  private:
   /// So many wait at most, where nobody asks: their memory is that of all hops of all paths.
   static constexpr std::size_t kMostWaiting = 15;
+  static constexpr std::size_t kOfRound = 3;  ///< RTT, jitter and loss
 
   void observe(const Statistics::Observation& one, const Statistics::Bounds* bounds);
   void fate(const RoundPlace& place, bool lost);
@@ -110,7 +111,6 @@ class Ledger {
   Window window_;
   IntervalLoss intervals_;
   bool changed_ = false;  ///< since it was told
-  bool shared_ = false;   ///< `statistics_` was published: it must not be written any more
 };
 
 }  // namespace ecmp

@@ -16,6 +16,7 @@
 #include "path/model/path_registry.hpp"
 #include "path/model/refusals.hpp"
 #include "path/model/sightings.hpp"
+#include "path/model/window_pool.hpp"
 
 namespace ecmp {
 
@@ -80,11 +81,12 @@ class DestinationModel::State {
   void count_held(Flow& flow) const;
   void count_end_to_end(Flow& flow, const Round& round, bool all_known) const;
   bool count_hops(Flow& flow, const Round& round) const;
-  void tell_window(KnownPath& path, Instant now, PathVerdict& verdict) const;
+  void tell_window(KnownPath& path, Instant now, PathVerdict& verdict);
 
   ModelOptions options_;
   WindowScale scale_;
   PathRegistry registry_;
+  WindowPool windows_;
   std::uint32_t heard_ = 0;  ///< times that flows with gaps heard somebody new
   Sightings sightings_;
   std::shared_ptr<const DestinationFacts> facts_;

@@ -105,7 +105,7 @@ void Statistics::count(const Statistics& base, std::span<Observation> more, cons
     ends[at] = static_cast<std::uint16_t>(end - written.data());
     first = last;
   }
-  std::vector<std::uint32_t> beside;  // few observations lie in a bucket that a bound cuts
+  static thread_local std::vector<std::uint32_t> beside;  // few observations lie in a bucket that a bound cuts
   for (std::size_t at = 0; at < kKinds; ++at) {
     beside.clear();
     if (bounds != nullptr) {

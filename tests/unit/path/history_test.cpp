@@ -188,3 +188,37 @@ TEST_CASE("bytes come back to nothing, whatever came and went", "[path][history]
   history.drop_destination("z");
   CHECK(history.bytes() == 0);
 }
+
+TEST_CASE("a forgotten round that nobody reads may be used for another one", "[path][history]") {
+  History history(4 * bytes_of_one_record());
+  const auto facts = facts_of("a", 1);
+  for (std::uint32_t i = 0; i < 4; ++i)
+    history.add(std::make_shared<RoundRecord>(*record_of(facts, 0, i)));
+  CHECK(history.take_spare() == nullptr);
+  const History::Page page = history.read({}, history.first(), 1, 10);
+  REQUIRE(page.records.size() == 1);
+  history.add(std::make_shared<RoundRecord>(*record_of(facts, 0, 4)));
+  REQUIRE(history.forgotten() == 1);
+  CHECK(history.take_spare() == nullptr);  // it is read
+  history.add(std::make_shared<RoundRecord>(*record_of(facts, 0, 5)));
+  REQUIRE(history.forgotten() == 2);
+  const auto spare = history.take_spare();
+  REQUIRE(spare != nullptr);
+  CHECK(spare->round.number == 1);
+  CHECK(spare.use_count() == 1);
+  CHECK(page.records.front()->round.number == 0);
+  CHECK(history.take_spare() == nullptr);
+}
+
+TEST_CASE("the newest round of a flow is no spare, though the ring has forgotten it", "[path][history]") {
+  History history(3 * bytes_of_one_record());
+  const auto facts = facts_of("a", 2);
+  history.add(std::make_shared<RoundRecord>(*record_of(facts, 0, 0)));
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    history.add(std::make_shared<RoundRecord>(*record_of(facts, 1, i)));
+    while (const auto spare = history.take_spare())
+      CHECK(spare->flow_index == 1);
+  }
+  REQUIRE(history.newest({.flow = 50000}).size() == 1);
+  CHECK(history.newest({.flow = 50000}).front()->round.number == 0);
+}
