@@ -5,14 +5,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <glob.h>
-#include <iterator>
 #include <set>
 #include <sys/stat.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
-
-#include "net/host/file_descriptor.hpp"
 
 namespace ecmp {
 namespace {
@@ -219,13 +215,13 @@ bool Discovery::look_at_files(bool all) {
 /// `again`: also if the file is as it was.
 bool Discovery::look_at(Source& source, bool again) {
   if (const auto problem = unreadable_.find(source.name); problem != unreadable_.end()) {
-    source.stamp = {};
+    source.state = {};
     fail(source, std::vector{FileProblem{source.named, problem->second}});
     return false;
   }
-  auto file = read(source.name, again ? Stamp{} : source.stamp);
+  auto file = net::read_changed_file(source.name, kLargestFile, again ? net::FileState{} : source.state);
   if (!file.ok()) {
-    source.stamp = {};
+    source.state = {};
     // What was removed is meant to be gone. What is there and cannot be read is not.
     const bool drops = is_gone(source.name) && !source.found.empty();
     if (drops) {
@@ -236,33 +232,8 @@ bool Discovery::look_at(Source& source, bool again) {
     return drops;
   }
   if (!*file) return false;
-  source.stamp = (*file)->stamp;
+  source.state = (*file)->state;
   return take(source, std::move((*file)->text));
-}
-
-Result<std::optional<Discovery::File>> Discovery::read(const std::string& path, const Stamp& known) {
-  // Not waiting: it may be a pipe.
-  const net::FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  struct stat status{};
-  if (!descriptor.valid() || ::fstat(descriptor.get(), &status) != 0) return Error{words(errno)};
-  if (!S_ISREG(status.st_mode)) return Error{"not a regular file"};
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  File file{.stamp = {.device = status.st_dev,
-                      .inode = status.st_ino,
-                      .size = status.st_size,
-                      .modified = status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec,
-                      .changed = status.st_ctim.tv_sec * kSecond + status.st_ctim.tv_nsec},
-            .text = {}};
-  if (file.stamp == known) return std::optional<File>();
-  std::string block(64u << 10, '\0');
-  while (true) {
-    const ssize_t got = ::read(descriptor.get(), block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error{words(errno)};
-    if (got == 0) return std::optional(std::move(file));
-    file.text.append(block, 0, static_cast<std::size_t>(got));
-    if (file.text.size() > kLargestFile) return Error{"larger than 16 MiB"};
-  }
 }
 
 bool Discovery::ask_servers() {

@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "config/discovery.hpp"
 #include "net/host/file_watch.hpp"
+#include "net/host/regular_file.hpp"
 
 namespace ecmp {
 
@@ -62,16 +63,6 @@ class Discovery {
   [[nodiscard]] std::vector<SourceReport> report() const;
 
  private:
-  /// What tells that a file is another than it was.
-  struct Stamp {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    std::int64_t size = -1;
-    std::int64_t modified = 0;  ///< nanoseconds
-    std::int64_t changed = 0;
-    friend bool operator==(const Stamp&, const Stamp&) = default;
-  };
-
   struct Source {
     std::string name;
     std::string named;  ///< of a file: see FileProblem
@@ -81,18 +72,13 @@ class Discovery {
     bool up = false;
     std::uint64_t failures = 0;
     std::vector<FileProblem> problems;
-    Stamp stamp;
+    net::FileState state;  ///< of what was read last
   };
 
   /// What a pattern with wildcards has matched; the last that could be read.
   struct Matched {
     std::vector<std::string> files;
     std::string problem;  ///< why its directory cannot be read now
-  };
-
-  struct File {
-    Stamp stamp;
-    std::string text;
   };
 
   Discovery(std::string directory, net::FileWatch watch, Outputs outputs)
@@ -109,7 +95,6 @@ class Discovery {
   void fail(Source& source, std::vector<FileProblem> problems);
   /// Of the source as a whole.
   void fail(Source& source, std::string_view why);
-  static Result<std::optional<File>> read(const std::string& path, const Stamp& known);
 
   const std::string directory_;  ///< ends with '/', or is empty
   net::FileWatch watch_;

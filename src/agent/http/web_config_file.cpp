@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <sys/stat.h>
 #include <utility>
 
 #include "base/result.hpp"
-#include "net/host/regular_file.hpp"
 
 namespace ecmp {
 namespace {
@@ -92,19 +90,10 @@ class Loading {
 
 }  // namespace
 
-WebFiles::State WebFiles::look(const std::string& path) {
-  struct stat found{};
-  if (stat(path.c_str(), &found) != 0) return {};
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  return {found.st_dev, found.st_ino, static_cast<std::uint64_t>(found.st_size),
-          found.st_mtim.tv_sec * kSecond + found.st_mtim.tv_nsec,
-          found.st_ctim.tv_sec * kSecond + found.st_ctim.tv_nsec};
-}
-
 bool WebFiles::changed() {
   bool any = false;
   for (File& file : files_) {
-    const State state = look(file.path);
+    const net::FileState state = net::state_of(file.path);
     any = any || state != file.state;
     file.state = state;
   }
@@ -115,7 +104,7 @@ void WebFiles::follow(const std::vector<std::string>& others) {
   std::vector<File> files{files_.front()};
   for (const std::string& path : others) {
     const auto known = std::ranges::find(files_, path, &File::path);
-    files.push_back(known != files_.end() ? *known : File{path, look(path)});
+    files.push_back(known != files_.end() ? *known : File{path, net::state_of(path)});
   }
   files_ = std::move(files);
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "agent/file_problem.hpp"
 #include "config/web_config.hpp"
+#include "net/host/regular_file.hpp"
 #include "net/http/tls_context.hpp"
 
 namespace ecmp {
@@ -36,20 +36,10 @@ class WebFiles {
   [[nodiscard]] const std::string& path() const { return files_.front().path; }
 
  private:
-  struct State {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    std::uint64_t size = 0;
-    std::int64_t modified = 0;  ///< nanoseconds
-    std::int64_t status = 0;    ///< likewise: a file that was moved here may be older than the one before
-
-    friend bool operator==(const State&, const State&) = default;
-  };
   struct File {
     std::string path;
-    State state;
+    net::FileState state;
   };
-  static State look(const std::string& path);
 
   std::vector<File> files_;
 };

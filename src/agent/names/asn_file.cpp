@@ -5,15 +5,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
-#include <optional>
 #include <pthread.h>
 #include <sys/stat.h>
-#include <tuple>
 #include <utility>
 #include <zlib.h>
 
 #include "agent/log.hpp"
 #include "agent/names/mmdb_file.hpp"
+#include "net/host/regular_file.hpp"
 
 namespace ecmp {
 
@@ -23,15 +22,6 @@ namespace {
 constexpr std::chrono::seconds kLook(10);
 /// Of text; 20 times what the Internet's table is. A gzipped file can be a thousandth of that.
 constexpr std::uint64_t kMostText = 1'000'000'000;
-
-/// What tells a file from the one that was there before.
-using FileState = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t>;
-
-std::optional<FileState> state_of(const std::string& path) {
-  struct ::stat found{};
-  if (path.empty() || ::stat(path.c_str(), &found) != 0) return std::nullopt;
-  return FileState{found.st_dev, found.st_ino, found.st_size, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
-}
 
 class TableSource final : public AddressSource {
  public:
@@ -126,18 +116,18 @@ void AddressWatch::make_thread() {
 
 void AddressWatch::run() {
   std::string path;
-  std::optional<FileState> read;
+  net::FileState read;
   std::unique_lock lock(mutex_);
   while (!stop_) {
     const bool asked = std::exchange(asked_, false);
     if (asked && path != path_) {
       path = path_;
-      read.reset();
+      read = {};
     }
     lock.unlock();
-    const auto now = state_of(path);
+    const net::FileState now = net::state_of(path);
     std::shared_ptr<const AddressSource> source;
-    if (!path.empty() && (asked || now != read) && !(asked && now && now == read)) {
+    if (!path.empty() && (asked || now != read) && !(asked && now != net::FileState{} && now == read)) {
       read = now;
       auto made = open_(path);
       if (made.ok()) {

@@ -1,20 +1,10 @@
 #include "net/dns/resolver_file.hpp"
 
 #include <algorithm>
-#include <sys/stat.h>
-#include <utility>
 
 #include "base/ip_address.hpp"
 
 namespace ecmp::net {
-
-bool FileSignature::changed() {
-  struct stat file{};
-  Signature now{};
-  if (stat(path_.c_str(), &file) == 0)
-    now = {file.st_dev, file.st_ino, file.st_size, file.st_ctim.tv_sec, file.st_ctim.tv_nsec};
-  return std::exchange(seen_, now) != now;
-}
 
 std::vector<std::string> servers_with_zone(std::string_view resolv_conf) {
   constexpr std::string_view kBlank = " \t\r";

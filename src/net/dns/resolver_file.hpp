@@ -1,10 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <utility>
 #include <vector>
+
+#include "net/host/regular_file.hpp"
 
 namespace ecmp::net {
 
@@ -15,15 +16,15 @@ class FileSignature {
   explicit FileSignature(std::string path) : path_(std::move(path)) { (void)changed(); }
 
   /// Whether it has changed since the last call, also by coming or going.
-  bool changed();
+  bool changed() {
+    const FileState now = state_of(path_);
+    return std::exchange(seen_, now) != now;
+  }
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  /// Device, inode, size, time of the last change; zeros: it is not there.
-  using Signature = std::tuple<std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, std::int64_t>;
-
   std::string path_;
-  Signature seen_{};
+  FileState seen_;
 };
 
 /// Name servers of a resolv.conf(5) that are of a link, as they stand there: addresses with a zone such as
