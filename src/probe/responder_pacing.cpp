@@ -311,6 +311,11 @@ Limiting ResponderPacing::limiting(std::uint32_t number) const {
 void ResponderPacing::enter(Responder& responder, State state, double rate, Instant now) const {
   responder.state = state;
   responder.since = now;
+  if (!responder.guarded && rate < static_cast<double>(responder.rate)) {
+    // `now` is the stamp of an answer that may be read late: what was sent meanwhile left at the former rate, and its
+    // silence says nothing about the new one.
+    responder.since = std::max(now, responder.taken + Duration(1));
+  }
   responder.answers = responder.silences = responder.losses = 0;
   responder.rate = static_cast<float>(rate);
   responder.bucket = responder.guarded
@@ -348,7 +353,7 @@ void ResponderPacing::judge(Responder& responder, Instant now) {
           responder.silent_share = static_cast<float>(share);
           responder.known_good = static_cast<float>(base_rate());
           enter(responder, State::testing, base_rate(), now);
-          responder.bucket.take(now);  // the limiter is empty now
+          responder.bucket.take(responder.since);  // the limiter is empty now
         } else {
           responder.silences = responder.answers = responder.losses = 0;  // seldom as it is asked, it is not our rate
         }

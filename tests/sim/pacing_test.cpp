@@ -144,6 +144,19 @@ TEST_CASE("500 destinations behind a router with Linux's limit do not make it si
   CHECK(run.at[4].left_out == 0);
 }
 
+TEST_CASE("a limit is found though answers are read late, when more has been asked meanwhile", "[pacing]") {
+  for (std::uint64_t number = 0; number < 10; ++number) {
+    const Seed seed(720 + number);
+    PacedRun run(kLinuxLimit, seed, {.destinations = 200});
+    run.network().set_delivery_block(number % 2 == 0 ? 100ms : 300ms);
+    run.run(60s);
+    CAPTURE(number, run.at[1].asked(), run.at[1].silent);
+    // Until the first block is read the router is not known: 96 rounds begin in 300 ms. Then it may owe 14 answers.
+    CHECK(run.at[1].silent <= 150);
+    CHECK(run.limiting != Limiting::none);
+  }
+}
+
 TEST_CASE("without pacing hardly a probe of the shared first hop is answered", "[pacing]") {
   const Seed seed(701);
   PacedRun run(kLinuxLimit, seed, {.adapt = false});
