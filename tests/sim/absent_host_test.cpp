@@ -28,13 +28,16 @@ enum class Why : std::uint8_t {
 constexpr auto kWhys = {Why::no_host, Why::loop, Why::far_loop};
 
 /// All routers and hosts answer as Linux does by default: net.ipv4.icmp_ratelimit, one a second and six at once.
-Scenario network() {
+Scenario network(bool fan = true) {
   constexpr std::string_view kLimit =
       "icmp_limit = { rate = 1, burst = 6, concerns = [\"time_exceeded\", \"unreachable\"] }\n";
-  std::string text = "wires = [\"agent - r1 - (b1..b4) - r2 - edge - (dst ghost)\"]\n[link.\"*\"]\ndelay = \"1ms\"\n";
+  std::string text = fan ? "wires = [\"agent - r1 - (b1..b4) - r2 - edge - (dst ghost)\"]\n"
+                         : "wires = [\"agent - r1 - r2 - edge - ghost\"]\n";
+  text += "[link.\"*\"]\ndelay = \"1ms\"\n";
   for (const std::string_view router : {"r1", "b1", "b2", "b3", "b4", "r2", "edge"})
-    text += "[router." + std::string(router) + "]\n" + std::string(kLimit);
-  text += "[destination.dst]\n" + std::string(kLimit) + "[destination.ghost]\n" + std::string(kLimit);
+    if (fan || router.front() != 'b') text += "[router." + std::string(router) + "]\n" + std::string(kLimit);
+  if (fan) text += "[destination.dst]\n" + std::string(kLimit);
+  text += "[destination.ghost]\n" + std::string(kLimit);
   auto parsed = parse_scenario(text, "absent host");
   if (!parsed) throw std::runtime_error(parsed.error());
   return std::move(*parsed);
@@ -46,8 +49,9 @@ void take_away(Topology& topology, Why why) {
     return;
   }
   topology.set_route("edge", "ghost", {"r2"});
-  if (why == Why::far_loop) topology.set_route("r2", "ghost", {"b1"});
-  if (why == Why::far_loop) topology.set_route("b1", "ghost", {"r1"});
+  const std::string back = topology.nodes.size() > 6 ? "b1" : "r1";
+  if (why == Why::far_loop) topology.set_route("r2", "ghost", {back});
+  if (why == Why::far_loop && back != "r1") topology.set_route("b1", "ghost", {"r1"});
   topology.compute_routes();
 }
 
@@ -57,6 +61,7 @@ struct Found {
   int elsewhere = 0;  ///< links blamed that are not the last one before the absent host
   int begins = 0;
   int ends = 0;
+  Duration up{};       ///< until then the ghost was
   std::string blamed;  ///< the different ones, by links
 };
 
@@ -72,6 +77,7 @@ Found watch(LocalisationRun& run, Duration time) {
   const std::vector<LinkEnds> last{run.link("edge-ghost")};
   for (Duration at{}; at < time; at += 2s) {
     run.run(2s);
+    if (run.engine_run().snapshot("ghost")->up) found.up = at + 2s;
     const auto& links = run.report().links;
     if (std::ranges::any_of(links, &LinkVerdict::blamed)) ++found.passes;
     for (const LinkVerdict& verdict : links)
@@ -120,21 +126,66 @@ TEST_CASE("a destination that has never answered blames no link", "[reality][abs
   }
 }
 
-TEST_CASE("a host that goes away is one lasting verdict on the last link to it",
+TEST_CASE("a host that goes away is one lasting verdict on the last link to it, or none where packets go in circles",
           "[reality][absent_host][localisation]") {
-  for (const Protocol protocol : {Protocol::tcp, Protocol::icmp}) {
-    for (std::uint64_t seed = 1; seed <= seeds(5); ++seed) {
-      Scenario scenario = network();
-      scenario.changes.push_back(
-          {.at = 2min, .what = "away", .apply = [](Topology& topology) { take_away(topology, Why::no_host); }});
-      LocalisationRun run(scenario, seed, options_of(protocol, Family::ipv4), {.window = 2min});
-      const Found before = watch(run, 2min);
-      const Found found = watch(run, 5min);
-      CAPTURE(static_cast<int>(protocol), seed, found.blamed);
-      CHECK(before.passes == 0);
-      CHECK(found.elsewhere == 0);
-      CHECK(found.begins == 1);
-      CHECK(found.ends == 0);
+  struct Row {
+    Duration interval;
+    Duration begin;
+    Duration lasts;
+    LocalisationOptions options;
+  };
+  for (const Row& row : {Row{2s, 2min, 5min, {.window = 2min}}, Row{10s, 6min, 10min, {}}}) {
+    for (const bool fan : {true, false}) {
+      for (const Why why : kWhys) {
+        for (const Protocol protocol : {Protocol::udp, Protocol::tcp, Protocol::icmp}) {
+          for (std::uint64_t seed = 1; seed <= seeds(2); ++seed) {
+            Scenario scenario = network(fan);
+            scenario.changes.push_back(
+                {.at = row.begin, .what = "away", .apply = [why](Topology& topology) { take_away(topology, why); }});
+            TraceOptions options = options_of(protocol, Family::ipv4);
+            options.interval = row.interval;
+            LocalisationRun run(scenario, seed, options, row.options);
+            const Found before = watch(run, row.begin);
+            const Found found = watch(run, row.lasts);
+            CAPTURE(fan, static_cast<int>(why), static_cast<int>(protocol), row.interval / 1s, seed, found.blamed);
+            CHECK(before.passes == 0);
+            CHECK(found.elsewhere == 0);
+            CHECK(found.ends == 0);
+            CHECK(found.begins == (why == Why::no_host ? 1 : 0));
+            // TCP and echo are asked in each round. One in which a router answers where the destination did searches
+            // on, for up to four timeouts.
+            if (protocol != Protocol::udp) CHECK(found.up <= row.interval + 4 * options.timeout);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a host that comes back ends its verdict, and none begins", "[reality][absent_host][localisation]") {
+  for (const bool fan : {true, false}) {
+    for (const Why why : kWhys) {
+      for (const Protocol protocol : {Protocol::tcp, Protocol::icmp}) {
+        for (std::uint64_t seed = 1; seed <= seeds(2); ++seed) {
+          Scenario scenario = network(fan);
+          scenario.changes.push_back(
+              {.at = 2min, .what = "away", .apply = [why](Topology& topology) { take_away(topology, why); }});
+          scenario.changes.push_back({.at = 6min, .what = "back", .apply = [](Topology& topology) {
+                                        topology.node("ghost").silent = false;
+                                        topology.set_route("edge", "ghost", {"ghost"});
+                                        topology.set_route("r2", "ghost", {"edge"});
+                                        if (topology.nodes.size() > 6) topology.set_route("b1", "ghost", {"r2"});
+                                        topology.compute_routes();
+                                      }});
+          LocalisationRun run(scenario, seed, options_of(protocol, Family::ipv4), {.window = 2min});
+          const Found found = watch(run, 10min);
+          CAPTURE(fan, static_cast<int>(why), static_cast<int>(protocol), seed, found.blamed);
+          CHECK(run.engine_run().snapshot("ghost")->up);
+          CHECK(found.elsewhere == 0);
+          CHECK(found.begins == (why == Why::no_host ? 1 : 0));
+          CHECK(found.ends == found.begins);
+        }
+      }
     }
   }
 }

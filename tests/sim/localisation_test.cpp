@@ -65,6 +65,44 @@ constexpr TraceOptions kTrace{
 
 }  // namespace
 
+TEST_CASE("loss right before a destination behind a fan is not blamed on what all of its flows share",
+          "[localisation][whose_loss]") {
+  for (const double loss : {0.1, 0.2, 0.5}) {
+    for (const Duration clean : {0s, 75s}) {
+      for (std::uint64_t number = 1; number <= seeds(5); ++number) {
+        auto scenario = parse_scenario(
+            "wires = [\"agent - h1 - h2 - (b1..b4) = (c1..c4) - dst\"]\n[link.\"*\"]\ndelay = \"1ms\"\n"
+            "[destination.dst]\n",
+            "last links");
+        REQUIRE(scenario);
+        scenario->changes.push_back({.at = clean, .what = "loss", .apply = [loss](Topology& topology) {
+                                       for (const char* name : {"c1", "c2", "c3", "c4"})
+                                         topology.link(name, "dst").loss = Probability::of(loss);
+                                     }});
+        LocalisationRun run(*scenario, number, {.protocol = Protocol::tcp, .flows = 16, .interval = 10s, .timeout = 1s},
+                            {});
+        std::uint64_t wrong = 0;
+        std::uint64_t right = 0;
+        std::string blamed;
+        const IpAddress& end = run.engine_run().network().address("dst");
+        for (int pass = 0; pass < 60; ++pass) {
+          run.run(5s);
+          for (const LinkVerdict& verdict : run.report().links) {
+            if (!verdict.blamed) continue;
+            const bool last = verdict.links.back().to == end;
+            ++(last ? right : wrong);
+            if (!last)
+              blamed += verdict.links.front().from.to_string() + ">" + verdict.links.back().to.to_string() + " ";
+          }
+        }
+        CAPTURE(loss, clean / 1s, number, blamed);
+        CHECK(wrong == 0);
+        CHECK(right > 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("links of 5 % loss are found packet by packet, and no router that limits its ICMP is blamed",
           "[localisation]") {
   int blamed = 0;

@@ -53,6 +53,7 @@ struct LinkVerdict {
   bool blamed = false;   ///< held to lose probes now
   WallTime began{};      ///< when the first probe left that was lost; WallTime{}: before all that is known of it
   WallTime ended{};      ///< when the last one left that was lost, of a link that loses no more; else WallTime{}
+  bool outage = false;   ///< all is lost behind it: a destination is gone, and hops say where
   bool uneven = false;   ///< only some of the flows over it lose: perhaps it is lost on the way back
   /// Every deeper hop shows the loss as well. If not, it may be lost on the way back.
   bool forward_consistent = false;

@@ -37,6 +37,7 @@ void Localisation::set_options(const LocalisationOptions& options) {
       kept.flows.resize(destination.flows.size());
       kept.part = scale_.part(now_);
       kept.answered = destination.answered;
+      kept.run = destination.run;
       destination = std::move(kept);
     }
     delays_.set_options({.period = options.window / 2});
@@ -103,7 +104,11 @@ void Localisation::count_hops(Path& path, const Round& round) {
 
 void Localisation::on_round(const RoundRecord& record) {
   const Round& round = record.round;
-  if (record.verdict.responders == nullptr || !round.counts()) return;
+  if (record.verdict.responders == nullptr) return;
+  if (!round.counts()) {
+    on_unjudged(record);
+    return;
+  }
   Destination& destination = destinations_[record.destination->name];
   if (destination.facts != record.destination) {
     const bool same = destination.facts != nullptr && destination.facts->address == record.destination->address &&
@@ -117,6 +122,9 @@ void Localisation::on_round(const RoundRecord& record) {
   const std::uint32_t part = scale_.part(round.finished);
   destination.part = part;
   destination.answered = destination.answered || round.reached();
+  if (!round.reached() && round.started < destination.explained) return;
+  note_answer(destination, record.flow_index, round);
+  look_at_hops(destination, record);
   const HeldRound counted{record.flow_index, part, hundredths(round.finished), !round.reached()};
   if (!round.reached()) destination.patience = round.finished - round.started;
   if (record.verdict.unconfirmed) {
@@ -150,8 +158,21 @@ void Localisation::on_round(const RoundRecord& record) {
   note_heard(destination, destination.flows[record.flow_index], index, round);
   if (!destination.answered) return;
   count_hops(path, round);
-  count_round(destination, counted, index);
+  take_round(destination, counted, index);
   add_delays(path, round);
+}
+
+/// A round that says nothing of the destination's loss. Answers are answers all the same.
+void Localisation::on_unjudged(const RoundRecord& record) {
+  const auto found = destinations_.find(record.destination->name);
+  if (found == destinations_.end() || found->second.facts != record.destination) return;
+  Destination& destination = found->second;
+  if (record.flow_index >= destination.flows.size()) return;
+  if (record.round.reached()) {
+    note_answer(destination, record.flow_index, record.round);
+  } else {
+    look_at_hops(destination, record);
+  }
 }
 
 /// Differences of RTTs to consecutive hops, and what is left to the destination from there.
@@ -217,6 +238,7 @@ void Localisation::forget_paths(Destination& destination, std::uint32_t part) co
     move(flow.heard);
   }
   move(destination.losses);
+  move(destination.outage.losses);
 }
 
 std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Duration wall_offset) {
@@ -232,6 +254,7 @@ std::shared_ptr<const LocalisationReport> Localisation::pass(Instant now, Durati
   report->losses = map.losses;
   report->links_known = static_cast<std::uint32_t>(map.ends.size());
   if (map.losses > 0) explain(map, Reach::window, *report);
+  keep_outages(*report);
   for (const LinkVerdict& verdict : report->links)
     if (verdict.ended != WallTime{}) settle(verdict, part);
   look_back(part, *report);
@@ -258,10 +281,15 @@ void Localisation::explain(const Map& map, Reach reach, LocalisationReport& repo
       report.links.push_back(tell(map, groups.members[found.link], collapsed, found));
       LinkVerdict& verdict = report.links.back();
       if (!verdict.blamed) continue;
+      if (date_outage(map, collapsed, found, verdict)) continue;
       if (far_end_clears(map, collapsed, found, verdict) ||
           near_end_loses(map, collapsed, found, verdict.links.front().from)) {
         verdict.blamed = false;
         again = options.cleared[found.link] = true;
+        continue;
+      }
+      if (far_end_doubts(map, collapsed, found, verdict)) {
+        verdict.blamed = false;
         continue;
       }
       date(map, collapsed, explanation, found, reach, verdict);

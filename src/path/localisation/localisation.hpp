@@ -19,6 +19,7 @@
 #include "path/localisation/loss_evidence.hpp"
 #include "path/localisation/loss_explanation.hpp"
 #include "path/localisation/loss_onset.hpp"
+#include "path/localisation/loss_run.hpp"
 #include "path/model/event.hpp"
 #include "path/model/round_record.hpp"
 #include "path/statistics/window.hpp"
@@ -46,6 +47,11 @@ struct LocalisationOptions {
 /// What a destination has not answered before its first answer is not evidence at all: a host that is not there, or
 /// answers nobody, loses everything whatever the links do.
 ///
+/// Nor is the rest of what it has not answered since its last answer, until it is known whether it is gone: until it
+/// answers again, or all of it is lost for longer than chance has it. Of one that is gone only what was lost since then
+/// counts, and only for the link right behind the last hop that still answers; for none where packets go in circles
+/// (`localisation_outage.cpp`). Likewise of a flow that has lost everything for longer than chance has it.
+///
 /// A round during which its flow may be changing its path belongs to no path yet. It waits, and goes where the flow
 /// turns out to be.
 ///
@@ -53,7 +59,7 @@ struct LocalisationOptions {
 /// as it may pass any of several responders (`localisation_map.cpp`).
 ///
 /// Memory: for each flow some 16 bytes for every path and tenth of the window, and some 12 for each doubling of the
-/// windows before; for each hop of a path some 60 bytes; for each loss in the window 8, up to kMostLosses of a
+/// windows before; for each hop of a path some 70 bytes; for each loss in the window 8, up to kMostLosses of a
 /// destination. Paths that no round took within the window are let go when they become many.
 class Localisation {
  public:
@@ -115,6 +121,9 @@ class Localisation {
     std::uint32_t lost_probes[2]{};  ///< of those, in rounds that were lost
     std::uint32_t lost_answers[2]{};
     std::uint32_t others = 0;  ///< answers of somebody else
+    std::uint32_t outage = 0;  ///< number of the newest one of the destination in which it was asked
+    std::uint16_t outage_probes = 0;
+    std::uint16_t outage_answers = 0;
 
     void age() {
       for (auto* const count : {&probes, &answers, &lost_probes, &lost_answers})
@@ -133,6 +142,20 @@ class Localisation {
       const double asked = static_cast<double>(probes[0]) + probes[1];
       return {asked - answers[0] - answers[1], asked};
     }
+  };
+  struct OutageLoss {
+    HeldRound round;
+    std::uint32_t path = 0;
+  };
+  /// What a destination has lost since its last answer.
+  struct Outage {
+    std::uint32_t number = 0;        ///< of those of the destination: rises with each
+    Instant started{};               ///< when the first round of it was
+    std::uint32_t first = 0;         ///< when that ended, as of LossMoment
+    std::vector<OutageLoss> losses;  ///< as they came, the window over as well: few may be judged, and it is one fault
+    std::uint64_t rounds = 0;        ///< lost; 0: there is none
+    std::uint32_t flows = 0;         ///< that lost one
+    bool circles = false;            ///< a router answered at TTLs that are not neighbours
   };
   /// Losses of the newest window and of the one before, each from one multiple of a window's length to the next.
   struct LossesByWindow {
@@ -175,10 +198,13 @@ class Localisation {
     std::uint8_t silences = 0;
   };
   struct Flow {
-    std::vector<Cell> cells;     ///< by part
-    std::vector<PastCell> past;  ///< the oldest first
-    std::vector<Heard> heard;    ///< the path of the newest round last
-    std::vector<Quiet> quiet;    ///< by TTL - 1
+    std::vector<Cell> cells;       ///< by part
+    std::vector<PastCell> past;    ///< the oldest first
+    std::vector<Heard> heard;      ///< the path of the newest round last
+    std::vector<Quiet> quiet;      ///< by TTL - 1
+    std::uint32_t outage = 0;      ///< number of the newest one of the destination in which it lost a round
+    std::uint32_t lost = 0;        ///< rounds since the newest that was answered
+    std::uint32_t lost_since = 0;  ///< when the first of these ended, as of LossMoment
   };
   struct Destination {
     std::shared_ptr<const DestinationFacts> facts;
@@ -191,12 +217,20 @@ class Localisation {
     /// A round has reached it. Before, there may be no such host, or one that answers nobody: what is lost there says
     /// nothing about any link.
     bool answered = false;
+    LossRun run;          ///< over all flows
+    Instant explained{};  ///< what began before is not counted if it is lost: it is of an outage that is over
+    Outage outage;        ///< while nobody knows whether it is one, and during it
+    /// Nothing of it has answered for longer than chance has it, neither any flow in turn nor many rounds.
+    [[nodiscard]] bool gone() const;
   };
   /// Where a row of the crossings comes from.
   struct RowOrigin {
     const Destination* destination = nullptr;
     std::uint32_t flow = 0;  ///< only of rows with losses
     std::uint32_t path = 0;
+    /// Of a destination that is gone, with the link behind the last hop that answers.
+    bool gone = false;
+    bool silent_behind = false;  ///< likewise: a router follows, which answered before
   };
   /// The links that the window's paths cross.
   struct Map {
@@ -215,6 +249,10 @@ class Localisation {
     int missed = 0;  ///< in a row
     bool told = false;
   };
+  struct SeenOutage {
+    LinkVerdict verdict;
+    WallTime at;  ///< of the newest pass that saw it
+  };
   struct WatchedDelay {
     DelayVerdict verdict;
     WallTime begun;
@@ -229,12 +267,19 @@ class Localisation {
   void add_delays(const Path& path, const Round& round);
   void count_round(Destination& destination, const HeldRound& round, std::uint32_t path) const;
   void settle_held(Destination& destination, std::uint32_t flow, std::uint32_t path) const;
+  void take_round(Destination& destination, const HeldRound& round, std::uint32_t path) const;
+  void note_answer(Destination& destination, std::uint32_t flow, const Round& round) const;
+  void end_outage(Destination& destination, Instant answered) const;
+  static bool loses_all(const Flow& flow);
+  void on_unjudged(const RoundRecord& record);
+  static void look_at_hops(Destination& destination, const RoundRecord& record);
   static void note_loss(Destination& destination, const LossMoment& loss);
   void retire(const Destination& destination, Flow& flow, std::uint32_t part) const;
   void settle(const LinkVerdict& over, std::uint32_t part);
   void forget_paths(Destination& destination, std::uint32_t part) const;
   static void note_heard(Destination& destination, Flow& flow, std::uint32_t path, const Round& round);
   static void note_quiet(const Destination& destination, Flow& flow, const Round& round);
+  class Frontier;
   class HopGuesses;
   class RowMaker;
   using Hops = std::bitset<256>;  ///< by TTL - 1
@@ -248,17 +293,25 @@ class Localisation {
   [[nodiscard]] Map draw_map(Reach reach) const;
   void explain(const Map& map, Reach reach, LocalisationReport& report) const;
   void look_back(std::uint32_t part, LocalisationReport& report);
+  void keep_outages(LocalisationReport& report);
   [[nodiscard]] LinkVerdict tell(const Map& map, const std::vector<std::uint32_t>& members, const Crossings& collapsed,
                                  const ExplainedLink& found) const;
   static void weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found, LinkVerdict& verdict);
   static Unanswered lost_at(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                             const IpAddress& node, double& usual);
+  static double answered_from(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                              const IpAddress& node);
   static bool near_end_loses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                              const IpAddress& near);
+  static bool far_end_doubts(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                             const LinkVerdict& verdict);
   static bool far_end_clears(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                              const LinkVerdict& verdict);
   static void add_witnesses(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
                             LinkVerdict& verdict);
+  [[nodiscard]] bool date_outage(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                                 LinkVerdict& verdict) const;
+  [[nodiscard]] WallTime left_at(const Destination& destination, double moment) const;
   void date(const Map& map, const Crossings& collapsed, const Explanation& explanation, const ExplainedLink& found,
             Reach reach, LinkVerdict& verdict) const;
   [[nodiscard]] LossCourse course_of(const std::vector<std::pair<const Destination*, std::uint32_t>>& paths,
@@ -274,6 +327,7 @@ class Localisation {
   Duration wall_offset_{};               ///< likewise
   std::uint32_t looked_back_ = 0;        ///< part in which that was done last
   std::vector<LinkVerdict> long_links_;  ///< blamed by what is older than the window
+  std::vector<SeenOutage> outages_;      ///< of the window
   LinkDelays delays_;
   std::vector<WatchedLoss> watched_losses_;
   std::vector<WatchedDelay> watched_delays_;

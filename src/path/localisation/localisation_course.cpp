@@ -18,8 +18,6 @@ constexpr std::size_t kMostPast = 12;
 constexpr std::uint32_t kSeenByItself = 5;
 /// Losses by which a ratio is known somehow.
 constexpr double kSomeLosses = 3;
-/// A ratio whose interval goes down to so small a part of it is not known at all: one loss has 1/40.
-constexpr double kUnknownBelow = 0.01;
 
 }  // namespace
 
@@ -59,8 +57,12 @@ void Localisation::count_round(Destination& destination, const HeldRound& round,
 
 /// What waited to be known belongs where the flow is now.
 void Localisation::settle_held(Destination& destination, std::uint32_t flow, std::uint32_t path) const {
-  for (const HeldRound& round : destination.held)
-    if (round.flow == flow) count_round(destination, round, path);
+  for (const HeldRound& round : destination.held) {
+    if (round.flow != flow) continue;
+    take_round(destination, round, path);
+    ++destination.paths[path].end.probes[0];
+    destination.paths[path].end.answers[0] += round.lost ? 0u : 1u;
+  }
   std::erase_if(destination.held, [flow](const HeldRound& round) { return round.flow == flow; });
 }
 
@@ -179,6 +181,12 @@ LossCourse Localisation::course_of(const std::vector<std::pair<const Destination
   return course;
 }
 
+/// When a probe left whose round was lost at that moment, in seconds of our time.
+WallTime Localisation::left_at(const Destination& destination, double moment) const {
+  return WallTime(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(moment)) + wall_offset_ -
+                  destination.patience);
+}
+
 /// Since when the link loses, and how much from then on: what was before does not dilute it.
 void Localisation::date(const Map& map, const Crossings& collapsed, const Explanation& explanation,
                         const ExplainedLink& found, Reach reach, LinkVerdict& verdict) const {
@@ -217,14 +225,9 @@ void Localisation::date(const Map& map, const Crossings& collapsed, const Explan
   };
   verdict.loss = own(phase.loss);
   verdict.interval = {own(phase.interval.low), own(phase.interval.high)};
-  if (verdict.interval.low < kUnknownBelow * verdict.loss) verdict.blamed = false;
   verdict.losses = static_cast<std::uint64_t>(std::lround(phase.losses));
   verdict.probes = static_cast<std::uint64_t>(std::lround(phase.probes));
-  const Duration patience = all.front().first->patience;
-  const auto wall = [&](double moment) {
-    return WallTime(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(moment)) + wall_offset_ -
-                    patience);
-  };
+  const auto wall = [&](double moment) { return left_at(*all.front().first, moment); };
   if (phase.lossy_began) verdict.began = wall(phase.lossy_since);
   if (!phase.ended) return;
   verdict.ended = wall(phase.end);

@@ -6,6 +6,46 @@
 #include "path/localisation/localisation.hpp"
 
 namespace ecmp {
+namespace {
+
+/// Of log-likelihood, from which on hops clear what is before them: 150 times as likely. A look has many hops.
+constexpr double kClears = 5;
+/// From which on they are heard, though it may be chance. So is what is to come of those that were not asked.
+constexpr double kSpeaks = 1;
+
+}  // namespace
+
+/// By how much of log-likelihood the hops at a node and behind it rather say that the destination's loss is not before
+/// that node. All of them together: each probe of any of them has crossed what is before, and would have its share of
+/// the loss of such a link.
+double Localisation::answered_from(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                                   const IpAddress& node) {
+  std::set<const Path*> seen;
+  std::map<IpAddress, Unanswered> hops_at;
+  Unanswered end;
+  for (const std::uint32_t row : collapsed.rows_of(found.link)) {
+    const RowOrigin& origin = map.origins[row];
+    const Path& path = origin.destination->paths[origin.path];
+    if (origin.gone || origin.destination->facts->address == node || !seen.insert(&path).second) continue;
+    const auto at = std::ranges::find(*path.responders, node);
+    if (at == path.responders->end()) continue;
+    end.add(path.end.unanswered());
+    const std::size_t hops = path.responders->size() - (path.complete && !path.responders->empty() ? 1 : 0);
+    for (auto i = static_cast<std::size_t>(at - path.responders->begin()); i < hops; ++i) {
+      if (!(*path.responders)[i].is_unspecified() && !path.varies_at(i))
+        hops_at[(*path.responders)[i]].add(path.hops[i].unanswered());
+    }
+  }
+  // Where much happened to be lost is looked first: what is sure of it.
+  const double least = wilson(end.unanswered, end.probes).low;
+  double gain = 0;
+  double probes = 0;
+  for (const auto& [address, hop] : hops_at) {
+    gain += hop.against(least);
+    probes += hop.probes;
+  }
+  return probes > 0 || hops_at.empty() ? gain : kSpeaks;
+}
 
 /// What the hops on and behind the links say, over the paths of flows with loss: all flows of such a path together.
 void Localisation::weigh_hops(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
@@ -15,7 +55,7 @@ void Localisation::weigh_hops(const Map& map, const Crossings& collapsed, const 
   for (const std::uint32_t row : collapsed.rows_of(found.link)) {
     const RowOrigin& origin = map.origins[row];
     const Path& path = origin.destination->paths[origin.path];
-    if (collapsed.row(row).losses == 0 || !lossy.emplace(origin.destination, &path).second) continue;
+    if (collapsed.row(row).losses == 0 || origin.gone || !lossy.emplace(origin.destination, &path).second) continue;
     for (std::size_t i = 0; i < path.responders->size(); ++i) {
       const IpAddress& at = (*path.responders)[i];
       if (std::ranges::any_of(verdict.links, [&](const LinkEnds& link) { return link.to == at; }))
@@ -26,7 +66,8 @@ void Localisation::weigh_hops(const Map& map, const Crossings& collapsed, const 
   std::size_t first = 0;
   for (std::size_t i = 0; i + 1 < verdict.links.size(); ++i) {
     const auto at = on_links.find(verdict.links[i].to);
-    if (at != on_links.end() && at->second.clears(found.loss)) first = i + 1;
+    if (at == on_links.end()) continue;
+    if (at->second.clears(found.loss) || answered_from(map, collapsed, found, at->first) >= kClears) first = i + 1;
   }
   verdict.links.erase(verdict.links.begin(), verdict.links.begin() + static_cast<std::ptrdiff_t>(first));
 
@@ -67,7 +108,7 @@ Unanswered Localisation::lost_at(const Map& map, const Crossings& collapsed, con
   for (const std::uint32_t row : collapsed.rows_of(found.link)) {
     const RowOrigin& origin = map.origins[row];
     const Path& path = origin.destination->paths[origin.path];
-    if (collapsed.row(row).losses == 0 || !lossy.insert(&path).second) continue;
+    if (collapsed.row(row).losses == 0 || origin.gone || !lossy.insert(&path).second) continue;
     const auto hop = std::ranges::find(*path.responders, node);
     if (hop == path.responders->end()) continue;
     const HopCount& count = path.hops[static_cast<std::size_t>(hop - path.responders->begin())];
@@ -89,6 +130,12 @@ bool Localisation::near_end_loses(const Map& map, const Crossings& collapsed, co
          wilson(lost.unanswered, lost.probes).low > usual;
 }
 
+/// Whether hops say that it is not these links, though too little is known yet to clear them.
+bool Localisation::far_end_doubts(const Map& map, const Crossings& collapsed, const ExplainedLink& found,
+                                  const LinkVerdict& verdict) {
+  return answered_from(map, collapsed, found, verdict.links.back().to) >= kSpeaks;
+}
+
 /// Whether the far end of the links, or a hop behind it, answers where the destination does not: then they do not lose,
 /// for nothing gets there but over them. Flows may know of no more than these links of their way, and of others what is
 /// behind, so that the links before look like all that they share. And where a router hashes the TTL, what is lost is
@@ -100,13 +147,15 @@ bool Localisation::far_end_clears(const Map& map, const Crossings& collapsed, co
     Unanswered end;
   };
   const IpAddress& far = verdict.links.back().to;
+  if (answered_from(map, collapsed, found, far) >= kClears) return true;
   std::set<const Path*> lossy;
   std::map<IpAddress, Seen> behind;
   for (const std::uint32_t row : collapsed.rows_of(found.link)) {
     const RowOrigin& origin = map.origins[row];
     const Path& path = origin.destination->paths[origin.path];
     // A destination's own answers are what is to be explained, whatever address they come from.
-    if (collapsed.row(row).losses == 0 || origin.destination->facts->address == far || !lossy.insert(&path).second)
+    if (collapsed.row(row).losses == 0 || origin.gone || origin.destination->facts->address == far ||
+        !lossy.insert(&path).second)
       continue;
     const std::size_t hops = path.responders->size() - (path.complete && !path.responders->empty() ? 1 : 0);
     const auto at = std::ranges::find(*path.responders, far);
@@ -146,6 +195,7 @@ void Localisation::add_witnesses(const Map& map, const Crossings& collapsed, con
     verdict.reproduced_by.resize(LinkVerdict::kMostWitnesses);
   for (const Destination* const destination : destinations) {
     if (verdict.not_reproduced_by.size() == LinkVerdict::kMostWitnesses) break;
+    if (destination->gone()) continue;
     std::set<std::uint32_t> paths_over;
     for (const std::uint32_t row : over)
       if (map.origins[row].destination == destination) paths_over.insert(map.origins[row].path);

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "path/localisation/localisation.hpp"
+#include "path/localisation/localisation_outage.hpp"
 #include "path/localisation/localisation_time.hpp"
 
 namespace ecmp {
@@ -194,11 +196,13 @@ void Localisation::add_nodes(const Destination& destination, const Path& path, c
 /// The rows of one destination, with memory that is used again for the next one.
 class Localisation::RowMaker {
  public:
-  RowMaker(Map& map, Reach reach) : map_(map), reach_(reach) {}
+  RowMaker(Map& map, Reach reach, bool outages) : map_(map), reach_(reach), outages_(outages) {}
 
   void add(const Destination& destination) {
     destination_ = &destination;
     varying_ = varying(destination);
+    frontier_.reset();
+    if (destination.gone()) frontier_.emplace(destination, varying_);
     HopGuesses guesses(destination);
     sum_up(guesses);
     plain_.assign(destination.paths.size(), {});
@@ -231,22 +235,54 @@ class Localisation::RowMaker {
     std::size_t count = 0;     ///< of them
     std::uint64_t probes = 0;  ///< of flows that lost nothing
     std::uint32_t flows = 0;   ///< likewise
+    bool silent_behind = false;
   };
 
   /// What each flow has on each path: those of a flow in one piece, by path.
   void sum_up(HopGuesses& guesses) {
     sums_.clear();
     ends_.clear();
-    for (const Flow& flow : destination_->flows) {
+    const std::vector<std::vector<Sum>> only_lost = lost_since_onset();
+    for (std::size_t number = 0; number < destination_->flows.size(); ++number) {
+      const Flow& flow = destination_->flows[number];
       const std::size_t begin = sums_.size();
-      add_cells(flow.cells, begin);
-      if (reach_ == Reach::all) add_cells(flow.past, begin);
+      if (number < only_lost.size() && (frontier_ || !only_lost[number].empty())) {
+        add_cells(only_lost[number], begin);
+      } else {
+        add_cells(flow.cells, begin);
+        if (reach_ == Reach::all) add_cells(flow.past, begin);
+      }
       std::sort(sums_.begin() + static_cast<std::ptrdiff_t>(begin), sums_.end(),
                 [](const Sum& a, const Sum& b) { return a.path < b.path; });
       ends_.push_back(sums_.size());
       for (std::size_t at = begin; at < sums_.size(); ++at)
         guesses.add(flow, sums_[at].path);
     }
+  }
+
+  /// By flow, of those that lose everything: what they have lost since they do. Nothing if there are none.
+  [[nodiscard]] std::vector<std::vector<Sum>> lost_since_onset() const {
+    std::vector<std::vector<Sum>> lost;
+    if (!outages_) return lost;
+    lost.resize(destination_->flows.size());
+    const auto add = [&lost](std::uint32_t flow, std::uint32_t path) {
+      auto& sums = lost[flow];
+      auto at = std::ranges::find(sums, path, &Sum::path);
+      if (at == sums.end()) at = sums.insert(at, Sum{path, 0, 0});
+      ++at->probes;
+      ++at->losses;
+    };
+    if (frontier_) {
+      for (const OutageLoss& loss : destination_->outage.losses)
+        add(loss.round.flow, loss.path);
+      return lost;
+    }
+    for (const LossMoment& loss : destination_->losses) {
+      const Flow& flow = destination_->flows[loss.flow];
+      if (flow.lost_since - loss.at - 1 < kHalfOfTime || !loses_all(flow)) continue;
+      add(loss.flow, loss.path);
+    }
+    return lost;
   }
 
   template <typename Cells>
@@ -267,13 +303,14 @@ class Localisation::RowMaker {
     if (!guesses.fill(destination_->flows[number], sum.path, responders_, ttls_)) return;
     Way& way = ttls_.empty() ? plain_[sum.path] : others_[{sum.path, ttls_}];
     if (!way.known) find_links(way, sum.path, ttls_.empty() ? *destination_->paths[sum.path].responders : responders_);
+    if (way.count == 0) return;
     if (sum.losses == 0) {
       way.probes += sum.probes;
       ++way.flows;
       return;
     }
     map_.crossings.add({.probes = sum.probes, .losses = sum.losses, .flows = 1}, links_of(way));
-    map_.origins.push_back({destination_, number, sum.path});
+    map_.origins.push_back({destination_, number, sum.path, frontier_.has_value(), way.silent_behind});
   }
 
   void add_clean(std::uint32_t path, const Way& way) {
@@ -286,7 +323,16 @@ class Localisation::RowMaker {
     add_nodes(*destination_, destination_->paths[path], responders, varying_, nodes_);
     way.known = true;
     way.links = links_.size();
-    for (std::size_t i = 0; i + 1 < nodes_.size(); ++i) {
+    std::size_t i = 0;
+    std::size_t end = nodes_.size() - 1;
+    if (frontier_) {
+      const auto lost_at = frontier_->find(nodes_);
+      if (!lost_at) return;
+      i = lost_at->link;
+      end = i + 1;
+      way.silent_behind = lost_at->silent_behind;
+    }
+    for (; i < end; ++i) {
       const LinkEnds ends{nodes_[i], nodes_[i + 1]};
       const auto [at, is_new] = map_.numbers.try_emplace(ends, static_cast<std::uint32_t>(map_.ends.size()));
       if (is_new) map_.ends.push_back(ends);
@@ -302,6 +348,8 @@ class Localisation::RowMaker {
 
   Map& map_;
   Reach reach_;
+  bool outages_;                      ///< some destination is gone
+  std::optional<Frontier> frontier_;  ///< of one that is gone
   const Destination* destination_ = nullptr;
   Hops varying_;
   std::vector<Sum> sums_;
@@ -316,7 +364,7 @@ class Localisation::RowMaker {
 
 Localisation::Map Localisation::draw_map(Reach reach) const {
   Map map;
-  RowMaker rows(map, reach);
+  RowMaker rows(map, reach, std::ranges::any_of(destinations_, [](const auto& entry) { return entry.second.gone(); }));
   for (const auto& [name, destination] : destinations_)
     rows.add(destination);
   map.crossings.index();

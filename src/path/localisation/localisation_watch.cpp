@@ -64,7 +64,9 @@ void Localisation::watch_losses(LocalisationReport& report) {
     const bool over = watched.missed >= (watched.told ? kEndPasses : 1);
     if (watched.told ? over : watched.seen >= kBeginPasses && watched.missed == 0) {
       PathEvent event = finding(EventKind::loss_verdict, report.time, watched.begun, watched.told);
-      event.detail = detail_of(*watched.verdict);
+      LinkVerdict said = *watched.verdict;
+      said.blamed = !watched.told;
+      event.detail = detail_of(said);
       events_.push_back(std::make_shared<const PathEvent>(std::move(event)));
       watched.told = true;
     }

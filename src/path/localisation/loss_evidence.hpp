@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "path/statistics/intervals.hpp"
@@ -24,6 +25,14 @@ struct Unanswered {
   [[nodiscard]] double ratio() const { return probes > 0 ? unanswered / probes : 0; }
   /// Whether at least half of a loss can be seen here, beyond what this place leaves unanswered anyway.
   [[nodiscard]] bool shows(double loss, double usual = 0) const { return probes > 0 && ratio() - usual >= loss / 2; }
+  /// By how much of log-likelihood what is answered here rather says that a loss of that ratio is not before here than
+  /// that it is: a tenth of it against all of it. 0 of a place that keeps quiet by itself, which says nothing.
+  [[nodiscard]] double against(double loss) const {
+    if (probes <= 0 || loss <= 0 || wilson(unanswered, probes).low > loss) return 0;
+    const double all = std::min(loss, 0.99);
+    const double tenth = all / 10;
+    return unanswered * std::log(tenth / all) + (probes - unanswered) * std::log((1 - tenth) / (1 - all));
+  }
   /// Whether so much more is answered here that a loss of that ratio must begin behind: by Wilson's interval.
   [[nodiscard]] bool clears(double loss) const { return probes > 0 && wilson(unanswered, probes).high < loss / 2; }
 };

@@ -334,6 +334,15 @@ TEST_CASE("what is lost while a change is not confirmed belongs to where the flo
                          {.ttl = 2, .outcome = HopOutcome::replied, .responder = address("b7")}};
     localisation.on_round(record);
   }
+  // Another flow still reaches it: the destination is not gone.
+  record.flow_index = 1;
+  record.verdict.unconfirmed = false;
+  record.verdict.path = 1;
+  record.verdict.responders = old_path;
+  record.round.started = record.round.finished = at(Rounds::kOrigin + 300);
+  record.round.end_to_end = EndToEnd::reached;
+  record.round.hops.clear();
+  localisation.on_round(record);
   const auto report = localisation.pass(at(Rounds::kOrigin + 300), {});
   CHECK(report->losses == 12);
   CHECK(verdict_on(*report, {address("a"), address("b0")}) == nullptr);
