@@ -76,8 +76,9 @@ void Localisation::end_outage(Destination& destination, Instant answered) const 
     std::erase_if(destination.held, [&](const HeldRound& held) { return held.at - outage.first < kHalfOfTime; });
     return;
   }
-  for (const OutageLoss& loss : losses)
+  for (const OutageLoss& loss : losses) {
     if (is_live(loss.round.part, destination.part)) count_round(destination, loss.round, loss.path);
+  }
 }
 
 /// Counts a round for its path, or keeps it until it is known whether the destination is gone.
