@@ -47,7 +47,8 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const auto least = plan.stamp ? packet::minimum_stamp_size(plan.address.family(), plan.key != nullptr)
                                 : packet::minimum_size(plan.address.family(), plan.protocol);
   const auto size = static_cast<std::uint16_t>(std::max<std::size_t>(plan.packet_size, least));
-  largest_ = std::max<std::size_t>(largest_, size);
+  // And of an echo request (engine_check.cpp).
+  largest_ = std::max<std::size_t>({largest_, size, packet::minimum_size(plan.address.family(), Protocol::icmp)});
   const std::uint16_t port = port_of(plan.protocol, plan.port);
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
@@ -180,8 +181,8 @@ void Engine::State::set_rates(double probes_per_second, double probes_per_second
 }
 
 Instant Engine::State::next_due() const {
-  const Instant due =
-      std::min({timers_.empty() ? Instant::max() : timers_.top().at, resets_.next_due(), streams_.next_due()});
+  const Instant due = std::min({timers_.empty() ? Instant::max() : timers_.top().at, resets_.next_due(),
+                                streams_.next_due(), controls_.empty() ? Instant::max() : controls_.top().due});
   return std::max(due, blocked_until_);
 }
 
@@ -190,6 +191,7 @@ void Engine::State::schedule(Flow& flow) {
   Instant next = flow.next_round;
   if (flow.end != nullptr && flow.end->burst == End::Burst::resting && flow.end->burst_flow == flow.number)
     next = std::min(next, flow.end->burst_at);
+  if (flow.end != nullptr && flow.end->check.waits_for(flow.number)) next = std::min(next, flow.end->check.at);
   for (const auto& round : flow.live) {
     if (round->over()) continue;
     const auto due = round->due();
@@ -208,6 +210,7 @@ std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundS
   if (bytes_.size() < maximum * largest_) bytes_.resize(maximum * largest_);
   blocked_until_ = Instant{};
   if (resets_.next_due() <= now) send_resets(now);
+  if (!controls_.empty()) send_controls(now);
   while (!timers_.empty() && timers_.top().at <= now && batch_.size() < maximum && blocked_until_ <= now) {
     const auto entry = timers_.top();
     timers_.pop();
@@ -224,6 +227,7 @@ std::span<Outgoing> Engine::State::poll(Instant now, std::size_t maximum, RoundS
 void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
   if (flow.next_round <= now) begin_round(flow, now);
   begin_burst(flow, now);
+  begin_check(flow, now);
   for (const auto& live : flow.live) {
     LiveRound& round = *live;
     if (round.over()) continue;
@@ -239,41 +243,19 @@ void Engine::State::step(Flow& flow, Instant now, RoundSink& rounds) {
 }
 
 void Engine::State::settle(Flow& flow, LiveRound& round, Instant now) {
+  if (round.is_burst()) return round.is_check() ? end_check(flow, round, now) : end_burst(flow, round, now);
+  if (check_silence(flow, round, now)) return;
   if (round.ask_early(now)) return;
-  if (round.is_burst()) return end_burst(flow, round, now);
   recognise_destination(flow, round);
   if (wait_for_burst(flow, round, now)) return;
   doubt_search(flow, round);
   look_for_limit(flow, round, now);
-  doubt_first_silences(flow, round, now);
+  doubt_first_silences(flow, round);
   round.settle(now);
   end_unanswered(flow, round, now);
   const std::uint32_t never_left = round.take_never_left();
   counters.send_errors[static_cast<std::size_t>(SendError::never_left)] += never_left;
   counters.probes_sent[static_cast<std::size_t>(flow.tuple.protocol)] += round.take_unanswered();
-}
-
-/// A destination that answers with ICMP errors has answered, or has not though it was asked.
-void Engine::State::note_end(Flow& flow, const LiveRound& round, Instant now) {
-  if (flow.end == nullptr) return;
-  if (round.nearer() && flow.distance > 1) flow.paces[flow.distance - 2u].urgent = 1;
-  if (round.distance() != 0 && (round.end_to_end() == EndToEnd::reached || flow.end->distance == 0)) {
-    constexpr std::uint8_t kAlike = 64;
-    End& end = *flow.end;
-    if (end.distance != 0 && end.distance != round.distance()) {
-      end.mixed = kAlike;
-    } else if (end.mixed > 0) {
-      --end.mixed;
-    }
-    end.distance = round.distance();
-  }
-  const std::uint8_t aim = round.aim();
-  if (aim == 0 || flow.end->responder == 0) return;
-  round.each_sent([&](const LiveProbe& probe) {
-    if (probe.hop.ttl == aim && flow.end->unpaced == nullptr && probe.charged == flow.end->responder &&
-        probe.state == LiveProbe::State::timed_out)
-      pacing_.silent(probe.charged, probe.sent, now);
-  });
 }
 
 /// The oldest round of the flow is over: another one may have its memory. More are under way after a start, and in an

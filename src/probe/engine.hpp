@@ -80,6 +80,11 @@ struct EngineCounters {
 /// Upper bounds of EngineCounters::schedule_lag but the last, which is open.
 std::span<const Duration> schedule_lag_bounds();
 
+/// Identifier of the echo requests that show whether a destination whose answers are ICMP errors is there when it keeps
+/// quiet: no flow's. The capture has to let their replies through. Several, for routers that hash it.
+constexpr std::uint16_t kControlIdentifier = 0xec3c;
+constexpr std::uint16_t kControlIdentifiers = 4;
+
 struct EngineOptions {
   SipKey secret{};  ///< random per process in production; fixed in tests
   double probes_per_second = 50000;

@@ -110,7 +110,10 @@ void Engine::State::on_error(const packet::IcmpError& error, Instant at, RoundSi
 
 void Engine::State::on_echo(const packet::EchoReply& reply, Instant at, RoundSink& rounds) {
   Flow* flow = find(reply.from, Protocol::icmp, reply.identifier, 0);
-  if (flow == nullptr) return ignore(Ignored::unknown_flow);
+  if (flow == nullptr) {
+    if (!on_control(reply, at)) ignore(Ignored::unknown_flow);
+    return;
+  }
   const auto identity = flow->codec.decode_echo(reply);
   if (!identity) return ignore(Ignored::bad_identity);
   close(*flow, *identity, {.at = at, .from = reply.from, .kind = ReplyKind::echo_reply, .reply_ttl = reply.reply_ttl},
@@ -247,6 +250,7 @@ void Engine::State::learn_responder(Flow& flow, const LiveProbe& probe, std::uin
   if (probe.destination && flow.end != nullptr && packet::is_error(hop.reply)) {
     flow.end->responder = pace.responder;
     flow.end->answered_flow = flow.number;
+    flow.end->check.answered(hop.received);
     pacing_.guard(pace.responder, hop.received);
     // Nobody knew that it would be asked: it has used up an answer all the same.
     if (probe.charged != pace.responder) pacing_.charge(pace.responder, hop.received);

@@ -46,7 +46,10 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   const bool near = aim != 0 ? due.attempt == 0 && due.ttl < aim : !flow.anonymous;
   const bool own = pacing_.address(asked.responder) == flow.tuple.destination;
   const bool unpaced = asked.end && flow.end->unpaced != nullptr && pacing_.adaptive();
-  const auto permit = unpaced
+  // What a check asks of one that has shown no limit is not taken from what its flows may ask.
+  const bool free = round.is_check() && pacing_.limiting(asked.responder) == Limiting::none;
+  const auto permit = free ? ResponderPacing::Permit{}
+                      : unpaced
                           ? ResponderPacing::Permit{.paid = pacing_.charge(asked.responder, now)}
                           : pacing_.ask(asked.responder,
                                         {.dispensable = asked.end ? due.attempt == 0 && due.ttl == aim : near && !own,
@@ -67,15 +70,16 @@ void Engine::State::try_to_send(Flow& flow, LiveRound& round, const LiveRound::D
   }
   bucket_.take(now);
   // A round of a trial is not judged: the flow still waits for one that is.
-  if (!asked.end || !permit.trial) pace.asked = (round.number() + 1) & 0x0fffffffu;
+  if (!round.is_burst() && (!asked.end || !permit.trial)) pace.asked = (round.number() + 1) & 0x0fffffffu;
   if (pace.urgent > 0) --pace.urgent;
   if (flow.end != nullptr && flow.end->asked == Instant::max()) flow.end->asked = now;
   LiveProbe& probe = round.begin_probe(now);
-  probe.trial = permit.trial;
+  probe.trial = permit.trial || (asked.end && !round.is_burst() && follows_check(*flow.end, now));
   probe.owed = permit.owed && asked.end;
   if (unpaced && !round.is_burst()) probe.unpaced = flow.end->unpaced->add(now);
   probe.charged = asked.responder;
   probe.paid = permit.paid;
+  if (asked.end && due.attempt == 0 && due.ttl == aim) plan_look(flow, round, now);
   send(flow, round, due, now, probe);
 }
 

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <bitset>
+#include <functional>
 #include <memory>
+#include <queue>
 #include <unordered_map>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "probe/live_round.hpp"
 #include "probe/refusers.hpp"
 #include "probe/responder_pacing.hpp"
+#include "probe/silence_check.hpp"
 #include "probe/streams.hpp"
 #include "probe/tcp_state.hpp"
 #include "probe/timer_queue.hpp"
@@ -70,9 +73,11 @@ struct End {
   std::uint32_t burst_flow = 0;  ///< that sends it: one that was answered, if there is one
   Instant burst_at{};
   std::optional<std::uint32_t> answered_flow;  ///< the newest
+  std::optional<std::uint32_t> steady_flow;    ///< that loses least
   std::optional<Instant> first_search{};       ///< when the first round began that has found nobody
   Instant search_until{};                      ///< other flows wait so long for the one that searches the distance
   Instant asked = Instant::max();              ///< for the first time, by whatever flow
+  SilenceCheck check;                          ///< of one that is paced
 };
 
 struct Flow {
@@ -115,6 +120,7 @@ struct Flow {
   Instant answered_probe{};  ///< when the youngest probe left that such an answer was to
   bool stamped = false;      ///< its newest probe that was answered had been seen on its way out
   std::uint32_t lost_streak = 0;
+  std::uint8_t lossy = 0;  ///< the more of the newest rounds that were judged are lost, the more
   std::uint8_t suspected = 0;
   std::uint8_t suspicions = 0;  ///< rounds in a row that suspected it
   AnswerPace syn_acks;
@@ -220,8 +226,25 @@ class Engine::State {
   void end_burst(Flow& flow, LiveRound& round, Instant now);
   void found_limited(End& end, Instant now);
   void doubt_search(const Flow& flow, LiveRound& round) const;
-  void doubt_first_silences(const Flow& flow, LiveRound& round, Instant now);
+  void doubt_first_silences(const Flow& flow, LiveRound& round) const;
   static void note_answer(End& end, const LiveProbe& probe);
+
+  // engine_check.cpp: whether the silence of a destination is loss, though others may use up what it answers
+  void plan_look(const Flow& flow, LiveRound& round, Instant now) const;
+  bool check_silence(Flow& flow, LiveRound& round, Instant now);
+  [[nodiscard]] bool is_checked(const Flow& flow, const LiveRound& round, const LiveProbe& probe, Instant now) const;
+  void want_check(Flow& flow, int probes, Instant now);
+  void ask_echoes(Flow& flow, Instant now);
+  void plan_echoes(const Flow& flow, int count, Instant now);
+  void begin_check(Flow& flow, Instant now);
+  void end_check(Flow& flow, LiveRound& round, Instant now);
+  void contest(End& end, Instant now);
+  [[nodiscard]] bool follows_check(const End& end, Instant now) const;
+  [[nodiscard]] std::uint32_t flow_of_check(const Flow& flow) const;
+  void note_contested(Flow& flow, const LiveRound& round, Instant now);
+  void send_controls(Instant now);
+  bool on_control(const packet::EchoReply& reply, Instant at);
+  [[nodiscard]] FlowCodec control_codec(const FiveTuple& tuple) const;
   static void withdraw(const Flow& flow, LiveProbe& probe);
 
   // engine_streams.cpp: destinations with streams of STAMP packets
@@ -278,6 +301,15 @@ class Engine::State {
   };
   std::vector<EndCandidate> candidates_;     ///< of end_candidates()
   std::unordered_map<IpAddress, End> ends_;  ///< of destinations whose answers are ICMP errors
+  struct Control {
+    Instant due;
+    std::uint32_t flow = 0;  ///< whose route and source it takes
+    IpAddress destination;
+    bool operator>(const Control& other) const { return due > other.due; }
+  };
+  /// Echo requests to come, the next one first.
+  std::priority_queue<Control, std::vector<Control>, std::greater<>> controls_;
+  std::uint8_t control_round_ = 0;
 
   static constexpr std::uint32_t kNoFlow = 0xffffffff;
   std::vector<Outgoing> batch_;

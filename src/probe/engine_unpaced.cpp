@@ -184,9 +184,9 @@ void Engine::State::doubt_search(const Flow& flow, LiveRound& round) const {
 /// The round is about to be settled. Nobody knows how many answers a destination had left when tracing began: the run
 /// before, or somebody else at this address, may have used them up. So what one that does answer keeps quiet at in
 /// the first seconds is not judged.
-void Engine::State::doubt_first_silences(const Flow& flow, LiveRound& round, Instant now) {
+void Engine::State::doubt_first_silences(const Flow& flow, LiveRound& round) const {
   if (!may_limit(flow) || flow.end->unpaced != nullptr || flow.end->responder == 0) return;
-  if (now - flow.end->asked < kFilling) round.doubt_loss();
+  if (round.started() - flow.end->asked < kFilling) round.doubt_loss();
 }
 
 }  // namespace ecmp

@@ -56,14 +56,15 @@ void LiveRound::begin(std::uint32_t number, Instant due, const RoundTerms& terms
   nearer_ = false;
   suspected_ = 0;
   doubtful_ = false;
-  early_ = Instant::max();
+  early_ = look_ = Instant::max();
   if (terms.burst) begin_burst();
 }
 
 /// As many probes as there are identities for at and right beyond the distance: 21, or fewer near the highest TTL.
 void LiveRound::begin_burst() {
   constexpr int kWidth = 7;
-  const int end = std::min<int>(terms_.distance + kWidth, terms_.max_ttl + 1);
+  const int width = terms_.width != 0 ? terms_.width : kWidth;
+  const int end = std::min<int>(terms_.distance + width, terms_.max_ttl + 1);
   for (int ttl = terms_.distance; ttl < end; ++ttl)
     again_.push_back(static_cast<std::uint8_t>(ttl));
   limit_ = 0;
@@ -84,7 +85,7 @@ std::optional<LiveRound::Due> LiveRound::due() const {
 LiveProbe& LiveRound::next_probe(const Due& next) {
   if (again_next_ < again_.size()) {
     ++again_next_;
-    if (terms_.burst && again_next_ == again_.size() && attempt_ + 1 < ProbeIdentity::kAttempts) {
+    if (terms_.burst && terms_.width == 0 && again_next_ == again_.size() && attempt_ + 1 < ProbeIdentity::kAttempts) {
       ++attempt_;
       again_next_ = 0;
     }
@@ -110,7 +111,7 @@ LiveProbe& LiveRound::begin_probe(Instant now) {
 }
 
 Instant LiveRound::deadline() const {
-  return due() ? Instant::max() : std::min(early_, last_timeout_ + kDeliveryGrace);
+  return due() ? Instant::max() : std::min({early_, look_, last_timeout_ + kDeliveryGrace});
 }
 
 LiveProbe* LiveRound::find(std::uint8_t ttl, std::uint8_t attempt) {

@@ -43,6 +43,7 @@ struct RoundTerms {
   bool presumed = false;      ///< the distance is that of other flows: this one was never answered by the destination
   bool mixed = false;         ///< flows have reached it at several distances
   bool burst = false;         ///< asks nothing but how many of a burst the destination answers; never reported
+  std::uint8_t width = 0;     ///< of a burst: so many probes, each at a TTL of its own; 0: as many as there are
   std::uint8_t max_ttl = 30;
   bool first = false;    ///< no round of the flow is over yet: unanswered hops are asked again
   bool hurried = false;  ///< rounds begin so fast that those which wait for several timeouts would keep others out
@@ -196,6 +197,16 @@ class LiveRound {
   /// settle() has to wait: something that decides about the round is being found out.
   void hold(Instant until) { last_timeout_ = until; }
   [[nodiscard]] bool is_burst() const { return terms_.burst; }
+  /// Of a burst that was begun with a width: see SilenceCheck.
+  [[nodiscard]] bool is_check() const { return terms_.width != 0; }
+  /// settle() is to be called at this time as well, if the round is not over by then: see SilenceCheck.
+  void look_at(Instant at) { look_ = at; }
+  /// Whether it is the time for that, and not yet for settle().
+  bool take_look(Instant now) {
+    if (now < look_) return false;
+    look_ = Instant::max();
+    return now < deadline() && !quiet();
+  }
   void end_burst() { over_ = true; }
 
   /// Nothing more can come of the probes sent so far. Plans another attempt, or returns true: the round is over.
@@ -249,6 +260,7 @@ class LiveRound {
   Instant next_send_{};
   Instant last_timeout_{};           ///< when the youngest unanswered probe times out
   Instant early_ = Instant::max();   ///< when ask_early() is due
+  Instant look_ = Instant::max();    ///< see look_at()
   std::vector<LiveProbe> probes_;    ///< in the order of sending
   std::vector<ProbeMark> marks_;     ///< of each of these
   std::vector<std::uint8_t> again_;  ///< TTLs of the current attempt, when it is not a sweep

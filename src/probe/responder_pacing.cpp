@@ -1,41 +1,30 @@
 #include "probe/responder_pacing.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
+#include "probe/responder_pacing_terms.hpp"
+
 namespace ecmp {
+
+using namespace pacing;
+
 namespace {
 
 /// Past it responders share number 0. The table is bounded by the network as well: only answers that carried a true
 /// identity come here.
 constexpr std::size_t kMostResponders = 1u << 17;
-
 /// Linux sends each peer one ICMP error a second (icmp_ratelimit = 1000 ms). A fifth less lets its bucket fill up
 /// again, and makes up for a probe that was held up on its way and meets the next one at the router.
 constexpr double kBaseRate = 0.8;
 constexpr float kLeastRate = 0.1F;  ///< as rates are kept: one that was lowered to it has to be equal to it
-
 /// An open responder may owe so many answers in a row, and one more for each that it has given: who never failed may be
 /// asked in bursts, who is new may not. Linux gives six at once.
 constexpr std::uint16_t kFirstRun = 8;
 constexpr std::uint16_t kLongestRun = 256;
-
-/// Silences, and their share, that make a limit be suspected.
-constexpr std::uint32_t kSuspicious = 3;
-constexpr double kSuspiciousShare = 0.1;
-/// Evidence older than about so many probes is forgotten.
-constexpr std::uint32_t kMemory = 64;
 constexpr std::uint32_t kEnough = 8;
 constexpr Duration kLossesKnown = std::chrono::seconds(5);
-constexpr std::uint32_t kTestProbes = 20;
-/// A trial has to go on until a bucket of Linux's kind is drained: 40 probes at 1.6/s take 25 s, in which 31 are
-/// answered, the burst of six included.
-constexpr std::uint32_t kTrialProbes = 40;
-/// And one of 50 at 20 % more than the limit.
-constexpr Duration kTrialTime = std::chrono::seconds(10);
-constexpr std::uint32_t kRestProbes = 12;
 /// Turns come at chance times: with as many as there are tokens, some tokens would not be used.
 constexpr double kEager = 1.25;
 /// Tokens: with the one that may be there all the same half of what Linux lets through at once.
@@ -47,54 +36,12 @@ constexpr float kHurry = 0.8F;
 constexpr float kEase = 1.05F;
 constexpr double kGrowth = 1.5;  ///< less than the double that was tried
 constexpr float kLowering = 0.6F;
-
-/// A destination is asked evenly, one probe after the other: some give no two answers at once (IOS: one in 500 ms).
-constexpr double kEvenly = 1;
-/// But not like clockwork: tokens as regular as rounds are would go to the same flows for ever. From one to the next it
-/// takes 0.8 to 1.2 times as long as at an even pace.
-constexpr double kShortest = 0.8;
 constexpr double kVariation = 0.4;
 /// Turns of flows that were asked less than half a turn ago come no sooner, however many tokens are left.
 constexpr float kMostHasteOfEnds = 0.5F;
-/// Its rate is tried four times as high as long as it has shown no limit: that takes a fast one to what is wanted
-/// within a minute, and a slow one shows its limit within seconds.
-constexpr float kFirstFactor = 4;
-constexpr float kLaterFactor = 2;
-/// Of the rate that was tried and answered so much is used: 300 probes let a bucket of 100 hide a limit a third lower.
-constexpr double kTrust = 0.65;
-/// Limits that hosts and routers have by default, in errors a second, and the most that one of them gives at once to
-/// who asks so seldom (docs/reality.md). Where less is wanted than may be tried, a trial goes on until none of them can
-/// hide between what its bucket would have given and what was asked, or until this many probes.
-constexpr std::array<double, 9> kKnownLimits = {1, 2, 4, 10, 100, 150, 200, 500, 1000};
-constexpr double kHidden = 8;
-constexpr std::uint32_t kMostTrialProbes = 160;
-/// Limits of 10 a second and more come with buckets of up to 100 (SR OS, KAME), and others may use up some of them.
-constexpr double kDeepFrom = 5;
-constexpr std::uint32_t kDeepTrialProbes = 300;
-/// All that is wanted is asked, and there is room for chance.
-constexpr double kRoom = 1.25;
-constexpr Duration kFirstTrial = std::chrono::seconds(10);
-/// From one trial that went well to the next, so that most of the time is measured.
-constexpr Duration kBetweenTrials = std::chrono::seconds(10);
-constexpr std::uint32_t kDegraded = 5;
-
 constexpr Duration kDemandWindow = std::chrono::seconds(5);
-constexpr Duration kFirstHold = std::chrono::minutes(1);
-constexpr Duration kLongestHold = std::chrono::hours(4);
-/// So long silence that does not come from our rate is taken as it is.
-constexpr Duration kIgnoring = std::chrono::hours(1);
-
 double burst_of(double rate) {
   return std::max(1.0, rate / 10);
-}
-
-double seconds(Duration duration) {
-  return static_cast<double>(duration.count()) * 1e-9;
-}
-
-double share_of(std::uint32_t silences, std::uint32_t answers) {
-  const std::uint32_t all = silences + answers;
-  return all == 0 ? 0 : static_cast<double>(silences) / all;
 }
 
 }  // namespace
@@ -133,38 +80,6 @@ std::uint32_t ResponderPacing::number_of(const IpAddress& address, std::uint32_t
   responders_.emplace_back(ceiling_).address = address;
   numbers_.emplace(address, number);
   return number;
-}
-
-void ResponderPacing::guard(std::uint32_t number, Instant now) {
-  if (number == 0 || !adaptive_) return;
-  Responder& responder = responders_[number];
-  if (responder.guarded) return;
-  responder.guarded = true;
-  responder.guard = {};
-  responder.guard.factor = kFirstFactor;
-  responder.known_good = static_cast<float>(base_rate());
-  responder.confirmed = false;
-  responder.hold = kFirstHold;
-  enter(responder, State::limited, base_rate(), now);
-  responder.bucket =
-      TokenBucket(base_rate() / kShortest, kEvenly);  // that which has answered is charged by whoever calls
-  responder.next = now + kFirstTrial;
-}
-
-void ResponderPacing::found_limited(std::uint32_t number, Instant now) {
-  Responder& responder = responders_[number];
-  if (!responder.guarded) return;
-  responder.guard.presumed = false;
-  responder.guard.factor = kLaterFactor;
-  enter(responder, State::limited, base_rate(), now);
-  responder.next = now + responder.hold;
-}
-
-void ResponderPacing::unguard(std::uint32_t number, Instant now, bool is_service) {
-  Responder& responder = responders_[number];
-  if (number == 0 || !responder.guarded) return;
-  responder.guarded = false;
-  if (responder.guard.presumed || is_service) open(responder, now, Duration{});
 }
 
 void ResponderPacing::count_demand(Responder& responder, Instant now) const {
@@ -245,7 +160,7 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
       // What cannot be left out counts, but does not wait for a router on the way.
       const double debt = seconds(responder.bucket.available(now) - now) * static_cast<double>(responder.rate);
       const bool paid = charge(number, now);
-      return {.trial = responder.state == State::trial, .owed = debt > kMostOwed, .paid = paid};
+      return {.trial = unfair(responder), .owed = debt > kMostOwed, .paid = paid};
     }
   }
   Instant available = responder.bucket.available(now);
@@ -269,7 +184,7 @@ ResponderPacing::Permit ResponderPacing::ask(std::uint32_t number, const Request
     ++responder.run;
     responder.last_sent = now;
   }
-  return {.trial = responder.state == State::trial, .paid = true};
+  return {.trial = unfair(responder), .paid = true};
 }
 
 void ResponderPacing::begin_trial(Responder& responder, Instant now) const {
@@ -289,6 +204,7 @@ void ResponderPacing::answered(std::uint32_t number, Instant sent, Duration rtt)
   if (responder.run_most < kLongestRun) ++responder.run_most;
   // Decays from above: what is overdue must be so for slow answers as well.
   responder.rtt = rtt > responder.rtt ? rtt : responder.rtt - (responder.rtt - rtt) / 16;
+  count(responder, true);
   if (sent < responder.since) return;
   ++responder.answers;
   judge(responder, sent + rtt);
@@ -297,6 +213,7 @@ void ResponderPacing::answered(std::uint32_t number, Instant sent, Duration rtt)
 void ResponderPacing::silent(std::uint32_t number, Instant sent, Instant now) {
   if (number == 0 || !adaptive_) return;
   Responder& responder = responders_[number];
+  count(responder, false);
   if (sent < responder.since) return;
   if (responder.silences++ == 0) responder.doubted = now;
   judge(responder, now);
@@ -371,6 +288,8 @@ void ResponderPacing::judge(Responder& responder, Instant now) {
     case State::trial:
       judge_trial(responder, now);
       break;
+    case State::contested:  // guarded ones alone are
+      break;
     case State::resting:
       if (responder.silences + responder.answers < kRestProbes) return;
       responder.confirmed = share < kSuspiciousShare;
@@ -384,84 +303,6 @@ void ResponderPacing::judge(Responder& responder, Instant now) {
     responder.answers /= 2;
     responder.losses /= 2;
   }
-}
-
-/// A destination. Its silence at the rate that is known to be good is loss, as long as it stays when the rate is
-/// lowered.
-void ResponderPacing::judge_guarded(Responder& responder, Instant now) {
-  Guard& guard = responder.guard;
-  const std::uint32_t all = responder.silences + responder.answers;
-  const double share = share_of(responder.silences, responder.answers);
-  switch (responder.state) {
-    case State::open:  // a ceiling below the base rate
-    case State::limited:
-      if (responder.known_good > 1.01 * base_rate() && now >= guard.trusting && responder.silences >= kDegraded &&
-          share >= kSuspiciousShare) {
-        responder.silent_share = static_cast<float>(share);
-        guard.resume = responder.known_good;
-        enter(responder, State::testing, base_rate(), now);
-        return;
-      }
-      break;
-    case State::testing:
-      if (all < kTestProbes) return;
-      if (responder.silences > 1 && share > static_cast<double>(responder.silent_share) / 3) {
-        responder.known_good = guard.resume;  // loss, which does not care how often is asked
-        guard.trusting = now + kIgnoring;
-        enter(responder, State::limited, responder.known_good, now);
-        return;
-      }
-      guard.presumed = false;
-      guard.factor = kLaterFactor;
-      responder.known_good = static_cast<float>(base_rate());
-      enter(responder, State::limited, responder.known_good, now);
-      responder.next = now + responder.hold;
-      return;
-    case State::trial:
-      return judge_guarded_trial(responder, now);
-    case State::resting:
-      if (all < kRestProbes) return;
-      responder.confirmed = share < std::max<double>(kSuspiciousShare, 2.0 * static_cast<double>(guard.safe_share));
-      enter(responder, State::limited, responder.known_good, now);
-      responder.next = now + responder.hold;
-      responder.hold = std::min(2 * responder.hold, kLongestHold);
-      return;
-  }
-  if (all >= kMemory) {
-    responder.silences /= 2;
-    responder.answers /= 2;
-  }
-}
-
-void ResponderPacing::judge_guarded_trial(Responder& responder, Instant now) {
-  Guard& guard = responder.guard;
-  const std::uint32_t all = responder.silences + responder.answers;
-  const double expected = all * static_cast<double>(guard.safe_share);
-  const bool beyond_loss = responder.silences > expected + 3 * std::sqrt(expected + 1);
-  if (responder.silences >= kSuspicious && beyond_loss) {
-    guard.presumed = false;
-    guard.factor = kLaterFactor;
-    enter(responder, State::resting, responder.known_good / 2, now);
-    return;
-  }
-  const Duration elapsed = now - responder.since;
-  const std::uint32_t enough = responder.rate > kDeepFrom ? kDeepTrialProbes : kTrialProbes;
-  if (all < enough || elapsed < kTrialTime) return;
-  const double asked = all / seconds(elapsed);
-  const double tried = static_cast<double>(responder.rate);
-  const double certain = (responder.answers - kHidden) / seconds(elapsed);
-  double good = kTrust * std::min(asked, tried);
-  if (asked < 0.8 * tried && asked > 0.9 * wanted(responder, now)) {  // all that is wanted was asked
-    const bool may_hide =
-        std::ranges::any_of(kKnownLimits, [&](double limit) { return limit > 0.98 * certain && limit < 1.05 * asked; });
-    if (may_hide && all < kMostTrialProbes) return;
-    good = may_hide ? certain : kRoom * asked;
-  }
-  responder.known_good = std::max(responder.known_good, static_cast<float>(std::min(good, ceiling_)));
-  responder.confirmed = false;
-  responder.hold = kFirstHold;
-  enter(responder, State::limited, responder.known_good, now);
-  responder.next = now + kBetweenTrials;
 }
 
 void ResponderPacing::judge_limited(Responder& responder, Instant now) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <unordered_map>
@@ -28,7 +29,9 @@ namespace ecmp {
 /// A *destination* that answers with ICMP errors is a responder like any other, only that its silence looks like loss.
 /// So it is never asked more often than is known to be good: it begins *limited*, at a rate that every limit by default
 /// that we know of lets through (docs/reality.md), and more is tried in trials. What is asked in a trial is no fair
-/// sample. Loss is told from a limit by the rate: loss stays what it was when more is asked.
+/// fair sample. Loss is told from a limit by the rate: loss stays what it was when more is asked. *Contested*: others
+/// use up what it answers, or it answers less than was thought (SilenceCheck). What is asked then is no fair sample
+/// either, and the rate is lowered until all is answered.
 ///
 /// Pure; memory is bounded.
 class ResponderPacing {
@@ -97,12 +100,31 @@ class ResponderPacing {
   struct Permit {
     enum class What : std::uint8_t { send, wait, leave_out } what = What::send;
     Instant until{};     ///< wait
-    bool trial = false;  ///< send: it is above the rate that is known to be answered
+    bool trial = false;  ///< send: it may be above the rate that is answered, and is no fair sample
     bool owed = false;   ///< send: far more than the responder is known to answer
     bool paid = false;   ///< send: a token was taken
   };
   /// May this responder, or who stands for it, be asked now? `send` takes a token, but of one that owes some already.
   Permit ask(std::uint32_t number, const Request& request, Instant now);
+
+  /// Its silence at a rate that was thought to be good was no loss.
+  void contest(std::uint32_t number, Instant now);
+  /// It has answers left, or it is `away`: it is judged again.
+  void end_contest(std::uint32_t number, bool away, Instant now);
+  [[nodiscard]] bool contested(std::uint32_t number) const { return responders_[number].state == State::contested; }
+  /// It never gives two answers at once: nor may two probes come sooner than its limit lets through.
+  void gives_one(std::uint32_t number);
+  /// Whether its silence may come from others who use up what it answers: it has shown a limit, or it has answered
+  /// nearly all so far. Of one that was lossy from the start loss is what is to be expected.
+  [[nodiscard]] bool may_be_used_up(std::uint32_t number) const {
+    constexpr std::uint32_t kSpotless = 8;  // at 30 % of loss one of 17 has these
+    constexpr std::uint32_t kNearly = 20;   // and ten for each silence: at 30 % once in 1000
+    const Guard& guard = responders_[number].guard;
+    const std::uint32_t least = guard.missed == 0 ? kSpotless : std::max(kNearly, 10 * guard.missed);
+    return !guard.presumed || guard.heard >= least;
+  }
+  /// The least of the limits that hosts have by default that it can have, in answers a second.
+  [[nodiscard]] double least_limit(std::uint32_t number) const;
 
   /// It was asked by a probe that was thought to go elsewhere. False: it owes too much already, and no token was taken.
   bool charge(std::uint32_t number, Instant now) {
@@ -137,6 +159,10 @@ class ResponderPacing {
   [[nodiscard]] Duration usual(std::uint32_t number) const {
     return 4 * responders_[number].rtt + std::chrono::milliseconds(10);
   }
+  /// And nearly all of them so soon.
+  [[nodiscard]] Duration usually(std::uint32_t number) const {
+    return responders_[number].rtt * 3 / 2 + std::chrono::milliseconds(10);
+  }
 
   [[nodiscard]] Limiting limiting(std::uint32_t number) const;
   [[nodiscard]] const IpAddress& address(std::uint32_t number) const { return responders_[number].address; }
@@ -145,15 +171,18 @@ class ResponderPacing {
   [[nodiscard]] std::size_t size() const { return responders_.size() - 1; }
 
  private:
-  enum class State : std::uint8_t { open, testing, limited, trial, resting };
+  enum class State : std::uint8_t { open, testing, limited, trial, resting, contested };
   /// What is known of a destination whose answers are ICMP errors, beyond what is known of any responder.
   struct Guard {
-    bool presumed = true;     ///< it has never shown a limit
-    float safe_share = 0;     ///< of silences at the rate that is known to be good: loss
-    float factor = 0;         ///< from that rate to the one that is tried
-    float resume = 0;         ///< the rate before the test that is under way
-    std::uint64_t taken = 0;  ///< tokens
-    Instant trusting{};       ///< until then silence is taken as loss
+    bool presumed = true;      ///< it has never shown a limit
+    bool single = false;       ///< see gives_one()
+    std::uint32_t heard = 0;   ///< answers since it is asked, halved when they grow old
+    std::uint32_t missed = 0;  ///< and silences
+    float safe_share = 0;      ///< of silences at the rate that is known to be good: loss
+    float factor = 0;          ///< from that rate to the one that is tried
+    float resume = 0;          ///< the rate before the test that is under way
+    std::uint64_t taken = 0;   ///< tokens
+    Instant trusting{};        ///< until then silence is taken as loss
   };
   struct Responder {
     explicit Responder(double ceiling);
@@ -197,6 +226,11 @@ class ResponderPacing {
   void begin_trial(Responder& responder, Instant now) const;
   void judge_guarded(Responder& responder, Instant now);
   void judge_guarded_trial(Responder& responder, Instant now);
+  void judge_contested(Responder& responder, Instant now) const;
+  static void count(Responder& responder, bool answer);
+  static bool unfair(const Responder& responder) {
+    return responder.state == State::trial || responder.state == State::contested;
+  }
   void judge_limited(Responder& responder, Instant now);
   void judge_trial(Responder& responder, Instant now);
   void enter(Responder& responder, State state, double rate, Instant now) const;

@@ -134,6 +134,25 @@ bool SimulatedNetwork::answer_with_error(PacketId id, Packet& packet, packet::Re
   return true;
 }
 
+/// Whoever else asks has done so for long, and is answered first come, first served.
+void SimulatedNetwork::ask_as_prober(const IcmpLimit& limit, Bucket& bucket, bool first, Instant now) {
+  constexpr Duration kBefore = std::chrono::seconds(30);
+  if (first) {
+    bucket.tokens = limit.burst;
+    bucket.filled = now - kBefore;
+    bucket.prober_asks =
+        now - kBefore +
+        Duration(static_cast<Duration::rep>(random_.unit() * static_cast<double>(limit.prober.count())));
+  }
+  for (; bucket.prober_asks <= now; bucket.prober_asks += limit.prober) {
+    if (bucket.prober_asks < bucket.filled) continue;
+    const double filled = std::chrono::duration<double>(bucket.prober_asks - bucket.filled).count() * limit.rate;
+    bucket.tokens = std::min(limit.burst, bucket.tokens + filled);
+    bucket.filled = bucket.prober_asks;
+    if (bucket.tokens >= 1) bucket.tokens -= 1;
+  }
+}
+
 bool SimulatedNetwork::within_limit(const IcmpLimit& limit, Bucket& bucket, Instant now) {
   const bool first = !std::exchange(bucket.used, true);
   const double seconds = std::chrono::duration<double>(now - bucket.filled).count();
@@ -151,7 +170,10 @@ bool SimulatedNetwork::within_limit(const IcmpLimit& limit, Bucket& bucket, Inst
     bucket.tokens -= 1;
     return bucket.tokens >= 0;
   }
-  double filled = first ? limit.burst : bucket.tokens + seconds * limit.rate;
+  if (limit.prober > Duration{}) ask_as_prober(limit, bucket, first, now);
+  double filled = first && limit.prober == Duration{}
+                      ? limit.burst
+                      : bucket.tokens + std::chrono::duration<double>(now - bucket.filled).count() * limit.rate;
   if (!first && limit.others > 0) filled -= std::floor(seconds * limit.others + random_.unit());
   bucket.filled = now;
   bucket.tokens = std::clamp(filled, 0.0, limit.burst);

@@ -104,6 +104,7 @@ class SimulatedNetwork final : public Transport {
   struct Bucket {
     double tokens = 0;
     Instant filled{};
+    Instant prober_asks{};  ///< next; see IcmpLimit::prober
     bool used = false;
   };
 
@@ -134,6 +135,7 @@ class SimulatedNetwork final : public Transport {
   bool answer(PacketId id, Packet& packet);
   bool answer_with_error(PacketId id, Packet& packet, packet::ReplyKind kind);
   bool may_reply(PacketId id, Packet& packet, std::optional<AnswerClass> of);
+  void ask_as_prober(const IcmpLimit& limit, Bucket& bucket, bool first, Instant now);
   bool within_limit(const IcmpLimit& limit, Bucket& bucket, Instant now);
   void begin_reply(Packet& packet, const Node& node);
   std::uint16_t next_ip_id(NodeId node) { return ++ip_ids_[node]; }

@@ -122,6 +122,7 @@ IcmpLimit read_limit(const toml::node& node) {
   if (const toml::node* model = fields.find("model")) limit.model = read_word(*model, kLimitModels);
   if (const toml::node* jitter = fields.find("jitter")) limit.jitter = read_real(*jitter, 0, 1e9);
   if (const toml::node* others = fields.find("others")) limit.others = read_real(*others, 0, 1e9);
+  if (const toml::node* prober = fields.find("prober")) limit.prober = read_duration(*prober);
   if (const toml::node* cost = fields.find("random_cost")) limit.random_cost = read_flag(*cost);
   if (const toml::node* each = fields.find("each")) limit.each = read_flag(*each);
   if (const toml::node* queue = fields.find("queue")) limit.queue = read_duration(*queue);

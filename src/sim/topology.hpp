@@ -71,7 +71,8 @@ struct IcmpLimit {
   double rate = 0;
   double burst = 1;
   double jitter = 0;
-  double others = 0;         ///< messages a second that other people's packets take away
+  double others = 0;         ///< messages a second that other people's packets take away, on average
+  Duration prober{};         ///< somebody else asks once in each, at a phase of their own; zero: nobody
   bool random_cost = false;  ///< a message costs 0, 1 or 2 tokens by chance: Linux's limit of the whole box
   bool each = false;         ///< every class has one of its own
   Duration queue{};

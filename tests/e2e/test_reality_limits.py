@@ -5,6 +5,8 @@ answers each prober with one error a second (IPv4) and one in 100 ms (IPv6, 1 s 
 """
 import contextlib
 import itertools
+import socket
+import threading
 import time
 
 import pytest
@@ -49,6 +51,40 @@ def line_up(network, tag, routers):
     return ns(nodes[0]), f"10.70.{last - 1}.2", f"fd70:{last - 1}::2"
 
 
+@contextlib.contextmanager
+def others_ask(network, node, hosts, seconds):
+    """Another program at the address of `node`: each `seconds` it asks closed ports of the hosts and, as mtr does, the
+    routers before them. Their answers are taken from what is left for the exporter."""
+    def ask():
+        port = 33434
+        while not done.wait(seconds):
+            port = port + 1 if port < 33500 else 33434
+            for ttl in (1, 2, 64):
+                for (host, asking), option in zip(zip(hosts, sockets), (four, six)):
+                    asking.setsockopt(*option, ttl)
+                    with contextlib.suppress(OSError):  # refused: an error about an earlier one
+                        asking.sendto(b"x", (host, port))
+
+    four = socket.IPPROTO_IP, socket.IP_TTL
+    six = socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS
+    done = threading.Event()
+    with network.entered(node):
+        sockets = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        for each in sockets:
+            each.close()
+
+
+# Seconds from one round of another prober at our address to the next one, from the second half on.
+OTHERS = {"mtr": 1, "flood": 0.05}
+
+
 @pytest.fixture(scope="module")
 def told():
     """What exporters report after the first minute: (routers, load) -> (exporter's metrics, /paths, /events)."""
@@ -57,21 +93,26 @@ def told():
         network = stack.enter_context(Network())
         running = {}
         lines = {}
-        for tag, (routers, load) in enumerate(itertools.product((0, 2), LOADS.values())):
+        kinds = [*itertools.product((0, 2), LOADS.values()), *((2, who) for who in OTHERS)]
+        for tag, (routers, load) in enumerate(kinds):
             lines[routers, load] = line_up(network, tag, routers)
             if load in FIREWALLS:
                 network.nft(f"h{tag}", "table inet lab {\nchain input {\ntype filter hook input priority 0;\n"
                                        f"{FIREWALLS[load]}\n}}\n}}\n")
         time.sleep(3)  # link-local addresses are tentative for so long: until then routers do lose
         for (routers, load), (agent, four, six) in lines.items():
-            text = load + "".join(f'[[destination]]\nname = "{name}"\nhost = "{host}"\n'
-                                  for name, host in (("four", four), ("six", six)))
+            text = "".join(f'[[destination]]\nname = "{name}"\nhost = "{host}"\n'
+                           for name, host in (("four", four), ("six", six)))
+            text = text if load in OTHERS else load + text
             running[routers, load] = stack.enter_context(Exporter(text, agent))
         half = {}
         for moment in range(2):
             time.sleep(SECONDS / 2)
             for key, exporter in running.items():
                 half.setdefault(key, []).append(exporter.metrics())
+            for tag, key in enumerate(lines):
+                if moment == 0 and key[1] in OTHERS:
+                    stack.enter_context(others_ask(network, f"a{tag}", lines[key][1:], OTHERS[key[1]]))
         for key, exporter in running.items():
             result[key] = (half[key], exporter.paths(since="10m"), exporter.get("/events").text)
     return result
@@ -102,6 +143,26 @@ def test_default_limits_are_no_loss(told, routers, load, name):
     flows = last.values("ecmp_flow_probes_total", ("flow",), destination=name)
     if load != DENSE:  # about one round each second and a quarter, a trial left out
         assert sum(count > 0 for count in flows.values()) >= 12, flows
+
+
+@pytest.mark.parametrize("name", ["four", "six"])
+@pytest.mark.parametrize("who", OTHERS)
+def test_what_another_prober_at_our_address_uses_up_is_no_loss(told, who, name):
+    moments, rounds, events = told[2, who]
+    outcomes = {}
+    for line in rounds:
+        if line["destination"] == name:
+            outcomes[line["outcome"]] = outcomes.get(line["outcome"], 0) + 1
+    print(outcomes)
+    for metrics in moments:
+        assert metrics.total("ecmp_destination_up", destination=name) == 1
+        assert metrics.total("ecmp_flow_probes_total", destination=name) == metrics.total("ecmp_flow_replies_total",
+                                                                                        destination=name)
+        assert metrics.total("ecmp_hop_losses_total", destination=name) == 0
+    assert "verdict" not in events and "down" not in events
+    assert outcomes.get("lost", 0) == 0
+    # It has met silence: the test asks what it is to ask.
+    assert outcomes.get("undecided", 0) > 0 or (who, name) == ("mtr", "six")
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,10 @@ TEST_CASE("a host that goes away is one lasting verdict on the last link to it, 
             CHECK(before.passes == 0);
             CHECK(found.elsewhere == 0);
             CHECK(found.ends == 0);
-            CHECK(found.begins == (why == Why::no_host ? 1 : 0));
+            // What is silent over UDP has to be proved first (docs/adr/0032), which may take longer than this.
+            CHECK(found.begins <= (why == Why::no_host ? 1 : 0));
+            if (why == Why::no_host && protocol != Protocol::udp) CHECK(found.begins == 1);
+            if (why == Why::no_host) CHECK(found.up <= 3min);
             // TCP and echo are asked in each round. One in which a router answers where the destination did searches
             // on, for up to four timeouts.
             if (protocol != Protocol::udp) CHECK(found.up <= row.interval + 4 * options.timeout);

@@ -49,8 +49,14 @@ bool is_mapped(const IpAddress& address) {
          bytes[10] == 0xff && bytes[11] == 0xff;
 }
 
-std::string_view outcome_text(EndToEnd outcome) {
-  switch (outcome) {
+/// Whether the destination has shown that it limits its answers, to this trace or to any other of this exporter.
+bool is_limited(const Round& round) {
+  return round.distance >= 1 && round.distance <= round.hops.size() &&
+         round.hops[round.distance - 1u].limiting != Limiting::none;
+}
+
+std::string_view outcome_text(const Round& round) {
+  switch (round.end_to_end) {
     case EndToEnd::send_failed:
       return "could not be sent";
     case EndToEnd::unobserved:
@@ -58,9 +64,10 @@ std::string_view outcome_text(EndToEnd outcome) {
     case EndToEnd::suppressed:
       return "not answered: the destination limits its answers";
     case EndToEnd::left_out:
-      return "not asked: the destination limits its answers";
+      return is_limited(round) ? "not asked: the destination limits its answers"
+                               : "not asked: all flows to it take turns until it is known how much it answers";
     case EndToEnd::undecided:
-      return "not answered while it is found out whether the destination limits its answers";
+      return "not answered, which may be a limit of the destination: not judged";
     default:
       return "not reached";
   }
@@ -174,7 +181,7 @@ void OneOffTraces::on_round(const Round& round) {
   if (round.reached() && round.distance >= 1 && round.distance <= round.hops.size()) {
     line += fmt::format("reached at TTL {} in {}", round.distance, milliseconds(round.hops[round.distance - 1u].rtt));
   } else {
-    line += outcome_text(round.end_to_end);
+    line += outcome_text(round);
   }
   trace->say(round.finished, line);
   for (const HopResult& hop : round.hops)

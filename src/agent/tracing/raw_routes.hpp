@@ -2,13 +2,16 @@
 
 #include "agent/tracing/routes.hpp"
 #include "net/probe_io/raw_transport.hpp"
+#include "probe/engine.hpp"
 
 namespace ecmp {
 
 /// The routes of the host, as the raw transport follows them.
 class RawRoutes : public Routes {
  public:
-  explicit RawRoutes(net::RawTransport& transport) : transport_(transport) {}
+  explicit RawRoutes(net::RawTransport& transport) : transport_(transport) {
+    transport_.keep_ports(Protocol::icmp, 0, {kControlIdentifier, kControlIdentifier + kControlIdentifiers - 1});
+  }
 
   std::optional<IpAddress> add_flow(std::uint32_t flow, const FiveTuple& tuple, const RouteWish& wish) override {
     return transport_.add_flow(flow, {.tuple = tuple,
