@@ -1,10 +1,13 @@
 // Whose loss it is: last hops of paths that end nowhere, destinations that answer by another name, services whose
 // answers do not say what they answer.
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 
 #include "path/statistics/intervals.hpp"
 #include "sim/engine_fixture.hpp"
+#include "sim/localisation_run.hpp"
+#include "sim/scenario.hpp"
 #include "sim/scenario_files.hpp"
 #include "sim/seed.hpp"
 
@@ -170,4 +173,34 @@ TEST_CASE("several probes of a UDP service under way at once, some lost and some
   run.run(300s);
   CHECK(reached > 1500);
   CHECK(shifted == 0);
+}
+
+TEST_CASE("a hole on a branch stays blamed where its flows had a longer path for a while before",
+          "[reality][whose_loss]") {
+  const std::string fan =
+      "convergence = \"200ms\"\nwires = [\"agent - h - b1 - c1 - dst\", \"h - b2 - c2 - dst\", \"h - b3 - c3 - dst\", "
+      "\"h - b4 - c4 - dst\", \"c1 - e1 - dst\"]\n[link.\"*\"]\ndelay = \"2ms\"\n"
+      "[[route]]\nat = \"h\"\nto = \"dst\"\nvia = [\"b1\", \"b2\", \"b3\", \"b4\"]\n[destination.dst]\n"
+      "[[change]]\nat = \"45s\"\nwhat = \"longer\"\nlink = \"c1-dst\"\ndown = true\n"
+      "[[change]]\nat = \"90s\"\nwhat = \"back\"\nlink = \"c1-dst\"\ndown = false\n"
+      "[[change]]\nat = \"135s\"\nwhat = \"hole\"\nnode = \"c1\"\nblack_hole = true\nsilent = true\n";
+  for (const Protocol protocol : {Protocol::tcp, Protocol::icmp})
+    for (std::uint64_t seed = 1; seed <= seeds(3); ++seed) {
+      auto parsed = parse_scenario(fan, "hole");
+      if (!parsed) throw std::runtime_error(parsed.error());
+      LocalisationRun run(
+          *parsed, seed,
+          {.protocol = protocol, .flows = 16, .interval = 5s, .timeout = 1s, .adapt_to_responders = true}, {});
+      run.run(160s);
+      for (int look = 0; look < 14; ++look) {
+        CAPTURE(static_cast<int>(protocol), seed, look);
+        REQUIRE_FALSE(run.report().links.empty());
+        const LinkVerdict& verdict = run.report().links.front();
+        CHECK(verdict.blamed);
+        CHECK(std::ranges::find(verdict.links, run.link("b1-c1")) != verdict.links.end());
+        CHECK(verdict.loss > 0.7);
+        run.run(10s);
+      }
+      CHECK(run.events().size() == 1);
+    }
 }

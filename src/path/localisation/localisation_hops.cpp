@@ -29,7 +29,10 @@ double Localisation::answered_from(const Map& map, const Crossings& collapsed, c
     if (origin.gone || origin.destination->facts->address == node || !seen.insert(&path).second) continue;
     const auto at = std::ranges::find(*path.responders, node);
     if (at == path.responders->end()) continue;
-    end.add(path.end.unanswered());
+    const Unanswered path_end = path.end.unanswered();
+    end.add(path_end);
+    // A way that nothing is lost on was taken at another time, perhaps, and says nothing of now.
+    if (path_end.unanswered == 0) continue;
     const std::size_t hops = path.responders->size() - (path.complete && !path.responders->empty() ? 1 : 0);
     for (auto i = static_cast<std::size_t>(at - path.responders->begin()); i < hops; ++i) {
       if (!(*path.responders)[i].is_unspecified() && !path.varies_at(i))

@@ -243,6 +243,7 @@ class Localisation::RowMaker {
     sums_.clear();
     ends_.clear();
     const std::vector<std::vector<Sum>> only_lost = lost_since_onset();
+    const std::optional<std::uint32_t> first_loss = first_lossy_age();
     for (std::size_t number = 0; number < destination_->flows.size(); ++number) {
       const Flow& flow = destination_->flows[number];
       const std::size_t begin = sums_.size();
@@ -250,7 +251,11 @@ class Localisation::RowMaker {
         add_cells(only_lost[number], begin);
       } else {
         add_cells(flow.cells, begin);
-        if (reach_ == Reach::all) add_cells(flow.past, begin);
+        if (reach_ == Reach::all) {
+          add_cells(flow.past, begin);
+        } else if (first_loss) {
+          drop_earlier(flow, *first_loss, begin);
+        }
       }
       std::sort(sums_.begin() + static_cast<std::ptrdiff_t>(begin), sums_.end(),
                 [](const Sum& a, const Sum& b) { return a.path < b.path; });
@@ -258,6 +263,26 @@ class Localisation::RowMaker {
       for (std::size_t at = begin; at < sums_.size(); ++at)
         guesses.add(flow, sums_[at].path);
     }
+  }
+
+  /// How many parts ago something was lost for the first time.
+  [[nodiscard]] std::optional<std::uint32_t> first_lossy_age() const {
+    std::optional<std::uint32_t> first;
+    for (const Flow& flow : destination_->flows)
+      for (const Cell& cell : flow.cells)
+        if (cell.losses > 0) first = std::max(first.value_or(0), age(cell.part, destination_->part));
+    return first;
+  }
+
+  /// What a flow had on a path before anything was lost, if it left it before, says nothing of what is lost now: the
+  /// links of both would seem to lose unevenly.
+  void drop_earlier(const Flow& flow, std::uint32_t first_loss, std::size_t begin) {
+    const auto earlier = [&](const Sum& sum) {
+      return sum.losses == 0 && std::ranges::none_of(flow.cells, [&](const Cell& cell) {
+               return cell.path == sum.path && age(cell.part, destination_->part) <= first_loss;
+             });
+    };
+    sums_.erase(std::remove_if(sums_.begin() + static_cast<std::ptrdiff_t>(begin), sums_.end(), earlier), sums_.end());
   }
 
   /// By flow, of those that lose everything: what they have lost since they do. Nothing if there are none.
