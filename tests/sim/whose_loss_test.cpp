@@ -204,3 +204,31 @@ TEST_CASE("a hole on a branch stays blamed where its flows had a longer path for
       CHECK(run.events().size() == 1);
     }
 }
+
+TEST_CASE("a routing loop on one branch is blamed on the link behind the router that sends packets back",
+          "[reality][whose_loss]") {
+  const std::string fan =
+      "convergence = \"200ms\"\nwires = [\"agent - h - b1 - c1 - dst\", \"h - b2 - c2 - dst\", \"h - b3 - c3 - dst\", "
+      "\"h - b4 - c4 - dst\"]\n[link.\"*\"]\ndelay = \"2ms\"\n"
+      "[[route]]\nat = \"h\"\nto = \"dst\"\nvia = [\"b1\", \"b2\", \"b3\", \"b4\"]\n[destination.dst]\n"
+      "[[change]]\nat = \"135s\"\nwhat = \"loop\"\nroute = { at = \"c1\", to = \"dst\", via = [\"b1\"] }\n";
+  for (const Protocol protocol : {Protocol::tcp, Protocol::icmp})
+    for (std::uint64_t seed = 1; seed <= seeds(3); ++seed) {
+      auto parsed = parse_scenario(fan, "loop");
+      if (!parsed) throw std::runtime_error(parsed.error());
+      LocalisationRun run(
+          *parsed, seed,
+          {.protocol = protocol, .flows = 16, .interval = 5s, .timeout = 1s, .adapt_to_responders = true}, {});
+      run.run(190s);
+      for (int look = 0; look < 12; ++look) {
+        CAPTURE(static_cast<int>(protocol), seed, look);
+        REQUIRE_FALSE(run.report().links.empty());
+        const LinkVerdict& verdict = run.report().links.front();
+        CHECK(verdict.blamed);
+        CHECK(verdict.links == std::vector<LinkEnds>{run.link("c1-dst")});
+        CHECK(verdict.loss > 0.9);
+        run.run(10s);
+      }
+      CHECK(run.events().size() == 1);
+    }
+}

@@ -275,9 +275,11 @@ class Localisation::RowMaker {
   }
 
   /// What a flow had on a path before anything was lost, if it left it before, says nothing of what is lost now: the
-  /// links of both would seem to lose unevenly.
+  /// links of both would seem to lose unevenly. One that loses everything has left another way at the onset, if it has.
   void drop_earlier(const Flow& flow, std::uint32_t first_loss, std::size_t begin) {
+    const bool lost = !flow.cells.empty() && loses_all(flow);
     const auto earlier = [&](const Sum& sum) {
+      if (lost && sum.losses == 0 && sum.path != flow.cells.back().path) return true;
       return sum.losses == 0 && std::ranges::none_of(flow.cells, [&](const Cell& cell) {
                return cell.path == sum.path && age(cell.part, destination_->part) <= first_loss;
              });

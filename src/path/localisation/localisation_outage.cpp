@@ -64,11 +64,11 @@ void Localisation::note_answer(Destination& destination, std::uint32_t flow_inde
   if (std::exchange(flow.outage, outage.number) != outage.number) ++outage.flows;
 }
 
-/// What was lost is evidence like any other loss; but not where packets went in circles, nor what an outage explains.
+/// What was lost is evidence like any other loss, but not what an outage explains.
 void Localisation::end_outage(Destination& destination, Instant answered) const {
   Outage& outage = destination.outage;
   if (outage.rounds == 0) return;
-  const bool explained = outage.circles || destination.gone();
+  const bool explained = destination.gone();
   outage.rounds = 0;
   const std::vector<OutageLoss> losses = std::exchange(outage.losses, {});
   if (explained) {
