@@ -192,6 +192,7 @@ TEST_CASE("a hole on a branch stays blamed where its flows had a longer path for
           *parsed, seed,
           {.protocol = protocol, .flows = 16, .interval = 5s, .timeout = 1s, .adapt_to_responders = true}, {});
       run.run(160s);
+      if (run.engine_run().totals("dst").lost == 0) continue;  // no flow takes this branch: one seed of a hundred
       for (int look = 0; look < 14; ++look) {
         CAPTURE(static_cast<int>(protocol), seed, look);
         REQUIRE_FALSE(run.report().links.empty());
@@ -220,6 +221,7 @@ TEST_CASE("a routing loop on one branch is blamed on the link behind the router 
           *parsed, seed,
           {.protocol = protocol, .flows = 16, .interval = 5s, .timeout = 1s, .adapt_to_responders = true}, {});
       run.run(190s);
+      if (run.engine_run().totals("dst").lost == 0) continue;  // no flow takes this branch: one seed of a hundred
       for (int look = 0; look < 12; ++look) {
         CAPTURE(static_cast<int>(protocol), seed, look);
         REQUIRE_FALSE(run.report().links.empty());
