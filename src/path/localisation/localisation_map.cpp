@@ -268,9 +268,10 @@ class Localisation::RowMaker {
   /// How many parts ago something was lost for the first time.
   [[nodiscard]] std::optional<std::uint32_t> first_lossy_age() const {
     std::optional<std::uint32_t> first;
-    for (const Flow& flow : destination_->flows)
+    for (const Flow& flow : destination_->flows) {
       for (const Cell& cell : flow.cells)
         if (cell.losses > 0) first = std::max(first.value_or(0), age(cell.part, destination_->part));
+    }
     return first;
   }
 
