@@ -221,9 +221,10 @@ void Engine::State::contest(End& end, Instant now) {
   for (const auto& other : flows_) {
     if (other == nullptr || other->end != &end) continue;
     ++end.check.flows;
-    for (const auto& live : other->live)
-      if (LiveProbe* const probe = live->aim() == 0 ? nullptr : live->find(live->aim(), 0); probe != nullptr)
-        probe->trial = true;
+    for (const auto& live : other->live) {
+      LiveProbe* const probe = live->aim() == 0 ? nullptr : live->find(live->aim(), 0);
+      if (probe != nullptr) probe->trial = true;
+    }
   }
 }
 
