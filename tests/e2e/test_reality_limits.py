@@ -6,11 +6,11 @@ answers each prober with one error a second (IPv4) and one in 100 ms (IPv6, 1 s 
 import contextlib
 import itertools
 import socket
-import threading
 import time
 
 import pytest
 
+from beside import beside
 from exporter import Exporter, Metrics
 from netns import Network, write_sysctls
 from tracer import run
@@ -55,7 +55,7 @@ def line_up(network, tag, routers):
 def others_ask(network, node, hosts, seconds):
     """Another program at the address of `node`: each `seconds` it asks closed ports of the hosts and, as mtr does, the
     routers before them. Their answers are taken from what is left for the exporter."""
-    def ask():
+    def ask(done):
         port = 33434
         while not done.wait(seconds):
             port = port + 1 if port < 33500 else 33434
@@ -67,16 +67,12 @@ def others_ask(network, node, hosts, seconds):
 
     four = socket.IPPROTO_IP, socket.IP_TTL
     six = socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS
-    done = threading.Event()
     with network.entered(node):
         sockets = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
-    thread = threading.Thread(target=ask)
-    thread.start()
     try:
-        yield
+        with beside(ask):
+            yield
     finally:
-        done.set()
-        thread.join()
         for each in sockets:
             each.close()
 

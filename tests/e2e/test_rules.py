@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from beside import beside
 from delay import Delay
 from exporter import Exporter, config, eventually
 from grafana import ROOT, RULES
@@ -266,20 +267,14 @@ def test_a_start_and_a_restart_raise_nothing(fan, rules, tmp_path):
 def stopping(exporter, stopped, running):
     """Lets a process run for `running` seconds and not for `stopped`, in turns."""
 
-    def turn():
+    def turn(done):
         while not done.wait(running):
             exporter.process.send_signal(signal.SIGSTOP)
             done.wait(stopped)
             exporter.process.send_signal(signal.SIGCONT)
 
-    done = threading.Event()
-    thread = threading.Thread(target=turn)
-    thread.start()
-    try:
+    with beside(turn):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @contextlib.contextmanager
@@ -291,18 +286,14 @@ def trickle(fan, port):
     sender.bind(("10.50.0.1", 0))
     datagram = struct.pack("!HHHH", port, 33434, 28, 0) + bytes(20)
 
-    def send():
+    def send(done):
         while not done.wait(0.004):
             sender.sendto(datagram, (DESTINATION[4], 0))
 
-    done = threading.Event()
-    thread = threading.Thread(target=send)
-    thread.start()
     try:
-        yield
+        with beside(send):
+            yield
     finally:
-        done.set()
-        thread.join()
         sender.close()
 
 

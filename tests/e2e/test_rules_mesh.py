@@ -1,9 +1,9 @@
 """Alerts about destinations whose answers are limited, about reflectors and about loss in one direction, each on its fault:
 what test_rules.py has no reflector or no limits for."""
 import contextlib
-import threading
 import time
 
+from beside import beside
 from exporter import Exporter, config, eventually
 from lab import DESTINATION, Fan
 from netns import write_sysctls
@@ -51,21 +51,15 @@ def restarts_of(exporter, destination):
 @contextlib.contextmanager
 def asking(fan, address):
     """Requests that the agent's reflector must refuse, ten a second."""
-    def ask():
+    def ask(done):
         sequence = 0
         with fan.network.entered("dst"), Sender((address, 10863)) as sender:
             while not done.wait(0.1):
                 sequence += 1
                 sender.send(open_request(sequence))
 
-    done = threading.Event()
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with beside(ask):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def test_limits_and_reflectors_raise_their_alerts(tmp_path):
