@@ -52,9 +52,7 @@ std::optional<std::uint32_t> Engine::State::add(const DestinationPlan& plan, Ins
   const std::uint16_t port = port_of(plan.protocol, plan.port);
   const Duration spread = plan.start_spread > Duration{} ? std::min(plan.start_spread, plan.interval) : plan.interval;
   End* end = nullptr;
-  if (plan.protocol == Protocol::udp && !plan.stamp) {
-    end = &take_end(plan.address, plan.ask_until_limited || options_.ask_until_limited);
-  }
+  if (plan.protocol == Protocol::udp && !plan.stamp) end = &take_end(plan);
   const std::uint16_t awake = plan.awake == 0 ? plan.flows : std::min(plan.awake, plan.flows);
   for (std::uint16_t i = 0; i < plan.flows; ++i) {
     const std::uint32_t number = first + i;

@@ -5,8 +5,9 @@
 
 namespace ecmp {
 
-End& Engine::State::take_end(const IpAddress& address, bool ask_until_limited) {
-  End& end = ends_[address];
+End& Engine::State::take_end(const DestinationPlan& plan) {
+  const bool ask_until_limited = plan.ask_until_limited || options_.ask_until_limited;
+  End& end = ends_[plan.address];
   if (++end.plans == 1 && ask_until_limited) end.unpaced = std::make_unique<UnpacedProbes>();
   if (!ask_until_limited) end.unpaced = nullptr;
   return end;
@@ -56,10 +57,9 @@ void Engine::State::note_destination(Flow& flow, const LiveProbe& probe) {
 /// The first error of a destination that might have answered otherwise. What is under way has asked it without regard
 /// to a limit, so that silence says nothing.
 void Engine::State::expect_errors(const Flow& flow, const LiveProbe& probe) {
-  constexpr Duration kSearch = std::chrono::milliseconds(1500);
-  End& end = take_end(flow.tuple.destination, flow.plan->ask_until_limited || options_.ask_until_limited);
+  End& end = take_end(*flow.plan);
   end.asked = std::min(end.asked, probe.sent);
-  if (end.distance == 0) end.search_until = probe.hop.received + std::min<Duration>(kSearch, flow.plan->timeout);
+  if (end.distance == 0) end.search_until = probe.hop.received + std::min<Duration>(End::kSearch, flow.plan->timeout);
   for (const auto& each : flows_beside(flow)) {
     each->end = &end;
     if (end.unpaced != nullptr) continue;  // asked until it shows a limit

@@ -29,7 +29,7 @@ void Engine::State::plan_next_round(Flow& flow, Instant due, Instant now) {
     flow.next_round += plan.interval;
   }
   if (flow.next_round <= now) {
-    // A whole interval behind: what cannot be made up for is told, not crammed in.
+    // A whole interval behind: what cannot be made up for is counted, not crammed in.
     const auto behind = static_cast<std::uint64_t>((now - flow.next_round) / plan.interval) + 1;
     counters.rounds_skipped += behind;
     flow.next_number += static_cast<std::uint32_t>(behind);
@@ -40,7 +40,6 @@ void Engine::State::plan_next_round(Flow& flow, Instant due, Instant now) {
 /// The distance is the same for all flows as a rule. While none knows it, one after the other searches it: whoever asks
 /// beyond the destination uses up what it answers.
 bool Engine::State::wait_for_search(Flow& flow, Instant now) {
-  constexpr Duration kSearch = std::chrono::milliseconds(1500);
   constexpr Duration kLaterSearch = std::chrono::milliseconds(100);
   constexpr Duration kLook = std::chrono::milliseconds(50);
   constexpr std::uint8_t kLongSearches = 3;  // after so many in vain it answers nobody
@@ -51,7 +50,7 @@ bool Engine::State::wait_for_search(Flow& flow, Instant now) {
   }
   const bool may_find = flow.end->searches < kLongSearches;
   if (may_find) ++flow.end->searches;
-  flow.end->search_until = now + std::min(may_find ? kSearch : kLaterSearch, flow.plan->timeout);
+  flow.end->search_until = now + std::min(may_find ? End::kSearch : kLaterSearch, flow.plan->timeout);
   return false;
 }
 
@@ -64,7 +63,7 @@ void Engine::State::begin_round(Flow& flow, Instant now) {
   plan_next_round(flow, due, now);
   // A reply names its round modulo ProbeIdentity::kRounds: two that look alike must not be under way together. Limits
   // can make a round last that long.
-  // Nor must two be whose anonymous answers cannot be told apart, while nobody knows how long an answer takes.
+  // Nor must two be whose anonymous answers cannot be distinguished, while nobody knows how long an answer takes.
   if (flow.live.size() >= kMaxLiveRounds || (flow.anonymous && !flow.answer_time.known() && !flow.live.empty()) ||
       find_round(flow, static_cast<std::uint8_t>(number % ProbeIdentity::kRounds)) != nullptr) {
     ++counters.rounds_skipped;

@@ -62,6 +62,8 @@ class UnpacedProbes {
 
 /// An address that answers with ICMP errors, whichever destinations and flows ask it: it has one limit for them all.
 struct End {
+  static constexpr Duration kSearch = std::chrono::milliseconds(1500);  ///< so long a search may keep others waiting
+
   std::uint32_t responder = 0;             ///< see ResponderPacing
   std::uint32_t plans = 0;                 ///< destinations that have it
   std::uint8_t distance = 0;               ///< that a flow has found last; 0: none has
@@ -200,8 +202,8 @@ class Engine::State {
     return flow.end != nullptr && !flow.anonymous && pacing_.adaptive();
   }
   // engine_end.cpp
-  /// One more destination answers at `address` with ICMP errors, or one less.
-  End& take_end(const IpAddress& address, bool ask_until_limited);
+  /// One more destination answers with ICMP errors, or one less at `address`.
+  End& take_end(const DestinationPlan& plan);
   void give_back_end(const IpAddress& address, Instant now, bool is_service);
   /// The flows of the same destination, `flow` among them.
   [[nodiscard]] std::span<const std::unique_ptr<Flow>> flows_beside(const Flow& flow) const;

@@ -29,9 +29,9 @@ namespace ecmp {
 /// A *destination* that answers with ICMP errors is a responder like any other, only that its silence looks like loss.
 /// So it is never asked more often than is known to be good: it begins *limited*, at a rate that every limit by default
 /// that we know of lets through (docs/reality.md), and more is tried in trials. What is asked in a trial is no fair
-/// fair sample. Loss is told from a limit by the rate: loss stays what it was when more is asked. *Contested*: others
-/// use up what it answers, or it answers less than was thought (SilenceCheck). What is asked then is no fair sample
-/// either, and the rate is lowered until all is answered.
+/// fair sample. Loss is distinguished from a limit by the rate: loss stays what it was when more is asked. *Contested*:
+/// others use up what it answers, or it answers less than was thought (SilenceCheck). What is asked then is no fair
+/// sample either, and the rate is lowered until all is answered.
 ///
 /// Pure; memory is bounded.
 class ResponderPacing {

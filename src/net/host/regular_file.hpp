@@ -13,8 +13,8 @@ namespace ecmp::net {
 /// and reads no device. The error does not name the file.
 Result<std::string> read_regular_file(const std::string& path, std::size_t largest);
 
-/// What tells a file from the one that was there before, however it was replaced: written, renamed over, or another
-/// target of a symbolic link on the way to it.
+/// What distinguishes a file from the one that was there before, however it was replaced: written, renamed over, or
+/// another target of a symbolic link on the way to it.
 struct FileState {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;

@@ -243,7 +243,7 @@ class Localisation::RowMaker {
     sums_.clear();
     ends_.clear();
     const std::vector<std::vector<Sum>> only_lost = lost_since_onset();
-    const std::optional<std::uint32_t> first_loss = first_lossy_age();
+    const auto first_loss = reach_ == Reach::window ? first_lossy_age() : std::nullopt;
     for (std::size_t number = 0; number < destination_->flows.size(); ++number) {
       const Flow& flow = destination_->flows[number];
       const std::size_t begin = sums_.size();
@@ -251,11 +251,8 @@ class Localisation::RowMaker {
         add_cells(only_lost[number], begin);
       } else {
         add_cells(flow.cells, begin);
-        if (reach_ == Reach::all) {
-          add_cells(flow.past, begin);
-        } else if (first_loss) {
-          drop_earlier(flow, *first_loss, begin);
-        }
+        if (reach_ == Reach::all) add_cells(flow.past, begin);
+        if (first_loss) drop_earlier(flow, *first_loss, begin);
       }
       std::sort(sums_.begin() + static_cast<std::ptrdiff_t>(begin), sums_.end(),
                 [](const Sum& a, const Sum& b) { return a.path < b.path; });
@@ -280,10 +277,11 @@ class Localisation::RowMaker {
   void drop_earlier(const Flow& flow, std::uint32_t first_loss, std::size_t begin) {
     const bool lost = !flow.cells.empty() && loses_all(flow);
     const auto earlier = [&](const Sum& sum) {
-      if (lost && sum.losses == 0 && sum.path != flow.cells.back().path) return true;
-      return sum.losses == 0 && std::ranges::none_of(flow.cells, [&](const Cell& cell) {
-               return cell.path == sum.path && age(cell.part, destination_->part) <= first_loss;
-             });
+      if (sum.losses > 0) return false;
+      if (lost && sum.path != flow.cells.back().path) return true;
+      return std::ranges::none_of(flow.cells, [&](const Cell& cell) {
+        return cell.path == sum.path && age(cell.part, destination_->part) <= first_loss;
+      });
     };
     sums_.erase(std::remove_if(sums_.begin() + static_cast<std::ptrdiff_t>(begin), sums_.end(), earlier), sums_.end());
   }

@@ -28,7 +28,7 @@ void IntervalLoss::merge(const IntervalLoss& other) {
 }
 
 void Ledger::observe(const Statistics::Observation& one, const Statistics::Bounds* bounds) {
-  // Those of a round, or as many as ever wait: hops are told each interval, or hardly ever.
+  // Those of a round, or as many as ever wait: hops are reported each interval, or hardly ever.
   if (waiting_.size() == waiting_.capacity()) waiting_.reserve(waiting_.size() < kOfRound ? kOfRound : kMostWaiting);
   waiting_.push_back(one);
   if (waiting_.size() == kMostWaiting) settle(bounds);

@@ -76,8 +76,8 @@ class IntervalLoss {
   Tally now_;
 };
 
-/// Keeps the statistics of a path or of one of its hops. What was told is shared with its readers and never written
-/// while they have it: what is observed since then waits in line until it is to be told. So an observation costs next
+/// Keeps the statistics of a path or of one of its hops. What was reported is shared with its readers and never written
+/// while they have it: what is observed since then waits in line until it is reported. So an observation costs next
 /// to nothing, and there are never two copies of histograms that differ by one probe.
 class Ledger {
  public:
